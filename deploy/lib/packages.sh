@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced: every Debian package that building, running and testing need, each named once, and how they get there.
+
+# To build: compiler, tools and libraries.
+UEX_PACKAGES_build=(
+    gcc libc6-dev cmake ninja-build pkg-config ccache
+    librdkafka-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libcjson-dev libavro-dev libcmocka-dev libisal-dev
+    libhiredis-dev libmicrohttpd-dev libssl-dev libinih-dev libexpat1-dev
+)
+# To run the private services and the demo. postgresql and redis-server bring their clients.
+UEX_PACKAGES_run=(
+    ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps
+)
+# For tests only.
+UEX_PACKAGES_tests=(git faketime valgrind shellcheck yamllint debootstrap)
+
+# packages_missing LIST…: prints the packages of the lists (build, run, tests) that are not installed.
+packages_missing() {
+    local list package
+    for list in "$@"; do
+        local -n names="UEX_PACKAGES_$list"
+        for package in "${names[@]}"; do
+            dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || printf '%s\n' "$package"
+        done
+    done
+}
+
+# A package's server must not be started by its installation: ours are private ones. Where no policy stands, ours stands
+# for the time of the installation only.
+install_without_starting() {
+    local policy=/usr/sbin/policy-rc.d ours='' rc=0
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+        ours=yes
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+        install --no-install-recommends "$@" || rc=$?
+    [ -z "$ours" ] || as_root rm -f "$policy"
+    return "$rc"
+}
+
+# packages_install LIST…: installs what is missing of the lists; does nothing, quickly, where nothing is.
+packages_install() {
+    local missing log="$UEX_CACHE/log/apt.log"
+    mapfile -t missing < <(packages_missing "$@")
+    [ ${#missing[@]} != 0 ] || return 0
+    [ -e /etc/debian_version ] || die "not a Debian system; install what corresponds to: ${missing[*]}"
+    step "these Debian packages are missing: ${missing[*]}"
+    # One unreachable source of many is no reason to stop: the installation itself will tell.
+    run_logged "apt-get update" "$log" as_root apt-get -q -o DPkg::Lock::Timeout=300 update || warn "the lists of packages may be old"
+    run_logged "apt-get install (${#missing[@]} packages and what they need)" "$log" install_without_starting "${missing[@]}"
+}

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced: a private Redis that keeps nothing on disk.
+
+redis_start() {
+    mkdir -p "$RUN/redis"
+    # The password stands in a file, not in the list of processes.
+    (umask 077 && cat >"$RUN/redis/redis.conf") <<CONF
+bind 127.0.0.1
+port $PORT_redis
+dir $RUN/redis
+requirepass $SECRET
+save ""
+appendonly no
+daemonize no
+CONF
+    server_launch redis redis-server "$RUN/redis/redis.conf"
+    server_wait redis 20 redis_ready
+}
+
+redis_ready() { [ "$(REDISCLI_AUTH=$SECRET redis-cli -h 127.0.0.1 -p "$PORT_redis" ping 2>/dev/null)" = PONG ]; }
+
+redis_stop() { server_stop redis TERM 10; }
+
+redis_remove() { rm -rf "$RUN/redis"; }
+
+redis_env() { printf "EXPORT_REDIS_URL='redis://:%s@127.0.0.1:%s/0'\n" "$SECRET" "$PORT_redis"; }

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/config.h — every setting of the three programs, from one table (src/core/config_table.c).
+ *
+ * Order: flag --section.key=value, environment EXPORT_SECTION_KEY (or EXPORT_SECTION_KEY_FILE for secrets: the file's
+ * content without its last newline), file (--config FILE or EXPORT_CONFIG, INI), default. The table gives name, type,
+ * default, range, help text and whether it is a secret; --help, `exportctl config show` and all checks come from it.
+ */
+#ifndef EXPORT_CONFIG_H
+#define EXPORT_CONFIG_H
+
+#include "export/buffer.h"
+#include "export/log.h"
+
+#define UEX_RETRY_TIERS_MAX 16
+#define UEX_MASKS_MAX 20
+
+enum uex_version_field { UEX_VERSION_COLUMN, UEX_VERSION_COMMENT, UEX_VERSION_NONE };
+enum uex_formula_guard { UEX_GUARD_OFF, UEX_GUARD_PREFIX, UEX_GUARD_REJECT };
+enum uex_mask_action { UEX_MASK_NONE, UEX_MASK_NULL, UEX_MASK_REDACT, UEX_MASK_HASH, UEX_MASK_YEAR };
+enum uex_profile { UEX_PROFILE_PRODUCTION, UEX_PROFILE_TEST };
+
+/* A librdkafka property, without the prefix "kafka.". */
+struct uex_kafka_property {
+    char *name;
+    char *value;
+    bool secret; /* never shown */
+};
+
+/* The settings, all checked. Strings are owned by the struct; "" means not set. */
+struct uex_config {
+    struct uex_kafka_property *kafka; /* passed through; group.id always among them */
+    size_t kafka_count;
+    char *kafka_group_id;
+    char *topics_command, *topics_retry, *topics_state, *topics_progress, *topics_result, *topics_dlq;
+    char *postgres_dsn; /* secret: may hold a password */
+    int64_t postgres_stall_timeout_ms;
+    char *postgres_group_view, *postgres_user_view;
+    char *redis_url; /* secret: may hold a password */
+    int64_t redis_ttl_ms;
+    char *storage_url;
+    char *s3_endpoint, *s3_region, *s3_access_key_id, *s3_secret_access_key, *s3_session_token;
+    bool s3_path_style;
+    char *s3_ca_file;
+    int64_t s3_connect_timeout_ms, s3_stall_timeout_ms;
+    char *s3_sse, *s3_sse_kms_key_id;
+    char *export_domain_id; /* lower case UUID or "" */
+    int64_t export_lanes;   /* at least 1: the default is already worked out */
+    int64_t export_readers;
+    char *export_key_column;
+    int64_t export_batch_rows;
+    int export_compression_level;
+    enum uex_version_field export_version_field;
+    char *export_mask; /* as given; src/model/columns.h reads it */
+    char *export_mask_key;
+    enum uex_formula_guard export_formula_guard;
+    char *export_work_dir; /* the default is already worked out from TMPDIR */
+    int64_t retry_delays_ms[UEX_RETRY_TIERS_MAX];
+    size_t retry_tier_count;
+    int64_t retry_crashes, retry_attempts;
+    int64_t producer_rate; /* outcomes per second; 0: off */
+    int64_t commit_interval_ms;
+    int64_t commit_max_list_bytes;
+    char *http_listen;
+    int64_t metrics_max_groups;
+    enum uex_log_level log_level;
+    enum uex_log_format log_format;
+    char *schedule_at, *schedule_timezone;
+    enum uex_profile profile;
+    char *schedule_lag_group; /* "": the gate is off */
+    int64_t schedule_lag_max, schedule_lag_wait_ms;
+    int64_t startup_timeout_ms, shutdown_timeout_ms;
+};
+
+/* Read all sources. `arguments` are the command line after the program's name; flags of settings
+ * ("--section.key=value",
+ * "--section.key value", "--config FILE") are taken out, the rest is left in place, in order, and its count stored in
+ * `*argument_count`. All mistakes are collected, one line each, in `problems` (what key, where it was set, what is
+ * allowed); returns UEX_CONFIG when there are any. Warnings (unknown EXPORT_ variables) go to `warnings`, one line
+ * each. Neither ever holds a secret's value. `environment` is NULL-terminated as environ(7). The caller clears `out` in
+ * any case. Main thread, at start. */
+UEX_MUST_CHECK enum uex_error uex_config_load(struct uex_config *out, int *argument_count, char **arguments,
+                                              char *const *environment, struct uex_buffer *problems,
+                                              struct uex_buffer *warnings);
+
+/* Which settings a program cannot do without. */
+enum uex_config_need {
+    UEX_NEED_KAFKA = 1,    /* kafka.bootstrap.servers */
+    UEX_NEED_POSTGRES = 2, /* postgres.dsn */
+    UEX_NEED_STORAGE = 4,  /* storage.url; with s3:// the credentials */
+    UEX_NEED_DOMAIN = 8    /* export.domain_id */
+};
+/* Add a line for each needed setting that is missing. UEX_CONFIG if any. */
+UEX_MUST_CHECK enum uex_error uex_config_require(const struct uex_config *config, unsigned needs,
+                                                 struct uex_buffer *problems);
+
+/* Wipes secrets, frees. Accepts a zeroed struct. */
+void uex_config_clear(struct uex_config *config);
+
+/* The settings part of --help: key, default, meaning, one per line, by section. */
+void uex_config_help(struct uex_buffer *out);
+
+/* Every setting with its value in force and where it was set ("default", "file", "environment", "flag"); secrets as
+ * "(set)" or
+ * "(not set)". As text lines or as one JSON object. Only for a config that uex_config_load() filled. */
+void uex_config_show(const struct uex_config *config, bool as_json, struct uex_buffer *out);
+
+/* One line each: name, type, default, range, help; for documentation and for the tests of the table. */
+void uex_config_reference(struct uex_buffer *markdown);
+
+/* A librdkafka property of the configuration, NULL if not set. */
+const char *uex_config_kafka(const struct uex_config *config, const char *property);
+#endif

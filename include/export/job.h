@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/job.h — one export: catalogue, rows, gzip, store; what came out of it. Nothing here knows Kafka.
+ *
+ * A lane owns a job runner with its connections. The order of checks (an object of this very command first, then
+ * leftovers, then the group, then its rows) is the contract's.
+ */
+#ifndef EXPORT_JOB_H
+#define EXPORT_JOB_H
+
+#include "export/catalogue.h"
+#include "export/columns.h"
+#include "export/object_store.h"
+#include "export/outcome_kind.h"
+#include "export/spool.h"
+
+/* One message of a result: a range of the spool, its JSON value as it goes out. */
+struct uex_result_part {
+    uint64_t offset;
+    uint32_t size_bytes;
+};
+
+/* What a job came to. Owned; uex_job_outcome_clear() frees. */
+struct uex_job_outcome {
+    enum uex_error error; /* UEX_OK: exported or skipped; else what failed, UEX_CANCELLED: no outcome at all */
+    struct uex_fault fault;
+    enum uex_skip_reason skip; /* UEX_SKIP_NONE: exported */
+    struct uex_group group;    /* type INVALID and type_text "" where the group was not looked up */
+    char domain_id[UEX_UUID_TEXT_SIZE];
+    uint64_t row_count;             /* UEX_UNKNOWN where nothing was read */
+    struct uex_object_facts object; /* cost-based: url set */
+    bool object_was_there;          /* announced again, not written */
+    struct uex_spool *lists;        /* non-cost-based: the messages */
+    struct uex_result_part *parts;
+    size_t part_count;
+    int64_t snapshot_at_ms;
+    int64_t started_at_ms; /* wall */
+    int64_t duration_ms, csv_duration_ms;
+    uint64_t text_bytes; /* read from the database */
+};
+void uex_job_outcome_clear(struct uex_job_outcome *outcome);
+
+/* What a running job tells others; written by its lane, read by any thread. */
+struct uex_job_progress {
+    _Atomic uint64_t row_count;
+    _Atomic uint64_t text_bytes;
+    _Atomic uint64_t object_bytes;
+};
+
+/* Calls from a running job, on its thread; members may be NULL. */
+struct uex_job_observer {
+    void *context;
+    void (*group_known)(void *context, const struct uex_group *group);
+    void (*batch)(void *context, const struct uex_group *group, uint64_t row_count,
+                  int64_t duration_ms); /* each export.batch_rows rows, and the rest */
+};
+
+struct uex_job_limits {
+    size_t part_bytes;   /* a result message's value is at most this long */
+    uint64_t list_bytes; /* commit.max_list: a longer list is UEX_RESULT_REFUSED */
+};
+
+struct uex_job_runner;
+
+/* A runner with its own database connection, cache, store and compressor, made from the configuration; nothing is
+ * connected yet. `dir` is borrowed. Errors: UEX_CONFIG, UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_job_runner_new(const struct uex_config *config, struct uex_spool_dir *dir,
+                                                 struct uex_job_limits limits, struct uex_job_runner **out,
+                                                 struct uex_fault *fault);
+void uex_job_runner_free(struct uex_job_runner *runner);
+
+/* Run one command to its outcome. Step retries happen inside; a lost race for the object is run again, 3 times at most.
+ * `progress` and `observer` may be NULL. `cancel` ends it with UEX_CANCELLED, leaving nothing in the store. The
+ * runner's thread only. */
+void uex_job_run(struct uex_job_runner *runner, const struct uex_command *command, const struct uex_cancel *cancel,
+                 struct uex_job_progress *progress, const struct uex_job_observer *observer,
+                 struct uex_job_outcome *out);
+
+/* The same group's CSV, gzip-compressed, into `sink`, without store and Kafka (exportctl export). */
+UEX_MUST_CHECK enum uex_error uex_job_export_to(struct uex_job_runner *runner, const char *group_id,
+                                                struct uex_sink sink, const struct uex_cancel *cancel,
+                                                struct uex_job_progress *progress, struct uex_job_outcome *out);
+
+/* The dependencies at start: prepare the store, probe the database, check the views. Fatal or outage errors as they
+ * are. */
+UEX_MUST_CHECK enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                                   struct uex_fault *fault);
+/* Neutral probes for the breakers. */
+UEX_MUST_CHECK enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, struct uex_fault *fault);
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/log.h — log lines on stderr: one JSON object per line, or text for people.
+ *
+ * Every line has time, level, message, then the fields in the order given. Field names are the ids used everywhere:
+ * command, group, run, topic, partition, offset, error, … A line is written with one write(2), so lines of threads do
+ * not mix; text that is not UTF-8 is replaced (U+FFFD), control characters are escaped. Never log usernames, rows or
+ * secrets. Any thread.
+ */
+#ifndef EXPORT_LOG_H
+#define EXPORT_LOG_H
+
+#include "export/error.h"
+
+enum uex_log_level { UEX_LOG_DEBUG, UEX_LOG_INFO, UEX_LOG_WARN, UEX_LOG_ERROR };
+enum uex_log_format { UEX_LOG_JSON, UEX_LOG_TEXT };
+
+enum uex_log_kind { UEX_LOG_NONE, UEX_LOG_STRING, UEX_LOG_INTEGER, UEX_LOG_UNSIGNED, UEX_LOG_BOOLEAN, UEX_LOG_TIME };
+
+struct uex_log_field {
+    const char *name;
+    enum uex_log_kind kind;
+    const char *text;
+    int64_t integer;
+    uint64_t number;
+};
+
+/* A field that is left out of the line: NULL or "" text, UEX_UNKNOWN, UEX_NO_TIME. */
+#define UEX_STR(name_, value_) ((struct uex_log_field){.name = (name_), .kind = UEX_LOG_STRING, .text = (value_)})
+#define UEX_INT(name_, value_)                                                                                         \
+    ((struct uex_log_field){.name = (name_), .kind = UEX_LOG_INTEGER, .integer = (int64_t)(value_)})
+#define UEX_NUM(name_, value_)                                                                                         \
+    ((struct uex_log_field){.name = (name_), .kind = UEX_LOG_UNSIGNED, .number = (uint64_t)(value_)})
+#define UEX_BOOL(name_, value_)                                                                                        \
+    ((struct uex_log_field){.name = (name_), .kind = UEX_LOG_BOOLEAN, .integer = (value_) ? 1 : 0})
+#define UEX_TIME(name_, value_) ((struct uex_log_field){.name = (name_), .kind = UEX_LOG_TIME, .integer = (value_)})
+
+/* uex_log(UEX_LOG_INFO, "exported", UEX_STR("group", id), UEX_NUM("rows", rows)); */
+#define uex_log(level_, message_, ...)                                                                                 \
+    uex_log_write((level_), (message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},                       \
+                  sizeof((const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}}) / sizeof(struct uex_log_field))
+
+/* Set up once at start, before other threads. `program` goes into each line as field "program". */
+void uex_log_setup(const char *program, enum uex_log_level least, enum uex_log_format format);
+bool uex_log_enabled(enum uex_log_level level);
+/* Behind uex_log(); fields of kind UEX_LOG_NONE are skipped. */
+void uex_log_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
+                   size_t field_count);
+/* The same with printf, for lines without ids. */
+void uex_log_format(enum uex_log_level level, const char *format, ...) UEX_PRINTF(2, 3);
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/object_store.h — where exported objects go.
+ *
+ * A store creates immutable objects: a name is written once or not at all. Two implementations: src/store/s3*.c and
+ * src/store/file.c. A store is owned by one lane and used by its thread only. Step retries (retry.attempts) happen
+ * inside. Waits end by s3.connect_timeout, s3.stall_timeout (no byte moved) or `cancel`.
+ */
+#ifndef EXPORT_OBJECT_STORE_H
+#define EXPORT_OBJECT_STORE_H
+
+#include "export/clock.h"
+#include "export/config.h"
+#include "export/digest.h"
+#include "export/uuid.h"
+
+/* What is written beside an object as its metadata (export-version, export-command-id, export-snapshot-at,
+ * export-row-count, export-sha256). */
+struct uex_object_tags {
+    char command_id[UEX_UUID_TEXT_SIZE];
+    int64_t snapshot_at_ms;
+};
+
+/* What is known of a stored object. `url` is owned; uex_object_facts_clear() frees it. */
+struct uex_object_facts {
+    char *url;           /* s3://bucket/key as it stands, or file:///path with '%' as "%25" */
+    uint64_t size_bytes; /* UEX_UNKNOWN until known */
+    uint64_t row_count;  /* UEX_UNKNOWN until known */
+    bool has_sha256;
+    uint8_t sha256[UEX_SHA256_SIZE];     /* of the stored bytes, that is of the gzip stream */
+    char command_id[UEX_UUID_TEXT_SIZE]; /* "" if the object has no such metadata: it is not ours */
+    int64_t snapshot_at_ms;              /* UEX_NO_TIME until known */
+};
+void uex_object_facts_clear(struct uex_object_facts *facts);
+
+struct uex_object_writer; /* one object being written; memory bound: 2 parts of 8 MiB */
+
+struct uex_object_store {
+    /* Ensure that the bucket or directory is there (made if it may be), once per process. UEX_STORE_BUCKET,
+     * UEX_STORE_AUTH, … */
+    enum uex_error (*prepare)(struct uex_object_store *store, struct uex_fault *fault);
+    /* The neutral probe: HEAD of the bucket, or the directory can be entered. */
+    enum uex_error (*probe)(struct uex_object_store *store, struct uex_fault *fault);
+    /* What stands under `key`; UEX_NOT_FOUND if nothing does. */
+    enum uex_error (*find)(struct uex_object_store *store, const char *key, struct uex_object_facts *facts,
+                           struct uex_fault *fault);
+    /* Read an object's bytes as a stream into `sink`. */
+    enum uex_error (*read)(struct uex_object_store *store, const char *key, struct uex_sink sink,
+                           struct uex_fault *fault);
+    /* Abort what an earlier attempt at `key` left unfinished (multipart uploads, temporary files). */
+    enum uex_error (*abort_leftovers)(struct uex_object_store *store, const char *key, struct uex_fault *fault);
+    /* Delete an object; only for probe objects of `exportctl doctor` and tests, never for exports. */
+    enum uex_error (*remove)(struct uex_object_store *store, const char *key, struct uex_fault *fault);
+    /* Start writing `key` (without the URL's prefix, already percent-encoded). Nothing is visible under it before
+     * commit(). */
+    enum uex_error (*begin)(struct uex_object_store *store, const char *key, struct uex_object_writer **out,
+                            struct uex_fault *fault);
+    /* Append. Returns while a part is still on its way; blocks while two are. The caller keeps `data`. The tags may be
+     * set at any time before the first part goes out, that is before 8 MiB were written. */
+    enum uex_error (*write)(struct uex_object_writer *writer, struct uex_bytes data, struct uex_fault *fault);
+    void (*set_tags)(struct uex_object_writer *writer, const struct uex_object_tags *tags);
+    /* Publish, create-only, and free the writer in any case. `row_count` becomes metadata where the upload had not
+     * begun before (one PUT). UEX_OBJECT_EXISTS: the key is taken, nothing was changed: ask find(). UEX_STORE_RACE:
+     * what the store answered leaves open who won: ask find(), run again if there is nothing. Source: Amazon S3 API
+     * Reference, PutObject and CompleteMultipartUpload, header If-None-Match. */
+    enum uex_error (*commit)(struct uex_object_writer *writer, uint64_t row_count, struct uex_object_facts *facts,
+                             struct uex_fault *fault);
+    /* Give up at any point before commit; leaves no trace in the store; frees. Accepts NULL. */
+    void (*abort)(struct uex_object_writer *writer);
+    void (*destroy)(struct uex_object_store *store);
+    const struct uex_cancel *cancel; /* set by the owner; NULL: none */
+};
+
+/* Is storage.url well formed, and do s3.* fit? UEX_CONFIG with the reason. Touches nothing. */
+UEX_MUST_CHECK enum uex_error uex_object_store_check(const struct uex_config *config, struct uex_fault *fault);
+/* The store of storage.url. The config must outlive it. */
+UEX_MUST_CHECK enum uex_error uex_object_store_new(const struct uex_config *config, struct uex_object_store **out,
+                                                   struct uex_fault *fault);
+/* Once per process, before threads and after them (libcurl's global state). */
+UEX_MUST_CHECK enum uex_error uex_object_store_global_init(void);
+void uex_object_store_global_cleanup(void);
+
+/* "<domainId>/<groupId, percent-encoded>/<commandId>.csv.gz"; the store adds its prefix. */
+void uex_object_key(const char *domain_id, const char *group_id, const char *command_id, struct uex_buffer *out);
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/postgres.h — the two views of the database: the catalogue of groups and the stream of a group's rows.
+ *
+ * A connection belongs to one thread. It connects when it is first used and again after it broke. Every wait ends by
+ * postgres.stall_timeout or by `cancel` (seen within 100 ms; the server is told with a libpq cancel request). Texts of
+ * faults hold the SQLSTATE, the column where the server names one, and our own sentence: never the server's message,
+ * which may quote data. Notices of the server become debug log lines without their text; passwords never appear.
+ */
+#ifndef EXPORT_POSTGRES_H
+#define EXPORT_POSTGRES_H
+
+#include "export/catalogue.h"
+#include "export/columns.h"
+
+struct uex_postgres; /* one connection */
+
+/* Make a handle; nothing is connected yet. `cancel` is borrowed and may be NULL. NULL when memory ends. The config must
+ * outlive it. */
+UEX_MUST_CHECK struct uex_postgres *uex_postgres_new(const struct uex_config *config, const char *application_name);
+void uex_postgres_free(struct uex_postgres *postgres);
+/* The flag that ends waits of what is called next; NULL: none. */
+void uex_postgres_set_cancel(struct uex_postgres *postgres, const struct uex_cancel *cancel);
+
+/* Is postgres.dsn something that libpq understands? UEX_CONFIG with libpq's reason (which has no password). */
+UEX_MUST_CHECK enum uex_error uex_postgres_check_dsn(const char *dsn, struct uex_fault *fault);
+/* The neutral probe: SELECT 1 on a connection that works. */
+UEX_MUST_CHECK enum uex_error uex_postgres_probe(struct uex_postgres *postgres, struct uex_fault *fault);
+/* Both views are there with the columns that are needed, and their types fit (a mask's action or the formula guard on
+ * another type is UEX_CONFIG); UEX_DB_SCHEMA names what is missing, UEX_DB_DENIED the right. */
+UEX_MUST_CHECK enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_masks *masks,
+                                                       struct uex_fault *fault);
+
+/* The catalogue over a connection (borrowed, must outlive it). */
+UEX_MUST_CHECK struct uex_catalogue *uex_postgres_catalogue_new(struct uex_postgres *postgres);
+
+/* Every active group, one call each, in the order of group_id; `each` stops the reading with an error of its own. */
+UEX_MUST_CHECK enum uex_error uex_postgres_each_active_group(struct uex_postgres *postgres,
+                                                             enum uex_error (*each)(void *context,
+                                                                                    const char *group_id),
+                                                             void *context, struct uex_fault *fault);
+
+/* How rows are read. */
+struct uex_row_plan {
+    const struct uex_masks *masks;
+    const char *mask_key; /* for hash */
+    enum uex_formula_guard guard;
+    enum uex_version_field version; /* UEX_VERSION_COLUMN appends the column */
+    bool usernames_only;            /* one column: username, masked and guarded the same way */
+};
+
+/* The rows of a group, from one REPEATABLE READ READ ONLY snapshot. */
+struct uex_rows {
+    /* The next row: its CSV text with '\n', or for usernames_only its plain text (NULL usernames are left out).
+     * Borrowed until the next call. UEX_END after the last one, when the snapshot's transaction has ended well. */
+    enum uex_error (*next)(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault);
+    /* Give up or finish; frees. A running query is cancelled. */
+    void (*destroy)(struct uex_rows *rows);
+    int64_t snapshot_at_ms; /* the snapshot's transaction_timestamp(); known once next() was called */
+};
+
+/* Begin reading. The connection serves nothing else until destroy(). UEX_FORMULA_REJECTED comes from next() when a
+ * guarded field would run in a spreadsheet. */
+UEX_MUST_CHECK enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char *group_id,
+                                                      const struct uex_row_plan *plan, struct uex_rows **out,
+                                                      struct uex_fault *fault);
+#endif

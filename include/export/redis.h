@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/redis.h — Redis as a cache in front of a catalogue. Owned by one lane. */
+#ifndef EXPORT_REDIS_H
+#define EXPORT_REDIS_H
+
+#include "export/catalogue.h"
+#include "export/config.h"
+
+/* Is redis.url well formed, and can this build speak it (rediss needs TLS in hiredis)? UEX_CONFIG with the reason. */
+UEX_MUST_CHECK enum uex_error uex_redis_check_url(const char *url, struct uex_fault *fault);
+
+/* A catalogue that asks Redis first and `behind` (owned from now on) when Redis has no valid, active group or does not
+ * answer within its bounds (connect and each request 250 ms; after a failure Redis is left alone for 5 s). Only active
+ * groups of a known type are cached, for redis.ttl. Cached values are checked like any input. A failure of Redis is
+ * never an error of find(). With an empty redis.url `behind` itself is returned. */
+UEX_MUST_CHECK struct uex_catalogue *uex_redis_catalogue_new(const struct uex_config *config,
+                                                             struct uex_catalogue *behind);
+
+/* The wrapped catalogue's counts since start, for metrics. */
+struct uex_cache_counts {
+    uint64_t hits, misses, failures;
+};
+void uex_redis_catalogue_counts(const struct uex_catalogue *catalogue, struct uex_cache_counts *out);
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/spool.h — bytes that wait until they can be published: in memory first, then in a file of
+ * export.work_dir.
+ *
+ * Each process has a folder of its own in the work directory (0700, locked with flock(2) while it lives; files 0600,
+ * unlinked as soon as they are opened where the file system allows). Folders without a living owner are removed at
+ * start.
+ */
+#ifndef EXPORT_SPOOL_H
+#define EXPORT_SPOOL_H
+
+#include "export/buffer.h"
+
+#define UEX_SPOOL_MEMORY_BYTES ((size_t)4 << 20)
+
+struct uex_spool_dir; /* the process's folder; any thread may open spools in it */
+struct uex_spool;     /* one run of bytes; one thread at a time, may be handed over */
+
+/* Make the folder, remove dead ones. UEX_CONFIG with path and reason when it cannot be made or written. */
+UEX_MUST_CHECK enum uex_error uex_spool_dir_open(const char *work_dir, struct uex_spool_dir **out,
+                                                 struct uex_fault *fault);
+/* Removes the folder. */
+void uex_spool_dir_close(struct uex_spool_dir *dir);
+
+UEX_MUST_CHECK enum uex_error uex_spool_new(struct uex_spool_dir *dir, struct uex_spool **out, struct uex_fault *fault);
+/* Append. Up to UEX_SPOOL_MEMORY_BYTES stay in memory, then all goes to the file. UEX_SPOOL when it cannot be written.
+ */
+UEX_MUST_CHECK enum uex_error uex_spool_append(struct uex_spool *spool, struct uex_bytes data, struct uex_fault *fault);
+uint64_t uex_spool_size_bytes(const struct uex_spool *spool);
+/* Copy a range out; it must lie within the spool. */
+UEX_MUST_CHECK enum uex_error uex_spool_read(struct uex_spool *spool, uint64_t offset, uint8_t *out, size_t size_bytes,
+                                             struct uex_fault *fault);
+void uex_spool_free(struct uex_spool *spool);
+#endif
