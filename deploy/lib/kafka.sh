@@ -2,21 +2,23 @@
 # shellcheck shell=bash
 # Sourced: a private Kafka of one node (KRaft: broker and controller in one process).
 
+# Prints the JVM's command line, one word a line. A JVM that lives for seconds only gains from the first compiler alone.
 kafka_java() {
-    java -Xms128m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.awt.headless=true \
-        -Dlog4j2.configurationFile="$RUN/kafka/log4j2.properties" -cp "$UEX_KAFKA_LIBS/*" "$@"
+    printf '%s\n' java -Xms128m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
+        -Djava.awt.headless=true "-Dlog4j2.configurationFile=$RUN/kafka/log4j2.properties" -cp "$UEX_KAFKA_LIBS/*"
 }
 
 # Transactions on one broker need one replica; groups should settle at once; an open transaction of a killed process
-# should end soon after its timeout; small internal topics are created quickly.
+# should end soon after its timeout; small internal topics are created quickly; a killed broker's registration, for which
+# the next start waits, ends soon.
 kafka_create() {
     mkdir -p "$RUN/kafka/data"
     cat >"$RUN/kafka/server.properties" <<CONF
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:$PORT_kafka_controller
-listeners=PLAINTEXT://127.0.0.1:$PORT_kafka,CONTROLLER://127.0.0.1:$PORT_kafka_controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$PORT_kafka
+controller.quorum.voters=1@127.0.0.1:${PORT[kafka_controller]}
+listeners=PLAINTEXT://127.0.0.1:${PORT[kafka]},CONTROLLER://127.0.0.1:${PORT[kafka_controller]}
+advertised.listeners=PLAINTEXT://127.0.0.1:${PORT[kafka]}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$RUN/kafka/data
@@ -31,6 +33,8 @@ transaction.state.log.num.partitions=5
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
@@ -46,23 +50,23 @@ appender.out.name=OUT
 appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=%d{HH:mm:ss.SSS} %-5p %c{1} %m%n
 CONF
-    local cluster
+    local cluster java
+    mapfile -t java < <(kafka_java)
     cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22)
-    kafka_java kafka.tools.StorageTool format --cluster-id "$cluster" --config "$RUN/kafka/server.properties" \
+    "${java[@]}" kafka.tools.StorageTool format --cluster-id "$cluster" --config "$RUN/kafka/server.properties" \
         >>"$RUN/kafka.log" 2>&1 </dev/null
 }
 
 kafka_start() {
     [ -e "$RUN/kafka/data/meta.properties" ] || kafka_create
-    local command=(java -Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -XX:+ExitOnOutOfMemoryError
-        -Djava.awt.headless=true -Dlog4j2.configurationFile="$RUN/kafka/log4j2.properties" -cp "$UEX_KAFKA_LIBS/*"
-        kafka.Kafka "$RUN/kafka/server.properties")
-    server_launch kafka "${command[@]}"
-    server_wait kafka 90 kcat -b "127.0.0.1:$PORT_kafka" -L -m 2
+    local java
+    mapfile -t java < <(kafka_java)
+    server_launch kafka "${java[@]}" kafka.Kafka "$RUN/kafka/server.properties"
+    server_wait kafka 90 kcat -b "127.0.0.1:${PORT[kafka]}" -L -m 2
 }
 
 kafka_stop() { server_stop kafka TERM 20; }
 
 kafka_remove() { rm -rf "$RUN/kafka"; }
 
-kafka_env() { printf "EXPORT_KAFKA_BOOTSTRAP_SERVERS='127.0.0.1:%s'\n" "$PORT_kafka"; }
+kafka_env() { printf "EXPORT_KAFKA_BOOTSTRAP_SERVERS='127.0.0.1:%s'\n" "${PORT[kafka]}"; }

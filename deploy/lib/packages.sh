@@ -2,25 +2,23 @@
 # shellcheck shell=bash
 # Sourced: every Debian package that building, running and testing need, each named once, and how they get there.
 
-# To build: compiler, tools and libraries.
-UEX_PACKAGES_build=(
-    gcc libc6-dev cmake ninja-build pkg-config ccache
-    librdkafka-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libcjson-dev libavro-dev libcmocka-dev libisal-dev
-    libhiredis-dev libmicrohttpd-dev libssl-dev libinih-dev libexpat1-dev
+declare -A UEX_PACKAGES=(
+    # To build: compiler, tools and libraries.
+    [build]="gcc libc6-dev cmake ninja-build pkg-config ccache
+        librdkafka-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libcjson-dev libavro-dev libcmocka-dev libisal-dev
+        libhiredis-dev libmicrohttpd-dev libssl-dev libinih-dev libexpat1-dev"
+    # To run the private services and the demo. postgresql and redis-server bring their clients.
+    [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
+    # For tests only.
+    [tests]="git faketime valgrind shellcheck yamllint debootstrap"
 )
-# To run the private services and the demo. postgresql and redis-server bring their clients.
-UEX_PACKAGES_run=(
-    ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps
-)
-# For tests only.
-UEX_PACKAGES_tests=(git faketime valgrind shellcheck yamllint debootstrap)
 
 # packages_missing LIST…: prints the packages of the lists (build, run, tests) that are not installed.
 packages_missing() {
     local list package
     for list in "$@"; do
-        local -n names="UEX_PACKAGES_$list"
-        for package in "${names[@]}"; do
+        [ -n "${UEX_PACKAGES[$list]:-}" ] || die "there is no list of packages '$list'; there are: ${!UEX_PACKAGES[*]}"
+        for package in ${UEX_PACKAGES[$list]}; do
             dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || printf '%s\n' "$package"
         done
     done

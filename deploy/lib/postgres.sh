@@ -49,7 +49,7 @@ postgres_create() {
     ln -sfn "$data" "$RUN/postgres/data"
     cat >>"$data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
-port = $PORT_postgres
+port = ${PORT[postgres]}
 unix_socket_directories = '$data'
 max_connections = 100
 shared_buffers = 128MB
@@ -69,14 +69,14 @@ CONF
 
 # postgres_psql ARGUMENT…: as superuser, in the project's database.
 postgres_psql() {
-    PGPASSWORD="$SECRET" PGCONNECT_TIMEOUT=10 psql -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$PORT_postgres" -U postgres \
+    PGPASSWORD="$SECRET" PGCONNECT_TIMEOUT=10 psql -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "${PORT[postgres]}" -U postgres \
         -d "${PGDATABASE:-users_export}" "$@"
 }
 
 postgres_bootstrap() {
     local socket
     socket=$(readlink "$RUN/postgres/data")
-    psql -X -q -v ON_ERROR_STOP=1 -h "$socket" -p "$PORT_postgres" -U postgres -d postgres <<SQL
+    psql -X -q -v ON_ERROR_STOP=1 -h "$socket" -p "${PORT[postgres]}" -U postgres -d postgres <<SQL
 ALTER ROLE postgres PASSWORD '$SECRET';
 CREATE DATABASE users_export;
 SQL
@@ -85,28 +85,18 @@ SQL
 }
 
 postgres_start() {
-    local data try
+    local data command
     [ -e "$RUN/postgres/data" ] || postgres_create
     data=$(readlink "$RUN/postgres/data")
-    # After a kill the memory of the former server may be in use for a moment.
-    for try in 1 2 3 4 5 6; do
-        (cd / && exec_postgres "$data")
-        if server_wait postgres 60 pg_isready -q -h 127.0.0.1 -p "$PORT_postgres"; then
-            [ -e "$RUN/postgres/ready" ] || postgres_bootstrap
-            return
-        fi
-        tail -n 5 "$RUN/postgres.log" | grep -q -e 'pre-existing shared memory' -e 'lock file' || return 1
-        sleep "0.$try"
-    done
-    return 1
-}
-
-exec_postgres() {
-    local command=("$(postgres_bin)/postgres" -D "$1")
+    # Nothing of a killed server is alive (server_kill waits for that), but where no init reaps it its pid still counts.
+    rm -f "$data/postmaster.pid"
+    command=("$(postgres_bin)/postgres" -D "$data")
     if [ "$(id -u)" = 0 ]; then
         command=(setpriv --reuid=postgres --regid=postgres --init-groups -- "${command[@]}")
     fi
-    server_launch postgres "${command[@]}"
+    (cd / && server_launch postgres "${command[@]}")
+    server_wait postgres 60 pg_isready -q -h 127.0.0.1 -p "${PORT[postgres]}"
+    [ -e "$RUN/postgres/ready" ] || postgres_bootstrap
 }
 
 # SIGINT is PostgreSQL's fast shutdown.
@@ -120,7 +110,7 @@ postgres_remove() {
 
 postgres_env() {
     cat <<ENV
-EXPORT_POSTGRES_DSN='postgresql://export_worker:$SECRET@127.0.0.1:$PORT_postgres/users_export'
-USERS_EXPORT_ADMIN_DSN='postgresql://postgres:$SECRET@127.0.0.1:$PORT_postgres/users_export'
+EXPORT_POSTGRES_DSN='postgresql://export_worker:$SECRET@127.0.0.1:${PORT[postgres]}/users_export'
+USERS_EXPORT_ADMIN_DSN='postgresql://postgres:$SECRET@127.0.0.1:${PORT[postgres]}/users_export'
 ENV
 }

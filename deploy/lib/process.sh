@@ -3,18 +3,22 @@
 # Sourced: ports, and servers that run in the background. A server NAME has in the run directory $RUN:
 # NAME.pid ("pid start-time"), NAME.log, and a folder NAME/ for its data.
 
+# shellcheck disable=SC2034 # read by the services' own files
+declare -A PORT=() # port of each service, filled from $RUN/ports
+UEX_PORTS_DIR="/tmp/users-export-ports.$(id -u)"
+
 # A free port of 127.0.0.1, reserved until this run directory is gone. Below the range that the kernel gives to outgoing
 # connections, so that a server which is stopped for a while finds its port free again.
 reserve_port() {
-    local dir="/tmp/users-export-ports.$(id -u)" port try owner
-    mkdir -p "$dir"
+    local port try owner
+    mkdir -p "$UEX_PORTS_DIR"
     for ((try = 0; try < 500; try++)); do
         port=$((20000 + (RANDOM << 15 | RANDOM) % 10000))
-        if [ -e "$dir/$port" ]; then
-            owner=$(cat "$dir/$port" 2>/dev/null) || owner=''
-            if [ -n "$owner" ] && [ ! -d "$owner" ]; then rm -f "$dir/$port"; fi
+        if [ -e "$UEX_PORTS_DIR/$port" ]; then
+            owner=$(cat "$UEX_PORTS_DIR/$port" 2>/dev/null) || owner=''
+            if [ -n "$owner" ] && [ ! -d "$owner" ]; then rm -f "$UEX_PORTS_DIR/$port"; fi
         fi
-        (set -C && printf '%s\n' "$RUN" >"$dir/$port") 2>/dev/null || continue
+        (set -C && printf '%s\n' "$RUN" >"$UEX_PORTS_DIR/$port") 2>/dev/null || continue
         if ! port_open "$port"; then
             printf '%s\n' "$port"
             return
@@ -24,9 +28,8 @@ reserve_port() {
 }
 
 release_ports() {
-    local dir="/tmp/users-export-ports.$(id -u)"
-    grep -lxF -- "$RUN" "$dir"/* 2>/dev/null | xargs -r rm -f
-    rmdir "$dir" 2>/dev/null || true
+    grep -lxF -- "$RUN" "$UEX_PORTS_DIR"/* 2>/dev/null | xargs -r rm -f
+    rmdir "$UEX_PORTS_DIR" 2>/dev/null || true
 }
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -74,7 +77,7 @@ server_tree() {
     local pid
     pid=$(server_pid "$1") || return 1
     printf '%s\n' "$pid"
-    cat "/proc/$pid/task/$pid/children" 2>/dev/null | tr ' ' '\n' | grep . || true
+    xargs -r printf '%s\n' <"/proc/$pid/task/$pid/children" 2>/dev/null || true
 }
 
 # server_signal NAME SIGNAL: to the server and its children.
@@ -100,8 +103,13 @@ server_stop() {
     rm -f "$RUN/$name.pid"
 }
 
+# server_kill NAME: SIGKILL to the server and its children; returns when all are gone.
 server_kill() {
-    server_signal "$1" KILL
-    while server_pid "$1" >/dev/null; do sleep 0.02; done
+    local pids pid
+    mapfile -t pids < <(server_tree "$1")
+    [ ${#pids[@]} = 0 ] || kill -s KILL "${pids[@]}" 2>/dev/null || true
+    for pid in "${pids[@]}"; do
+        while grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" 2>/dev/null; do sleep 0.02; done
+    done
     rm -f "$RUN/$1.pid"
 }

@@ -7,7 +7,7 @@ redis_start() {
     # The password stands in a file, not in the list of processes.
     (umask 077 && cat >"$RUN/redis/redis.conf") <<CONF
 bind 127.0.0.1
-port $PORT_redis
+port ${PORT[redis]}
 dir $RUN/redis
 requirepass $SECRET
 save ""
@@ -18,10 +18,10 @@ CONF
     server_wait redis 20 redis_ready
 }
 
-redis_ready() { [ "$(REDISCLI_AUTH=$SECRET redis-cli -h 127.0.0.1 -p "$PORT_redis" ping 2>/dev/null)" = PONG ]; }
+redis_ready() { [ "$(REDISCLI_AUTH=$SECRET redis-cli -h 127.0.0.1 -p "${PORT[redis]}" ping 2>/dev/null)" = PONG ]; }
 
 redis_stop() { server_stop redis TERM 10; }
 
 redis_remove() { rm -rf "$RUN/redis"; }
 
-redis_env() { printf "EXPORT_REDIS_URL='redis://:%s@127.0.0.1:%s/0'\n" "$SECRET" "$PORT_redis"; }
+redis_env() { printf "EXPORT_REDIS_URL='redis://:%s@127.0.0.1:%s/0'\n" "$SECRET" "${PORT[redis]}"; }

@@ -22,9 +22,9 @@ s3_start() {
         metadata=(--sidecar "$RUN/s3/metadata")
     fi
     ROOT_ACCESS_KEY="users-export" ROOT_SECRET_KEY="$SECRET" \
-        server_launch s3 "$UEX_VERSITYGW" --port "127.0.0.1:$PORT_s3" --region us-east-1 --health /health \
+        server_launch s3 "$UEX_VERSITYGW" --port "127.0.0.1:${PORT[s3]}" --region us-east-1 --health /health \
         posix "${metadata[@]}" "$RUN/s3/data"
-    server_wait s3 20 curl -sf --noproxy '*' -m 2 "http://127.0.0.1:$PORT_s3/health"
+    server_wait s3 20 curl -sf --noproxy '*' -m 2 "http://127.0.0.1:${PORT[s3]}/health"
 }
 
 s3_stop() { server_stop s3 TERM 5; }
@@ -34,7 +34,7 @@ s3_remove() { rm -rf "$RUN/s3"; }
 s3_env() {
     cat <<ENV
 EXPORT_STORAGE_URL='s3://users-export/exports'
-EXPORT_S3_ENDPOINT='http://127.0.0.1:$PORT_s3'
+EXPORT_S3_ENDPOINT='http://127.0.0.1:${PORT[s3]}'
 EXPORT_S3_REGION='us-east-1'
 EXPORT_S3_ACCESS_KEY_ID='users-export'
 EXPORT_S3_SECRET_ACCESS_KEY='$SECRET'
