@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/program.h — how the three programs start: --help, --version, configuration, log, exit codes.
+ *
+ * A program describes itself with one struct and calls uex_program_start() first in main(). Main thread only, except
+ * uex_program_cancel.
+ */
+#ifndef EXPORT_PROGRAM_H
+#define EXPORT_PROGRAM_H
+
+#include "export/clock.h"
+#include "export/config.h"
+
+/* What the programs exit with. */
+enum uex_exit {
+    UEX_EXIT_DONE = 0,
+    UEX_EXIT_FAILED = 1,      /* the work failed */
+    UEX_EXIT_USAGE = 2,       /* wrong usage or configuration, said before anything was touched */
+    UEX_EXIT_UNREACHABLE = 3, /* a dependency could not be reached within startup.timeout */
+    UEX_EXIT_TIMEOUT = 4      /* --timeout of a waiting command ran out */
+};
+
+/* A flag of the program's own (settings are not among them). A table of them ends with a zeroed entry. */
+struct uex_option {
+    const char *name;       /* "--run" */
+    const char *value_name; /* "ID"; NULL: the flag takes no value */
+    const char *help;       /* one line */
+    const char **value;     /* where the value goes (borrowed from the command line); for flags with a value */
+    bool *given;            /* set when the flag is there; may be NULL for flags with a value */
+};
+
+struct uex_program {
+    const char *name;                 /* "export-scheduler": in --version and as field "program" of log lines */
+    const char *synopsis;             /* "export-scheduler [OPTION…]" */
+    const char *summary;              /* one or a few sentences for --help */
+    const struct uex_option *options; /* may be NULL */
+    unsigned needs;                   /* enum uex_config_need */
+    /* Checks of modules above this one; adds a line to `problems` for each mistake. May be NULL. */
+    void (*check)(const struct uex_config *config, struct uex_buffer *problems);
+    /* Writes the whole --help text instead of the one made from the above; `arguments` are those of the command line.
+     * May be NULL. */
+    void (*help)(struct uex_buffer *out, int argument_count, char *const *arguments);
+    bool takes_operands; /* words that are no flags are left to the program; otherwise they are a mistake */
+    bool for_people;     /* an operators' tool: mistakes are plain lines, the log is text on a terminal */
+};
+
+/* Start: answers --help and --version (stdout), loads and checks the configuration, reads the program's own flags,
+ * sets up the log. True: go on; `*operand_count` words are left at the front of `operands` (which has room for
+ * argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. Mistakes are all said at once, on stderr. The
+ * caller clears `config` in any case. With an empty `options`/`check` in the table they can be called later: see
+ * uex_options_parse(). */
+UEX_MUST_CHECK bool uex_program_start(const struct uex_program *program, int argc, char **argv,
+                                      struct uex_config *config, int *operand_count, char **operands, int *exit_code);
+
+/* Take the flags of the table out of `arguments` ("--run ID", "--run=ID"; "--" ends the flags and is taken out); what
+ * is left stays in order and its count in `*argument_count`. A line in `problems` for each unknown flag, missing or
+ * superfluous value and flag given twice. False if any. */
+UEX_MUST_CHECK bool uex_options_parse(const struct uex_option *options, int *argument_count, char **arguments,
+                                      struct uex_buffer *problems);
+/* The options part of --help, one line each. */
+void uex_options_help(const struct uex_option *options, struct uex_buffer *out);
+/* Say lines of `problems` as the program says its mistakes: log lines, or plain ones for people. */
+void uex_program_say_problems(const struct uex_program *program, const struct uex_buffer *problems);
+
+/* Requested by SIGINT and SIGTERM once uex_program_catch_signals() was called; a second signal ends the process at once
+ * with 128 + its number. */
+extern struct uex_cancel uex_program_cancel;
+/* Also ignores SIGPIPE. Call before threads are started. */
+void uex_program_catch_signals(void);
+/* How often a stopping signal came, and which was the last (0: none). */
+int uex_program_signal(void);
+
+/* UEX_EXIT_UNREACHABLE for what could not be reached, UEX_EXIT_USAGE for UEX_CONFIG, else UEX_EXIT_FAILED. */
+int uex_exit_of(enum uex_error error);
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/kafka/client.h — librdkafka handles made from the configuration, their log, and what their errors mean here.
+ *
+ * Order of properties: our defaults, what the configuration passes through and the role can use, then what exactly-once
+ * depends on. Source: librdkafka, CONFIGURATION.md. Making handles: any thread; each handle as librdkafka says.
+ */
+#ifndef EXPORT_KAFKA_CLIENT_H
+#define EXPORT_KAFKA_CLIENT_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "export/clock.h"
+#include "export/config.h"
+
+#define UEX_KAFKA_CLUSTER_ID_SIZE 128
+
+/* What a handle is for. */
+enum uex_kafka_role {
+    UEX_KAFKA_GROUP_CONSUMER,     /* member of kafka.group.id: range, read_committed, EOF events, commits by hand */
+    UEX_KAFKA_READER,             /* assigns by hand, read_committed, from the start; group "<kafka.group.id>-reader",
+                                     which commits nothing */
+    UEX_KAFKA_READER_UNCOMMITTED, /* the same, read_uncommitted: its watermarks are high watermarks */
+    UEX_KAFKA_TX_PRODUCER,        /* idempotent; the caller sets transactional.id and may set its own timeouts */
+    UEX_KAFKA_PRODUCER,           /* idempotent, without transactions */
+    UEX_KAFKA_ADMIN
+};
+
+/* The properties for a handle of this role. Freed by rd_kafka_conf_destroy() or taken by uex_kafka_create(). NULL with
+ * UEX_CONFIG in `fault` for a property that librdkafka refuses (all of them were refused before by
+ * uex_kafka_check_properties(), so this is a last resort) or UEX_NO_MEMORY. */
+UEX_MUST_CHECK rd_kafka_conf_t *uex_kafka_conf_new(const struct uex_config *config, enum uex_kafka_role role,
+                                                   struct uex_fault *fault);
+
+/* Set one property. UEX_CONFIG with librdkafka's reason. The value never appears in the reason's text. */
+UEX_MUST_CHECK enum uex_error uex_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+                                                 struct uex_fault *fault);
+
+/* Make the handle; `conf` is taken in any case. Consumers serve all their events by rd_kafka_consumer_poll(). Nothing
+ * is reached yet. NULL: UEX_CONFIG (properties that do not fit together, with librdkafka's reason). Destroy with
+ * uex_kafka_destroy(). */
+UEX_MUST_CHECK rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, struct uex_fault *fault);
+/* Accepts NULL. Consumers leave their group first (bounded by librdkafka's own timeouts). */
+void uex_kafka_destroy(rd_kafka_t *handle);
+
+/* A line in `problems` for each property of the configuration that librdkafka does not know, whose value it refuses,
+ * that needs a callback, or that the programs set themselves; and for sets that do not fit together (the handles of all
+ * roles are made once, without reaching anything). UEX_CONFIG if there is any. */
+UEX_MUST_CHECK enum uex_error uex_kafka_check_properties(const struct uex_config *config, struct uex_buffer *problems);
+
+/* Wait until a broker answers. UEX_KAFKA_UNAVAILABLE after `timeout_ms`, UEX_CANCELLED. */
+UEX_MUST_CHECK enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const struct uex_cancel *cancel,
+                                             struct uex_fault *fault);
+
+/* The cluster's id, "" for brokers that have none. `out` has UEX_KAFKA_CLUSTER_ID_SIZE bytes. */
+UEX_MUST_CHECK enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char *out,
+                                                   struct uex_fault *fault);
+
+/* How many partitions a topic has now, asked of a broker. UEX_NOT_FOUND: there is no such topic (none is created). */
+UEX_MUST_CHECK enum uex_error uex_kafka_partition_count(rd_kafka_t *handle, const char *topic, int64_t timeout_ms,
+                                                        int32_t *out, struct uex_fault *fault);
+
+/* message.max.bytes in force for our producers. */
+size_t uex_kafka_message_max_bytes(const struct uex_config *config);
+
+/* What a code of librdkafka means here. UEX_RESULT_REFUSED: this record and no other is refused; UEX_KAFKA_UNAVAILABLE:
+ * later it may work; UEX_KAFKA_TOPICS: the topic or partition is not there; UEX_KAFKA: anything else. */
+enum uex_error uex_kafka_error_of(rd_kafka_resp_err_t code);
+/* Is this record refused for itself, so that the same transaction without it would go through? */
+bool uex_kafka_refuses_record(rd_kafka_resp_err_t code);
+/* Fill `fault` from a code ("what: reason") and return the error. */
+enum uex_error uex_kafka_fail(struct uex_fault *fault, rd_kafka_resp_err_t code, const char *what);
+/* The same from an error object, which is destroyed; NULL: UEX_OK. */
+enum uex_error uex_kafka_fail_error(struct uex_fault *fault, rd_kafka_error_t *error, const char *what);
+#endif
