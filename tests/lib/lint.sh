@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced by tests/run: checks of the text itself. Each counts as one test.
+
+UEX_MAX_LINES=500
+UEX_CLANG_FORMAT=14.0.6 # versions format differently, so it comes from PyPI
+
+# What is in the tree or about to be: not what .gitignore names.
+tree_files() { git ls-files -co --exclude-standard -- "$@" | while read -r file; do [ ! -f "$file" ] || printf '%s\n' "$file"; done; }
+
+is_script() {
+    case $1 in *.sh) return 0 ;; esac
+    head -c 64 "$1" | head -n 1 | grep -qE '^#!.*\b(ba|da)?sh\b' 2>/dev/null
+}
+
+script_files() { tree_files | while read -r file; do if is_script "$file"; then printf '%s\n' "$file"; fi; done; }
+
+lint_shell() { script_files | xargs -r shellcheck; }
+
+lint_yaml() {
+    tree_files '*.yml' '*.yaml' | { grep -v '/templates/' || true; } | xargs -r yamllint -s \
+        -d '{extends: default, rules: {line-length: {max: 140}, document-start: disable, comments: {min-spaces-from-content: 1}}}'
+}
+
+install_clang_format() {
+    rm -rf "$UEX_CACHE/lint-venv"
+    python3 -m venv "$UEX_CACHE/lint-venv" &&
+        "$UEX_CACHE/lint-venv/bin/pip" install -q --disable-pip-version-check "clang-format==$UEX_CLANG_FORMAT"
+}
+
+prepare_clang_format() {
+    "$UEX_CACHE/lint-venv/bin/clang-format" --version 2>/dev/null | grep -qF "$UEX_CLANG_FORMAT" ||
+        run_logged "clang-format $UEX_CLANG_FORMAT from PyPI" "$UEX_CACHE/log/lint-venv.log" install_clang_format
+}
+
+lint_format() {
+    with_lock lint-venv prepare_clang_format
+    tree_files '*.c' '*.h' | xargs -r "$UEX_CACHE/lint-venv/bin/clang-format" --dry-run -Werror
+}
+
+lint_length() {
+    local long
+    long=$({ tree_files '*.c' '*.h' '*.py' '*.java' '*.cmake' && script_files; } | sort -u |
+        while read -r file; do printf '%d %s\n' "$(wc -l <"$file")" "$file"; done | awk -v max="$UEX_MAX_LINES" '$1 > max')
+    [ -z "$long" ] || { printf 'longer than %d lines:\n%s\n' "$UEX_MAX_LINES" "$long" && return 1; }
+}
+
+lint_headers() {
+    local without
+    without=$({ tree_files '*.c' '*.h' '*.py' '*.java' && script_files; } | sort -u |
+        while read -r file; do head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || printf '%s\n' "$file"; done)
+    [ -z "$without" ] || { printf 'without a licence line:\n%s\n' "$without" && return 1; }
+}
+
+part_lint() {
+    local check
+    packages_install run tests || return 1
+    for check in shell format yaml length headers; do
+        if "lint_$check" >"$RUN_DIR/lint-$check.log" 2>&1; then
+            count_passed 1
+            printf 'ok      %s\n' "$check"
+        else
+            count_failed 1
+            printf 'FAILED  %s\n' "$check"
+            head -n 100 "$RUN_DIR/lint-$check.log" | indented
+        fi
+    done
+}
