@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "core/calendar.h"
+
+#define SLICE_MS 25                                       /* how long a sleep may not see that it was cancelled */
+#define LEAST_WALL_MS (INT64_C(-62135596800) * 1000)      /* 0001-01-01T00:00:00Z */
+#define MOST_WALL_MS (INT64_C(253402300799) * 1000 + 999) /* 9999-12-31T23:59:59.999Z */
+
+int64_t uex_wall_ms(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t uex_monotonic_us(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t uex_monotonic_ms(void)
+{
+    return uex_monotonic_us() / 1000;
+}
+
+void uex_time_format(int64_t wall_ms, char *out)
+{
+    out[0] = '\0';
+    if (wall_ms < LEAST_WALL_MS || wall_ms > MOST_WALL_MS)
+        return;
+    int64_t seconds = uex_floor_div(wall_ms, 1000);
+    int64_t days = uex_floor_div(seconds, UEX_SECONDS_PER_DAY);
+    int second_of_day = (int)(seconds - days * UEX_SECONDS_PER_DAY);
+    struct uex_date date = uex_date_of_days(days);
+    (void)snprintf(out, UEX_TIME_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)date.year % 10000,
+                   (unsigned)date.month % 100, (unsigned)date.day % 100, (unsigned)second_of_day / 3600 % 100,
+                   (unsigned)second_of_day / 60 % 60, (unsigned)second_of_day % 60,
+                   (unsigned)(wall_ms - seconds * 1000) % 1000);
+}
+
+struct reader {
+    const char *at;
+    const char *end;
+};
+
+/* Exactly `count` digits with a value of `least` to `most`. */
+static bool read_number(struct reader *reader, int count, int least, int most, int *value)
+{
+    *value = 0;
+    for (int i = 0; i < count; i++, reader->at++) {
+        if (reader->at == reader->end || *reader->at < '0' || *reader->at > '9')
+            return false;
+        *value = *value * 10 + (*reader->at - '0');
+    }
+    return *value >= least && *value <= most;
+}
+
+static bool read_any_of(struct reader *reader, const char *characters, char *found)
+{
+    if (reader->at == reader->end || *reader->at == '\0' || strchr(characters, *reader->at) == NULL)
+        return false;
+    *found = *reader->at++;
+    return true;
+}
+
+/* "." and digits; the first three count. False for a point without digits. */
+static bool read_fraction(struct reader *reader, int *value_ms)
+{
+    int place_ms = 100;
+    const char *first;
+    char found;
+
+    *value_ms = 0;
+    if (!read_any_of(reader, ".", &found))
+        return true;
+    for (first = reader->at; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
+        *value_ms += (*reader->at - '0') * place_ms;
+        place_ms /= 10;
+    }
+    return reader->at > first;
+}
+
+static bool read_offset(struct reader *reader, int *offset_minutes)
+{
+    int hours, minutes;
+    char sign, colon;
+
+    *offset_minutes = 0;
+    if (!read_any_of(reader, "Zz+-", &sign))
+        return false;
+    if (sign == 'Z' || sign == 'z')
+        return true;
+    if (!read_number(reader, 2, 0, 23, &hours) || !read_any_of(reader, ":", &colon) ||
+        !read_number(reader, 2, 0, 59, &minutes))
+        return false;
+    *offset_minutes = (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
+    return true;
+}
+
+bool uex_time_parse(const char *text, size_t size_bytes, int64_t *wall_ms)
+{
+    int year, month, day, hour, minute, second, fraction_ms, offset_minutes;
+    char found;
+
+    if (text == NULL)
+        return false;
+    struct reader reader = {.at = text, .end = text + size_bytes};
+    if (!read_number(&reader, 4, 1, 9999, &year) || !read_any_of(&reader, "-", &found) ||
+        !read_number(&reader, 2, 1, 12, &month) || !read_any_of(&reader, "-", &found) ||
+        !read_number(&reader, 2, 1, uex_days_in_month(year, month), &day) || !read_any_of(&reader, "Tt ", &found) ||
+        !read_number(&reader, 2, 0, 23, &hour) || !read_any_of(&reader, ":", &found) ||
+        !read_number(&reader, 2, 0, 59, &minute) || !read_any_of(&reader, ":", &found) ||
+        !read_number(&reader, 2, 0, 60, &second) || !read_fraction(&reader, &fraction_ms) ||
+        !read_offset(&reader, &offset_minutes) || reader.at != reader.end)
+        return false;
+
+    struct uex_date date = {.year = year, .month = month, .day = day};
+    int64_t minutes = (uex_days_of_date(date) * 24 + hour) * 60 + minute - offset_minutes;
+    if (second == 60) {
+        /* Leap seconds are in the last minute of a day in UTC, nowhere else (RFC 3339, section 5.7). */
+        if (minutes - uex_floor_div(minutes, 24 * 60) * 24 * 60 != 24 * 60 - 1)
+            return false;
+        second = 59;
+    }
+    int64_t value_ms = (minutes * 60 + second) * 1000 + fraction_ms;
+    if (value_ms < LEAST_WALL_MS || value_ms > MOST_WALL_MS)
+        return false;
+    *wall_ms = value_ms;
+    return true;
+}
+
+void uex_cancel_request(struct uex_cancel *cancel)
+{
+    __atomic_store_n(&cancel->requested, 1, __ATOMIC_RELEASE);
+}
+
+bool uex_cancel_requested(const struct uex_cancel *cancel)
+{
+    return cancel != NULL && __atomic_load_n(&cancel->requested, __ATOMIC_ACQUIRE) != 0;
+}
+
+bool uex_sleep_ms(int64_t delay_ms, const struct uex_cancel *cancel)
+{
+    /* Counted down instead of compared with a clock, so that the sleep ends whatever happens to clocks. */
+    while (delay_ms > 0) {
+        int64_t slice_ms = delay_ms < SLICE_MS ? delay_ms : SLICE_MS;
+        struct timespec left = {.tv_nsec = (long)slice_ms * 1000000};
+
+        if (uex_cancel_requested(cancel))
+            return false;
+        while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+            if (uex_cancel_requested(cancel))
+                return false;
+        }
+        delay_ms -= slice_ms;
+    }
+    return !uex_cancel_requested(cancel);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/digest.h"
+
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+struct uex_digest {
+    EVP_MD_CTX *context;
+};
+
+struct uex_digest *uex_digest_new(void)
+{
+    struct uex_digest *digest = calloc(1, sizeof(*digest));
+
+    if (digest == NULL)
+        return NULL;
+    digest->context = EVP_MD_CTX_new();
+    if (digest->context == NULL || EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) != 1) {
+        uex_digest_free(digest);
+        return NULL;
+    }
+    return digest;
+}
+
+enum uex_error uex_digest_add(struct uex_digest *digest, struct uex_bytes data)
+{
+    if (data.size_bytes == 0)
+        return UEX_OK;
+    return EVP_DigestUpdate(digest->context, data.data, data.size_bytes) == 1 ? UEX_OK : UEX_INTERNAL;
+}
+
+enum uex_error uex_digest_finish(struct uex_digest *digest, uint8_t out[UEX_SHA256_SIZE])
+{
+    if (EVP_DigestFinal_ex(digest->context, out, NULL) != 1)
+        return UEX_INTERNAL;
+    return EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) == 1 ? UEX_OK : UEX_NO_MEMORY;
+}
+
+void uex_digest_free(struct uex_digest *digest)
+{
+    if (digest == NULL)
+        return;
+    EVP_MD_CTX_free(digest->context);
+    free(digest);
+}
+
+void uex_sha256(struct uex_bytes data, uint8_t out[UEX_SHA256_SIZE])
+{
+    /* Fails only without memory; nothing may go on with a digest that is not one. */
+    if (SHA256(data.data == NULL ? (const uint8_t *)"" : data.data, data.size_bytes, out) == NULL)
+        abort();
+}
+
+void uex_hmac_sha256(struct uex_bytes key, struct uex_bytes data, uint8_t out[UEX_SHA256_SIZE])
+{
+    const void *key_data = key.data;
+    uint8_t hashed[UEX_SHA256_SIZE];
+    size_t key_size = key.size_bytes;
+
+    /* RFC 2104, section 2: a key longer than a block stands for its hash. Done here for keys that HMAC()'s int cannot
+     * hold. */
+    if (key_size > INT_MAX) {
+        uex_sha256(key, hashed);
+        key_data = hashed;
+        key_size = sizeof(hashed);
+    }
+    if (HMAC(EVP_sha256(), key_data == NULL ? "" : key_data, (int)key_size,
+             data.data == NULL ? (const uint8_t *)"" : data.data, data.size_bytes, out, NULL) == NULL)
+        abort();
+}
+
+void uex_hex(const uint8_t *bytes, size_t size_bytes, char *out)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+
+    for (size_t at = 0; at < size_bytes; at++) {
+        *out++ = DIGITS[bytes[at] >> 4];
+        *out++ = DIGITS[bytes[at] & 15];
+    }
+    *out = '\0';
+}
+
+static int digit_of(char character)
+{
+    if (character >= '0' && character <= '9')
+        return character - '0';
+    if (character >= 'a' && character <= 'f')
+        return character - 'a' + 10;
+    if (character >= 'A' && character <= 'F')
+        return character - 'A' + 10;
+    return -1;
+}
+
+bool uex_hex_parse(const char *text, uint8_t *out, size_t size_bytes)
+{
+    if (text == NULL || strnlen(text, 2 * size_bytes + 1) != 2 * size_bytes)
+        return false;
+    for (size_t at = 0; at < 2 * size_bytes; at++) {
+        if (digit_of(text[at]) < 0)
+            return false;
+    }
+    for (size_t at = 0; at < size_bytes; at++)
+        out[at] = (uint8_t)(digit_of(text[2 * at]) << 4 | digit_of(text[2 * at + 1]));
+    return true;
+}

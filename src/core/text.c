@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/text.h"
+
+#include <stdlib.h>
+
+#include "core/utf8.h"
+
+#define GROUP_ID_MAX_BYTES 255
+
+/* How many bytes follow `lead`, and the range that the first of them must be in (RFC 3629, section 4); -1: no lead
+ * byte. */
+static int continuation_of(uint8_t lead, uint8_t *least, uint8_t *most)
+{
+    *least = 0x80;
+    *most = 0xBF;
+    if (lead < 0x80)
+        return 0;
+    if (lead >= 0xC2 && lead <= 0xDF)
+        return 1;
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        if (lead == 0xE0)
+            *least = 0xA0; /* overlong */
+        if (lead == 0xED)
+            *most = 0x9F; /* surrogates */
+        return 2;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        if (lead == 0xF0)
+            *least = 0x90; /* overlong */
+        if (lead == 0xF4)
+            *most = 0x8F; /* beyond U+10FFFF */
+        return 3;
+    }
+    return -1;
+}
+
+struct uex_utf8_char uex_utf8_next(const uint8_t *text, size_t size_bytes)
+{
+    uint8_t least, most;
+    int more = continuation_of(text[0], &least, &most);
+    struct uex_utf8_char next = {.size_bytes = 1};
+
+    if (more < 0)
+        return next;
+    for (int i = 0; i < more; i++, next.size_bytes++) {
+        if (next.size_bytes == size_bytes) {
+            next.truncated = true;
+            return next;
+        }
+        if (text[next.size_bytes] < least || text[next.size_bytes] > most)
+            return next;
+        least = 0x80;
+        most = 0xBF;
+    }
+    next.valid = true;
+    next.is_control = text[0] < 0x20 || text[0] == 0x7F || (text[0] == 0xC2 && text[1] < 0xA0);
+    return next;
+}
+
+bool uex_utf8_valid(struct uex_bytes text)
+{
+    for (size_t at = 0; at < text.size_bytes;) {
+        struct uex_utf8_char next = uex_utf8_next(text.data + at, text.size_bytes - at);
+
+        if (!next.valid)
+            return false;
+        at += next.size_bytes;
+    }
+    return true;
+}
+
+bool uex_group_id_valid(struct uex_bytes text)
+{
+    if (text.data == NULL || text.size_bytes == 0 || text.size_bytes > GROUP_ID_MAX_BYTES)
+        return false;
+    for (size_t at = 0; at < text.size_bytes;) {
+        struct uex_utf8_char next = uex_utf8_next(text.data + at, text.size_bytes - at);
+
+        if (!next.valid || next.is_control)
+            return false;
+        at += next.size_bytes;
+    }
+    return true;
+}
+
+static bool is_unreserved(uint8_t byte)
+{
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+           byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+void uex_percent_encode(struct uex_buffer *out, struct uex_bytes text)
+{
+    static const char DIGITS[] = "0123456789ABCDEF";
+    bool is_dots = (text.size_bytes == 1 || text.size_bytes == 2) && memcmp(text.data, "..", text.size_bytes) == 0;
+
+    for (size_t at = 0; at < text.size_bytes; at++) {
+        uint8_t byte = text.data[at];
+
+        if (is_unreserved(byte) && !is_dots) {
+            uex_buffer_append(out, &byte, 1);
+        } else {
+            char escaped[3] = {'%', DIGITS[byte >> 4], DIGITS[byte & 15]};
+
+            uex_buffer_append(out, escaped, sizeof(escaped));
+        }
+    }
+}
+
+char *uex_text_copy(struct uex_bytes text)
+{
+    char *copy = malloc(text.size_bytes + 1);
+
+    if (copy == NULL)
+        return NULL;
+    if (text.size_bytes > 0)
+        memcpy(copy, text.data, text.size_bytes);
+    copy[text.size_bytes] = '\0';
+    return copy;
+}
+
+void uex_secret_free(char *secret)
+{
+    if (secret == NULL)
+        return;
+    explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
