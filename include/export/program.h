@@ -46,8 +46,7 @@ struct uex_program {
 /* Start: answers --help and --version (stdout), loads and checks the configuration, reads the program's own flags,
  * sets up the log. True: go on; `*operand_count` words are left at the front of `operands` (which has room for
  * argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. Mistakes are all said at once, on stderr. The
- * caller clears `config` in any case. With an empty `options`/`check` in the table they can be called later: see
- * uex_options_parse(). */
+ * caller clears `config` in any case. */
 UEX_MUST_CHECK bool uex_program_start(const struct uex_program *program, int argc, char **argv,
                                       struct uex_config *config, int *operand_count, char **operands, int *exit_code);
 
