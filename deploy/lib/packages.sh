@@ -25,19 +25,17 @@ packages_missing() {
 }
 
 # A package's server must not be started by its installation: ours are private ones. Where no policy stands, ours stands
-# for the time of the installation only.
-install_without_starting() {
-    local policy=/usr/sbin/policy-rc.d ours='' rc=0
+# for the time of the installation only. A subshell, so that its trap removes the policy however this ends.
+install_without_starting() (
+    policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f "$policy"' EXIT
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
-        ours=yes
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
-        install --no-install-recommends "$@" || rc=$?
-    [ -z "$ours" ] || as_root rm -f "$policy"
-    return "$rc"
-}
+        install --no-install-recommends "$@"
+)
 
 # packages_install LIST…: installs what is missing of the lists; does nothing, quickly, where nothing is.
 packages_install() {

@@ -56,15 +56,15 @@ run_cmocka() {
     for name in "${names[@]}"; do judge_executable "$name" "$logs/$name.log"; done
 }
 
-part_unit() { build debug && run_cmocka debug unit; }
+part_unit() { build_preset debug "$RUN_DIR/build-debug.log" && run_cmocka debug unit; }
 
-part_component() { build debug && run_cmocka debug component; }
+part_component() { build_preset debug "$RUN_DIR/build-debug.log" && run_cmocka debug component; }
 
 part_asan() {
     export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
     export UBSAN_OPTIONS=print_stacktrace=1
     local rc=0
-    build asan && run_cmocka asan unit && run_cmocka asan component || rc=1
+    build_preset asan "$RUN_DIR/build-asan.log" && run_cmocka asan unit && run_cmocka asan component || rc=1
     unset ASAN_OPTIONS UBSAN_OPTIONS
     return "$rc"
 }

@@ -54,7 +54,7 @@ PY
 
 part_integration() {
     local venv rc=0 select=(-m "not slow") report="$RUN_DIR/integration.xml" limit=$UEX_INTEGRATION_LIMIT
-    build release || return 1
+    build_preset release "$RUN_DIR/build-release.log" || return 1
     packages_install run tests || return 1
     venv=$(integration_venv)
     with_lock tests-venv prepare_venv "$venv" || return 1
