@@ -18,6 +18,7 @@ wanted() {
 # Runs in the background; what is known afterwards stands in LOG and LOG.result ("exit-code seconds").
 run_executable() {
     local executable=$1 log=$2 start=$SECONDS rc=0
+    exec 2>/dev/null # the shell's own remark on a crash; the exit code tells it
     timeout -k 10 "$UEX_TEST_TIMEOUT" "$executable" >"$log" 2>&1 </dev/null || rc=$?
     printf '%s %s\n' "$rc" $((SECONDS - start)) >"$log.result"
 }
