@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/kafka/client_internal.h — what the files of the client share; nobody else includes it. */
+#ifndef EXPORT_KAFKA_CLIENT_INTERNAL_H
+#define EXPORT_KAFKA_CLIENT_INTERNAL_H
+
+#include "kafka/client.h"
+
+/* Put the log and error callbacks into `conf`. */
+void uex_kafka_log_install(rd_kafka_conf_t *conf);
+/* A rate limit for lines of one kind: true if this one is to be said; `*suppressed` is how many were not since the last
+ * one. Any thread. */
+bool uex_kafka_log_allowed(const char *kind, int64_t now_ms, uint64_t *suppressed);
+
+/* Does this property mean something to a consumer (else: producer)? From librdkafka's own table. Any thread. */
+bool uex_kafka_property_applies(const char *name, bool is_consumer);
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "kafka/client_internal.h"
+
+#define LOG_PAUSE_MS 10000
+#define LOG_KINDS_MAX 64
+#define LOG_KIND_SIZE 48
+
+/* While a broker is away each handle says so several times a second, in the same words: one line of each kind every 10
+ * s tells as much. */
+static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    char kind[LOG_KIND_SIZE];
+    int64_t last_ms;
+    uint64_t suppressed;
+} limits[LOG_KINDS_MAX];
+static size_t limit_count;
+
+bool uex_kafka_log_allowed(const char *kind, int64_t now_ms, uint64_t *suppressed)
+{
+    bool allowed = true;
+    size_t i = 0;
+
+    *suppressed = 0;
+    pthread_mutex_lock(&limits_lock);
+    while (i < limit_count && strncmp(limits[i].kind, kind, LOG_KIND_SIZE - 1) != 0)
+        i++;
+    if (i < limit_count) {
+        allowed = now_ms - limits[i].last_ms >= LOG_PAUSE_MS;
+        if (allowed) {
+            *suppressed = limits[i].suppressed;
+            limits[i].suppressed = 0;
+            limits[i].last_ms = now_ms;
+        } else {
+            limits[i].suppressed++;
+        }
+    } else if (limit_count < LOG_KINDS_MAX) {
+        snprintf(limits[i].kind, LOG_KIND_SIZE, "%s", kind);
+        limits[i].last_ms = now_ms;
+        limit_count++;
+    }
+    pthread_mutex_unlock(&limits_lock);
+    return allowed;
+}
+
+static enum uex_log_level level_of(int syslog_level)
+{
+    if (syslog_level <= LOG_CRIT)
+        return UEX_LOG_ERROR;
+    if (syslog_level <= LOG_WARNING)
+        return UEX_LOG_WARN; /* LOG_ERR too: librdkafka gives it to every lost connection, and repairs it itself */
+    return syslog_level <= LOG_NOTICE ? UEX_LOG_INFO : UEX_LOG_DEBUG;
+}
+
+static void say(enum uex_log_level level, const char *kind, const char *message, const char *detail)
+{
+    uint64_t suppressed = 0;
+
+    if (!uex_log_enabled(level))
+        return;
+    if (level != UEX_LOG_DEBUG && !uex_kafka_log_allowed(kind, uex_monotonic_ms(), &suppressed))
+        return;
+    uex_log(level, message, UEX_STR("kind", kind), UEX_STR("detail", detail),
+            UEX_NUM("suppressed", suppressed == 0 ? UEX_UNKNOWN : suppressed));
+}
+
+static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
+{
+    char kind[LOG_KIND_SIZE];
+
+    (void)handle;
+    snprintf(kind, sizeof(kind), "%s", facility == NULL ? "" : facility);
+    say(level_of(level), kind, "message of librdkafka", text);
+}
+
+static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
+{
+    bool is_fatal = code == RD_KAFKA_RESP_ERR__FATAL;
+    char text[512];
+
+    (void)opaque;
+    snprintf(text, sizeof(text), "%s", reason == NULL ? "" : reason);
+    if (is_fatal)
+        code = rd_kafka_fatal_error(handle, text, sizeof(text));
+    /* A fatal error is said by whoever gets it from the call that failed, with its ids; this is the short word. */
+    say(UEX_LOG_WARN, rd_kafka_err2name((rd_kafka_resp_err_t)code),
+        is_fatal ? "a Kafka client cannot go on and is made anew" : "Kafka client", text);
+}
+
+void uex_kafka_log_install(rd_kafka_conf_t *conf)
+{
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+}
