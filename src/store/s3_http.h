@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/store/s3_http.h — one request to an S3 server and its answer, over libcurl.
+ *
+ * A client keeps its connection open between requests and is used by one thread at a time. Every wait ends: by
+ * s3.connect_timeout until the connection is up, then by s3.stall_timeout without a byte in either direction, by the
+ * request's limit, or by its cancel flag (seen within 50 ms).
+ */
+#ifndef EXPORT_STORE_S3_HTTP_H
+#define EXPORT_STORE_S3_HTTP_H
+
+#include "export/object_store.h"
+#include "store/s3_sign.h"
+#include "store/s3_xml.h"
+#include "store/storage_url.h"
+
+/* An answer is kept up to this size; the longest one is a page of ListMultipartUploads. */
+#define UEX_S3_BODY_MAX_BYTES ((size_t)4 << 20)
+/* No request but the reading of an object may take longer in all, even if a byte trickles now and then. */
+#define UEX_S3_REQUEST_LIMIT_MS (15 * 60 * 1000)
+#define UEX_S3_ETAG_SIZE 129
+
+/* What all requests of a store have in common; read only after uex_s3_settings_init(). */
+struct uex_s3_settings {
+    const struct uex_config *config; /* borrowed */
+    struct uex_storage_url url;
+    struct uex_s3_endpoint endpoint;
+    char *host;         /* owned; Host header: the endpoint's, with the bucket in front in virtual-host style */
+    const char *scheme; /* "http" or "https" */
+};
+/* UEX_CONFIG with the reason, UEX_NO_MEMORY. The caller clears in any case. Touches nothing. */
+UEX_MUST_CHECK enum uex_error uex_s3_settings_init(struct uex_s3_settings *settings, const struct uex_config *config,
+                                                   struct uex_fault *fault);
+void uex_s3_settings_clear(struct uex_s3_settings *settings);
+
+/* A request to the bucket (key NULL) or an object of it. Everything is borrowed. */
+struct uex_s3_request {
+    const char *method;
+    const char *key; /* the whole key with its prefix, as it stands: it is encoded once more for the path */
+    const struct uex_s3_param *params;
+    size_t param_count;
+    const struct uex_s3_header *headers; /* beyond host, date, token and payload hash; lower case */
+    size_t header_count;
+    struct uex_bytes body;
+    const uint8_t *body_sha256; /* NULL: worked out here */
+    struct uex_sink sink;       /* gets the body of an answer with sink_status; write NULL: it goes to response->body */
+    long sink_status;
+    const struct uex_cancel *cancel; /* NULL: none */
+    int64_t limit_ms;                /* 0: UEX_S3_REQUEST_LIMIT_MS; -1: none */
+    const char *what;                /* for faults: "an object", "a part", … */
+};
+
+/* What came back. uex_s3_response_clear() frees; each uex_s3_send() begins with an empty one. */
+struct uex_s3_response {
+    long status;                 /* 0: no answer */
+    bool went_out;               /* the request was sent at least in part, so the server may have acted on it */
+    char code[UEX_S3_CODE_SIZE]; /* of <Error> in an answer of 300 and above; "" */
+    char request_id[UEX_S3_CODE_SIZE];
+    char bucket_region[UEX_S3_CODE_SIZE];
+    char etag[UEX_S3_ETAG_SIZE];   /* with its quotes; "" */
+    struct uex_object_facts facts; /* size and metadata from the headers; url NULL */
+    struct uex_buffer body;
+    bool body_cut;             /* it was longer than UEX_S3_BODY_MAX_BYTES */
+    enum uex_error sink_error; /* what the sink said, if it stopped the transfer */
+};
+void uex_s3_response_clear(struct uex_s3_response *response);
+
+struct uex_s3_client;
+
+/* `settings` is borrowed. NULL: no memory. */
+UEX_MUST_CHECK struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings);
+void uex_s3_client_free(struct uex_s3_client *client);
+const struct uex_s3_settings *uex_s3_client_settings(const struct uex_s3_client *client);
+
+/* One signed request, once. UEX_OK for 2xx; UEX_CANCELLED; UEX_STORE_UNAVAILABLE when no answer came; else what the
+ * answer means (s3_error.h), or the sink's error. `response` holds what came in any case. */
+UEX_MUST_CHECK enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_request *request,
+                                          struct uex_s3_response *response, struct uex_fault *fault);
+
+/* The same, repeated after pauses while it is UEX_STORE_UNAVAILABLE, `repetitions` times at most. `*send_count` (may be
+ * NULL) counts the tries that went out. */
+UEX_MUST_CHECK enum uex_error uex_s3_send_retrying(struct uex_s3_client *client, const struct uex_s3_request *request,
+                                                   unsigned repetitions, struct uex_s3_response *response,
+                                                   unsigned *send_count, struct uex_fault *fault);
+
+/* Fill `fault` for an answer that means `error`: method, what, HTTP status, S3 code, request id. Returns `error`. */
+enum uex_error uex_s3_fail(struct uex_fault *fault, enum uex_error error, const struct uex_s3_client *client,
+                           const struct uex_s3_request *request, const struct uex_s3_response *response);
+#endif
