@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/core/background.c — see include/export/background.h. */
+#include "export/background.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SLICE_MS 50
+
+/* Shared by the caller and the thread; whoever leaves last frees it. */
+struct call {
+    void (*run)(void *context);
+    void (*drop)(void *context);
+    void *context;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    bool done;      /* the thread has finished run() */
+    bool abandoned; /* the caller has left */
+};
+
+static void call_free(struct call *call)
+{
+    pthread_cond_destroy(&call->ended);
+    pthread_mutex_destroy(&call->mutex);
+    free(call);
+}
+
+static void *call_thread(void *argument)
+{
+    struct call *call = argument;
+    bool abandoned;
+
+    call->run(call->context);
+    pthread_mutex_lock(&call->mutex);
+    call->done = true;
+    abandoned = call->abandoned;
+    pthread_cond_signal(&call->ended);
+    pthread_mutex_unlock(&call->mutex);
+    if (abandoned) {
+        call->drop(call->context);
+        call_free(call);
+    }
+    return NULL;
+}
+
+static struct call *call_new(void (*run)(void *context), void (*drop)(void *context), void *context)
+{
+    struct call *call = calloc(1, sizeof(*call));
+    pthread_condattr_t attributes;
+
+    if (call == NULL)
+        return NULL;
+    call->run = run;
+    call->drop = drop;
+    call->context = context;
+    pthread_mutex_init(&call->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&call->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return call;
+}
+
+/* The thread takes no signals: handlers belong to the program's own threads. */
+static bool call_start(struct call *call, pthread_t *thread)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(thread, NULL, call_thread, call);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0;
+}
+
+static void wait_slice(struct call *call)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += SLICE_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    pthread_cond_timedwait(&call->ended, &call->mutex, &until);
+}
+
+enum uex_error uex_background_call(void (*run)(void *context), void (*drop)(void *context), void *context,
+                                   int64_t wait_ms, const struct uex_cancel *cancel)
+{
+    int64_t deadline_ms = uex_monotonic_ms() + wait_ms;
+    enum uex_error err = UEX_OK;
+    struct call *call = call_new(run, drop, context);
+    pthread_t thread;
+
+    if (call == NULL)
+        return UEX_NO_MEMORY;
+    if (!call_start(call, &thread)) {
+        call_free(call);
+        return UEX_NO_MEMORY;
+    }
+    pthread_mutex_lock(&call->mutex);
+    while (!call->done && err == UEX_OK) {
+        if (uex_cancel_requested(cancel))
+            err = UEX_CANCELLED;
+        else if (uex_monotonic_ms() >= deadline_ms)
+            err = UEX_TIMEOUT;
+        else
+            wait_slice(call);
+    }
+    call->abandoned = err != UEX_OK;
+    pthread_mutex_unlock(&call->mutex);
+    if (err != UEX_OK) {
+        pthread_detach(thread);
+        return err;
+    }
+    pthread_join(thread, NULL);
+    call_free(call);
+    return UEX_OK;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/postgres/session.c — see session.h. */
+#include "postgres/session.h"
+
+#include "postgres/connect.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WAIT_SLICE_MS 50
+#define SETTLE_MS 2000
+
+struct uex_postgres *uex_postgres_new(const struct uex_config *config, const char *application_name)
+{
+    struct uex_postgres *postgres = calloc(1, sizeof(*postgres));
+
+    if (postgres == NULL)
+        return NULL;
+    postgres->config = config;
+    (void)snprintf(postgres->application_name, sizeof(postgres->application_name), "%s", application_name);
+    return postgres;
+}
+
+void uex_postgres_set_cancel(struct uex_postgres *postgres, const struct uex_cancel *cancel)
+{
+    postgres->cancel = cancel;
+}
+
+void uex_pg_close(struct uex_postgres *postgres)
+{
+    if (postgres->conn != NULL)
+        PQfinish(postgres->conn);
+    postgres->conn = NULL;
+}
+
+void uex_postgres_free(struct uex_postgres *postgres)
+{
+    if (postgres == NULL)
+        return;
+    uex_pg_settle(postgres);
+    uex_pg_close(postgres);
+    free(postgres);
+}
+
+/* A server says nothing to an idle connection except that it ends, or that a setting changed. */
+static bool is_quiet(PGconn *conn)
+{
+    struct pollfd entry = {.fd = PQsocket(conn), .events = POLLIN};
+
+    return PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE && poll(&entry, 1, 0) == 0;
+}
+
+enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    if (postgres->reading)
+        return uex_fail(fault, UEX_INTERNAL, "database: the connection is in use");
+    if (postgres->conn != NULL && is_quiet(postgres->conn))
+        return UEX_OK;
+    uex_pg_close(postgres);
+    return uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
+                          postgres->config->postgres_stall_timeout_ms, postgres->cancel, &postgres->conn, fault);
+}
+
+/* Wait until the socket can be read (or written, if asked for). UEX_TIMEOUT after `wait_ms`. */
+static enum uex_error wait_socket(PGconn *conn, bool to_write, int64_t wait_ms, const struct uex_cancel *cancel)
+{
+    int64_t deadline_ms = uex_monotonic_ms() + wait_ms;
+
+    for (;;) {
+        struct pollfd entry = {.fd = PQsocket(conn), .events = (short)(to_write ? POLLIN | POLLOUT : POLLIN)};
+        int rc;
+
+        if (uex_cancel_requested(cancel))
+            return UEX_CANCELLED;
+        if (entry.fd < 0)
+            return UEX_DB_UNAVAILABLE;
+        rc = poll(&entry, 1, WAIT_SLICE_MS);
+        if (rc > 0)
+            return UEX_OK;
+        if (rc < 0 && errno != EINTR && errno != EAGAIN)
+            return UEX_DB_UNAVAILABLE;
+        if (uex_monotonic_ms() >= deadline_ms)
+            return UEX_TIMEOUT;
+    }
+}
+
+static enum uex_error wait_fault(enum uex_error err, struct uex_fault *fault)
+{
+    switch (err) {
+    case UEX_OK:
+        return UEX_OK;
+    case UEX_CANCELLED:
+        return uex_fail(fault, err, "database: the query was given up");
+    case UEX_TIMEOUT:
+        return uex_fail(fault, UEX_DB_STALLED, "database: no progress within postgres.stall_timeout");
+    default:
+        return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke");
+    }
+}
+
+enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    enum uex_error err =
+        wait_socket(postgres->conn, false, postgres->config->postgres_stall_timeout_ms, postgres->cancel);
+
+    if (err == UEX_OK && PQconsumeInput(postgres->conn) == 0)
+        err = UEX_DB_UNAVAILABLE;
+    return wait_fault(err, fault);
+}
+
+/* Send all that libpq holds; the server may want to be read meanwhile (documentation of PQflush). */
+static enum uex_error flush(PGconn *conn, int64_t wait_ms, const struct uex_cancel *cancel)
+{
+    enum uex_error err;
+    int rc;
+
+    while ((rc = PQflush(conn)) == 1) {
+        err = wait_socket(conn, true, wait_ms, cancel);
+        if (err != UEX_OK)
+            return err;
+        if (PQconsumeInput(conn) == 0)
+            return UEX_DB_UNAVAILABLE;
+    }
+    return rc == 0 ? UEX_OK : UEX_DB_UNAVAILABLE;
+}
+
+enum uex_error uex_pg_send(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,
+                           struct uex_fault *fault)
+{
+    int sent = value_count == 0 ? PQsendQuery(postgres->conn, sql)
+                                : PQsendQueryParams(postgres->conn, sql, value_count, NULL, values, NULL, NULL, 0);
+
+    if (sent == 0)
+        return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke");
+    return wait_fault(flush(postgres->conn, postgres->config->postgres_stall_timeout_ms, postgres->cancel), fault);
+}
+
+enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out, struct uex_fault *fault)
+{
+    enum uex_error err;
+    PGresult *result;
+
+    while (PQisBusy(postgres->conn)) {
+        err = uex_pg_wait_input(postgres, fault);
+        if (err != UEX_OK)
+            return err;
+    }
+    result = PQgetResult(postgres->conn);
+    if (result == NULL)
+        return UEX_END;
+    switch (PQresultStatus(result)) {
+    case PGRES_FATAL_ERROR:
+    case PGRES_BAD_RESPONSE:
+    case PGRES_NONFATAL_ERROR:
+        err = uex_pg_result_fault(result, fault);
+        postgres->answered = true;
+        PQclear(result);
+        return err;
+    default:
+        *out = result;
+        return UEX_OK;
+    }
+}
+
+/* Read what is left of an answer and throw it away. */
+static bool drain(PGconn *conn)
+{
+    int64_t deadline_ms = uex_monotonic_ms() + SETTLE_MS;
+    PGresult *result;
+
+    for (;;) {
+        while (PQisBusy(conn)) {
+            int64_t left_ms = deadline_ms - uex_monotonic_ms();
+
+            if (left_ms <= 0 || wait_socket(conn, false, left_ms, NULL) != UEX_OK || PQconsumeInput(conn) == 0)
+                return false;
+        }
+        result = PQgetResult(conn);
+        if (result == NULL)
+            return PQstatus(conn) == CONNECTION_OK;
+        /* A stream or a broken connection would give results for ever. */
+        if (PQresultStatus(result) == PGRES_COPY_OUT || PQstatus(conn) != CONNECTION_OK) {
+            PQclear(result);
+            return false;
+        }
+        PQclear(result);
+    }
+}
+
+static bool roll_back(PGconn *conn)
+{
+    return PQsendQuery(conn, "ROLLBACK") != 0 && flush(conn, SETTLE_MS, NULL) == UEX_OK && drain(conn) &&
+           PQtransactionStatus(conn) == PQTRANS_IDLE;
+}
+
+void uex_pg_settle(struct uex_postgres *postgres)
+{
+    PGconn *conn = postgres->conn;
+    bool answered = postgres->answered;
+
+    postgres->answered = false;
+    if (conn == NULL)
+        return;
+    if (PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_ACTIVE && !(answered && drain(conn)))
+        uex_pg_cancel_query(conn);
+    switch (PQtransactionStatus(conn)) {
+    case PQTRANS_IDLE:
+        return;
+    case PQTRANS_INTRANS:
+    case PQTRANS_INERROR:
+        if (roll_back(conn))
+            return;
+        break;
+    case PQTRANS_ACTIVE:
+    case PQTRANS_UNKNOWN:
+        break;
+    }
+    uex_pg_close(postgres);
+}
+
+enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,
+                            PGresult **out, struct uex_fault *fault)
+{
+    enum uex_error err = uex_pg_open(postgres, fault);
+    PGresult *result = NULL, *last = NULL;
+
+    if (err == UEX_OK)
+        err = uex_pg_send(postgres, sql, value_count, values, fault);
+    while (err == UEX_OK) {
+        err = uex_pg_next_result(postgres, &result, fault);
+        if (err == UEX_OK) {
+            PQclear(last);
+            last = result;
+        }
+    }
+    if (err == UEX_END && last != NULL) {
+        *out = last;
+        return UEX_OK;
+    }
+    PQclear(last);
+    uex_pg_settle(postgres);
+    return err != UEX_END ? err : uex_fail(fault, UEX_DB_UNAVAILABLE, "database: a query had no answer");
+}

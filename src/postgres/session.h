@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/postgres/session.h — one connection and the waits on it; shared by the files of this module.
+ *
+ * Nothing waits inside libpq: queries are sent and read without blocking, every wait is ours (poll(2) in slices, so
+ * that `cancel` is seen), and the two calls that block, connecting and cancelling, run in the background.
+ */
+#ifndef EXPORT_POSTGRES_SESSION_H
+#define EXPORT_POSTGRES_SESSION_H
+
+#include "export/config.h"
+#include "export/postgres.h"
+
+#include <libpq-fe.h>
+
+struct uex_postgres {
+    const struct uex_config *config;
+    char application_name[64];
+    const struct uex_cancel *cancel;
+    PGconn *conn;  /* NULL: connect on next use */
+    bool reading;  /* a stream of rows has the connection */
+    bool answered; /* the server refused the running query: the rest of its answer is short */
+};
+
+/* Connect unless there is a connection that is idle and well. */
+UEX_MUST_CHECK enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *fault);
+void uex_pg_close(struct uex_postgres *postgres);
+/* Leave the connection clean for the next user: a transaction that is still open is rolled back; a query that still
+ * runs is cancelled and the connection closed. Bounded, whatever the server does. */
+void uex_pg_settle(struct uex_postgres *postgres);
+
+/* Send a query; without parameters it may hold several statements. `values` are bound as text, NULL is NULL. */
+UEX_MUST_CHECK enum uex_error uex_pg_send(struct uex_postgres *postgres, const char *sql, int value_count,
+                                          const char *const *values, struct uex_fault *fault);
+/* Wait for more bytes of the server. UEX_CANCELLED, UEX_DB_STALLED, UEX_DB_UNAVAILABLE. */
+UEX_MUST_CHECK enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, struct uex_fault *fault);
+/* The next result of what was sent; the caller PQclear()s it. UEX_END when there are no more. A result that is an error
+ * is cleared and returned as one. */
+UEX_MUST_CHECK enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,
+                                                 struct uex_fault *fault);
+/* Connect, send and read to the end: the last result. */
+UEX_MUST_CHECK enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count,
+                                           const char *const *values, PGresult **out, struct uex_fault *fault);
+
+/* The name of a setting that nobody makes: a query that meets a formula ends by asking for it (src/postgres/sql.c). */
+#define UEX_PG_FORMULA_MARK "uex.formula_rejected"
+
+/* What a SQLSTATE means for the worker (src/postgres/sqlstate.c), and its sentence for people. */
+enum uex_error uex_pg_sqlstate_error(const char *sqlstate, const char **sentence);
+/* The fault of a failed result: SQLSTATE, column, our own sentence. UEX_FORMULA_REJECTED for the mark. */
+UEX_MUST_CHECK enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault);
+/* The fault of a connection that did not come about, from libpq's text with PQERRORS_SQLSTATE. */
+UEX_MUST_CHECK enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, struct uex_fault *fault);
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/postgres/sql.h — the texts of queries. Every name and literal in them is quoted by libpq. */
+#ifndef EXPORT_POSTGRES_SQL_H
+#define EXPORT_POSTGRES_SQL_H
+
+#include "postgres/session.h"
+
+/* Append a view's name, quoted. `name` is as SQL has it: name, schema.name, either part in double quotes or not;
+ * without them letters keep their case. UEX_CONFIG for anything else. */
+UEX_MUST_CHECK enum uex_error uex_pg_append_name(struct uex_postgres *postgres, const char *name,
+                                                 struct uex_buffer *sql, struct uex_fault *fault);
+/* Append the SELECT of a group's rows: the 20 columns and the version column, or the usernames. */
+UEX_MUST_CHECK enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id,
+                                                 const struct uex_row_plan *plan, struct uex_buffer *sql,
+                                                 struct uex_fault *fault);
+/* Append `SELECT the columns … LIMIT 0` with everything that the worker ever reads of the user view. */
+UEX_MUST_CHECK enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, struct uex_buffer *sql,
+                                                         struct uex_fault *fault);
+
+/* Does the plan hash anything, so that the pads must be bound first? */
+bool uex_pg_plan_hashes(const struct uex_row_plan *plan);
+/* The two pads of HMAC-SHA-256 (RFC 2104, section 2) of a key, as hex text. */
+#define UEX_PG_PAD_HEX_SIZE 129
+void uex_pg_hmac_pads(const char *key, char inner[UEX_PG_PAD_HEX_SIZE], char outer[UEX_PG_PAD_HEX_SIZE]);
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/postgres/sqlstate.c — what the worker does about each SQLSTATE.
+ *
+ * Source: PostgreSQL documentation, Appendix A, "PostgreSQL Error Codes". The server's own texts (message, detail,
+ * context) quote values of the data, so none of them leaves this module.
+ */
+#include "postgres/session.h"
+
+#include <ctype.h>
+
+/* A class (two characters) or a whole code; the longest match counts. */
+static const struct {
+    const char *prefix;
+    enum uex_error error;
+    const char *sentence;
+} uex_pg_states[] = {
+    {"08", UEX_DB_UNAVAILABLE, "the connection broke"},
+    {"22", UEX_DB_DATA, "a value in the data cannot be read or converted"},
+    {"25P03", UEX_DB_TRANSIENT, "the server ended an idle transaction"},
+    {"25P04", UEX_DB_TRANSIENT, "the server ended a transaction that took too long"},
+    {"28", UEX_DB_AUTH, "the server refuses the credentials"},
+    {"3D000", UEX_DB_SCHEMA, "there is no such database"},
+    {"3F000", UEX_DB_SCHEMA, "there is no such schema"},
+    {"40", UEX_DB_TRANSIENT, "the transaction was rolled back by the server"},
+    {"42501", UEX_DB_DENIED, "the role has no right to read this"},
+    {"42703", UEX_DB_SCHEMA, "a column is missing"},
+    {"42P01", UEX_DB_SCHEMA, "a view is missing"},
+    {"53", UEX_DB_TRANSIENT, "the server is short of resources"},
+    {"53300", UEX_DB_UNAVAILABLE, "the server has no free connection"},
+    {"55P03", UEX_DB_TRANSIENT, "a lock could not be had in time"},
+    {"57014", UEX_DB_TRANSIENT, "the query was cancelled on the server"},
+    {"57P01", UEX_DB_UNAVAILABLE, "the server is being shut down"},
+    {"57P02", UEX_DB_UNAVAILABLE, "the server crashed"},
+    {"57P03", UEX_DB_UNAVAILABLE, "the server does not take connections now"},
+    {"57P04", UEX_DB_SCHEMA, "the database was dropped"},
+    {"57P05", UEX_DB_UNAVAILABLE, "the server ended an idle connection"},
+    {"58", UEX_DB_TRANSIENT, "the server had an error of its system"},
+    {"72000", UEX_DB_TRANSIENT, "the snapshot is too old"},
+    {"", UEX_DB_QUERY, "the server refused the query"},
+};
+
+enum uex_error uex_pg_sqlstate_error(const char *sqlstate, const char **sentence)
+{
+    size_t best = sizeof(uex_pg_states) / sizeof(uex_pg_states[0]) - 1;
+
+    for (size_t i = 0; i < sizeof(uex_pg_states) / sizeof(uex_pg_states[0]); i++) {
+        size_t length = strlen(uex_pg_states[i].prefix);
+
+        if (length > strlen(uex_pg_states[best].prefix) && strncmp(sqlstate, uex_pg_states[i].prefix, length) == 0)
+            best = i;
+    }
+    *sentence = uex_pg_states[best].sentence;
+    return uex_pg_states[best].error;
+}
+
+static bool is_formula_mark(const PGresult *result, const char *sqlstate)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    return strcmp(sqlstate, "42704") == 0 && message != NULL && strstr(message, UEX_PG_FORMULA_MARK) != NULL;
+}
+
+enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+    const char *sentence = "";
+    enum uex_error err;
+
+    /* libpq makes results without a code itself when the connection ends under it. */
+    if (sqlstate == NULL)
+        return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection ended during a query");
+    if (is_formula_mark(result, sqlstate))
+        return uex_fail(fault, UEX_FORMULA_REJECTED, "a field begins like a spreadsheet formula");
+    err = uex_pg_sqlstate_error(sqlstate, &sentence);
+    if (column != NULL && column[0] != '\0')
+        return uex_fail(fault, err, "database: SQLSTATE %s, column %s: %s", sqlstate, column, sentence);
+    return uex_fail(fault, err, "database: SQLSTATE %s: %s", sqlstate, sentence);
+}
+
+static bool is_sqlstate(const char *text)
+{
+    for (int i = 0; i < 5; i++) {
+        if (!isdigit((unsigned char)text[i]) && !(text[i] >= 'A' && text[i] <= 'Z'))
+            return false;
+    }
+    return text[5] == '\n' || text[5] == '\0';
+}
+
+/* libpq tells no SQLSTATE of a failed connect except in its text: "… FATAL:  28P01" (with PQERRORS_SQLSTATE, and the
+ * word before the colon is translated). With several hosts the last one counts. */
+enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, struct uex_fault *fault)
+{
+    const char *sqlstate = NULL, *sentence = "";
+    enum uex_error err;
+    size_t length = strlen(message);
+
+    for (const char *at = message; (at = strstr(at, ":  ")) != NULL; at += 3) {
+        if (is_sqlstate(at + 3))
+            sqlstate = at + 3;
+    }
+    if (sqlstate != NULL) {
+        err = uex_pg_sqlstate_error(sqlstate, &sentence);
+        return uex_fail(fault, err, "database: cannot connect: SQLSTATE %.5s: %s", sqlstate, sentence);
+    }
+    if (password_missing)
+        return uex_fail(fault, UEX_DB_AUTH, "database: cannot connect: the server asks for a password and none is set");
+    while (length > 0 && message[length - 1] == '\n')
+        length--;
+    return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: %.*s", (int)length, message);
+}

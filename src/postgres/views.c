@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/postgres/views.c — are the two views there, with the columns and types that exports need? */
+#include "postgres/sql.h"
+
+#include <stdlib.h>
+
+/* Source: src/include/catalog/pg_type.dat of PostgreSQL; object ids of built-in types never change. */
+enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_DATE = 1082 };
+
+/* The columns of a view: name, the type below all domains, its category and its name. */
+#define COLUMNS_QUERY                                                                                                  \
+    "SELECT a.attname::text, b.oid, b.typcategory::text, format_type(a.atttypid, NULL) "                               \
+    "FROM pg_catalog.pg_attribute a, LATERAL (WITH RECURSIVE base AS ("                                                \
+    "SELECT oid, typbasetype, typcategory FROM pg_catalog.pg_type WHERE oid = a.atttypid UNION ALL "                   \
+    "SELECT t.oid, t.typbasetype, t.typcategory FROM pg_catalog.pg_type t JOIN base ON t.oid = base.typbasetype) "     \
+    "SELECT oid, typcategory FROM base WHERE typbasetype = 0) b "                                                      \
+    "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped"
+
+struct view_columns {
+    const char *view; /* as configured, for texts */
+    PGresult *result;
+};
+
+static const char *type_title(enum uex_column_type type)
+{
+    switch (type) {
+    case UEX_COLUMN_DATE:
+        return "date";
+    case UEX_COLUMN_BOOLEAN:
+        return "boolean";
+    case UEX_COLUMN_INTEGER:
+        return "integer";
+    case UEX_COLUMN_TEXT:
+        break;
+    }
+    return "text";
+}
+
+/* Text is what belongs to the string types (text, varchar, char, citext) or is an enum. */
+static bool type_fits(enum uex_column_type wanted, unsigned long oid, char category)
+{
+    switch (wanted) {
+    case UEX_COLUMN_DATE:
+        return oid == OID_DATE;
+    case UEX_COLUMN_BOOLEAN:
+        return oid == OID_BOOL;
+    case UEX_COLUMN_INTEGER:
+        return oid == OID_INT2 || oid == OID_INT4 || oid == OID_INT8;
+    case UEX_COLUMN_TEXT:
+        break;
+    }
+    return category == 'S' || category == 'E';
+}
+
+/* A column must be there and of its type. `setting` is what makes another type a mistake of the configuration (a mask,
+ * the formula guard); NULL: the view is wrong. */
+static enum uex_error check_column(const struct view_columns *columns, const char *name, enum uex_column_type wanted,
+                                   const char *setting, struct uex_fault *fault)
+{
+    for (int row = 0; row < PQntuples(columns->result); row++) {
+        const char *oid = PQgetvalue(columns->result, row, 1), *category = PQgetvalue(columns->result, row, 2);
+
+        if (strcmp(PQgetvalue(columns->result, row, 0), name) != 0)
+            continue;
+        if (type_fits(wanted, strtoul(oid, NULL, 10), category[0]))
+            return UEX_OK;
+        if (setting != NULL)
+            return uex_fail(fault, UEX_CONFIG, "%s: column %s of view %s is %s, not %s", setting, name, columns->view,
+                            PQgetvalue(columns->result, row, 3), type_title(wanted));
+        return uex_fail(fault, UEX_DB_SCHEMA, "database: column %s of view %s is %s, not %s", name, columns->view,
+                        PQgetvalue(columns->result, row, 3), type_title(wanted));
+    }
+    return uex_fail(fault, UEX_DB_SCHEMA, "database: view %s has no column %s (%s)", columns->view, name,
+                    type_title(wanted));
+}
+
+static enum uex_error read_columns(struct uex_postgres *postgres, const char *view, struct view_columns *out,
+                                   struct uex_fault *fault)
+{
+    struct uex_buffer quoted = {0};
+    const char *name;
+    enum uex_error err = uex_pg_open(postgres, fault);
+
+    if (err == UEX_OK)
+        err = uex_pg_append_name(postgres, view, &quoted, fault);
+    name = uex_buffer_text(&quoted);
+    if (err == UEX_OK)
+        err = uex_pg_query(postgres, COLUMNS_QUERY, 1, &name, &out->result, fault);
+    uex_buffer_clear(&quoted);
+    out->view = view;
+    if (err == UEX_OK && PQntuples(out->result) == 0)
+        err = uex_fail(fault, UEX_DB_SCHEMA, "database: there is no view %s", view);
+    return err;
+}
+
+/* Which setting, if any, cares for this column's type. */
+static const char *caring_setting(const struct uex_postgres *postgres, const struct uex_masks *masks, size_t index)
+{
+    enum uex_mask_action action = masks == NULL ? UEX_MASK_NONE : masks->actions[index];
+
+    if (action == UEX_MASK_REDACT || action == UEX_MASK_HASH || action == UEX_MASK_YEAR)
+        return "export.mask";
+    if (uex_columns[index].type == UEX_COLUMN_TEXT && action == UEX_MASK_NONE &&
+        postgres->config->export_formula_guard != UEX_GUARD_OFF)
+        return "export.formula_guard";
+    return NULL;
+}
+
+/* Reading nothing shows the rights, which the catalogue's tables do not. */
+static enum uex_error check_access(struct uex_postgres *postgres, bool users, const char *view, struct uex_fault *fault)
+{
+    struct uex_buffer sql = {0};
+    PGresult *result = NULL;
+    enum uex_error err;
+
+    if (users) {
+        err = uex_pg_append_access_check(postgres, &sql, fault);
+    } else {
+        uex_buffer_append_text(&sql, "SELECT group_id, group_type, active FROM ");
+        err = uex_pg_append_name(postgres, view, &sql, fault);
+    }
+    uex_buffer_append_text(&sql, " LIMIT 0");
+    if (err == UEX_OK)
+        err = uex_pg_query(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
+    if (err == UEX_DB_DENIED)
+        err = uex_fail(fault, err, "database: SQLSTATE 42501: the role has no right to read view %s", view);
+    PQclear(result);
+    uex_buffer_clear(&sql);
+    return err;
+}
+
+static enum uex_error check_groups(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    struct view_columns columns = {0};
+    const char *view = postgres->config->postgres_group_view;
+    enum uex_error err = read_columns(postgres, view, &columns, fault);
+
+    if (err == UEX_OK)
+        err = check_column(&columns, "group_id", UEX_COLUMN_TEXT, NULL, fault);
+    if (err == UEX_OK)
+        err = check_column(&columns, "group_type", UEX_COLUMN_TEXT, NULL, fault);
+    if (err == UEX_OK)
+        err = check_column(&columns, "active", UEX_COLUMN_BOOLEAN, NULL, fault);
+    PQclear(columns.result);
+    return err == UEX_OK ? check_access(postgres, false, view, fault) : err;
+}
+
+static enum uex_error check_users(struct uex_postgres *postgres, const struct uex_masks *masks, struct uex_fault *fault)
+{
+    struct view_columns columns = {0};
+    const char *view = postgres->config->postgres_user_view;
+    enum uex_error err = read_columns(postgres, view, &columns, fault);
+
+    for (size_t i = 0; err == UEX_OK && i < UEX_COLUMN_COUNT; i++)
+        err = check_column(&columns, uex_columns[i].sql_name, uex_columns[i].type, caring_setting(postgres, masks, i),
+                           fault);
+    if (err == UEX_OK)
+        err = check_column(&columns, "sent_to_matching_service", UEX_COLUMN_BOOLEAN, NULL, fault);
+    PQclear(columns.result);
+    return err == UEX_OK ? check_access(postgres, true, view, fault) : err;
+}
+
+enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_masks *masks,
+                                        struct uex_fault *fault)
+{
+    enum uex_error err = check_groups(postgres, fault);
+
+    return err == UEX_OK ? check_users(postgres, masks, fault) : err;
+}
