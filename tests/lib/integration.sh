@@ -68,7 +68,7 @@ part_integration() {
     [ ${#NAMES[@]} = 0 ] || select=(-k "$(printf ' or %s' "${NAMES[@]}" | cut -c5-)")
     # SIGINT lets pytest end its fixtures, and so the programs that they started.
     timeout --foreground -s INT -k 30 "$limit" \
-        "$venv/bin/python" -m pytest tests/integration -q --tb=short --durations=10 -p no:cacheprovider \
+        "$venv/bin/python" -m pytest tests/integration -v --no-header --tb=short --durations=10 -p no:cacheprovider \
         --basetemp="$RUN_DIR/pytest" --junitxml="$report" "${select[@]}" || rc=$?
     [ -e "$report" ] && count_pytest "$report" || return 1
     [ "$rc" = 0 ]
