@@ -23,8 +23,11 @@ enum uex_profile { UEX_PROFILE_PRODUCTION, UEX_PROFILE_TEST };
 struct uex_kafka_property {
     char *name;
     char *value;
-    bool secret; /* never shown */
+    bool secret;        /* never shown */
+    const char *source; /* "default", "file", "environment" or "flag"; static; NULL where a test made it by hand */
 };
+
+struct uex_config_origin; /* what was given for a setting and where; src/core/config_load.h */
 
 /* The settings, all checked. Strings are owned by the struct; "" means not set. */
 struct uex_config {
@@ -69,15 +72,26 @@ struct uex_config {
     char *schedule_lag_group; /* "": the gate is off */
     int64_t schedule_lag_max, schedule_lag_wait_ms;
     int64_t startup_timeout_ms, shutdown_timeout_ms;
+    struct uex_config_origin *origins; /* only for uex_config_show(); NULL in a struct that was not loaded */
 };
 
+/* How the librdkafka that is linked judges a property: UEX_OK; UEX_NOT_FOUND: there is no such property; UEX_CONFIG:
+ * the value is not allowed, `fault` says what is. */
+typedef enum uex_error (*uex_kafka_judge)(const char *name, const char *value, struct uex_fault *fault);
+
+/* Let `judge` (src/kafka has one) check the properties that uex_config_load() reads, so that their mistakes are found
+ * together with all others and core needs no librdkafka. Without it names are looked up in the list of
+ * src/core/config_kafka_names.c and values are not checked. NULL takes it back. Main thread, before uex_config_load().
+ */
+void uex_config_judge_kafka(uex_kafka_judge judge);
+
 /* Read all sources. `arguments` are the command line after the program's name; flags of settings
- * ("--section.key=value",
- * "--section.key value", "--config FILE") are taken out, the rest is left in place, in order, and its count stored in
- * `*argument_count`. All mistakes are collected, one line each, in `problems` (what key, where it was set, what is
- * allowed); returns UEX_CONFIG when there are any. Warnings (unknown EXPORT_ variables) go to `warnings`, one line
- * each. Neither ever holds a secret's value. `environment` is NULL-terminated as environ(7). The caller clears `out` in
- * any case. Main thread, at start. */
+ * ("--section.key=value", "--section.key value", "--profile", "--config FILE") are taken out, the rest is left in
+ * place, in order, and its count stored in `*argument_count`; what stands after "--" is not looked at. All mistakes are
+ * collected, one line each, in `problems` (what key, where it was set, what is allowed), also those in values that a
+ * later source replaces; returns UEX_CONFIG when there are any. Warnings (unknown EXPORT_ variables) go to `warnings`,
+ * one line each. Neither ever holds a secret's value. `environment` is NULL-terminated as environ(7). The caller clears
+ * `out` in any case. UEX_NO_MEMORY. Main thread, at start. */
 UEX_MUST_CHECK enum uex_error uex_config_load(struct uex_config *out, int *argument_count, char **arguments,
                                               char *const *environment, struct uex_buffer *problems,
                                               struct uex_buffer *warnings);
@@ -100,13 +114,22 @@ void uex_config_clear(struct uex_config *config);
 void uex_config_help(struct uex_buffer *out);
 
 /* Every setting with its value in force and where it was set ("default", "file", "environment", "flag"); secrets as
- * "(set)" or
- * "(not set)". As text lines or as one JSON object. Only for a config that uex_config_load() filled. */
+ * "(set)" or "(not set)". As text lines `key = value (source)` or as one JSON object
+ * {"key": {"value": "…", "source": "…"}, …}. Only for a config that uex_config_load() filled. */
 void uex_config_show(const struct uex_config *config, bool as_json, struct uex_buffer *out);
 
-/* One line each: name, type, default, range, help; for documentation and for the tests of the table. */
+/* A Markdown table, one line each: key, default, what is allowed, meaning. docs/configuration.md holds it. */
 void uex_config_reference(struct uex_buffer *markdown);
 
-/* A librdkafka property of the configuration, NULL if not set. */
+/* A configuration file with every setting, commented out; deploy/config.example.ini is its text. */
+void uex_config_example(struct uex_buffer *out);
+
+/* A librdkafka property of the configuration by any of its names ("metadata.broker.list" finds "bootstrap.servers"),
+ * NULL if not set. */
 const char *uex_config_kafka(const struct uex_config *config, const char *property);
+
+#define UEX_LISTEN_HOST_SIZE 256
+/* Split "host:port" or "[v6]:port" (the brackets go). `host` has UEX_LISTEN_HOST_SIZE bytes. False for anything else.
+ * Port 0 is any free one. */
+UEX_MUST_CHECK bool uex_listen_split(const char *listen, char *host, uint16_t *port);
 #endif
