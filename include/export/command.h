@@ -8,8 +8,10 @@
 #include "export/uuid.h"
 
 #define UEX_GROUP_ID_MAX_BYTES 255
-#define UEX_RUN_ID_MAX_BYTES 64
-#define UEX_FREE_TEXT_MAX_BYTES 255
+#define UEX_RUN_ID_MAX_CHARACTERS 64 /* Unicode code points, as maxLength of JSON Schema counts */
+#define UEX_RUN_ID_MAX_BYTES (4 * UEX_RUN_ID_MAX_CHARACTERS)
+#define UEX_FREE_TEXT_MAX_CHARACTERS 255
+#define UEX_COMMAND_MAX_BYTES ((size_t)1 << 20) /* of a record's value */
 
 /* Owned strings are never NULL after a successful parse; "" is missing. */
 struct uex_command {
@@ -25,8 +27,9 @@ struct uex_command {
 /* Read a record. `key.data` NULL: the record has no key. The value is JSON (RFC 8259, one object, duplicate names and
  * invalid UTF-8 refused, at most 32 levels deep) or Avro single-object encoding (Avro 1.11 specification,
  * "Single-object encoding": C3 01, CRC-64-AVRO fingerprint of schemas/export_group_command.avsc), recognised by its
- * first bytes. null stands for a missing optional field; other fields are ignored. UEX_MALFORMED with the reason
- * otherwise (field and rule, never the value). The caller clears `out` in any case. */
+ * first bytes. null stands for a missing optional field; other fields are ignored. U+0000 is refused everywhere: no
+ * string of the program can carry it. UEX_MALFORMED with the reason otherwise (field and rule, never the value);
+ * UEX_NO_MEMORY. The caller clears `out` in any case. */
 UEX_MUST_CHECK enum uex_error uex_command_parse(struct uex_bytes key, struct uex_bytes value, struct uex_command *out,
                                                 struct uex_fault *fault);
 

@@ -15,6 +15,8 @@
 #include "export/uuid.h"
 
 #define UEX_RECENT_MAX 16
+#define UEX_STATE_REASON_MAX_CHARACTERS 255
+#define UEX_STATE_PATH_MAX_BYTES 16384
 
 /* The newest outcome; strings are borrowed. NULL, "", UEX_UNKNOWN and UEX_NO_TIME are written as null. */
 struct uex_state_record {
@@ -43,8 +45,9 @@ UEX_MUST_CHECK struct uex_group_memory *uex_group_memory_copy(const struct uex_g
 size_t uex_group_memory_size(const struct uex_group_memory *memory);
 
 /* Take in an outcome: what ended (exported, skipped, dead-lettered) goes to the end of `recent` (an older entry with
- * the same command id goes; 16 stay), exported becomes lastExported. Retried changes neither. UEX_NO_MEMORY leaves it
- * unchanged. */
+ * the same command id goes; 16 stay), exported becomes lastExported. Retried changes neither; what has no state record
+ * (rerouted, skipped as duplicate) changes nothing at all. UEX_NO_MEMORY, UEX_LIMIT (strings of over 64 KiB) and
+ * UEX_INTERNAL (no valid command id) leave it unchanged. */
 UEX_MUST_CHECK enum uex_error uex_group_memory_add(struct uex_group_memory *memory,
                                                    const struct uex_state_record *record);
 
@@ -57,8 +60,9 @@ int64_t uex_group_memory_at_ms(const struct uex_group_memory *memory);
 void uex_group_state_write(const struct uex_state_record *record, const struct uex_group_memory *memory,
                            struct uex_buffer *out);
 
-/* Read a record's JSON into the memory of its group. Unknown fields are ignored; UEX_MALFORMED for anything that is not
- * a state record of version 1. */
+/* Read a record's JSON into the memory of its group: any order of fields, unknown fields ignored, of more than 16
+ * recent entries the last 16, of entries with the same command id the last. UEX_MALFORMED for anything that is not a
+ * state record of version 1; UEX_NO_MEMORY. `*out` is NULL then. */
 UEX_MUST_CHECK enum uex_error uex_group_state_read(struct uex_bytes value, struct uex_group_memory **out,
                                                    struct uex_fault *fault);
 #endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/command_fields.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "export/text.h"
+#include "model/json.h"
+
+/* 0001-01-01T00:00:00Z and the last millisecond of 9999: what RFC 3339 can write. */
+#define TIME_MIN_MS INT64_C(-62135596800000)
+#define TIME_MAX_MS INT64_C(253402300799999)
+
+const char *const uex_command_text_names[UEX_COMMAND_TEXT_COUNT] = {
+    [UEX_COMMAND_GROUP_ID] = "groupId",   [UEX_COMMAND_COMMAND_ID] = "commandId",     [UEX_COMMAND_RUN_ID] = "runId",
+    [UEX_COMMAND_DOMAIN_ID] = "domainId", [UEX_COMMAND_REQUESTED_BY] = "requestedBy", [UEX_COMMAND_REASON] = "reason",
+};
+
+/* What uex_command_parse() hands through the reader. */
+struct parse {
+    struct uex_bytes key;
+    struct uex_command *command;
+};
+
+static enum uex_error copy_text(struct uex_bytes text, char **out, struct uex_fault *fault)
+{
+    *out = uex_text_copy(text.data == NULL ? uex_bytes_of_text("") : text);
+    return *out != NULL ? UEX_OK : uex_fail(fault, UEX_NO_MEMORY, "reading a command");
+}
+
+/* JSON text has been checked as a whole; Avro strings come as they are. */
+static enum uex_error take_free_text(const struct uex_command_fields *fields, enum uex_command_text field,
+                                     size_t max_characters, char **out, struct uex_fault *fault)
+{
+    struct uex_bytes text = fields->texts[field];
+    const char *name = uex_command_text_names[field];
+
+    if (text.size_bytes > 0) {
+        if (!uex_utf8_valid(text))
+            return uex_fail(fault, UEX_MALFORMED, "%s is not valid UTF-8", name);
+        if (memchr(text.data, '\0', text.size_bytes) != NULL)
+            return uex_fail(fault, UEX_MALFORMED, "%s holds U+0000", name);
+        if (uex_character_count(text) > max_characters)
+            return uex_fail(fault, UEX_MALFORMED, "%s is longer than %zu characters", name, max_characters);
+    }
+    return copy_text(text, out, fault);
+}
+
+static enum uex_error take_uuid(const struct uex_command_fields *fields, enum uex_command_text field, char *out,
+                                struct uex_fault *fault)
+{
+    struct uex_bytes text = fields->texts[field];
+
+    if (text.data != NULL && !uex_uuid_parse((const char *)text.data, text.size_bytes, out))
+        return uex_fail(fault, UEX_MALFORMED, "%s is not a UUID", uex_command_text_names[field]);
+    return UEX_OK;
+}
+
+static enum uex_error take_group_id(struct uex_bytes key, struct uex_bytes value, char **out, struct uex_fault *fault)
+{
+    if (key.data == NULL && value.data == NULL)
+        return uex_fail(fault, UEX_MALFORMED, "groupId is missing in value and key");
+    if (key.data != NULL && !uex_group_id_valid(key))
+        return uex_fail(fault, UEX_MALFORMED, "the key is not 1 to 255 bytes of UTF-8 without control characters");
+    if (value.data != NULL && !uex_group_id_valid(value))
+        return uex_fail(fault, UEX_MALFORMED, "groupId is not 1 to 255 bytes of UTF-8 without control characters");
+    if (key.data != NULL && value.data != NULL &&
+        (key.size_bytes != value.size_bytes || memcmp(key.data, value.data, key.size_bytes) != 0))
+        return uex_fail(fault, UEX_MALFORMED, "the key differs from groupId");
+    return copy_text(value.data != NULL ? value : key, out, fault);
+}
+
+static enum uex_error take_fields(const struct uex_command_fields *fields, void *context, struct uex_fault *fault)
+{
+    struct parse *parse = context;
+    struct uex_command *command = parse->command;
+    enum uex_error error;
+
+    error = take_group_id(parse->key, fields->texts[UEX_COMMAND_GROUP_ID], &command->group_id, fault);
+    if (error == UEX_OK)
+        error = take_uuid(fields, UEX_COMMAND_COMMAND_ID, command->command_id, fault);
+    if (error == UEX_OK)
+        error = take_free_text(fields, UEX_COMMAND_RUN_ID, UEX_RUN_ID_MAX_CHARACTERS, &command->run_id, fault);
+    if (error == UEX_OK)
+        error = take_uuid(fields, UEX_COMMAND_DOMAIN_ID, command->domain_id, fault);
+    if (error == UEX_OK && fields->requested_at_ms != UEX_NO_TIME &&
+        (fields->requested_at_ms < TIME_MIN_MS || fields->requested_at_ms > TIME_MAX_MS))
+        error = uex_fail(fault, UEX_MALFORMED, UEX_COMMAND_TIME_NAME " is outside the years 1 to 9999");
+    if (error == UEX_OK)
+        error = take_free_text(fields, UEX_COMMAND_REQUESTED_BY, UEX_FREE_TEXT_MAX_CHARACTERS, &command->requested_by,
+                               fault);
+    if (error == UEX_OK)
+        error = take_free_text(fields, UEX_COMMAND_REASON, UEX_FREE_TEXT_MAX_CHARACTERS, &command->reason, fault);
+    if (error == UEX_OK)
+        command->requested_at_ms = fields->requested_at_ms;
+    return error;
+}
+
+enum uex_error uex_command_parse(struct uex_bytes key, struct uex_bytes value, struct uex_command *out,
+                                 struct uex_fault *fault)
+{
+    struct parse parse = {.key = key, .command = out};
+
+    *out = (struct uex_command){.requested_at_ms = UEX_NO_TIME};
+    if (value.data == NULL)
+        return uex_fail(fault, UEX_MALFORMED, "the value is null");
+    if (value.size_bytes == 0)
+        return uex_fail(fault, UEX_MALFORMED, "the value is empty");
+    if (value.size_bytes > UEX_COMMAND_MAX_BYTES)
+        return uex_fail(fault, UEX_MALFORMED, "the value is longer than %zu bytes", UEX_COMMAND_MAX_BYTES);
+    if (uex_command_is_avro(value))
+        return uex_command_read_avro(value, take_fields, &parse, fault);
+    return uex_command_read_json(value, take_fields, &parse, fault);
+}
+
+/* On the stack: an id must not depend on whether memory was there. The longest names have 255 bytes of group, 256 of
+ * run or 249 of topic. */
+#define ID_NAME_SIZE 2048
+
+static void name_id(const char *name, int length, char *out)
+{
+    uex_uuid_named(name, length < ID_NAME_SIZE ? (size_t)length : ID_NAME_SIZE - 1, out);
+}
+
+void uex_command_id_of_record(const char *cluster_id, const char *topic, int32_t partition, int64_t offset,
+                              int64_t timestamp_ms, char *out)
+{
+    char name[ID_NAME_SIZE];
+
+    name_id(name,
+            snprintf(name, sizeof name, "record/%s/%s/%" PRId32 "/%" PRId64 "/%" PRId64, cluster_id, topic, partition,
+                     offset, timestamp_ms),
+            out);
+}
+
+void uex_command_id_of_schedule(const char *run_id, const char *group_id, char *out)
+{
+    char name[ID_NAME_SIZE];
+
+    name_id(name, snprintf(name, sizeof name, "schedule/%s/%s", run_id, group_id), out);
+}
+
+void uex_command_clear(struct uex_command *command)
+{
+    if (command == NULL)
+        return;
+    free(command->group_id);
+    free(command->run_id);
+    free(command->requested_by);
+    free(command->reason);
+    *command = (struct uex_command){.requested_at_ms = UEX_NO_TIME};
+}

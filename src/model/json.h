@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/model/json.h — JSON from outside, strictly. cJSON reads it, but only after our own check: cJSON 1.7 takes invalid
+ * UTF-8, control characters, numbers like 01, U+0000 (which ends its strings early), two members of the same name and
+ * 1000 levels. Any thread. */
+#ifndef EXPORT_MODEL_JSON_H
+#define EXPORT_MODEL_JSON_H
+
+#include <cjson/cJSON.h>
+
+#include "export/buffer.h"
+
+#define UEX_JSON_MAX_BYTES ((size_t)1 << 20)
+#define UEX_JSON_MAX_DEPTH 32
+/* cJSON takes about 80 bytes for each value, so a text of many tiny ones would take 40 times its size. */
+#define UEX_JSON_MAX_VALUES 16384
+/* cJSON copies a number to 64 bytes. */
+#define UEX_JSON_MAX_NUMBER_BYTES 63
+
+/* Is this one JSON text (RFC 8259) of valid UTF-8 within the bounds above, without U+0000 and lone surrogates in its
+ * strings? NULL if so, else what is wrong ("a control character in a string"); `*offset_bytes` then says where. */
+const char *uex_json_check(struct uex_bytes text, size_t *offset_bytes);
+
+/* Read one JSON object in which no object has two members of the same name. UEX_MALFORMED with a text that names the
+ * rule, never the value; UEX_NO_MEMORY. The caller frees `*out` with cJSON_Delete(). */
+UEX_MUST_CHECK enum uex_error uex_json_object_parse(struct uex_bytes text, cJSON **out, struct uex_fault *fault);
+
+/* A member that is a string. `*out` is absent (data NULL) where it is missing or null, else borrowed from `object`.
+ * UEX_MALFORMED for another type. */
+UEX_MUST_CHECK enum uex_error uex_json_text(const cJSON *object, const char *name, struct uex_bytes *out,
+                                            struct uex_fault *fault);
+
+/* Unicode code points of valid UTF-8. */
+size_t uex_character_count(struct uex_bytes text);
+#endif
