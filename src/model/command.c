@@ -84,7 +84,7 @@ static enum uex_error take_fields(const struct uex_command_fields *fields, void 
         error = take_free_text(fields, UEX_COMMAND_RUN_ID, UEX_RUN_ID_MAX_CHARACTERS, &command->run_id, fault);
     if (error == UEX_OK)
         error = take_uuid(fields, UEX_COMMAND_DOMAIN_ID, command->domain_id, fault);
-    if (error == UEX_OK && fields->requested_at_ms != UEX_NO_TIME &&
+    if (error == UEX_OK && fields->has_requested_at &&
         (fields->requested_at_ms < TIME_MIN_MS || fields->requested_at_ms > TIME_MAX_MS))
         error = uex_fail(fault, UEX_MALFORMED, UEX_COMMAND_TIME_NAME " is outside the years 1 to 9999");
     if (error == UEX_OK)
@@ -93,7 +93,7 @@ static enum uex_error take_fields(const struct uex_command_fields *fields, void 
     if (error == UEX_OK)
         error = take_free_text(fields, UEX_COMMAND_REASON, UEX_FREE_TEXT_MAX_CHARACTERS, &command->reason, fault);
     if (error == UEX_OK)
-        command->requested_at_ms = fields->requested_at_ms;
+        command->requested_at_ms = fields->has_requested_at ? fields->requested_at_ms : UEX_NO_TIME;
     return error;
 }
 

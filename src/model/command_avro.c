@@ -108,7 +108,7 @@ static int get_text(avro_value_t *record, const char *name, struct uex_bytes *ou
     return failed;
 }
 
-static int get_time(avro_value_t *record, int64_t *out)
+static int get_time(avro_value_t *record, struct uex_command_fields *fields)
 {
     avro_value_t field, branch;
     int which = 0;
@@ -118,8 +118,9 @@ static int get_time(avro_value_t *record, int64_t *out)
         failed = avro_value_get_discriminant(&field, &which);
     if (failed != 0 || which == 0)
         return failed;
+    fields->has_requested_at = true;
     failed = avro_value_get_current_branch(&field, &branch);
-    return failed != 0 ? failed : avro_value_get_long(&branch, out);
+    return failed != 0 ? failed : avro_value_get_long(&branch, &fields->requested_at_ms);
 }
 
 static enum uex_error read_record(avro_value_t *record, struct uex_bytes body, struct uex_command_fields *fields,
@@ -134,7 +135,7 @@ static enum uex_error read_record(avro_value_t *record, struct uex_bytes body, s
     for (size_t i = 0; i < UEX_COMMAND_TEXT_COUNT && failed == 0; i++)
         failed = get_text(record, uex_command_text_names[i], &fields->texts[i]);
     if (failed == 0)
-        failed = get_time(record, &fields->requested_at_ms);
+        failed = get_time(record, fields);
     avro_reader_free(reader);
     /* What passed the walk fits the schema, so only memory can be short. */
     return failed == 0 ? UEX_OK : uex_fail(fault, UEX_NO_MEMORY, "reading Avro of %zu bytes", body.size_bytes);
@@ -143,7 +144,7 @@ static enum uex_error read_record(avro_value_t *record, struct uex_bytes body, s
 enum uex_error uex_command_read_avro(struct uex_bytes value, uex_command_take *take, void *context,
                                      struct uex_fault *fault)
 {
-    struct uex_command_fields fields = {.requested_at_ms = UEX_NO_TIME};
+    struct uex_command_fields fields = {0};
     avro_value_t record = {0};
     enum uex_error error;
 

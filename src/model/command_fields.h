@@ -23,7 +23,8 @@ extern const char *const uex_command_text_names[UEX_COMMAND_TEXT_COUNT];
 /* Texts are borrowed from the value's reader; data NULL is a field that is missing or null. */
 struct uex_command_fields {
     struct uex_bytes texts[UEX_COMMAND_TEXT_COUNT];
-    int64_t requested_at_ms; /* UEX_NO_TIME: missing; not checked */
+    bool has_requested_at;
+    int64_t requested_at_ms; /* not checked: Avro carries any 64 bits, UEX_NO_TIME among them */
 };
 
 /* Takes the fields of one command; an error of it is passed on. */

@@ -5,7 +5,7 @@
 enum uex_error uex_command_read_json(struct uex_bytes value, uex_command_take *take, void *context,
                                      struct uex_fault *fault)
 {
-    struct uex_command_fields fields = {.requested_at_ms = UEX_NO_TIME};
+    struct uex_command_fields fields = {0};
     struct uex_bytes time = {0};
     cJSON *object = NULL;
     enum uex_error error = uex_json_object_parse(value, &object, fault);
@@ -14,7 +14,8 @@ enum uex_error uex_command_read_json(struct uex_bytes value, uex_command_take *t
         error = uex_json_text(object, uex_command_text_names[i], &fields.texts[i], fault);
     if (error == UEX_OK)
         error = uex_json_text(object, UEX_COMMAND_TIME_NAME, &time, fault);
-    if (error == UEX_OK && time.data != NULL &&
+    fields.has_requested_at = time.data != NULL;
+    if (error == UEX_OK && fields.has_requested_at &&
         !uex_time_parse((const char *)time.data, time.size_bytes, &fields.requested_at_ms))
         error = uex_fail(fault, UEX_MALFORMED, UEX_COMMAND_TIME_NAME " is not an RFC 3339 time");
     if (error == UEX_OK)
