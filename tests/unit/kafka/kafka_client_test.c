@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/kafka/kafka_fixture.h"
+
+#include "kafka/client_internal.h"
+
+static void assert_property(rd_kafka_conf_t *conf, const char *name, const char *expected)
+{
+    char value[256] = "";
+    size_t size_bytes = sizeof(value);
+
+    assert_int_equal(rd_kafka_conf_get(conf, name, value, &size_bytes), RD_KAFKA_CONF_OK);
+    assert_string_equal(value, expected);
+}
+
+static rd_kafka_conf_t *conf_of(struct uex_config *config, enum uex_kafka_role role)
+{
+    struct uex_fault fault = {0};
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, role, &fault);
+
+    if (conf == NULL)
+        fail_msg("%s", fault.text);
+    return conf;
+}
+
+static void conf_new__group_consumer__is_exactly_once(void **state)
+{
+    struct kafka_fixture fixture;
+    struct uex_config *config = fixture_config(&fixture, "client.rack", "rack-1", "session.timeout.ms", "7000", NULL);
+    rd_kafka_conf_t *conf = conf_of(config, UEX_KAFKA_GROUP_CONSUMER);
+
+    (void)state;
+    assert_property(conf, "group.id", "export-workers");
+    assert_property(conf, "enable.auto.commit", "false");
+    assert_property(conf, "enable.auto.offset.store", "false");
+    assert_property(conf, "enable.partition.eof", "true");
+    assert_property(conf, "isolation.level", "read_committed");
+    assert_property(conf, "partition.assignment.strategy", "range");
+    assert_property(conf, "queued.min.messages", "1000");
+    assert_property(conf, "session.timeout.ms", "7000");
+    assert_property(conf, "client.rack", "");
+    rd_kafka_conf_destroy(conf);
+}
+
+static void conf_new__readers__have_a_group_of_their_own(void **state)
+{
+    struct kafka_fixture fixture;
+    struct uex_config *config =
+        fixture_config(&fixture, "client.rack", "rack-1", "group.instance.id", "worker-1", NULL);
+    rd_kafka_conf_t *committed = conf_of(config, UEX_KAFKA_READER);
+    rd_kafka_conf_t *uncommitted = conf_of(config, UEX_KAFKA_READER_UNCOMMITTED);
+    char value[8];
+    size_t size_bytes = sizeof(value);
+
+    (void)state;
+    assert_property(committed, "group.id", "export-workers-reader");
+    assert_property(committed, "isolation.level", "read_committed");
+    assert_property(committed, "client.rack", "rack-1");
+    assert_true(rd_kafka_conf_get(committed, "group.instance.id", value, &size_bytes) != RD_KAFKA_CONF_OK ||
+                size_bytes <= 1);
+    assert_property(uncommitted, "isolation.level", "read_uncommitted");
+    rd_kafka_conf_destroy(committed);
+    rd_kafka_conf_destroy(uncommitted);
+}
+
+static void conf_new__defaults__give_way_to_the_configuration(void **state)
+{
+    struct kafka_fixture fixture;
+    struct uex_config *config = fixture_config(&fixture, "queued.min.messages", "7", "retry.backoff.ms", "33",
+                                               "client.id", "me", "max.poll.interval.ms", "600000", NULL);
+    rd_kafka_conf_t *consumer = conf_of(config, UEX_KAFKA_GROUP_CONSUMER);
+    rd_kafka_conf_t *producer = conf_of(config, UEX_KAFKA_TX_PRODUCER);
+
+    (void)state;
+    assert_property(consumer, "queued.min.messages", "7");
+    assert_property(consumer, "client.id", "me");
+    assert_property(producer, "retry.backoff.ms", "33");
+    assert_property(producer, "enable.idempotence", "true");
+    assert_property(producer, "max.poll.interval.ms", "300000"); /* a consumer's: left out */
+    rd_kafka_conf_destroy(consumer);
+    rd_kafka_conf_destroy(producer);
+}
+
+static void applies__scopes__are_those_of_librdkafka(void **state)
+{
+    (void)state;
+    assert_true(uex_kafka_property_applies("bootstrap.servers", true));
+    assert_true(uex_kafka_property_applies("bootstrap.servers", false));
+    assert_true(uex_kafka_property_applies("session.timeout.ms", true));
+    assert_false(uex_kafka_property_applies("session.timeout.ms", false));
+    assert_false(uex_kafka_property_applies("linger.ms", true));
+    assert_true(uex_kafka_property_applies("linger.ms", false));
+    assert_false(uex_kafka_property_applies("request.timeout.ms", true));
+    assert_true(uex_kafka_property_applies("sasl.password", true));
+}
+
+static void check__good_properties__are_passed(void **state)
+{
+    struct kafka_fixture fixture;
+    struct uex_buffer problems = {0};
+    struct uex_config *config =
+        fixture_config(&fixture, "bootstrap.servers", "127.0.0.1:1", "security.protocol", "sasl_plaintext",
+                       "sasl.mechanisms", "PLAIN", "sasl.username", "u", "sasl.password", "p", "linger.ms", "3",
+                       "fetch.max.bytes", "60000000", "compression.codec", "lz4", NULL);
+
+    (void)state;
+    assert_int_equal(uex_kafka_check_properties(config, &problems), UEX_OK);
+    assert_string_equal(uex_buffer_text(&problems), "");
+    uex_buffer_clear(&problems);
+}
+
+static void check__mistakes__are_all_said(void **state)
+{
+    static const char *const expected[] = {
+        "kafka.no.such.thing: ",         "kafka.socket.timeout.ms: ",    "kafka.dr_msg_cb: ",
+        "kafka.request.required.acks: ", "kafka.enable.partition.eof: ", "kafka.test.mock.num.brokers: ",
+    };
+    struct kafka_fixture fixture;
+    struct uex_buffer problems = {0};
+    struct uex_config *config = fixture_config(&fixture, "no.such.thing", "1", "socket.timeout.ms", "1", "dr_msg_cb",
+                                               "x", "request.required.acks", "1", "enable.partition.eof", "false",
+                                               "test.mock.num.brokers", "3", NULL);
+
+    (void)state;
+    assert_int_equal(uex_kafka_check_properties(config, &problems), UEX_CONFIG);
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        if (strstr(uex_buffer_text(&problems), expected[i]) == NULL)
+            fail_msg("'%s' is not in:\n%s", expected[i], uex_buffer_text(&problems));
+    uex_buffer_clear(&problems);
+}
+
+static void check__set_that_does_not_fit__is_said_with_the_reason(void **state)
+{
+    struct kafka_fixture fixture;
+    struct uex_buffer problems = {0};
+    struct uex_config *config =
+        fixture_config(&fixture, "session.timeout.ms", "60000", "max.poll.interval.ms", "10000", NULL);
+
+    (void)state;
+    assert_int_equal(uex_kafka_check_properties(config, &problems), UEX_CONFIG);
+    assert_non_null(strstr(uex_buffer_text(&problems), "max.poll.interval.ms"));
+    uex_buffer_clear(&problems);
+}
+
+static void check__secret_value__never_appears(void **state)
+{
+    struct kafka_fixture fixture;
+    struct uex_buffer problems = {0};
+    struct uex_config *config = fixture_config(&fixture, "ssl.key.password", "geheim", "security.protocol", "sssl",
+                                               "sasl.password", "geheim2", NULL);
+
+    (void)state;
+    assert_int_equal(uex_kafka_check_properties(config, &problems), UEX_CONFIG);
+    assert_null(strstr(uex_buffer_text(&problems), "geheim"));
+    assert_non_null(strstr(uex_buffer_text(&problems), "security.protocol"));
+    uex_buffer_clear(&problems);
+}
+
+static void message_max_bytes__given_or_not__is_in_force(void **state)
+{
+    struct kafka_fixture fixture;
+
+    (void)state;
+    assert_int_equal(uex_kafka_message_max_bytes(fixture_config(&fixture, NULL)), 1000000);
+    assert_int_equal(uex_kafka_message_max_bytes(fixture_config(&fixture, "message.max.bytes", "20000", NULL)), 20000);
+}
+
+static void error_of__codes__are_told_apart(void **state)
+{
+    struct uex_fault fault = {0};
+
+    (void)state;
+    assert_int_equal(uex_kafka_error_of(RD_KAFKA_RESP_ERR_NO_ERROR), UEX_OK);
+    assert_int_equal(uex_kafka_error_of(RD_KAFKA_RESP_ERR__TRANSPORT), UEX_KAFKA_UNAVAILABLE);
+    assert_int_equal(uex_kafka_error_of(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), UEX_RESULT_REFUSED);
+    assert_int_equal(uex_kafka_error_of(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION), UEX_KAFKA_TOPICS);
+    assert_int_equal(uex_kafka_error_of(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED), UEX_KAFKA);
+    assert_true(uex_kafka_refuses_record(RD_KAFKA_RESP_ERR_INVALID_RECORD));
+    assert_false(uex_kafka_refuses_record(RD_KAFKA_RESP_ERR__QUEUE_FULL));
+    assert_int_equal(uex_kafka_fail(&fault, RD_KAFKA_RESP_ERR__TIMED_OUT, "asking"), UEX_KAFKA_UNAVAILABLE);
+    assert_non_null(strstr(fault.text, "asking: "));
+    assert_int_equal(uex_kafka_fail_error(&fault, NULL, "asking"), UEX_OK);
+}
+
+static void log_allowed__same_kind__is_said_every_ten_seconds(void **state)
+{
+    uint64_t suppressed = 7;
+
+    (void)state;
+    assert_true(uex_kafka_log_allowed("FAIL", 1000, &suppressed));
+    assert_int_equal(suppressed, 0);
+    assert_false(uex_kafka_log_allowed("FAIL", 1001, &suppressed));
+    assert_false(uex_kafka_log_allowed("FAIL", 10999, &suppressed));
+    assert_true(uex_kafka_log_allowed("OTHER", 1001, &suppressed));
+    assert_true(uex_kafka_log_allowed("FAIL", 11000, &suppressed));
+    assert_int_equal(suppressed, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conf_new__group_consumer__is_exactly_once),
+        cmocka_unit_test(conf_new__readers__have_a_group_of_their_own),
+        cmocka_unit_test(conf_new__defaults__give_way_to_the_configuration),
+        cmocka_unit_test(applies__scopes__are_those_of_librdkafka),
+        cmocka_unit_test(check__good_properties__are_passed),
+        cmocka_unit_test(check__mistakes__are_all_said),
+        cmocka_unit_test(check__set_that_does_not_fit__is_said_with_the_reason),
+        cmocka_unit_test(check__secret_value__never_appears),
+        cmocka_unit_test(message_max_bytes__given_or_not__is_in_force),
+        cmocka_unit_test(error_of__codes__are_told_apart),
+        cmocka_unit_test(log_allowed__same_kind__is_said_every_ten_seconds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
