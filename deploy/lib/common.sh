@@ -62,7 +62,7 @@ run_logged() {
     say "    done in $((SECONDS - start)) s"
 }
 
-# with_lock NAME COMMAND…: one process at a time fills a part of the cache.
+# with_lock NAME COMMAND…: one process at a time fills a part of the cache. `set -e` does not hold inside of COMMAND.
 with_lock() {
     local name=$1 lock
     shift

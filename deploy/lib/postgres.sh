@@ -31,8 +31,7 @@ postgres_template_locked() {
         rm -rf "$work"
         return 1
     }
-    tar -C "$work/data" -cf "$template.new" .
-    mv "$template.new" "$template"
+    tar -C "$work/data" -cf "$template.new" . && mv "$template.new" "$template" || return 1
     rm -rf "$work"
 }
 
@@ -43,10 +42,10 @@ postgres_create() {
     with_lock postgres postgres_template_locked
     template="$UEX_CACHE/postgres-$(basename "$(dirname "$(postgres_bin)")").tar"
     data=$(mktemp -d /tmp/users-export-postgres.XXXXXX)
+    ln -sfn "$data" "$RUN/postgres/data"
     [ "$(id -u)" != 0 ] || chown postgres "$data"
     as_postgres tar -C "$data" -xf - <"$template"
     chmod 700 "$data"
-    ln -sfn "$data" "$RUN/postgres/data"
     cat >>"$data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = ${PORT[postgres]}
@@ -65,6 +64,7 @@ CONF
 local all all trust
 host all all 127.0.0.1/32 scram-sha-256
 CONF
+    touch "$RUN/postgres/created"
 }
 
 # postgres_psql ARGUMENT…: as superuser, in the project's database.
@@ -86,7 +86,7 @@ SQL
 
 postgres_start() {
     local data command
-    [ -e "$RUN/postgres/data" ] || postgres_create
+    [ -e "$RUN/postgres/created" ] || postgres_create
     data=$(readlink "$RUN/postgres/data")
     # Nothing of a killed server is alive (server_kill waits for that), but where no init reaps it its pid still counts.
     rm -f "$data/postmaster.pid"

@@ -48,11 +48,18 @@ server_pid() {
 }
 
 # server_launch NAME COMMAND…: in a session of its own, so that Ctrl-C does not reach it past the caller's trap.
+# A signal that comes before the pid is written down waits: nobody would know what to stop.
 server_launch() {
-    local name=$1
+    local name=$1 traps late=''
     shift
+    traps=$(trap -p INT TERM)
+    trap 'late=INT' INT
+    trap 'late=TERM' TERM
     setsid "$@" >>"$RUN/$name.log" 2>&1 </dev/null &
     printf '%s %s\n' $! "$(process_start_time $!)" >"$RUN/$name.pid"
+    trap - INT TERM
+    eval "$traps"
+    [ -z "$late" ] || kill -s "$late" "$BASHPID"
 }
 
 # server_wait NAME SECONDS COMMAND…: until the command succeeds; fails at once when the server has died.

@@ -21,7 +21,7 @@ in_root() {
 
 prepare_debian13() {
     local root=$1
-    [ -d "$root" ] || run_logged "Debian 13 root (debootstrap)" "$UEX_CACHE/log/debian13.log" bootstrap_debian13 "$root"
+    [ -d "$root" ] || run_logged "Debian 13 root (debootstrap)" "$UEX_CACHE/log/debian13.log" bootstrap_debian13 "$root" || return 1
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
     rm -rf "$root/install"
     mkdir "$root/install"

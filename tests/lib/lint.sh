@@ -23,8 +23,7 @@ lint_yaml() {
 }
 
 install_clang_format() {
-    rm -rf "$UEX_CACHE/lint-venv"
-    python3 -m venv "$UEX_CACHE/lint-venv" &&
+    python3 -m venv --clear "$UEX_CACHE/lint-venv" &&
         "$UEX_CACHE/lint-venv/bin/pip" install -q --disable-pip-version-check "clang-format==$UEX_CLANG_FORMAT"
 }
 
@@ -34,7 +33,7 @@ prepare_clang_format() {
 }
 
 lint_format() {
-    with_lock lint-venv prepare_clang_format
+    with_lock lint-venv prepare_clang_format || return 1
     tree_files '*.c' '*.h' | xargs -r "$UEX_CACHE/lint-venv/bin/clang-format" --dry-run -Werror
 }
 
