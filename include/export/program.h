@@ -34,7 +34,9 @@ struct uex_program {
     const char *summary;              /* one or a few sentences for --help */
     const struct uex_option *options; /* may be NULL */
     unsigned needs;                   /* enum uex_config_need */
-    /* Checks of modules above this one; adds a line to `problems` for each mistake. May be NULL. */
+    uex_kafka_judge kafka_judge;      /* uex_kafka_judge_property of src/kafka/client.h; may be NULL */
+    /* Checks of modules above this one; adds a line to `problems` for each mistake. Called
+     * also with a configuration that has mistakes already, so that all are said at once. May be NULL. */
     void (*check)(const struct uex_config *config, struct uex_buffer *problems);
     /* Writes the whole --help text instead of the one made from the above; `arguments` are those of the command line.
      * May be NULL. */

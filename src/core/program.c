@@ -81,16 +81,19 @@ static bool answer_questions(const struct uex_program *program, int argc, char *
 static enum uex_error load(const struct uex_program *program, int *operand_count, char **operands,
                            struct uex_config *config, struct uex_buffer *problems, struct uex_buffer *warnings)
 {
-    enum uex_error err = uex_config_load(config, operand_count, operands, environ, problems, warnings);
-    bool fits = uex_options_parse(program->options, operand_count, operands, problems);
+    enum uex_error err = UEX_OK;
+    bool fits = true;
 
+    uex_config_judge_kafka(program->kafka_judge);
+    err = uex_config_load(config, operand_count, operands, environ, problems, warnings);
+    fits = uex_options_parse(program->options, operand_count, operands, problems);
     operands[*operand_count] = NULL;
     for (int i = 0; i < *operand_count && !program->takes_operands; i++) {
         uex_buffer_append_format(problems, "%s: %s takes no such argument; --help shows what there is\n", operands[i],
                                  program->name);
         fits = false;
     }
-    if (err == UEX_OK) {
+    if (err == UEX_OK || err == UEX_CONFIG) {
         if (uex_config_require(config, program->needs, problems) != UEX_OK)
             fits = false;
         if (program->check != NULL)

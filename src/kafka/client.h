@@ -42,6 +42,9 @@ UEX_MUST_CHECK rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_c
 /* Accepts NULL. Consumers leave their group first (bounded by librdkafka's own timeouts). */
 void uex_kafka_destroy(rd_kafka_t *handle);
 
+/* Is this a property with a value that the programs can take? As uex_kafka_judge of export/config.h. Any thread. */
+UEX_MUST_CHECK enum uex_error uex_kafka_judge_property(const char *name, const char *value, struct uex_fault *fault);
+
 /* A line in `problems` for each property of the configuration that librdkafka does not know, whose value it refuses,
  * that needs a callback, or that the programs set themselves; and for sets that do not fit together (the handles of all
  * roles are made once, without reaching anything). UEX_CONFIG if there is any. */

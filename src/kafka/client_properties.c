@@ -95,27 +95,33 @@ bool uex_kafka_property_applies(const char *name, bool is_consumer)
     return !known; /* hidden properties are for all */
 }
 
-static void check_property(const struct uex_kafka_property *property, struct uex_buffer *problems)
+enum uex_error uex_kafka_judge_property(const char *name, const char *value, struct uex_fault *fault)
 {
-    const char *reason = refusal_of(property->name);
+    const char *reason = refusal_of(name);
     rd_kafka_conf_t *conf = NULL;
     rd_kafka_conf_res_t result = RD_KAFKA_CONF_OK;
     char text[512] = "";
 
-    if (reason != NULL) {
-        uex_buffer_append_format(problems, "kafka.%s: cannot be set: %s\n", property->name, reason);
-        return;
-    }
+    if (reason != NULL)
+        return uex_fail(fault, UEX_CONFIG, "it cannot be set: %s", reason);
     conf = rd_kafka_conf_new();
-    result = rd_kafka_conf_set(conf, property->name, property->value, text, sizeof(text));
-    if (result == RD_KAFKA_CONF_UNKNOWN)
-        uex_buffer_append_format(problems, "kafka.%s: librdkafka %s has no such property\n", property->name,
-                                 rd_kafka_version_str());
-    else if (result != RD_KAFKA_CONF_OK && property->secret)
-        uex_buffer_append_format(problems, "kafka.%s: librdkafka refuses the value\n", property->name);
-    else if (result != RD_KAFKA_CONF_OK)
-        uex_buffer_append_format(problems, "kafka.%s: librdkafka refuses the value: %s\n", property->name, text);
+    result = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
     rd_kafka_conf_destroy(conf);
+    if (result == RD_KAFKA_CONF_UNKNOWN)
+        return uex_fail(fault, UEX_NOT_FOUND, "librdkafka %s has no such property", rd_kafka_version_str());
+    if (result != RD_KAFKA_CONF_OK)
+        return uex_fail(fault, UEX_CONFIG, "%s", text);
+    return UEX_OK;
+}
+
+static void check_property(const struct uex_kafka_property *property, struct uex_buffer *problems)
+{
+    struct uex_fault fault = {0};
+
+    /* librdkafka's sentence quotes the value. */
+    if (uex_kafka_judge_property(property->name, property->value, &fault) != UEX_OK)
+        uex_buffer_append_format(problems, "kafka.%s: %s\n", property->name,
+                                 property->secret ? "librdkafka refuses the value" : fault.text);
 }
 
 /* Some mechanisms fetch a ticket or token as soon as a handle is made; a check touches nothing. */
