@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real messages against schemas/, by libraries that are not ours."""
+import datetime
 import io
 import json
-import re
+import random
 import subprocess
+import uuid
 
 import fastavro
 import jsonschema
@@ -86,38 +88,136 @@ def test_messages__progress_of_a_long_export__fits_its_schema(pipe):
         assert record.key.decode() == group_id
 
 
-def samples():
-    """Commands as the C model writes them, one a line: what it is, TAB, JSON or hex of Avro, TAB, the fields as JSON."""
-    for folder in ("tests", "tests/unit", "tests/component", "bin"):
-        tool = BIN.parent / folder / "model_samples"
-        if tool.exists():
-            return subprocess.run([tool], capture_output=True, text=True, check=True, timeout=30).stdout
-    return None
+MODEL = BIN.parent / "tests/unit/model_samples"
+needs_model = pytest.mark.skipif(not MODEL.exists(), reason="model_samples is not built here")
 
 
-@pytest.mark.skipif(samples() is None, reason="model_samples is not built")
-def test_samples__of_the_model__fit_json_schema_and_avro():
-    lines = samples().splitlines()
-    assert lines
-    checked = {"json": 0, "avro": 0}
-    for line in lines:
-        kind, form, text = line.split("\t", 2)
-        name = {"command": "export-group-command", "state": "export-group-state", "result": "flairbit-users",
-                "progress": "export-group-progress"}[kind]
-        if form == "json":
-            validator(f"{name}.schema.json").validate(json.loads(text))
-        else:
-            check_avro(bytes.fromhex(text))
-        checked[form] += 1
-    assert checked["json"] > 3 and checked["avro"] > 0
+def model(verb, text=""):
+    """What the C models write, one a line; or what they say of the lines given."""
+    done = subprocess.run([MODEL, verb], input=text, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.removesuffix("\n").split("\n")
 
 
-def check_avro(data):
-    path = SCHEMAS / "export_group_command.avsc"
-    canonical = fastavro.schema.to_parsing_canonical_form(json.loads(path.read_text(encoding="utf-8")))
-    assert data[:2] == b"\xc3\x01"
-    assert data[2:10].hex() == fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")
+@needs_model
+def test_samples__json__fit_the_json_schemas():
+    for verb, name in (("command", "export-group-command"), ("result", "flairbit-users"), ("state", "export-group-state")):
+        lines = model(verb)
+        assert len(lines) >= 3, verb
+        for line in lines:
+            value = json.loads(line)
+            validator(f"{name}.schema.json").validate(value)
+            if verb != "command":
+                avro_round_trip(name.replace("-", "_") + ".avsc", value)
+
+
+@needs_model
+def test_samples__avro_commands__are_read_by_fastavro_as_the_json_ones_say():
+    json_ones = [json.loads(line) for line in model("command")]
+    avro_ones = [read_avro(bytes.fromhex(line)) for line in model("command-avro")]
+    assert len(json_ones) == len(avro_ones)
+    for plain, packed in zip(json_ones, avro_ones):
+        moment = packed.pop("requestedAt")
+        text = plain.pop("requestedAt", None)
+        assert (text is None) == (moment is None)
+        if text:
+            assert datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) == moment
+        assert {name: value for name, value in packed.items() if value is not None} == plain
+
+
+def read_avro(data):
+    """A command in single-object encoding."""
+    assert data[:10] == avro_mark()
     stream = io.BytesIO(data[10:])
     value = fastavro.schemaless_reader(stream, avro_schema("export_group_command.avsc"))
-    assert stream.read() == b"", "bytes follow the Avro record"
-    assert value["groupId"] and re.fullmatch("[0-9a-f-]{36}", value["commandId"] or "0" * 36)
+    assert stream.read() == b"", "bytes follow the record"
+    return value
+
+
+def avro_mark():
+    text = json.loads((SCHEMAS / "export_group_command.avsc").read_text(encoding="utf-8"))
+    canonical = fastavro.schema.to_parsing_canonical_form(text)
+    return b"\xc3\x01" + bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
+
+
+def variations(seed, count):
+    """Commands with one or two fields of odd values."""
+    random_ = random.Random(seed)
+    odd = [None, "", "x", 17, -1.5, True, [], {}, "a" * 64, "a" * 65, "é" * 64, "☕" * 65, "a" * 255, "a" * 256, "ü" * 255,
+           str(uuid.UUID(int=7)), str(uuid.UUID(int=255)).upper(), "{" + str(uuid.UUID(int=7)) + "}", "0" * 32,
+           str(uuid.UUID(int=7)) + "\n", "2026-11-22T10:00:00Z", "2026-11-22T10:00:00.123456+05:30", "2026-11-22 10:00:00Z",
+           "2026-11-22", "2026-02-30T10:00:00Z", "2026-11-22T24:00:00Z", "2026-11-22T10:00:00", "2024-02-29t23:59:59z",
+           "2026-11-22T10:00:00+24:00", "\u0001", "line\nbreak", "\u0000", "\u007f", "\u0085", " ", "g-17"]
+    names = ["groupId", "commandId", "runId", "domainId", "requestedAt", "requestedBy", "reason", "other"]
+    for _ in range(count):
+        value = {"groupId": "g-17"}
+        for name in random_.sample(names, random_.choice([1, 1, 2])):
+            value[name] = random_.choice(odd)
+        yield value
+
+
+def fits_schema(check, value):
+    return check.is_valid(value) and len((value.get("groupId") or "x").encode()) <= 255 and value.get("groupId")
+
+
+@needs_model
+def test_commands__odd_values__model_and_schema_agree():
+    check = validator("export-group-command.schema.json")
+    values = list(variations(4711, 3000))
+    answers = model("read-command", "".join(f"- {json.dumps(value).encode().hex()}\n" for value in values))
+    assert len(answers) == len(values)
+    for value, answer in zip(values, answers):
+        assert answer.startswith(("ok ", "malformed-command ")), answer
+        if "\\u0000" in json.dumps(value):
+            assert not answer.startswith("ok "), f"U+0000 is taken: {value}"
+        elif not times_differ(value.get("requestedAt")):
+            assert answer.startswith("ok ") == bool(fits_schema(check, value)), f"{value}: {answer}"
+        if answer.startswith("ok "):
+            validator("export-group-command.schema.json").validate(json.loads(answer[3:]))
+
+
+def times_differ(text):
+    """RFC 3339 as libraries read it: a leap of a day, or hour 24, is left to them."""
+    return isinstance(text, str) and ("02-30" in text or "T24" in text or "+24" in text)
+
+
+@needs_model
+def test_commands__avro_written_by_fastavro__is_read_as_it_was_meant():
+    schema = avro_schema("export_group_command.avsc")
+    lines, expected = [], []
+    for number in range(200):
+        value = {"groupId": f"g ☕ {number}", "commandId": str(uuid.uuid4()) if number % 2 else None,
+                 "runId": "r" * (number % 65) or None, "domainId": str(uuid.uuid4()).upper() if number % 3 else None,
+                 "requestedAt": datetime.datetime(2026, 11, 22, 10, 0, number % 60, 123000, datetime.timezone.utc)
+                 if number % 5 else None, "requestedBy": "ü" * number or None, "reason": None}
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, schema, value)
+        lines.append(f"- {(avro_mark() + out.getvalue()).hex()}\n")
+        expected.append(value)
+    answers = model("read-command", "".join(lines))
+    assert len(answers) == len(expected)
+    for answer, value in zip(answers, expected):
+        assert answer.startswith("ok "), answer
+        read = json.loads(answer[3:])
+        moment = read.pop("requestedAt", None)
+        assert (moment and datetime.datetime.fromisoformat(moment.replace("Z", "+00:00"))) == value.pop("requestedAt")
+        value["domainId"] = value["domainId"] and value["domainId"].lower()
+        assert read == {name: field for name, field in value.items() if field is not None}
+
+
+@needs_model
+def test_commands__damaged_bytes__are_clean_errors():
+    random_ = random.Random(815)
+    good = [line.encode() for line in model("command")] + [bytes.fromhex(line) for line in model("command-avro")]
+    lines = []
+    for _ in range(5000):
+        data = bytearray(random_.choice(good))
+        for _ in range(random_.randint(1, 4)):
+            at = random_.randrange(len(data))
+            data[at:at + random_.randint(0, 3)] = random_.randbytes(random_.randint(0, 3))
+            if not data:
+                break
+        lines.append(f"{random_.choice(['-', b'g-17'.hex(), 'ff', '.'])} {bytes(data).hex() or '.'}\n")
+    answers = model("read-command", "".join(lines))
+    assert len(answers) == len(lines)
+    assert all(answer.startswith(("ok {", "malformed-command ")) for answer in answers)
+    assert all(answer.isprintable() for answer in answers if not answer.startswith("ok "))

@@ -43,4 +43,4 @@ def read_results(settings, timeout=120):
                            f"{folder}/flairbit-reader.jar:{folder}/lib/*", "sample.Main"],
                           env={"PATH": os.environ["PATH"], **settings}, capture_output=True, text=True, timeout=timeout,
                           check=False)
-    return [json.loads(line) for line in done.stdout.splitlines()], done
+    return [json.loads(line) for line in done.stdout.split("\n") if line], done

@@ -41,7 +41,7 @@ class Reader:
     def __init__(self, bootstrap, topic, isolation="read_committed"):
         self.topic = topic
         self.records = []
-        common = {"bootstrap.servers": bootstrap, "group.id": "independent-reader", "enable.auto.commit": False}
+        common = {"log_level": 0, "bootstrap.servers": bootstrap, "group.id": "independent-reader", "enable.auto.commit": False}
         self._ends = Consumer({**common, "isolation.level": "read_uncommitted"})
         self._consumer = Consumer({**common, "isolation.level": isolation, "auto.offset.reset": "earliest",
                                    "enable.partition.eof": True, "fetch.wait.max.ms": 50, "check.crcs": True})
@@ -94,10 +94,10 @@ class Broker:
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
-        self._producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 1,
+        self.admin = AdminClient({"log_level": 0, "bootstrap.servers": bootstrap})
+        self._producer = Producer({"log_level": 0, "bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 1,
                                    "message.max.bytes": 20_000_000})
-        self._watermarks = Consumer({"bootstrap.servers": bootstrap, "group.id": "independent-watermarks",
+        self._watermarks = Consumer({"log_level": 0, "bootstrap.servers": bootstrap, "group.id": "independent-watermarks",
                                      "isolation.level": "read_uncommitted"})
 
     def partition_count(self, topic):

@@ -29,7 +29,7 @@ def environment(settings):
 def parse_log(text):
     """Log lines as dictionaries; every line on stderr has to be one."""
     lines = []
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n") if text else ():
         try:
             entry = json.loads(line)
         except ValueError:
