@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/batch.h"
+
+#include <stdlib.h>
+
+#include "export/result.h"
+#include "kafka/headers.h"
+
+/* ---- collecting */
+
+static struct uex_batch_position *position_of(struct uex_engine *engine, struct uex_batch *batch, size_t source,
+                                              int32_t partition)
+{
+    struct uex_batch_position *position = NULL;
+
+    for (size_t i = 0; i < batch->position_count; i++) {
+        if (batch->positions[i].partition == partition && batch->positions[i].source == source)
+            return &batch->positions[i];
+    }
+    if (batch->position_count == batch->position_capacity) {
+        const size_t capacity = batch->position_capacity == 0 ? 16 : batch->position_capacity * 2;
+        struct uex_batch_position *positions = realloc(batch->positions, capacity * sizeof(*positions));
+
+        if (positions == NULL)
+            return NULL;
+        batch->positions = positions;
+        batch->position_capacity = capacity;
+    }
+    position = &batch->positions[batch->position_count++];
+    position->source = source;
+    position->partition = partition;
+    position->count_mark =
+        engine->partitions[partition].mixed || !engine->partitions[partition].restored ? 0 : engine->partition_count;
+    position->window = uex_engine_slot(engine, source, partition)->window;
+    return position;
+}
+
+/* The group's memory with this outcome in it, which is also what the state record says. */
+static bool remember(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    const struct uex_group_entry *entry = NULL;
+    struct uex_state_record record;
+    char sha256_hex[UEX_SHA256_HEX_SIZE];
+
+    uex_group_memory_free(delivery->outcome.memory);
+    delivery->outcome.memory = NULL;
+    if (delivery->outcome.keeps_no_state)
+        return true;
+    entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+    delivery->outcome.memory =
+        entry != NULL && entry->memory != NULL ? uex_group_memory_copy(entry->memory) : uex_group_memory_new();
+    if (delivery->outcome.memory == NULL)
+        return false;
+    uex_policy_state_record(delivery, sha256_hex, &record);
+    return uex_group_memory_add(delivery->outcome.memory, &record) == UEX_OK;
+}
+
+/* A command whose id has got its outcome meanwhile says nothing again. */
+static void check_duplicate(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    const struct uex_group_entry *entry = NULL;
+
+    if (delivery->outcome.keeps_no_state)
+        return;
+    entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+    if (entry == NULL || entry->memory == NULL ||
+        !uex_group_memory_is_duplicate(entry->memory, delivery->command.command_id))
+        return;
+    uex_outcome_clear(&delivery->outcome);
+    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
+    delivery->outcome.skip = UEX_SKIP_DUPLICATE;
+    delivery->outcome.keeps_no_state = true;
+    delivery->outcome.at_ms = uex_wall_ms();
+}
+
+static uint64_t list_bytes(const struct uex_delivery *delivery)
+{
+    return delivery->outcome.job.lists == NULL ? 0 : uex_spool_size_bytes(delivery->outcome.job.lists);
+}
+
+static bool goes_alone(const struct uex_delivery *delivery)
+{
+    return delivery->commit_alone || list_bytes(delivery) > UEX_BATCH_LIST_BYTES;
+}
+
+static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_delivery *delivery)
+{
+    struct uex_batch_position *position = position_of(engine, batch, delivery->source, delivery->partition);
+
+    check_duplicate(engine, delivery);
+    if (position == NULL || !remember(engine, delivery))
+        return false;
+    uex_window_complete(&position->window, delivery->offset);
+    uex_dispatch_withdraw(engine, delivery);
+    delivery->state = UEX_DELIVERY_COMMITTING;
+    delivery->verdict = UEX_VERDICT_NONE;
+    delivery->refused_code = 0;
+    batch->deliveries[batch->count++] = delivery;
+    return true;
+}
+
+/* Slots whose position can move without an outcome: only transaction markers were left, or nothing was ever committed.
+ */
+static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *batch)
+{
+    for (size_t source = 0; source < engine->source_count; source++) {
+        for (int32_t i = 0; i < engine->partition_count; i++) {
+            const struct uex_slot *slot = uex_engine_slot(engine, source, i);
+
+            if (!slot->assigned || !engine->partitions[i].restored || slot->end_offset == UEX_OFFSET_NONE ||
+                slot->window.base == UEX_OFFSET_NONE || slot->window.base == slot->committed_base ||
+                slot->window.base != slot->window.next)
+                continue;
+            (void)position_of(engine, batch, source, i);
+        }
+    }
+}
+
+bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch *batch)
+{
+    struct uex_delivery *delivery = engine->first_outcome;
+
+    batch->count = 0;
+    batch->position_count = 0;
+    batch->epoch = engine->epoch;
+    while (delivery != NULL && batch->count < most && batch->count < UEX_BATCH_MAX) {
+        struct uex_delivery *next = delivery->next_outcome;
+        const bool alone = goes_alone(delivery);
+
+        /* Without the group's history its state record would lose it: what was adopted waits for the restore. */
+        const bool ready = delivery->outcome.keeps_no_state || engine->partitions[delivery->partition].restored;
+
+        if (ready && delivery->epoch == engine->epoch && (!alone || batch->count == 0)) {
+            if (!add(engine, batch, delivery))
+                break; /* no memory: the rest waits */
+            if (alone)
+                break;
+        }
+        delivery = next;
+    }
+    if (batch->count < UEX_BATCH_MAX && (batch->count == 0 || !goes_alone(batch->deliveries[0])))
+        add_quiet_positions(engine, batch);
+    return batch->count > 0 || batch->position_count > 0;
+}
+
+/* ---- producing */
+
+static enum uex_error produce_parts(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
+                                    struct uex_fault *fault)
+{
+    const struct uex_job_outcome *job = &delivery->outcome.job;
+    struct uex_result_facts facts = {.command_id = delivery->command.command_id,
+                                     .run_id = delivery->command.run_id,
+                                     .row_count = job->row_count,
+                                     .snapshot_at_ms = job->snapshot_at_ms,
+                                     .part_count = job->object.url != NULL ? 1 : (uint32_t)job->part_count,
+                                     .is_file = job->object.url != NULL,
+                                     .byte_count = job->object.size_bytes,
+                                     .sha256 = job->object.has_sha256 ? job->object.sha256 : NULL};
+    struct uex_buffer value = {0};
+    enum uex_error error = UEX_OK;
+
+    for (uint32_t part = 0; part < facts.part_count && error == UEX_OK; part++) {
+        struct uex_txn_record record = {.topic = engine->config->topics_result,
+                                        .partition = RD_KAFKA_PARTITION_UA,
+                                        .key = uex_bytes_of_text(delivery->command.group_id),
+                                        .opaque = delivery};
+
+        facts.part = part + 1;
+        uex_buffer_reset(&value);
+        if (facts.is_file) {
+            uex_result_write_file(delivery->command.group_id, job->domain_id, job->object.url, &value);
+        } else {
+            uint8_t *room = uex_buffer_reserve(&value, job->parts[part].size_bytes);
+
+            error = room == NULL
+                        ? UEX_NO_MEMORY
+                        : uex_spool_read(job->lists, job->parts[part].offset, room, job->parts[part].size_bytes, fault);
+            value.size_bytes = job->parts[part].size_bytes;
+        }
+        if (error == UEX_OK && uex_buffer_failed(&value))
+            error = UEX_NO_MEMORY;
+        if (error != UEX_OK)
+            break;
+        record.value = uex_buffer_bytes(&value);
+        record.headers = uex_headers_result(delivery->record, &facts);
+        error = uex_txn_produce(txn, &record, fault);
+    }
+    uex_buffer_clear(&value);
+    return error;
+}
+
+static enum uex_error produce_state(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
+                                    struct uex_fault *fault)
+{
+    struct uex_txn_record record = {.topic = engine->config->topics_state,
+                                    .partition = delivery->partition,
+                                    .key = uex_bytes_of_text(delivery->command.group_id),
+                                    .opaque = delivery};
+    struct uex_state_record state;
+    char sha256_hex[UEX_SHA256_HEX_SIZE];
+    struct uex_buffer value = {0};
+    enum uex_error error = UEX_OK;
+
+    if (delivery->outcome.keeps_no_state)
+        return UEX_OK;
+    uex_policy_state_record(delivery, sha256_hex, &state);
+    uex_group_state_write(&state, delivery->outcome.memory, &value);
+    record.value = uex_buffer_bytes(&value);
+    error = uex_buffer_failed(&value) ? uex_fail(fault, UEX_NO_MEMORY, "a state record")
+                                      : uex_txn_produce(txn, &record, fault);
+    uex_buffer_clear(&value);
+    return error;
+}
+
+/* The record itself goes on: key, value and its own headers as they were. */
+static enum uex_error forward(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
+                              struct uex_fault *fault)
+{
+    const struct uex_outcome *outcome = &delivery->outcome;
+    const char *code = uex_error_code(outcome->fault.error);
+    const char *text = outcome->fault.text[0] != '\0' ? outcome->fault.text : uex_error_sentence(outcome->fault.error);
+    struct uex_txn_record record = {.key = delivery->record->key, .value = delivery->record->value, .opaque = delivery};
+
+    if (outcome->kind == UEX_OUTCOME_REROUTED) {
+        record.topic = engine->sources[0].topic;
+        record.partition = outcome->to_partition;
+        record.timestamp_ms = delivery->origin.timestamp_ms > 0 ? delivery->origin.timestamp_ms : 0;
+        if (record.key.data == NULL)
+            record.key = uex_bytes_of_text(delivery->command.group_id);
+        record.headers = uex_headers_move(delivery->record, delivery->command.command_id);
+    } else if (outcome->kind == UEX_OUTCOME_RETRIED) {
+        record.topic = engine->sources[1 + outcome->tier].topic;
+        record.partition = delivery->partition;
+        record.headers = uex_headers_retry(delivery->record, &delivery->origin, delivery->command.command_id,
+                                           (int32_t)delivery->attempt + 1, outcome->due_at_ms, code, text);
+    } else {
+        record.topic = engine->config->topics_dlq;
+        record.partition = RD_KAFKA_PARTITION_UA;
+        if (outcome->value_refused)
+            record.value = (struct uex_bytes){0};
+        record.headers = uex_headers_dead_letter(delivery->record, &delivery->origin, delivery->command.command_id,
+                                                 code, text, (int32_t)delivery->attempt);
+    }
+    return record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers") : uex_txn_produce(txn, &record, fault);
+}
+
+enum uex_error uex_batch_produce(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
+                                 struct uex_fault *fault)
+{
+    enum uex_error error = UEX_OK;
+
+    switch (delivery->outcome.kind) {
+    case UEX_OUTCOME_EXPORTED:
+        error = produce_parts(engine, txn, delivery, fault);
+        break;
+    case UEX_OUTCOME_RETRIED:
+    case UEX_OUTCOME_DEAD_LETTERED:
+    case UEX_OUTCOME_REROUTED:
+        error = forward(engine, txn, delivery, fault);
+        break;
+    case UEX_OUTCOME_SKIPPED:
+    case UEX_OUTCOME_COUNT:
+        break;
+    }
+    return error != UEX_OK ? error : produce_state(engine, txn, delivery, fault);
+}
+
+rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engine, const struct uex_batch *batch)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)batch->position_count + 1);
+
+    for (size_t i = 0; i < batch->position_count; i++) {
+        const struct uex_batch_position *position = &batch->positions[i];
+        rd_kafka_topic_partition_t *place =
+            rd_kafka_topic_partition_list_add(list, engine->sources[position->source].topic, position->partition);
+        struct uex_buffer metadata = {0};
+
+        place->offset = position->window.base;
+        uex_window_encode(&position->window, position->count_mark, &metadata);
+        if (uex_buffer_failed(&metadata)) {
+            uex_buffer_clear(&metadata);
+            rd_kafka_topic_partition_list_destroy(list);
+            return NULL;
+        }
+        place->metadata = metadata.data; /* the list frees it */
+        place->metadata_size = metadata.size_bytes;
+    }
+    return list;
+}
+
+void uex_batch_clear(struct uex_batch *batch)
+{
+    free(batch->positions);
+    memset(batch, 0, sizeof(*batch));
+}

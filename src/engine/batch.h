@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/engine/batch.h — the outcomes of one transaction: their records and the positions that go with them.
+ *
+ * Made under the engine's lock, sent without it. The committer's thread.
+ */
+#ifndef ENGINE_BATCH_H
+#define ENGINE_BATCH_H
+
+#include "engine/engine.h"
+#include "engine/txn.h"
+
+#define UEX_BATCH_MAX 500
+/* A list of usernames beyond this goes alone: its transaction takes long, others need not wait for it. */
+#define UEX_BATCH_LIST_BYTES ((uint64_t)2 << 20)
+
+/* The position of a slot as it will be when the transaction is committed. */
+struct uex_batch_position {
+    size_t source;
+    int32_t partition;
+    int32_t count_mark; /* the partition count for the metadata; 0: grown */
+    struct uex_window window;
+};
+
+struct uex_batch {
+    uint64_t epoch;
+    struct uex_delivery *deliveries[UEX_BATCH_MAX];
+    size_t count;
+    struct uex_batch_position *positions;
+    size_t position_count, position_capacity;
+};
+
+/* Take outcomes of this epoch out of the queue, `most` at most, and the positions that can move. Returns false when
+ * there is nothing to commit. Locked. */
+bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch *batch);
+
+/* Produce all records of an outcome. UEX_RESULT_REFUSED, UEX_KAFKA… as uex_txn_produce(); UEX_SPOOL. Not locked. */
+UEX_MUST_CHECK enum uex_error uex_batch_produce(const struct uex_engine *engine, struct uex_txn *txn,
+                                                struct uex_delivery *delivery, struct uex_fault *fault);
+/* The positions as librdkafka wants them. NULL when memory ends. */
+rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engine, const struct uex_batch *batch);
+void uex_batch_clear(struct uex_batch *batch);
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "engine/batch.h"
+#include "kafka/client.h"
+
+#define IDLE_WAIT_MS 200
+#define PREPARE_TIMEOUT_MS 10000
+#define POSITIONS_TIMEOUT_MS 2000
+#define JUDGE_PAUSE_MS 200
+#define COMPLAIN_EVERY_MS 60000
+#define PAUSE_AFTER_ABORT_MAX_MS 5000
+
+/* How a transaction ended. */
+enum end { END_COMMITTED, END_ABORTED, END_UNKNOWN };
+
+struct committer {
+    struct uex_engine *engine;
+    struct uex_txn txn;
+    struct uex_batch batch;
+    double tokens; /* of producer.rate */
+    int64_t tokens_at_ms;
+    int64_t collecting_since_ms; /* 0: nothing waits */
+    unsigned aborts_in_a_row;
+    int64_t complained_ms;
+};
+
+static void on_failed(void *opaque, rd_kafka_resp_err_t code)
+{
+    struct uex_delivery *delivery = opaque;
+
+    if (delivery != NULL && uex_kafka_refuses_record(code))
+        delivery->refused_code = code;
+}
+
+/* ---- waiting for work (locked) */
+
+static void wait_ms(struct uex_engine *engine, int64_t delay_ms)
+{
+    struct timespec until = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(delay_ms % 1000) * 1000000L;
+    until.tv_sec += delay_ms / 1000 + until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    (void)pthread_cond_timedwait(&engine->outcomes_changed, &engine->lock, &until);
+}
+
+/* Tokens are taken before a transaction begins and limit its size, so that a burst is one second's worth at most. */
+static size_t allowance(struct committer *committer)
+{
+    const int64_t rate = committer->engine->config->producer_rate;
+    const int64_t now_ms = uex_monotonic_ms();
+
+    if (rate <= 0)
+        return UEX_BATCH_MAX;
+    committer->tokens += (double)rate * (double)(now_ms - committer->tokens_at_ms) / 1000.0;
+    committer->tokens_at_ms = now_ms;
+    if (committer->tokens > (double)rate)
+        committer->tokens = (double)rate;
+    return committer->tokens < 1.0 ? 0 : (size_t)committer->tokens;
+}
+
+static bool may_commit(const struct uex_engine *engine)
+{
+    return engine->has_assignment && !engine->fenced && !engine->revoking;
+}
+
+/* Group commit: wait until commit.interval after the first outcome, or until a batch is full. True: the batch is
+ * collected. */
+static bool collect(struct committer *committer)
+{
+    struct uex_engine *engine = committer->engine;
+    const int64_t interval_ms = engine->config->commit_interval_ms;
+    size_t most = 0;
+
+    if (engine->outcome_count > 0 && committer->collecting_since_ms == 0)
+        committer->collecting_since_ms = uex_monotonic_ms();
+    if (engine->outcome_count > 0 && engine->outcome_count < UEX_BATCH_MAX) {
+        const int64_t waited_ms = uex_monotonic_ms() - committer->collecting_since_ms;
+
+        if (waited_ms < interval_ms) {
+            wait_ms(engine, interval_ms - waited_ms);
+            return false;
+        }
+    }
+    most = allowance(committer);
+    if (!may_commit(engine) || (most == 0 && engine->outcome_count > 0) ||
+        !uex_batch_collect(engine, most, &committer->batch)) {
+        wait_ms(engine, engine->outcome_count > 0 ? 20 : IDLE_WAIT_MS);
+        return false;
+    }
+    committer->collecting_since_ms = 0;
+    if (engine->config->producer_rate > 0)
+        committer->tokens -= (double)committer->batch.count;
+    engine->transaction_open = true;
+    return true;
+}
+
+/* ---- one transaction (not locked) */
+
+static void complain(struct committer *committer, const char *message, const struct uex_fault *fault)
+{
+    const int64_t now_ms = uex_monotonic_ms();
+
+    if (committer->complained_ms != 0 && now_ms - committer->complained_ms < COMPLAIN_EVERY_MS)
+        return;
+    committer->complained_ms = now_ms;
+    uex_log(UEX_LOG_WARN, message, UEX_STR("error", fault->text), UEX_NUM("outcomes", committer->batch.count),
+            UEX_STR("transactional_id", committer->txn.transactional_id));
+}
+
+static enum uex_error produce_all(struct committer *committer, struct uex_fault *fault)
+{
+    for (size_t i = 0; i < committer->batch.count; i++) {
+        struct uex_delivery *delivery = committer->batch.deliveries[i];
+        const enum uex_error error = uex_batch_produce(committer->engine, &committer->txn, delivery, fault);
+
+        if (error == UEX_RESULT_REFUSED)
+            delivery->refused_code = committer->txn.last_code;
+        if (error != UEX_OK)
+            return error;
+    }
+    return uex_txn_flush(&committer->txn, fault);
+}
+
+static bool any_refused(const struct uex_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->deliveries[i]->refused_code != 0)
+            return true;
+    }
+    return false;
+}
+
+static enum uex_error send_positions(struct committer *committer, struct uex_fault *fault)
+{
+    rd_kafka_topic_partition_list_t *offsets = uex_batch_offsets(committer->engine, &committer->batch);
+    enum uex_error error = UEX_NO_MEMORY;
+
+    if (offsets == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "positions");
+    error = uex_txn_send_offsets(&committer->txn, offsets, committer->engine->group_metadata, fault);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return error;
+}
+
+static enum end transact(struct committer *committer, struct uex_fault *fault)
+{
+    struct uex_txn *txn = &committer->txn;
+
+    txn->last_code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (uex_txn_prepare(txn, PREPARE_TIMEOUT_MS, fault) != UEX_OK || uex_txn_begin(txn, fault) != UEX_OK)
+        return END_ABORTED; /* nothing was said yet */
+    if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) &&
+        send_positions(committer, fault) == UEX_OK && uex_txn_commit(txn, fault) == UEX_OK)
+        return END_COMMITTED;
+    uex_txn_abort(txn);
+    return txn->state == UEX_TXN_LOST ? END_UNKNOWN : END_ABORTED;
+}
+
+static bool is_stopping(struct uex_engine *engine)
+{
+    bool stopping = false;
+
+    pthread_mutex_lock(&engine->lock);
+    stopping = engine->stopping;
+    pthread_mutex_unlock(&engine->lock);
+    return stopping;
+}
+
+/* The end is unknown: a producer built anew under the same id ends the old transaction, then the committed positions
+ * say what happened. Each outcome is judged by its own bit. */
+static void judge(struct committer *committer)
+{
+    struct uex_engine *engine = committer->engine;
+    struct uex_batch *batch = &committer->batch;
+    struct uex_fault fault = {0};
+    rd_kafka_topic_partition_list_t *list = NULL;
+    bool known = false;
+
+    while (!known && !is_stopping(engine)) {
+        if (list != NULL)
+            rd_kafka_topic_partition_list_destroy(list);
+        list = rd_kafka_topic_partition_list_new((int)batch->position_count + 1);
+        for (size_t i = 0; i < batch->position_count; i++)
+            (void)rd_kafka_topic_partition_list_add(list, engine->sources[batch->positions[i].source].topic,
+                                                    batch->positions[i].partition);
+        known = uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, &fault) == UEX_OK &&
+                uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
+        if (!known) {
+            complain(committer, "how a transaction ended is not known yet; asking Kafka again", &fault);
+            (void)uex_sleep_ms(JUDGE_PAUSE_MS, NULL);
+        }
+    }
+    pthread_mutex_lock(&engine->lock);
+    for (size_t i = 0; known && i < batch->count; i++) {
+        struct uex_delivery *delivery = batch->deliveries[i];
+        const rd_kafka_topic_partition_t *place =
+            rd_kafka_topic_partition_list_find(list, engine->sources[delivery->source].topic, delivery->partition);
+        struct uex_window window;
+
+        if (delivery->verdict != UEX_VERDICT_NONE || place == NULL)
+            continue; /* an assignment knew it before */
+        uex_window_restore(&window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE, place->metadata, NULL);
+        delivery->verdict = uex_window_finished(&window, delivery->offset) ? UEX_VERDICT_DONE : UEX_VERDICT_REDO;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (list != NULL)
+        rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* ---- afterwards (locked) */
+
+static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_group_entry *entry = NULL;
+
+    if (delivery->outcome.memory == NULL || !engine->partitions[delivery->partition].assigned)
+        return;
+    entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+    if (entry == NULL)
+        return;
+    uex_group_memory_free(entry->memory);
+    entry->memory = delivery->outcome.memory;
+    entry->memory_partition = delivery->partition;
+    delivery->outcome.memory = NULL;
+}
+
+static void done(struct committer *committer, struct uex_delivery *delivery)
+{
+    struct uex_engine *engine = committer->engine;
+    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+
+    if (slot->assigned)
+        uex_window_complete(&slot->window, delivery->offset);
+    if (engine->observer.committed != NULL)
+        engine->observer.committed(engine->observer.context, delivery);
+    take_memory(engine, delivery);
+    uex_dispatch_release(engine, delivery);
+}
+
+/* One record of the outcome was refused, and it went alone: the refusal becomes the command's own outcome, step by step
+ * down to a dead letter without a value, and without a state record. */
+static void refuse(struct uex_delivery *delivery)
+{
+    struct uex_outcome *outcome = &delivery->outcome;
+
+    if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
+        const bool no_state = outcome->kind == UEX_OUTCOME_REROUTED && delivery->command.group_id == NULL;
+
+        (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome: %s",
+                       rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code));
+        outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
+        outcome->keeps_no_state = no_state || !delivery->holds_group;
+    } else if (!outcome->value_refused) {
+        outcome->value_refused = true;
+    } else {
+        outcome->keeps_no_state = true;
+    }
+}
+
+/* Back to the front of the queue, in order. */
+static void put_back(struct committer *committer)
+{
+    struct uex_engine *engine = committer->engine;
+    struct uex_batch *batch = &committer->batch;
+
+    for (size_t i = batch->count; i-- > 0;) {
+        struct uex_delivery *delivery = batch->deliveries[i];
+
+        if (delivery == NULL)
+            continue;
+        if (delivery->refused_code != 0 && batch->count == 1)
+            refuse(delivery);
+        delivery->commit_alone = delivery->commit_alone || delivery->refused_code != 0;
+        delivery->state = UEX_DELIVERY_ENDED;
+        delivery->next_outcome = engine->first_outcome;
+        engine->first_outcome = delivery;
+        if (engine->last_outcome == NULL)
+            engine->last_outcome = delivery;
+        engine->outcome_count++;
+    }
+}
+
+static void apply(struct committer *committer, enum end end)
+{
+    struct uex_engine *engine = committer->engine;
+    struct uex_batch *batch = &committer->batch;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct uex_delivery *delivery = batch->deliveries[i];
+
+        if (end == END_COMMITTED || delivery->verdict == UEX_VERDICT_DONE) {
+            done(committer, delivery);
+            batch->deliveries[i] = NULL;
+        } else if (delivery->verdict == UEX_VERDICT_LOST) {
+            uex_dispatch_release(engine, delivery);
+            batch->deliveries[i] = NULL;
+        }
+    }
+    for (size_t i = 0; end == END_COMMITTED && i < batch->position_count && batch->epoch == engine->epoch; i++) {
+        struct uex_slot *slot = uex_engine_slot(engine, batch->positions[i].source, batch->positions[i].partition);
+
+        if (slot->assigned)
+            slot->committed_base = batch->positions[i].window.base;
+    }
+    put_back(committer);
+    engine->transaction_open = false;
+    for (size_t i = 0; i < sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]); i++) {
+        if (engine->retired_metadata[i] != NULL)
+            rd_kafka_consumer_group_metadata_destroy(engine->retired_metadata[i]);
+        engine->retired_metadata[i] = NULL;
+    }
+    pthread_cond_broadcast(&engine->between);
+}
+
+/* A generation that is over commits nothing more: wait for the next assignment. Any other abort: a pause that grows,
+ * then again. */
+static void after_abort(struct committer *committer, const struct uex_fault *fault)
+{
+    struct uex_engine *engine = committer->engine;
+
+    if (uex_txn_was_fenced(&committer->txn)) {
+        if (committer->batch.epoch == engine->epoch)
+            engine->fenced = true;
+        uex_log(UEX_LOG_INFO, "the partitions went to another generation: outcomes wait for the next assignment");
+        return;
+    }
+    complain(committer, "a transaction was given up; its outcomes are kept and tried again", fault);
+    committer->aborts_in_a_row++;
+    wait_ms(engine,
+            committer->aborts_in_a_row > 10 ? PAUSE_AFTER_ABORT_MAX_MS : 50 * (int64_t)committer->aborts_in_a_row);
+}
+
+static void run_transaction(struct committer *committer)
+{
+    struct uex_engine *engine = committer->engine;
+    struct uex_fault fault = {0};
+    const int64_t started_us = uex_monotonic_us();
+    enum end end = END_ABORTED;
+    bool refused = false;
+
+    pthread_mutex_unlock(&engine->lock);
+    end = transact(committer, &fault);
+    if (end == END_UNKNOWN)
+        judge(committer);
+    if (engine->observer.transaction != NULL)
+        engine->observer.transaction(engine->observer.context,
+                                     end == END_COMMITTED ? "committed" : (end == END_ABORTED ? "aborted" : "unknown"),
+                                     uex_monotonic_us() - started_us, committer->batch.count);
+    pthread_mutex_lock(&engine->lock);
+    refused = any_refused(&committer->batch);
+    apply(committer, end);
+    if (end == END_COMMITTED) {
+        committer->aborts_in_a_row = 0;
+        committer->complained_ms = 0;
+    } else if (!refused) {
+        after_abort(committer, &fault);
+    }
+}
+
+void *uex_committer_run(void *argument)
+{
+    struct committer *committer = calloc(1, sizeof(*committer));
+    struct uex_engine *engine = argument;
+
+    if (committer == NULL) {
+        uex_engine_break(engine);
+        return NULL;
+    }
+    committer->engine = engine;
+    committer->tokens_at_ms = uex_monotonic_ms();
+    uex_txn_init(&committer->txn, engine->config, on_failed);
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->stopping) {
+        if (collect(committer))
+            run_transaction(committer);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    uex_txn_close(&committer->txn);
+    uex_batch_clear(&committer->batch);
+    free(committer);
+    return NULL;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/engine/delivery.h — one command record on its way from the consumer to its committed outcome.
+ *
+ *   QUEUED ──► RUNNING ──► ENDED ──► COMMITTING ──► gone
+ *     │           │          ▲  ◄────────┘ (the transaction did not happen)
+ *     └───────────┴──────────┘ outcomes that need no job, or are known before one starts
+ *
+ * A delivery is owned by the engine and changed under its lock, except that a running one's command, progress and job
+ * belong to its lane, and a committing one's outcome to the committer.
+ */
+#ifndef ENGINE_DELIVERY_H
+#define ENGINE_DELIVERY_H
+
+#include "export/command.h"
+#include "export/group_state.h"
+#include "export/job.h"
+#include "kafka/headers.h"
+#include "kafka/record.h"
+
+enum uex_delivery_state { UEX_DELIVERY_QUEUED, UEX_DELIVERY_RUNNING, UEX_DELIVERY_ENDED, UEX_DELIVERY_COMMITTING };
+
+/* What a fresh assignment found out about an outcome whose transaction was still under way. */
+enum uex_delivery_verdict { UEX_VERDICT_NONE, UEX_VERDICT_DONE, UEX_VERDICT_REDO, UEX_VERDICT_LOST };
+
+/* The outcome of a command: what is to be said of it. */
+struct uex_outcome {
+    enum uex_outcome_kind kind;
+    enum uex_skip_reason skip;
+    struct uex_fault fault;          /* of RETRIED and DEAD_LETTERED */
+    size_t tier;                     /* of RETRIED: the tier it goes to */
+    int64_t due_at_ms;               /* of RETRIED: not before */
+    int32_t to_partition;            /* of REROUTED */
+    bool keeps_no_state;             /* malformed, rerouted, duplicate: no state record */
+    bool value_refused;              /* even the dead-letter topic refuses the value: it goes without */
+    int64_t at_ms;                   /* when it was made */
+    struct uex_job_outcome job;      /* facts of what was exported */
+    struct uex_group_memory *memory; /* the group's memory with this outcome in it; taken over when committed */
+};
+
+struct uex_delivery {
+    struct uex_record *record; /* as it was read: forwarded unchanged */
+    struct uex_command command;
+    struct uex_origin origin;
+    size_t source; /* index into the engine's topics */
+    int32_t partition;
+    int64_t offset;
+    uint64_t epoch;   /* the assignment it belongs to */
+    unsigned attempt; /* which attempt this is, from 1 */
+    enum uex_delivery_state state;
+    enum uex_delivery_verdict verdict;
+    bool commit_alone; /* a transaction with it was refused: find out who it was */
+    int refused_code;  /* librdkafka's code if a record of it was refused; the committer's thread */
+    bool holds_group;  /* it is its group's running delivery */
+    struct uex_cancel cancel;
+    struct uex_job_progress progress;
+    int64_t taken_at_ms; /* wall: when it was read */
+    struct uex_outcome outcome;
+    struct uex_delivery *next_in_group;   /* waiting behind the same group */
+    struct uex_delivery *next_outcome;    /* waiting for the committer */
+    struct uex_delivery *next, *previous; /* all deliveries */
+};
+
+/* Takes the record over; NULL when memory ends (then the caller keeps it). */
+UEX_MUST_CHECK struct uex_delivery *uex_delivery_new(struct uex_record *record, size_t source);
+void uex_delivery_free(struct uex_delivery *delivery);
+
+/* Forget an outcome, so that another can be made (a transaction refused one of its records). The group's memory copy
+ * goes too. */
+void uex_outcome_clear(struct uex_outcome *outcome);
+
+/* Bytes of memory that it holds, for the intake's bound. */
+size_t uex_delivery_size_bytes(const struct uex_delivery *delivery);
+#endif

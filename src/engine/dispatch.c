@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "engine/engine.h"
+
+void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    delivery->epoch = engine->epoch;
+    delivery->next = engine->deliveries;
+    if (engine->deliveries != NULL)
+        engine->deliveries->previous = delivery;
+    engine->deliveries = delivery;
+    engine->delivery_count++;
+    engine->delivery_bytes += uex_delivery_size_bytes(delivery);
+}
+
+struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
+                                       int64_t offset)
+{
+    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+        if (delivery->offset == offset && delivery->partition == partition && delivery->source == source &&
+            !uex_cancel_requested(&delivery->cancel)) /* one that is given up leaves room for its successor */
+            return delivery;
+    }
+    return NULL;
+}
+
+static void push_ready(struct uex_engine *engine, struct uex_group_entry *entry)
+{
+    if (entry->ready || entry->holder != NULL || entry->first_waiting == NULL)
+        return;
+    entry->ready = true;
+    entry->next_ready = NULL;
+    if (engine->last_ready != NULL)
+        engine->last_ready->next_ready = entry;
+    else
+        engine->first_ready = entry;
+    engine->last_ready = entry;
+    pthread_cond_signal(&engine->work_changed);
+}
+
+static void wait_for_group(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_group_entry *entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+
+    delivery->next_in_group = NULL;
+    if (entry == NULL) { /* out of memory: the command is lost to this process, not to Kafka; its window stays open */
+        uex_log(UEX_LOG_ERROR, "no memory for a command: it is taken again after the next rebalance or restart",
+                UEX_STR("group", delivery->command.group_id), UEX_STR("command", delivery->command.command_id));
+        uex_dispatch_release(engine, delivery);
+        return;
+    }
+    if (entry->last_waiting != NULL)
+        entry->last_waiting->next_in_group = delivery;
+    else
+        entry->first_waiting = delivery;
+    entry->last_waiting = delivery;
+    push_ready(engine, entry);
+}
+
+void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_partition *partition = &engine->partitions[delivery->partition];
+
+    if (partition->restored) {
+        wait_for_group(engine, delivery);
+        return;
+    }
+    delivery->next_in_group = NULL;
+    if (partition->last_waiting != NULL)
+        partition->last_waiting->next_in_group = delivery;
+    else
+        partition->first_waiting = delivery;
+    partition->last_waiting = delivery;
+}
+
+void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *partition)
+{
+    struct uex_delivery *delivery = partition->first_waiting;
+
+    partition->restored = true;
+    partition->first_waiting = NULL;
+    partition->last_waiting = NULL;
+    while (delivery != NULL) {
+        struct uex_delivery *next = delivery->next_in_group;
+
+        wait_for_group(engine, delivery);
+        delivery = next;
+    }
+}
+
+static struct uex_group_entry *pop_ready(struct uex_engine *engine)
+{
+    struct uex_group_entry *entry = engine->first_ready;
+
+    if (entry == NULL)
+        return NULL;
+    engine->first_ready = entry->next_ready;
+    if (engine->first_ready == NULL)
+        engine->last_ready = NULL;
+    entry->ready = false;
+    entry->next_ready = NULL;
+    return entry;
+}
+
+static struct uex_delivery *pop_waiting(struct uex_group_entry *entry)
+{
+    struct uex_delivery *delivery = entry->first_waiting;
+
+    if (delivery == NULL)
+        return NULL;
+    entry->first_waiting = delivery->next_in_group;
+    if (entry->first_waiting == NULL)
+        entry->last_waiting = NULL;
+    delivery->next_in_group = NULL;
+    delivery->holds_group = true;
+    entry->holder = delivery;
+    return delivery;
+}
+
+/* The next delivery that needs a job; duplicates on the way get their outcome at once. */
+static struct uex_delivery *next_job(struct uex_engine *engine)
+{
+    struct uex_group_entry *entry = NULL;
+
+    while ((entry = pop_ready(engine)) != NULL) {
+        struct uex_delivery *delivery = pop_waiting(entry);
+
+        if (delivery == NULL) {
+            uex_group_table_release(&engine->groups, entry);
+            continue;
+        }
+        if (entry->memory == NULL || !uex_group_memory_is_duplicate(entry->memory, delivery->command.command_id))
+            return delivery;
+        delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
+        delivery->outcome.skip = UEX_SKIP_DUPLICATE;
+        delivery->outcome.keeps_no_state = true;
+        uex_dispatch_submit(engine, delivery);
+    }
+    return NULL;
+}
+
+struct uex_delivery *uex_dispatch_take(struct uex_engine *engine)
+{
+    struct uex_delivery *delivery = NULL;
+
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->draining) {
+        delivery = next_job(engine);
+        if (delivery != NULL)
+            break;
+        pthread_cond_wait(&engine->work_changed, &engine->lock);
+    }
+    if (delivery != NULL) {
+        delivery->state = UEX_DELIVERY_RUNNING;
+        engine->running_count++;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (delivery != NULL && engine->observer.taken != NULL)
+        engine->observer.taken(engine->observer.context, delivery);
+    return delivery;
+}
+
+void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    if (delivery->outcome.at_ms == 0)
+        delivery->outcome.at_ms = uex_wall_ms();
+    delivery->state = UEX_DELIVERY_ENDED;
+    delivery->next_outcome = NULL;
+    if (engine->last_outcome != NULL)
+        engine->last_outcome->next_outcome = delivery;
+    else
+        engine->first_outcome = delivery;
+    engine->last_outcome = delivery;
+    engine->outcome_count++;
+    pthread_cond_signal(&engine->outcomes_changed);
+}
+
+void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_delivery **place = &engine->first_outcome;
+    struct uex_delivery *before = NULL;
+
+    while (*place != NULL && *place != delivery) {
+        before = *place;
+        place = &(*place)->next_outcome;
+    }
+    if (*place == NULL)
+        return;
+    *place = delivery->next_outcome;
+    if (engine->last_outcome == delivery)
+        engine->last_outcome = before;
+    delivery->next_outcome = NULL;
+    engine->outcome_count--;
+}
+
+void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+{
+    const bool given_up = job->error == UEX_CANCELLED;
+
+    if (!given_up)
+        uex_policy_decide(engine, delivery, job);
+    pthread_mutex_lock(&engine->lock);
+    engine->running_count--;
+    if (given_up ||
+        uex_cancel_requested(&delivery->cancel)) /* the partition went to somebody else, or the program ends */
+        uex_dispatch_release(engine, delivery);
+    else
+        uex_dispatch_submit(engine, delivery);
+    pthread_cond_broadcast(&engine->between);
+    pthread_mutex_unlock(&engine->lock);
+    uex_job_outcome_clear(job);
+}
+
+void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    if (delivery->holds_group) {
+        struct uex_group_entry *entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+
+        if (entry != NULL && entry->holder == delivery) {
+            entry->holder = NULL;
+            push_ready(engine, entry);
+            uex_group_table_release(&engine->groups, entry);
+        }
+    }
+    if (delivery->previous != NULL)
+        delivery->previous->next = delivery->next;
+    else
+        engine->deliveries = delivery->next;
+    if (delivery->next != NULL)
+        delivery->next->previous = delivery->previous;
+    engine->delivery_count--;
+    engine->delivery_bytes -= uex_delivery_size_bytes(delivery);
+    uex_delivery_free(delivery);
+}
+
+/* Waiting deliveries leave their groups' queues; a group that someone holds stays. */
+static bool forget_waiting(void *context, struct uex_group_entry *entry)
+{
+    (void)context;
+    entry->first_waiting = NULL;
+    entry->last_waiting = NULL;
+    entry->ready = false;
+    entry->next_ready = NULL;
+    return entry->memory != NULL || entry->holder != NULL;
+}
+
+void uex_dispatch_drop_queued(struct uex_engine *engine)
+{
+    struct uex_delivery *delivery = engine->deliveries;
+
+    engine->first_ready = NULL;
+    engine->last_ready = NULL;
+    uex_group_table_filter(&engine->groups, forget_waiting, NULL);
+    for (int32_t i = 0; i < engine->partition_count; i++) {
+        engine->partitions[i].first_waiting = NULL;
+        engine->partitions[i].last_waiting = NULL;
+    }
+    while (delivery != NULL) {
+        struct uex_delivery *next = delivery->next;
+
+        if (delivery->state == UEX_DELIVERY_QUEUED)
+            uex_dispatch_release(engine, delivery);
+        delivery = next;
+    }
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+#include "kafka/client.h"
+#include "kafka/topics.h"
+
+#define ASK_TIMEOUT_MS 10000
+/* Enough that lanes and group commit never wait for the next poll, little enough that a restart repeats little reading.
+ */
+#define QUEUE_MAX 2000
+#define QUEUE_MAX_BYTES ((size_t)16 << 20)
+
+static void init_locks(struct uex_engine *engine)
+{
+    pthread_condattr_t attributes;
+
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&engine->lock, NULL);
+    (void)pthread_cond_init(&engine->work_changed, &attributes);
+    (void)pthread_cond_init(&engine->outcomes_changed, &attributes);
+    (void)pthread_cond_init(&engine->between, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+static rd_kafka_t *make(struct uex_engine *engine, enum uex_kafka_role role, struct uex_fault *fault)
+{
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(engine->config, role, fault);
+
+    if (conf == NULL)
+        return NULL;
+    if (role == UEX_KAFKA_GROUP_CONSUMER) {
+        rd_kafka_conf_set_opaque(conf, engine);
+        rd_kafka_conf_set_rebalance_cb(conf, uex_rebalance_callback);
+    }
+    return uex_kafka_create(role, conf, fault);
+}
+
+static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *fault)
+{
+    struct uex_tier tiers[UEX_TIERS_MAX];
+    size_t count = 0;
+    const enum uex_error error = uex_topics_tiers(engine->probe, engine->config, ASK_TIMEOUT_MS, tiers, &count, fault);
+
+    if (error != UEX_OK)
+        return error;
+    if (engine->source_count == 0) {
+        engine->sources[0].topic = strdup(engine->config->topics_command);
+        engine->source_count = 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool known = tiers[i].partition_count == 0;
+
+        for (size_t source = 0; source < engine->source_count && !known; source++)
+            known = strcmp(engine->sources[source].topic, tiers[i].topic) == 0;
+        if (known || engine->source_count == UEX_SOURCES_MAX)
+            continue;
+        engine->sources[engine->source_count++].topic = strdup(tiers[i].topic);
+    }
+    for (size_t source = 0; source < engine->source_count; source++) {
+        if (engine->sources[source].topic == NULL)
+            return uex_fail(fault, UEX_NO_MEMORY, "topics");
+    }
+    engine->tier_count = engine->config->retry_tier_count;
+    return UEX_OK;
+}
+
+enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
+                               const struct uex_engine_observer *observer, struct uex_fault *fault)
+{
+    memset(engine, 0, sizeof(*engine));
+    engine->config = config;
+    if (observer != NULL)
+        engine->observer = *observer;
+    engine->queue_max = QUEUE_MAX;
+    engine->queue_max_bytes = QUEUE_MAX_BYTES;
+    init_locks(engine);
+    engine->probe = make(engine, UEX_KAFKA_READER_UNCOMMITTED, fault);
+    engine->reader = engine->probe == NULL ? NULL : make(engine, UEX_KAFKA_READER, fault);
+    engine->consumer = engine->reader == NULL ? NULL : make(engine, UEX_KAFKA_GROUP_CONSUMER, fault);
+    return engine->consumer == NULL ? UEX_CONFIG : UEX_OK;
+}
+
+enum uex_error uex_engine_join(struct uex_engine *engine, struct uex_fault *fault)
+{
+    char cluster_id[UEX_KAFKA_CLUSTER_ID_SIZE] = {0};
+    const enum uex_error error = uex_kafka_cluster_id(engine->probe, ASK_TIMEOUT_MS, cluster_id, fault);
+
+    if (error != UEX_OK)
+        return error;
+    free(engine->cluster_id);
+    engine->cluster_id = strdup(cluster_id);
+    if (engine->cluster_id == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "cluster id");
+    return uex_engine_subscribe(engine, fault);
+}
+
+enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault *fault)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    const enum uex_error error = find_sources(engine, fault);
+
+    if (error != UEX_OK)
+        return error;
+    list = rd_kafka_topic_partition_list_new((int)engine->source_count);
+    for (size_t i = 0; i < engine->source_count; i++)
+        (void)rd_kafka_topic_partition_list_add(list, engine->sources[i].topic, RD_KAFKA_PARTITION_UA);
+    code = rd_kafka_subscribe(engine->consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");
+}
+
+void uex_engine_break(struct uex_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->broken = true;
+    engine->intake_stop = true;
+    pthread_mutex_unlock(&engine->lock);
+}
+
+struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition)
+{
+    if (partition < 0 || partition >= engine->partition_count || source >= engine->source_count)
+        return NULL;
+    return &engine->partitions[partition].slots[source];
+}
+
+void uex_engine_close(struct uex_engine *engine)
+{
+    uex_restore_cancel(engine);
+    while (engine->deliveries != NULL) {
+        struct uex_delivery *next = engine->deliveries->next;
+
+        uex_delivery_free(engine->deliveries);
+        engine->deliveries = next;
+    }
+    uex_kafka_destroy(engine->consumer);
+    uex_kafka_destroy(engine->reader);
+    uex_kafka_destroy(engine->probe);
+    if (engine->group_metadata != NULL)
+        rd_kafka_consumer_group_metadata_destroy(engine->group_metadata);
+    uex_group_table_clear(&engine->groups);
+    for (int32_t i = 0; i < engine->partition_count; i++)
+        free(engine->partitions[i].slots);
+    free(engine->partitions);
+    for (size_t i = 0; i < engine->source_count; i++)
+        free(engine->sources[i].topic);
+    free(engine->cluster_id);
+    (void)pthread_mutex_destroy(&engine->lock);
+    (void)pthread_cond_destroy(&engine->work_changed);
+    (void)pthread_cond_destroy(&engine->outcomes_changed);
+    (void)pthread_cond_destroy(&engine->between);
+    memset(engine, 0, sizeof(*engine));
+}

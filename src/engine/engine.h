@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/engine/engine.h — the worker's exactly-once engine: what intake, lanes and committer share.
+ *
+ * A command flows through the rooms in this order:
+ *   intake.c     one thread: polls the consumer, keeps windows and pauses, hands records to the dispatcher
+ *   rebalance.c  assignments: epochs, adoption and cancellation of what is under way (on the intake thread)
+ *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
+ *   dispatch.c   one lane per group at a time; lanes take deliveries here and bring back what came out
+ *   policy.c     from the facts of a job to the command's outcome
+ *   committer.c  one thread: batches of outcomes, each batch one Kafka transaction
+ *   batch.c      the records of an outcome
+ *   txn.c        the transactional producer and its states
+ *
+ * One mutex guards everything in this struct that is not marked otherwise; it is never held over I/O.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+#include "engine/group_table.h"
+#include "engine/offset_window.h"
+#include "export/config.h"
+
+#define UEX_SOURCES_MAX (1 + 2 * UEX_RETRY_TIERS_MAX)
+
+/* A topic that commands are read from: [0] is the command topic, then the retry tiers. */
+struct uex_source {
+    char *topic;
+};
+
+/* Why a record that was read waits outside of the queue. */
+enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE };
+
+/* One partition of one source. */
+struct uex_slot {
+    struct uex_window window;
+    int64_t committed_base; /* what the broker has; UEX_OFFSET_NONE: nothing */
+    int64_t end_offset;     /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
+    struct uex_delivery *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
+    enum uex_hold hold;                          /* why the first of them waits */
+    int64_t held_until_ms;                       /* wall: when to look again */
+    bool assigned;
+    bool paused; /* told to librdkafka */
+};
+
+/* One partition number of all sources and of the state topic. */
+struct uex_partition {
+    struct uex_slot *slots; /* one for each source */
+    bool assigned;          /* worked: held in every source */
+    bool restored;          /* the groups' memories are complete */
+    bool mixed;             /* groups of this partition have their newest state in another one: the topic grew */
+    bool needs_all;         /* its restore reads every partition of the state topic */
+    int64_t state_next;     /* the state partition is read up to here */
+    struct uex_delivery *first_waiting, *last_waiting; /* until the restore is done (linked by next_in_group) */
+};
+
+/* Calls out of the engine, on the committer's thread unless said otherwise; members may be NULL. */
+struct uex_engine_observer {
+    void *context;
+    /* An outcome is committed: the audit line. The delivery is valid for the time of the call. */
+    void (*committed)(void *context, const struct uex_delivery *delivery);
+    void (*transaction)(void *context, const char *result, int64_t duration_us, size_t outcome_count);
+    void (*rebalanced)(void *context, size_t partition_count, size_t adopted, size_t cancelled); /* intake thread */
+    void (*taken)(void *context, const struct uex_delivery *delivery);                           /* a lane's thread */
+};
+
+struct uex_engine {
+    /* Fixed after uex_engine_open(). */
+    const struct uex_config *config;
+    struct uex_engine_observer observer;
+    char *cluster_id;
+    rd_kafka_t *consumer; /* owned by the intake thread; committed() and metadata are asked from the committer too */
+    rd_kafka_t *probe;    /* read_uncommitted: high watermarks and partition counts; any thread */
+    rd_kafka_t *reader;   /* read_committed: restores; intake thread */
+    struct uex_source sources[UEX_SOURCES_MAX];
+    size_t source_count;
+    size_t tier_count; /* tiers that new retries go to: the first ones of sources[1…] */
+    size_t queue_max;  /* deliveries at most */
+    size_t queue_max_bytes;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work_changed;     /* lanes wait here */
+    pthread_cond_t outcomes_changed; /* the committer waits here */
+    pthread_cond_t between;          /* a transaction has ended; the revoke waits here */
+
+    struct uex_partition *partitions;
+    int32_t partition_count;
+    uint64_t epoch;                                     /* number of the assignment; 0: none yet */
+    bool has_assignment;                                /* false between a revoke and the next assignment */
+    rd_kafka_consumer_group_metadata_t *group_metadata; /* of this epoch, captured in its assign callback */
+    bool fenced; /* the broker refused this epoch's offsets: wait for the next assignment */
+    rd_kafka_consumer_group_metadata_t
+        *retired_metadata[8];                            /* of older epochs, while a transaction may still use them */
+    rd_kafka_topic_partition_list_t *pending_assignment; /* its committed position is not known yet; intake thread */
+    rd_kafka_consumer_group_metadata_t *pending_metadata;
+    int64_t pending_since_ms;
+    int64_t resubscribe_at_ms;   /* monotonic; 0: no need. A partition number was not held in every source */
+    struct uex_restore *restore; /* intake thread */
+
+    struct uex_group_table groups;
+    struct uex_group_entry *first_ready, *last_ready;
+    struct uex_delivery *deliveries;
+    size_t delivery_count, delivery_bytes;
+    size_t running_count;
+    struct uex_delivery *first_outcome, *last_outcome;
+    size_t outcome_count;
+
+    bool transaction_open; /* from before begin until its end is known */
+    bool revoking;         /* no new transaction */
+    bool draining;         /* no new work; what runs may end */
+    bool stopping;         /* the committer ends when its queue is empty */
+    bool full;             /* the queue is full: every slot is paused */
+    bool intake_stop;      /* leave the group */
+    bool broken;           /* the program has to end with 1: see uex_engine_break() */
+    uint64_t rebalance_count;
+};
+
+/* ---- engine.c: life */
+/* Make the handles; nothing is reached yet. Close it in any case. */
+UEX_MUST_CHECK enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
+                                              const struct uex_engine_observer *observer, struct uex_fault *fault);
+/* Brokers answer: learn the cluster's id, find the topics, subscribe. The intake thread must not run yet. */
+UEX_MUST_CHECK enum uex_error uex_engine_join(struct uex_engine *engine, struct uex_fault *fault);
+void uex_engine_close(struct uex_engine *engine);
+/* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread, not locked. */
+void uex_engine_break(struct uex_engine *engine);
+/* Partition of a slot; NULL if the number is out of range. Locked. */
+struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition);
+
+/* Subscribe to the sources as they are now; existing tiers beyond the configured ones are looked for again. */
+UEX_MUST_CHECK enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault *fault);
+
+/* ---- intake.c: the thread's body; leaves the consumer group and returns when engine->intake_stop is set. */
+void *uex_intake_run(void *engine);
+
+/* ---- dispatch.c (locked unless said otherwise) */
+/* Put a delivery into the list of all; counts. */
+void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *delivery);
+/* A readable command: behind its group, or behind the restore of its partition. */
+void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delivery);
+/* The partition's memories are complete: let its deliveries go on. */
+void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *partition);
+/* Not locked. The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. */
+struct uex_delivery *uex_dispatch_take(struct uex_engine *engine);
+/* Not locked. A lane brings its delivery back; `job` is moved into its outcome. */
+void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
+/* Hand an outcome that is complete to the committer. */
+void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery);
+/* Take an outcome out of the committer's queue. */
+void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *delivery);
+/* The delivery is over (committed, lost or dropped): unlock its group, free it. */
+void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delivery);
+/* Drop what has not started: it is read again by whoever owns the partition next. */
+void uex_dispatch_drop_queued(struct uex_engine *engine);
+struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
+                                       int64_t offset);
+
+/* ---- rebalance.c (intake thread) */
+void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
+                            rd_kafka_topic_partition_list_t *partitions, void *engine);
+/* Finish an assignment whose committed position was not known at once. */
+void uex_rebalance_continue(struct uex_engine *engine);
+/* Committed positions of `list` as the broker has them now, stable ones only; UEX_TIMEOUT: not yet known, ask again.
+ * Any thread. */
+UEX_MUST_CHECK enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list,
+                                                 int timeout_ms);
+
+/* ---- restore.c (intake thread) */
+/* Begin to read the state of all assigned partitions that are not restored. Positions are known. */
+void uex_restore_begin(struct uex_engine *engine);
+/* Read for at most `budget_ms`. True while there is more to read. */
+bool uex_restore_step(struct uex_engine *engine, int budget_ms);
+void uex_restore_cancel(struct uex_engine *engine);
+
+/* ---- policy.c */
+/* What became of a delivery whose job came to `job` (moved). Not locked; the lane's thread. */
+void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
+/* The outcome of a command that failed with `fault` before or outside of a job. */
+void uex_policy_dead_letter(struct uex_delivery *delivery, const struct uex_fault *fault);
+/* The state record of an outcome; strings are borrowed from the delivery. `sha256_hex` has UEX_SHA256_HEX_SIZE bytes.
+ */
+void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_hex, struct uex_state_record *out);
+
+/* ---- committer.c: the thread's body; ends when engine->stopping is set and nothing more can be committed. */
+void *uex_committer_run(void *engine);
+#endif

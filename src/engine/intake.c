@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "engine/engine.h"
+#include "export/text.h"
+#include "kafka/client.h"
+#include "kafka/partitioner.h"
+
+#define POLL_MS 100
+#define RESTORE_BUDGET_MS 20
+#define SERVE_EVERY_MS 20
+#define HOLD_AGAIN_MS 200
+#define ROUTE_TIMEOUT_MS 5000
+
+/* ---- one record */
+
+static void name_command(const struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_command *command = &delivery->command;
+    const struct uex_record *record = delivery->record;
+
+    if (command->command_id[0] == '\0' && !uex_record_command_id(record, command->command_id))
+        uex_command_id_of_record(engine->cluster_id, record->topic, record->partition, record->offset,
+                                 record->timestamp_ms, command->command_id);
+    if (command->requested_at_ms == UEX_NO_TIME)
+        command->requested_at_ms = delivery->origin.timestamp_ms;
+}
+
+static void reroute(struct uex_delivery *delivery, int32_t to_partition)
+{
+    delivery->outcome.kind = UEX_OUTCOME_REROUTED;
+    delivery->outcome.keeps_no_state = true;
+    delivery->outcome.to_partition = to_partition;
+    delivery->outcome.at_ms = uex_wall_ms();
+}
+
+/* Which partition does this key belong to now? Asked of the broker, because a count that has grown must not send a
+ * command astray. */
+static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key, bool *moved)
+{
+    struct uex_fault fault = {0};
+    int32_t count = 0;
+
+    if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, &count, &fault) !=
+        UEX_OK) {
+        uex_log(UEX_LOG_WARN, "a command waits: Kafka does not say how many partitions there are",
+                UEX_STR("error", fault.text), UEX_STR("topic", delivery->record->topic),
+                UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
+        return UEX_HOLD_ROUTE;
+    }
+    if (delivery->record->key.data != NULL && uex_partition_of(key, count) == delivery->partition)
+        return UEX_HOLD_NONE; /* the topic has grown, and this is the right place by the new count */
+    reroute(delivery, uex_partition_of(key, count));
+    *moved = true;
+    return UEX_HOLD_NONE;
+}
+
+/* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). No lock
+ * is held. A record that is no command is not worth a move: it is a dead letter where it stands. */
+static enum uex_hold classify(struct uex_engine *engine, struct uex_delivery *delivery, bool *ended)
+{
+    const struct uex_record *record = delivery->record;
+    struct uex_fault fault = {0};
+    struct uex_bytes key = record->key;
+    enum uex_hold hold = UEX_HOLD_NONE;
+
+    uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
+    delivery->attempt = (unsigned)uex_record_attempt(record);
+    uex_command_clear(&delivery->command);
+    if (uex_command_parse(record->key, record->value, &delivery->command, &fault) != UEX_OK) {
+        uex_policy_dead_letter(delivery, &fault);
+        *ended = true;
+    } else {
+        if (key.data == NULL)
+            key = uex_bytes_of_text(delivery->command.group_id);
+        if (record->key.data == NULL || uex_partition_of(key, engine->partition_count) != delivery->partition)
+            hold = route(engine, delivery, key, ended);
+    }
+    name_command(engine, delivery);
+    return hold;
+}
+
+/* Take a record that is not held back. UEX_HOLD_NONE: the delivery is taken over (or was known already). */
+static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
+{
+    const int64_t due_ms = uex_record_due_ms(delivery->record);
+    struct uex_delivery *known = NULL;
+    enum uex_hold hold = UEX_HOLD_NONE;
+    bool ended = false;
+
+    pthread_mutex_lock(&engine->lock);
+    if (!uex_window_fits(&slot->window, delivery->offset))
+        hold = UEX_HOLD_WINDOW;
+    known = uex_dispatch_find(engine, delivery->source, delivery->partition, delivery->offset);
+    if (hold == UEX_HOLD_NONE && (known != NULL || uex_window_finished(&slot->window, delivery->offset))) {
+        uex_window_see(&slot->window, delivery->offset);
+        pthread_mutex_unlock(&engine->lock);
+        uex_delivery_free(delivery);
+        return UEX_HOLD_NONE;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (hold != UEX_HOLD_NONE)
+        return hold;
+    if (due_ms != UEX_NO_TIME && due_ms > uex_wall_ms()) {
+        slot->held_until_ms = due_ms;
+        return UEX_HOLD_DUE;
+    }
+    hold = classify(engine, delivery, &ended);
+    if (hold != UEX_HOLD_NONE)
+        return hold;
+    pthread_mutex_lock(&engine->lock);
+    uex_window_see(&slot->window, delivery->offset);
+    uex_dispatch_adopt_new(engine, delivery);
+    if (ended)
+        uex_dispatch_submit(engine, delivery);
+    else
+        uex_dispatch_enqueue(engine, delivery);
+    pthread_mutex_unlock(&engine->lock);
+    return UEX_HOLD_NONE;
+}
+
+static void hold_back(struct uex_slot *slot, struct uex_delivery *delivery)
+{
+    delivery->next_in_group = NULL;
+    if (slot->last_held != NULL)
+        slot->last_held->next_in_group = delivery;
+    else
+        slot->first_held = delivery;
+    slot->last_held = delivery;
+}
+
+static void note_hold(struct uex_slot *slot, enum uex_hold hold)
+{
+    slot->hold = hold;
+    if (hold != UEX_HOLD_DUE)
+        slot->held_until_ms = uex_wall_ms() + HOLD_AGAIN_MS;
+}
+
+static bool find_source(const struct uex_engine *engine, const char *topic, size_t *source)
+{
+    for (size_t i = 0; i < engine->source_count; i++) {
+        if (strcmp(engine->sources[i].topic, topic) == 0) {
+            *source = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The log was cut or made anew: what the window knows belongs to offsets that are no more. */
+static void notice_reset(struct uex_engine *engine, struct uex_slot *slot, const struct uex_record *record)
+{
+    pthread_mutex_lock(&engine->lock);
+    if (slot->window.base != UEX_OFFSET_NONE && record->offset < slot->window.base) {
+        uex_log(UEX_LOG_ERROR,
+                "the topic goes back behind the committed position: was it deleted and made anew? Its commands are "
+                "taken from here",
+                UEX_STR("topic", record->topic), UEX_INT("partition", record->partition),
+                UEX_INT("offset", record->offset), UEX_INT("committed", slot->window.base));
+        uex_window_restore(&slot->window, record->offset, NULL, NULL);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static void on_record(struct uex_engine *engine, const rd_kafka_message_t *message)
+{
+    size_t source = 0;
+    struct uex_slot *slot = NULL;
+    struct uex_record *record = NULL;
+    struct uex_delivery *delivery = NULL;
+
+    if (find_source(engine, rd_kafka_topic_name(message->rkt), &source))
+        slot = uex_engine_slot(engine, source, message->partition);
+    if (slot == NULL || !slot->assigned)
+        return;
+    record = uex_record_copy(message);
+    delivery = record == NULL ? NULL : uex_delivery_new(record, source);
+    if (delivery == NULL) {
+        uex_record_free(record);
+        uex_log(UEX_LOG_ERROR,
+                "no memory to take a record: the program ends, the record is taken again by the next owner");
+        uex_engine_break(engine);
+        return;
+    }
+    notice_reset(engine, slot, record);
+    if (slot->first_held == NULL) {
+        const enum uex_hold hold = take(engine, slot, delivery);
+
+        if (hold == UEX_HOLD_NONE)
+            return;
+        note_hold(slot, hold);
+    }
+    hold_back(slot, delivery);
+}
+
+/* ---- slots: held records, pauses, positions */
+
+/* Everything before the reported end was read: what held no record (transaction markers) is finished, and the position
+ * may move on. */
+static void move_to_end(struct uex_engine *engine, struct uex_slot *slot)
+{
+    if (slot->first_held != NULL || slot->end_offset == UEX_OFFSET_NONE)
+        return;
+    pthread_mutex_lock(&engine->lock);
+    if (slot->end_offset >= slot->window.next && uex_window_fits(&slot->window, slot->end_offset)) {
+        uex_window_see_end(&slot->window, slot->end_offset);
+        if (slot->window.base != slot->committed_base)
+            pthread_cond_signal(&engine->outcomes_changed);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static void serve_held(struct uex_engine *engine, struct uex_slot *slot)
+{
+    while (slot->first_held != NULL && slot->held_until_ms <= uex_wall_ms()) {
+        struct uex_delivery *delivery = slot->first_held;
+        struct uex_delivery *next = delivery->next_in_group;
+        const enum uex_hold hold = take(engine, slot, delivery);
+
+        if (hold != UEX_HOLD_NONE) {
+            note_hold(slot, hold);
+            return;
+        }
+        slot->first_held = next;
+        if (next == NULL)
+            slot->last_held = NULL;
+    }
+}
+
+/* Full from the bound on, free again below half of it. */
+static bool queue_is_full(const struct uex_engine *engine)
+{
+    if (engine->delivery_count >= engine->queue_max || engine->delivery_bytes >= engine->queue_max_bytes)
+        return true;
+    return engine->full &&
+           (engine->delivery_count > engine->queue_max / 2 || engine->delivery_bytes > engine->queue_max_bytes / 2);
+}
+
+static void apply_pauses(struct uex_engine *engine, rd_kafka_topic_partition_list_t *pause,
+                         rd_kafka_topic_partition_list_t *resume)
+{
+    if (pause->cnt > 0)
+        (void)rd_kafka_pause_partitions(engine->consumer, pause);
+    if (resume->cnt > 0)
+        (void)rd_kafka_resume_partitions(engine->consumer, resume);
+}
+
+static void serve_slots(struct uex_engine *engine)
+{
+    rd_kafka_topic_partition_list_t *pause = rd_kafka_topic_partition_list_new(8);
+    rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(8);
+    bool full = false;
+
+    pthread_mutex_lock(&engine->lock);
+    engine->full = queue_is_full(engine) || engine->draining;
+    full = engine->full;
+    pthread_mutex_unlock(&engine->lock);
+    for (size_t source = 0; source < engine->source_count; source++) {
+        for (int32_t i = 0; i < engine->partition_count; i++) {
+            struct uex_slot *slot = uex_engine_slot(engine, source, i);
+            bool want_pause = false;
+
+            if (slot == NULL || !slot->assigned)
+                continue;
+            if (!full)
+                serve_held(engine, slot);
+            move_to_end(engine, slot);
+            want_pause = full || slot->first_held != NULL;
+            if (want_pause == slot->paused)
+                continue;
+            slot->paused = want_pause; /* librdkafka 2.0.2 must not be told to resume what is not paused */
+            (void)rd_kafka_topic_partition_list_add(want_pause ? pause : resume, engine->sources[source].topic, i);
+        }
+    }
+    apply_pauses(engine, pause, resume);
+    rd_kafka_topic_partition_list_destroy(pause);
+    rd_kafka_topic_partition_list_destroy(resume);
+}
+
+static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
+{
+    size_t source = 0;
+    struct uex_slot *slot = NULL;
+
+    if (find_source(engine, rd_kafka_topic_name(message->rkt), &source))
+        slot = uex_engine_slot(engine, source, message->partition);
+    if (slot == NULL || !slot->assigned)
+        return;
+    slot->end_offset = message->offset;
+    move_to_end(engine, slot);
+}
+
+static void on_message(struct uex_engine *engine, const rd_kafka_message_t *message)
+{
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        on_record(engine, message);
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        on_end(engine, message);
+    } else {
+        uex_log(UEX_LOG_WARN, "the consumer reports an error and goes on",
+                UEX_STR("error", rd_kafka_err2str(message->err)),
+                UEX_STR("topic", message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL),
+                UEX_INT("partition", message->partition));
+    }
+}
+
+static void resubscribe(struct uex_engine *engine)
+{
+    struct uex_fault fault = {0};
+
+    engine->resubscribe_at_ms = 0;
+    uex_log(UEX_LOG_INFO, "joining again: the topics of the subscription have changed");
+    (void)rd_kafka_unsubscribe(engine->consumer);
+    if (uex_engine_subscribe(engine, &fault) != UEX_OK) {
+        uex_log(UEX_LOG_WARN, "the topics cannot be subscribed; trying again", UEX_STR("error", fault.text));
+        engine->resubscribe_at_ms = uex_monotonic_ms() + 5000;
+    }
+}
+
+static bool intake_stops(struct uex_engine *engine)
+{
+    bool stop = false;
+
+    pthread_mutex_lock(&engine->lock);
+    stop = engine->intake_stop;
+    pthread_mutex_unlock(&engine->lock);
+    return stop;
+}
+
+void *uex_intake_run(void *argument)
+{
+    struct uex_engine *engine = argument;
+    int64_t served_ms = 0;
+    bool restoring = false;
+
+    while (!intake_stops(engine)) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(engine->consumer, restoring ? 0 : POLL_MS);
+
+        if (message != NULL) {
+            on_message(engine, message);
+            rd_kafka_message_destroy(message);
+        }
+        uex_rebalance_continue(engine);
+        restoring = uex_restore_step(engine, RESTORE_BUDGET_MS);
+        if (message == NULL || uex_monotonic_ms() - served_ms >= SERVE_EVERY_MS) {
+            serve_slots(engine);
+            served_ms = uex_monotonic_ms();
+        }
+        if (engine->resubscribe_at_ms != 0 && uex_monotonic_ms() >= engine->resubscribe_at_ms)
+            resubscribe(engine);
+    }
+    (void)rd_kafka_consumer_close(engine->consumer);
+    return NULL;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/offset_window.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+/* "uex1;n=<partition count>;b=<base64 of the bits from the base on>" */
+static const char metadata_mark[] = "uex1;";
+
+static bool bit_get(const struct uex_window *window, int64_t offset)
+{
+    const size_t index = (size_t)(offset - window->origin);
+
+    return index / 8 < sizeof(window->bits) && (window->bits[index / 8] & (1U << (index % 8))) != 0;
+}
+
+static void bit_set(struct uex_window *window, int64_t offset)
+{
+    const size_t index = (size_t)(offset - window->origin);
+
+    if (index / 8 < sizeof(window->bits))
+        window->bits[index / 8] = (uint8_t)(window->bits[index / 8] | (1U << (index % 8)));
+}
+
+/* Drop the bytes below the base once they are half of the array. */
+static void slide(struct uex_window *window)
+{
+    const size_t whole_bytes = (size_t)(window->base - window->origin) / 8;
+
+    if (whole_bytes < sizeof(window->bits) / 2)
+        return;
+    if (whole_bytes >= sizeof(window->bits)) {
+        memset(window->bits, 0, sizeof(window->bits));
+        window->origin = window->base;
+        return;
+    }
+    memmove(window->bits, window->bits + whole_bytes, sizeof(window->bits) - whole_bytes);
+    memset(window->bits + sizeof(window->bits) - whole_bytes, 0, whole_bytes);
+    window->origin += (int64_t)whole_bytes * 8;
+}
+
+static void advance(struct uex_window *window)
+{
+    while (window->base < window->origin + (int64_t)sizeof(window->bits) * 8 && bit_get(window, window->base))
+        window->base++;
+    if (window->next < window->base)
+        window->next = window->base;
+    slide(window);
+}
+
+static void start_at(struct uex_window *window, int64_t offset)
+{
+    memset(window, 0, sizeof(*window));
+    window->base = offset;
+    window->next = offset;
+    window->origin = offset;
+}
+
+void uex_window_init(struct uex_window *window)
+{
+    start_at(window, UEX_OFFSET_NONE);
+}
+
+/* Bits of somebody else's or damaged text are not worth an error: without them work is repeated, never lost. */
+static void restore_bits(struct uex_window *window, const char *base64)
+{
+    const size_t length = strlen(base64);
+    uint8_t bytes[UEX_WINDOW_METADATA_MAX];
+    int size = 0;
+
+    if (length == 0 || length % 4 != 0 || length > UEX_WINDOW_METADATA_MAX)
+        return;
+    size = EVP_DecodeBlock(bytes, (const unsigned char *)base64, (int)length);
+    for (size_t i = 0; size > 0 && i < (size_t)size * 8 && i < UEX_WINDOW_SPAN; i++) {
+        if ((bytes[i / 8] & (1U << (i % 8))) != 0)
+            bit_set(window, window->base + (int64_t)i);
+    }
+}
+
+void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, int32_t *partition_count)
+{
+    const char *field = NULL;
+
+    if (partition_count != NULL)
+        *partition_count = 0;
+    start_at(window, offset);
+    if (offset == UEX_OFFSET_NONE || metadata == NULL || strncmp(metadata, metadata_mark, strlen(metadata_mark)) != 0)
+        return;
+    field = strstr(metadata, ";n=");
+    if (field != NULL && partition_count != NULL) {
+        const long count = strtol(field + 3, NULL, 10);
+
+        *partition_count = count > 0 && count < INT32_MAX ? (int32_t)count : 0;
+    }
+    field = strstr(metadata, ";b=");
+    if (field != NULL)
+        restore_bits(window, field + 3);
+    advance(window);
+    window->next = window->base;
+}
+
+bool uex_window_fits(const struct uex_window *window, int64_t offset)
+{
+    return window->base == UEX_OFFSET_NONE || window->base >= window->next || offset - window->base < UEX_WINDOW_SPAN;
+}
+
+void uex_window_see_end(struct uex_window *window, int64_t offset)
+{
+    if (window->base == UEX_OFFSET_NONE) {
+        start_at(window, offset);
+        return;
+    }
+    if (offset <= window->next)
+        return;
+    if (window->base >= window->next) { /* nothing is open: the base jumps over what is not there */
+        while (window->next < offset && offset - window->base < UEX_WINDOW_SPAN)
+            bit_set(window, window->next++);
+        if (window->next < offset)
+            start_at(window, offset);
+    } else {
+        while (window->next < offset)
+            bit_set(window, window->next++);
+    }
+    advance(window);
+}
+
+void uex_window_see(struct uex_window *window, int64_t offset)
+{
+    uex_window_see_end(window, offset);
+    if (window->next <= offset)
+        window->next = offset + 1;
+}
+
+void uex_window_complete(struct uex_window *window, int64_t offset)
+{
+    if (window->base == UEX_OFFSET_NONE || offset < window->base || offset - window->base >= UEX_WINDOW_SPAN)
+        return;
+    bit_set(window, offset);
+    advance(window);
+}
+
+bool uex_window_finished(const struct uex_window *window, int64_t offset)
+{
+    if (window->base == UEX_OFFSET_NONE)
+        return false;
+    return offset < window->base || bit_get(window, offset);
+}
+
+void uex_window_encode(const struct uex_window *window, int32_t partition_count, struct uex_buffer *out)
+{
+    uint8_t bytes[UEX_WINDOW_SPAN / 8 + 1] = {0};
+    unsigned char base64[UEX_WINDOW_METADATA_MAX] = {0};
+    size_t used = 0;
+
+    for (size_t i = 0; i < UEX_WINDOW_SPAN; i++) {
+        if (bit_get(window, window->base + (int64_t)i)) {
+            bytes[i / 8] = (uint8_t)(bytes[i / 8] | (1U << (i % 8)));
+            used = i / 8 + 1;
+        }
+    }
+    uex_buffer_append_format(out, "%sn=%d", metadata_mark, partition_count);
+    if (used > 0) {
+        (void)EVP_EncodeBlock(base64, bytes, (int)used);
+        uex_buffer_append_text(out, ";b=");
+        uex_buffer_append_text(out, (const char *)base64);
+    }
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/engine/offset_window.h — which offsets of one partition are finished.
+ *
+ * The committed offset is the first unfinished command; the finished ones above it travel as a bitmap in the offset's
+ * metadata, so a long export neither holds back nor repeats the commands behind it. Metadata is text: a broker takes
+ * 4,096 bytes at most (offset.metadata.max.bytes), and librdkafka 2.0.2 cuts it at a NUL. Used under the engine's lock.
+ */
+#ifndef ENGINE_OFFSET_WINDOW_H
+#define ENGINE_OFFSET_WINDOW_H
+
+#include "export/buffer.h"
+
+/* No position known yet. */
+#define UEX_OFFSET_NONE ((int64_t)-1)
+/* Offsets from the base on that one window can tell apart; encoded they leave 700 bytes of the 4,096 for the other
+ * fields. */
+#define UEX_WINDOW_SPAN 20000
+#define UEX_WINDOW_METADATA_MAX 4096
+
+struct uex_window {
+    int64_t base;   /* first unfinished offset, UEX_OFFSET_NONE before anything is known */
+    int64_t next;   /* the next offset to be seen */
+    int64_t origin; /* offset of bit 0; origin <= base */
+    uint8_t bits[(UEX_WINDOW_SPAN * 2) / 8];
+};
+
+void uex_window_init(struct uex_window *window);
+
+/* Take a committed position. `metadata` may be NULL, empty or somebody else's text: then only the offset counts.
+ * `partition_count` (may be NULL) gets the topic's partition count at the time of the commit, 0 if the metadata does
+ * not tell. */
+void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, int32_t *partition_count);
+
+/* Would a command at `offset` leave a position that can be committed whatever finishes next? */
+bool uex_window_fits(const struct uex_window *window, int64_t offset);
+
+/* A record at `offset` was read (it fits): the offsets that were skipped on the way to it hold control records or
+ * nothing, and are finished. */
+void uex_window_see(struct uex_window *window, int64_t offset);
+
+/* The end of the partition is at `offset` (it fits): everything before it has been seen. */
+void uex_window_see_end(struct uex_window *window, int64_t offset);
+
+/* The command at `offset` has its outcome. Offsets below the base or out of the span are left as they are. */
+void uex_window_complete(struct uex_window *window, int64_t offset);
+
+bool uex_window_finished(const struct uex_window *window, int64_t offset);
+
+/* The metadata that goes with window->base. */
+void uex_window_encode(const struct uex_window *window, int32_t partition_count, struct uex_buffer *out);
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "engine/engine.h"
+#include "kafka/partitioner.h"
+
+/* The end of a restore is the high watermark, taken after the committed position is known, by a read_uncommitted
+ * handle: a transaction's marker can reach the offsets topic before it reaches the state topic, and stopping at the
+ * last stable offset would miss an outcome. */
+
+#define WATERMARK_TIMEOUT_MS 5000
+
+struct uex_restore {
+    int64_t *targets; /* per state partition: the high watermark; UEX_OFFSET_NONE: not read in this restore */
+    int64_t *next;    /* per state partition: read up to here */
+    int32_t count;
+    size_t open; /* partitions that have not reached their target */
+    bool all;    /* every partition is read, because the topics grew */
+    bool asked;  /* the watermarks are known and the reader is assigned */
+    int64_t ask_again_ms;
+    uint64_t records;
+    int64_t started_ms;
+};
+
+static void restore_free(struct uex_restore *restore)
+{
+    if (restore == NULL)
+        return;
+    free(restore->targets);
+    free(restore->next);
+    free(restore);
+}
+
+void uex_restore_cancel(struct uex_engine *engine)
+{
+    if (engine->restore == NULL)
+        return;
+    (void)rd_kafka_assign(engine->reader, NULL);
+    restore_free(engine->restore);
+    engine->restore = NULL;
+}
+
+static struct uex_restore *restore_new(const struct uex_engine *engine)
+{
+    struct uex_restore *restore = calloc(1, sizeof(*restore));
+
+    if (restore == NULL)
+        return NULL;
+    restore->count = engine->partition_count;
+    restore->targets = calloc((size_t)restore->count + 1, sizeof(*restore->targets));
+    restore->next = calloc((size_t)restore->count + 1, sizeof(*restore->next));
+    if (restore->targets == NULL || restore->next == NULL) {
+        restore_free(restore);
+        return NULL;
+    }
+    return restore;
+}
+
+void uex_restore_begin(struct uex_engine *engine)
+{
+    struct uex_restore *restore = NULL;
+
+    uex_restore_cancel(engine);
+    restore = restore_new(engine);
+    if (restore == NULL) {
+        uex_engine_break(engine);
+        return;
+    }
+    restore->started_ms = uex_monotonic_ms();
+    for (int32_t i = 0; i < restore->count; i++)
+        restore->all = restore->all || (engine->partitions[i].assigned && engine->partitions[i].needs_all);
+    for (int32_t i = 0; i < restore->count; i++) {
+        const bool wanted = restore->all || engine->partitions[i].assigned;
+
+        restore->targets[i] = wanted ? 0 : UEX_OFFSET_NONE;
+        restore->next[i] = restore->all ? 0 : engine->partitions[i].state_next;
+        restore->open += wanted ? 1 : 0;
+    }
+    engine->restore = restore;
+}
+
+/* Ask for the ends and point the reader at what is missing. False: ask again later. */
+static bool start_reading(struct uex_engine *engine)
+{
+    struct uex_restore *restore = engine->restore;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(restore->count + 1);
+    bool asked = true;
+
+    restore->open = 0;
+    for (int32_t i = 0; i < restore->count && asked; i++) {
+        int64_t low = 0;
+        int64_t high = 0;
+
+        if (restore->targets[i] == UEX_OFFSET_NONE)
+            continue;
+        asked = rd_kafka_query_watermark_offsets(engine->probe, engine->config->topics_state, i, &low, &high,
+                                                 WATERMARK_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+        restore->targets[i] = high;
+        if (restore->next[i] < low)
+            restore->next[i] = low;
+        if (restore->next[i] >= high)
+            continue;
+        rd_kafka_topic_partition_list_add(list, engine->config->topics_state, i)->offset = restore->next[i];
+        restore->open++;
+    }
+    if (asked && list->cnt > 0)
+        asked = rd_kafka_assign(engine->reader, list) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!asked)
+        uex_log(UEX_LOG_WARN, "the state topic does not say how far it goes; asking again",
+                UEX_STR("topic", engine->config->topics_state));
+    rd_kafka_topic_partition_list_destroy(list);
+    return asked;
+}
+
+/* ---- one record */
+
+static void remember(struct uex_engine *engine, const char *group_id, int32_t from, struct uex_group_memory *memory)
+{
+    struct uex_group_entry *entry = uex_group_table_get(&engine->groups, group_id);
+
+    if (entry == NULL) {
+        uex_group_memory_free(memory);
+        return;
+    }
+    if (engine->restore->all && entry->memory != NULL &&
+        uex_group_memory_at_ms(entry->memory) > uex_group_memory_at_ms(memory)) {
+        uex_group_memory_free(memory);
+        return;
+    }
+    uex_group_memory_free(entry->memory);
+    entry->memory = memory;
+    entry->memory_partition = from;
+}
+
+static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
+{
+    const struct uex_bytes key = uex_bytes_of(message->key, message->key_len);
+    const int32_t owner = uex_partition_of(key, engine->partition_count);
+    struct uex_group_memory *memory = NULL;
+    struct uex_fault fault = {0};
+    char group_id[UEX_GROUP_ID_MAX_BYTES + 1] = {0};
+
+    if (message->key == NULL || message->key_len == 0 || message->key_len > UEX_GROUP_ID_MAX_BYTES ||
+        message->payload == NULL || !engine->partitions[owner].assigned)
+        return;
+    memcpy(group_id, message->key, message->key_len);
+    if (uex_group_state_read(uex_bytes_of(message->payload, message->len), &memory, &fault) != UEX_OK) {
+        uex_log(UEX_LOG_WARN, "a state record cannot be read and is passed over", UEX_STR("error", fault.text),
+                UEX_STR("topic", engine->config->topics_state), UEX_INT("partition", message->partition),
+                UEX_INT("offset", message->offset));
+        return;
+    }
+    remember(engine, group_id, message->partition, memory);
+}
+
+static void moved_to(struct uex_restore *restore, int32_t partition, int64_t next)
+{
+    const bool was_open = restore->next[partition] < restore->targets[partition];
+
+    restore->next[partition] = next;
+    if (was_open && next >= restore->targets[partition])
+        restore->open--;
+}
+
+static void read_one(struct uex_engine *engine, const rd_kafka_message_t *message)
+{
+    struct uex_restore *restore = engine->restore;
+
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        moved_to(restore, message->partition, message->offset);
+        return;
+    }
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        uex_log(UEX_LOG_WARN, "reading the state topic: an error, going on",
+                UEX_STR("error", rd_kafka_err2str(message->err)));
+        return;
+    }
+    if (message->partition < 0 || message->partition >= restore->count)
+        return;
+    pthread_mutex_lock(&engine->lock);
+    apply(engine, message);
+    pthread_mutex_unlock(&engine->lock);
+    restore->records++;
+    moved_to(restore, message->partition, message->offset + 1);
+}
+
+/* ---- the end */
+
+/* Groups whose newest state still stands in another partition keep their owner's metadata at "grown". */
+static bool note_misplaced(void *context, struct uex_group_entry *entry)
+{
+    struct uex_engine *engine = context;
+    const int32_t owner = uex_partition_of(uex_bytes_of_text(entry->group_id), engine->partition_count);
+
+    if (entry->memory != NULL && entry->memory_partition >= 0 && entry->memory_partition != owner)
+        engine->partitions[owner].mixed = true;
+    return true;
+}
+
+static void finish(struct uex_engine *engine)
+{
+    struct uex_restore *restore = engine->restore;
+
+    (void)rd_kafka_assign(engine->reader, NULL);
+    pthread_mutex_lock(&engine->lock);
+    for (int32_t i = 0; i < restore->count; i++)
+        engine->partitions[i].mixed = false;
+    uex_group_table_filter(&engine->groups, note_misplaced, engine);
+    for (int32_t i = 0; i < restore->count; i++) {
+        if (!engine->partitions[i].assigned)
+            continue;
+        engine->partitions[i].state_next = restore->next[i];
+        uex_dispatch_restored(engine, &engine->partitions[i]);
+    }
+    pthread_cond_broadcast(&engine->outcomes_changed);
+    pthread_mutex_unlock(&engine->lock);
+    uex_log(UEX_LOG_INFO, "the groups' states are restored", UEX_NUM("records", restore->records),
+            UEX_BOOL("all_partitions", restore->all), UEX_NUM("groups", engine->groups.entry_count),
+            UEX_INT("duration_ms", uex_monotonic_ms() - restore->started_ms));
+    restore_free(restore);
+    engine->restore = NULL;
+}
+
+bool uex_restore_step(struct uex_engine *engine, int budget_ms)
+{
+    const int64_t until_ms = uex_monotonic_ms() + budget_ms;
+
+    if (engine->restore == NULL)
+        return false;
+    if (!engine->restore->asked) {
+        if (uex_monotonic_ms() < engine->restore->ask_again_ms)
+            return true;
+        engine->restore->asked = start_reading(engine);
+        engine->restore->ask_again_ms = uex_monotonic_ms() + 1000;
+        if (!engine->restore->asked)
+            return true;
+    }
+    while (engine->restore->open > 0 && uex_monotonic_ms() < until_ms) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(engine->reader, 5);
+
+        if (message == NULL)
+            continue;
+        read_one(engine, message);
+        rd_kafka_message_destroy(message);
+    }
+    if (engine->restore->open > 0)
+        return true;
+    finish(engine);
+    return false;
+}

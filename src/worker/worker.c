@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "export/program.h"
+#include "kafka/client.h"
+#include "kafka/topics.h"
+#include "worker/audit.h"
+#include "worker/lanes.h"
+
+#define TOPICS_TIMEOUT_MS 10000
+#define TOPICS_APPEAR_MS 5000 /* brokers hear of a new topic one after the other */
+#define CHECK_AGAIN_MS 1000
+#define LAST_COMMIT_MS 5000
+#define LEAVE_MS 10000
+#define WATCH_MS 50
+
+struct worker {
+    const struct uex_config *config;
+    struct uex_engine engine;
+    struct uex_lanes lanes;
+    struct uex_spool_dir *spool_dir;
+    pthread_t intake, committer;
+    bool intake_started, committer_started;
+};
+
+static int say(enum uex_error error, const char *message, const struct uex_fault *fault)
+{
+    uex_log(UEX_LOG_ERROR, message, UEX_STR("code", uex_error_code(error)), UEX_STR("error", fault->text));
+    return uex_exit_of(error);
+}
+
+/* ---- start-up */
+
+static bool say_findings(const struct uex_topic_findings *findings, bool last)
+{
+    for (size_t i = 0; i < findings->count && last; i++) {
+        const struct uex_topic_finding *finding = &findings->items[i];
+
+        if (finding->severity == UEX_TOPIC_GOOD)
+            continue;
+        uex_log(finding->severity == UEX_TOPIC_ERROR ? UEX_LOG_ERROR : UEX_LOG_WARN, "a topic is not as it should be",
+                UEX_STR("topic", finding->topic), UEX_STR("what", finding->what),
+                UEX_STR("expected", finding->expected), UEX_STR("found", finding->found),
+                UEX_STR("mend", finding->mend));
+    }
+    return findings->error_count == 0;
+}
+
+static int check_topics(const struct uex_config *config)
+{
+    struct uex_fault fault = {0};
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_ADMIN, &fault);
+    rd_kafka_t *admin = conf == NULL ? NULL : uex_kafka_create(UEX_KAFKA_ADMIN, conf, &fault);
+    const int64_t until_ms = uex_monotonic_ms() + TOPICS_APPEAR_MS;
+    int code = UEX_EXIT_DONE;
+    bool good = false;
+    bool last = false;
+
+    if (admin == NULL)
+        return say(UEX_CONFIG, "no Kafka client can be made", &fault);
+    while (!good && !last && code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
+        struct uex_topic_findings findings = {0};
+        const enum uex_error error = uex_topics_check(admin, config, TOPICS_TIMEOUT_MS, &findings, &fault);
+
+        last = uex_monotonic_ms() >= until_ms;
+        if (error != UEX_OK)
+            code = say(error, "the topics cannot be looked at", &fault);
+        else
+            good = say_findings(&findings, last || findings.error_count == 0);
+        uex_topic_findings_clear(&findings);
+        if (code == UEX_EXIT_DONE && !good && !last)
+            (void)uex_sleep_ms(CHECK_AGAIN_MS, &uex_program_cancel);
+    }
+    uex_kafka_destroy(admin);
+    return code != UEX_EXIT_DONE ? code : (good ? UEX_EXIT_DONE : UEX_EXIT_USAGE);
+}
+
+/* Database and store: what is wrong with the configuration ends the program at once, everything else has until
+ * startup.timeout. */
+static int await_dependencies(struct worker *worker, int64_t until_ms)
+{
+    struct uex_fault fault = {0};
+    enum uex_error said = UEX_OK;
+
+    for (;;) {
+        const enum uex_error error = uex_job_runner_check(worker->lanes.lanes[0].runner, &uex_program_cancel, &fault);
+
+        if (error == UEX_OK || uex_cancel_requested(&uex_program_cancel))
+            return UEX_EXIT_DONE;
+        if (error == UEX_CONFIG)
+            return say(error, "the configuration does not fit what was found", &fault);
+        if (uex_monotonic_ms() >= until_ms) {
+            (void)say(error, "a dependency is not ready within startup.timeout", &fault);
+            return UEX_EXIT_UNREACHABLE;
+        }
+        if (error != said)
+            uex_log(UEX_LOG_WARN, "waiting for a dependency", UEX_STR("code", uex_error_code(error)),
+                    UEX_STR("error", fault.text));
+        said = error;
+        (void)uex_sleep_ms(CHECK_AGAIN_MS, &uex_program_cancel);
+    }
+}
+
+static void on_committed(void *context, const struct uex_delivery *delivery)
+{
+    (void)context;
+    uex_audit(delivery);
+}
+
+static int start_up(struct worker *worker)
+{
+    const int64_t until_ms = uex_monotonic_ms() + worker->config->startup_timeout_ms;
+    const struct uex_engine_observer observer = {.committed = on_committed};
+    struct uex_fault fault = {0};
+    enum uex_error error = uex_engine_open(&worker->engine, worker->config, &observer, &fault);
+    int code = UEX_EXIT_DONE;
+
+    if (error != UEX_OK)
+        return say(error, "the Kafka clients cannot be made", &fault);
+    error = uex_spool_dir_open(worker->config->export_work_dir, &worker->spool_dir, &fault);
+    if (error == UEX_OK)
+        error = uex_lanes_open(&worker->lanes, &worker->engine, worker->spool_dir, &fault);
+    if (error != UEX_OK)
+        return say(error, "the worker cannot start", &fault);
+    error = uex_kafka_wait(worker->engine.probe, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
+    if (error == UEX_CANCELLED)
+        return UEX_EXIT_DONE;
+    if (error != UEX_OK) {
+        (void)say(error, "Kafka cannot be reached within startup.timeout", &fault);
+        return UEX_EXIT_UNREACHABLE;
+    }
+    code = check_topics(worker->config);
+    if (code == UEX_EXIT_DONE)
+        code = await_dependencies(worker, until_ms);
+    if (code != UEX_EXIT_DONE || uex_cancel_requested(&uex_program_cancel))
+        return code;
+    error = uex_engine_join(&worker->engine, &fault);
+    return error == UEX_OK ? UEX_EXIT_DONE : say(error, "the consumer group cannot be joined", &fault);
+}
+
+static int start_threads(struct worker *worker)
+{
+    struct uex_fault fault = {0};
+
+    if (uex_lanes_start(&worker->lanes, &fault) != UEX_OK)
+        return say(UEX_NO_MEMORY, "the lanes cannot start", &fault);
+    worker->committer_started = pthread_create(&worker->committer, NULL, uex_committer_run, &worker->engine) == 0;
+    worker->intake_started = pthread_create(&worker->intake, NULL, uex_intake_run, &worker->engine) == 0;
+    if (!worker->committer_started || !worker->intake_started)
+        return say(UEX_NO_MEMORY, "a thread cannot start", &fault);
+    uex_log(UEX_LOG_INFO, "the worker is ready for commands", UEX_STR("version", UEX_VERSION),
+            UEX_STR("topic", worker->config->topics_command), UEX_STR("consumer_group", worker->config->kafka_group_id),
+            UEX_NUM("lanes", worker->lanes.count));
+    return UEX_EXIT_DONE;
+}
+
+/* ---- shutdown */
+
+static bool wait_until(struct uex_engine *engine, bool (*reached)(const struct uex_engine *engine), int64_t most_ms)
+{
+    const int64_t until_ms = uex_monotonic_ms() + most_ms;
+    bool there = false;
+
+    for (;;) {
+        pthread_mutex_lock(&engine->lock);
+        there = reached(engine);
+        pthread_mutex_unlock(&engine->lock);
+        if (there || uex_monotonic_ms() >= until_ms)
+            return there;
+        (void)uex_sleep_ms(WATCH_MS, NULL);
+    }
+}
+
+static bool nothing_runs(const struct uex_engine *engine)
+{
+    return engine->running_count == 0;
+}
+
+static bool all_is_committed(const struct uex_engine *engine)
+{
+    return engine->outcome_count == 0 && !engine->transaction_open;
+}
+
+static void abandon_running(struct uex_engine *engine)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&engine->lock);
+    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+        if (delivery->state != UEX_DELIVERY_RUNNING)
+            continue;
+        uex_cancel_request(&delivery->cancel);
+        count++;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (count > 0)
+        uex_log(UEX_LOG_WARN,
+                "exports are given up for shutdown.timeout: the next owner of their partitions does them again",
+                UEX_NUM("exports", count));
+}
+
+/* The bounded part is over and a client library does not return: the process leaves. What it had not committed belongs
+ * to the next owner. */
+static void *leave_at_once(void *argument)
+{
+    (void)argument;
+    (void)uex_sleep_ms(LEAVE_MS, NULL);
+    uex_log(UEX_LOG_WARN, "leaving Kafka takes too long: the process ends");
+    _exit(UEX_EXIT_DONE);
+}
+
+static void shut_down(struct worker *worker)
+{
+    struct uex_engine *engine = &worker->engine;
+    pthread_t watchdog;
+
+    uex_log(UEX_LOG_INFO, "shutting down: no new commands; running exports may end");
+    pthread_mutex_lock(&engine->lock);
+    engine->draining = true;
+    pthread_cond_broadcast(&engine->work_changed);
+    pthread_mutex_unlock(&engine->lock);
+    if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
+        abandon_running(engine);
+    if (pthread_create(&watchdog, NULL, leave_at_once, NULL) == 0)
+        (void)pthread_detach(watchdog);
+    uex_lanes_join(&worker->lanes);
+    if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
+        uex_log(UEX_LOG_WARN, "outcomes could not be committed before the end: the next owner makes them again");
+    pthread_mutex_lock(&engine->lock);
+    engine->stopping = true;
+    engine->intake_stop = true;
+    pthread_cond_broadcast(&engine->outcomes_changed);
+    pthread_mutex_unlock(&engine->lock);
+    if (worker->committer_started)
+        (void)pthread_join(worker->committer, NULL);
+    if (worker->intake_started)
+        (void)pthread_join(worker->intake, NULL);
+}
+
+static bool is_broken(struct uex_engine *engine)
+{
+    bool broken = false;
+
+    pthread_mutex_lock(&engine->lock);
+    broken = engine->broken;
+    pthread_mutex_unlock(&engine->lock);
+    return broken;
+}
+
+int uex_worker_run(const struct uex_config *config)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    int code = UEX_EXIT_FAILED;
+
+    if (worker == NULL)
+        return UEX_EXIT_FAILED;
+    worker->config = config;
+    code = start_up(worker);
+    if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
+        code = start_threads(worker);
+        while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) && !is_broken(&worker->engine))
+            (void)uex_sleep_ms(WATCH_MS * 4, &uex_program_cancel);
+        if (is_broken(&worker->engine))
+            code = UEX_EXIT_FAILED;
+        shut_down(worker);
+    }
+    uex_lanes_close(&worker->lanes);
+    uex_engine_close(&worker->engine);
+    uex_spool_dir_close(worker->spool_dir);
+    free(worker);
+    if (code == UEX_EXIT_DONE)
+        uex_log(UEX_LOG_INFO, "the worker has ended");
+    return code;
+}
