@@ -51,5 +51,6 @@ const char *const uex_kafka_names[] = {
     "ssl.sigalgs.list", "statistics.interval.ms", "sticky.partitioning.linger.ms", "topic.blacklist",
     "topic.metadata.propagation.max.ms", "topic.metadata.refresh.fast.cnt", "topic.metadata.refresh.fast.interval.ms",
     "topic.metadata.refresh.interval.ms", "topic.metadata.refresh.sparse", "transaction.timeout.ms", "transactional.id",
-    /* not in the document; makes a cluster inside the process, for tests */
-    "test.mock.num.brokers", NULL};
+    /* not in the document */
+    "client.software.name", "client.software.version", "enable.sparse.connections", "metadata.request.timeout.ms",
+    "test.mock.broker.rtt", "test.mock.num.brokers", NULL};

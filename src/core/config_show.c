@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/core/config_show.c — the table of settings for people: help, documentation, an example, and what is in force. */
-#include <stdio.h>
-
 #include "config_kafka.h"
 #include "config_load.h"
 
@@ -32,25 +30,22 @@ static const char *default_words(const struct uex_setting *setting)
     return setting->default_words != NULL ? setting->default_words : setting->default_text;
 }
 
-static void append_help_line(struct uex_buffer *out, const char *key, const char *default_text, const char *help)
+static void append_help_line(struct uex_buffer *out, const char *key, const char *help, const char *default_text)
 {
-    char left[160];
-
-    (void)snprintf(left, sizeof left, "--%s%s%s", key, *default_text == '\0' ? "" : "=", default_text);
-    uex_buffer_append_format(out, "  %-46s %s\n", left, help);
+    uex_buffer_append_format(out, "  --%-26s %s", key, help);
+    if (*default_text != '\0')
+        uex_buffer_append_format(out, " (default: %s)", default_text);
+    uex_buffer_append_text(out, "\n");
 }
 
 void uex_config_help(struct uex_buffer *out)
 {
-    uex_buffer_append_text(out, "Settings with their defaults. Each is a flag (--section.key=value), an environment "
-                                "variable\n(EXPORT_SECTION_KEY), or a line of the file that --config or EXPORT_CONFIG "
-                                "names; the first found counts.\n");
     for (size_t i = 0; i < uex_setting_count; i++) {
         const struct uex_setting *setting = &uex_settings[i];
 
         if (i == 1)
-            append_help_line(out, KAFKA_KEY, "", KAFKA_HELP);
-        append_help_line(out, setting->key, default_words(setting), setting->help);
+            append_help_line(out, KAFKA_KEY, KAFKA_HELP, "");
+        append_help_line(out, setting->key, setting->help, default_words(setting));
     }
 }
 

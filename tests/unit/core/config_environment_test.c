@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/core/config_fixture.h"
+
+static void environment__settings_of_every_kind__are_found_by_their_names(void **state)
+{
+    struct loaded loaded = load_with(WITH("EXPORT_PROFILE=test", "EXPORT_S3_SSE_KMS_KEY_ID=k", "EXPORT_S3_SSE=aws:kms",
+                                          "EXPORT_EXPORT_LANES=9", "EXPORT_RETRY_DELAYS=", "EXPORT_S3_CA_FILE=/ca.pem",
+                                          "EXPORT_KAFKA_BOOTSTRAP_SERVERS=b:1", "EXPORT_KAFKA_LOG_LEVEL=7",
+                                          "EXPORT_KAFKA_SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE=/k", "PATH=/bin",
+                                          "export_log_level=loud", "EXPORTED=1"),
+                                     NOTHING);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_int_equal(loaded.warnings.size_bytes, 0);
+    assert_int_equal(loaded.config.profile, UEX_PROFILE_TEST);
+    assert_string_equal(loaded.config.s3_sse_kms_key_id, "k");
+    assert_int_equal(loaded.config.export_lanes, 9);
+    assert_int_equal(loaded.config.retry_tier_count, 0);
+    assert_string_equal(loaded.config.s3_ca_file, "/ca.pem");
+    assert_string_equal(uex_config_kafka(&loaded.config, "bootstrap.servers"), "b:1");
+    assert_string_equal(uex_config_kafka(&loaded.config, "log_level"), "7");
+    assert_string_equal(uex_config_kafka(&loaded.config, "sasl.oauthbearer.assertion.private.key.file"), "/k");
+    unload(&loaded);
+}
+
+static void environment__unknown_variables__are_warned_about_without_their_values(void **state)
+{
+    struct loaded loaded =
+        load_with(WITH("EXPORT_KAFKA_PORT=tcp://10.0.0.1:9092", "EXPORT_KAFKA_SERVICE_HOST=10.0.0.1",
+                       "EXPORT_KAFKA_PORT_9092_TCP_ADDR=10.0.0.1", "EXPORT_LANES=3", "EXPORT_POSTGRES_DSM=hunter2",
+                       "EXPORT_=hunter2", "EXPORT_A\nB=hunter2", "EXPORT_LOG_LEVEL_FILE=/hunter2"),
+                  NOTHING);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_int_equal(line_count(&loaded.warnings), 8);
+    assert_holds(&loaded.warnings, "EXPORT_KAFKA_PORT is not a setting; it is ignored\n");
+    assert_holds(&loaded.warnings, "EXPORT_LANES is not a setting; it is ignored; did you mean EXPORT_EXPORT_LANES?\n");
+    assert_holds(&loaded.warnings, "did you mean EXPORT_POSTGRES_DSN?");
+    assert_holds(&loaded.warnings, "EXPORT_LOG_LEVEL_FILE");
+    assert_lacks(&loaded.warnings, "hunter2");
+    assert_lacks(&loaded.warnings, "10.0.0.1");
+    assert_int_equal(loaded.config.kafka_count, 1);
+    unload(&loaded);
+}
+
+/* Load with EXPORT_<name>_FILE naming a file of these bytes. */
+static struct loaded load_secret(const char *name, const void *bytes, size_t size_bytes, const char *other)
+{
+    char path[64], variable[256];
+    struct loaded loaded = {0};
+
+    write_file(path, bytes, size_bytes);
+    snprintf(variable, sizeof variable, "EXPORT_%s_FILE=%s", name, path);
+    loaded = load_with(WITH(variable, other), NOTHING);
+    unlink(path);
+    return loaded;
+}
+
+static void secret_file__content__loses_only_its_last_newline(void **state)
+{
+    static const struct {
+        const char *content, *value;
+    } cases[] = {{"hunter2", "hunter2"},
+                 {"hunter2\n", "hunter2"},
+                 {"hunter2\n\n", "hunter2\n"},
+                 {" hunter2 ;#", " hunter2 ;#"},
+                 {"", ""},
+                 {"\n", ""}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct loaded loaded = load_secret("S3_SECRET_ACCESS_KEY", cases[i].content, strlen(cases[i].content),
+                                           "EXPORT_S3_ACCESS_KEY_ID=k");
+
+        assert_string_equal(loaded.config.s3_secret_access_key, cases[i].value);
+        assert_int_equal(loaded.error, *cases[i].value == '\0' ? UEX_CONFIG : UEX_OK);
+        unload(&loaded);
+    }
+}
+
+static void secret_file__every_secret__can_be_given_so(void **state)
+{
+    static const char *const names[] = {"POSTGRES_DSN",           "REDIS_URL",
+                                        "EXPORT_MASK_KEY",        "KAFKA_SASL_PASSWORD",
+                                        "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SSL_KEYSTORE_PASSWORD",
+                                        "KAFKA_SSL_KEY_PEM",      "KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct loaded loaded = load_secret(names[i], "hunter2\n", 8, NULL);
+        struct uex_buffer shown = {0};
+
+        assert_loaded(&loaded);
+        assert_int_equal(loaded.warnings.size_bytes, 0);
+        uex_config_show(&loaded.config, false, &shown);
+        assert_holds(&shown, " = (set) (environment)\n");
+        assert_lacks(&shown, "hunter2");
+        uex_buffer_clear(&shown);
+        unload(&loaded);
+    }
+}
+
+static void secret_file__with_its_variable__is_a_problem(void **state)
+{
+    struct loaded loaded = load_secret("POSTGRES_DSN", "hunter2\n", 8, "EXPORT_POSTGRES_DSN=hunter2");
+
+    (void)state;
+    assert_one_problem(&loaded, "postgres.dsn: EXPORT_POSTGRES_DSN is set too; only one of them is allowed");
+    assert_lacks(&loaded.problems, "hunter2");
+    unload(&loaded);
+}
+
+static void secret_file__that_cannot_be_used__is_a_problem_without_its_text(void **state)
+{
+    struct loaded loaded = load_with(WITH("EXPORT_POSTGRES_DSN_FILE=/hunter2", "EXPORT_REDIS_URL_FILE=hunter2",
+                                          "EXPORT_KAFKA_SASL_PASSWORD_FILE=", "EXPORT_EXPORT_MASK_KEY_FILE=/dev/zero"),
+                                     NOTHING);
+
+    (void)state;
+    assert_int_equal(loaded.error, UEX_CONFIG);
+    assert_int_equal(line_count(&loaded.problems), 4);
+    assert_holds(&loaded.problems, "postgres.dsn: the file that the variable names cannot be read: No such file");
+    assert_holds(&loaded.problems, "kafka.sasl.password");
+    assert_holds(&loaded.problems, "export.mask_key: the file that the variable names cannot be read: longer than");
+    assert_lacks(&loaded.problems, "hunter2");
+    unload(&loaded);
+    loaded = load_secret("POSTGRES_DSN", "hun\0ter2", 8, NULL);
+    assert_one_problem(&loaded, "zero byte");
+    assert_lacks(&loaded.problems, "ter2");
+    unload(&loaded);
+}
+
+static void environment__megabyte_values__are_refused_shortly(void **state)
+{
+    size_t size_bytes = (size_t)1 << 20;
+    char *variable = malloc(size_bytes + 1);
+    static const char *const names[] = {"EXPORT_POSTGRES_DSN=", "EXPORT_LOG_LEVEL=", "EXPORT_KAFKA_CLIENT_ID="};
+
+    (void)state;
+    assert_non_null(variable);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct loaded loaded = {0};
+
+        memset(variable, 'x', size_bytes);
+        variable[size_bytes] = '\0';
+        memcpy(variable, names[i], strlen(names[i]));
+        loaded = load_with(WITH(variable), NOTHING);
+        assert_one_problem(&loaded, "the value is longer than 65536 bytes");
+        assert_true(loaded.problems.size_bytes < 200);
+        unload(&loaded);
+    }
+    free(variable);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(environment__settings_of_every_kind__are_found_by_their_names),
+        cmocka_unit_test(environment__unknown_variables__are_warned_about_without_their_values),
+        cmocka_unit_test(secret_file__content__loses_only_its_last_newline),
+        cmocka_unit_test(secret_file__every_secret__can_be_given_so),
+        cmocka_unit_test(secret_file__with_its_variable__is_a_problem),
+        cmocka_unit_test(secret_file__that_cannot_be_used__is_a_problem_without_its_text),
+        cmocka_unit_test(environment__megabyte_values__are_refused_shortly),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
