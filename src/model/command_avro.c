@@ -2,7 +2,6 @@
 #include "model/command_fields.h"
 
 #include <avro.h>
-#include <pthread.h>
 
 #define MARKER_0 0xC3
 #define MARKER_1 0x01
@@ -10,20 +9,40 @@
 #define FIELD_COUNT 7
 #define TIME_FIELD 4 /* position of requestedAt in the schema */
 
-/* Made once and kept: reading a schema costs more than reading a command. avro-c counts references atomically. */
-static pthread_once_t class_once = PTHREAD_ONCE_INIT;
-static avro_schema_t command_schema;
-static avro_value_iface_t *command_class;
+/* A record of the command's schema. Made anew for each command (17 us): a schema that is kept would be a global that
+ * nobody can free safely. */
+struct avro_record {
+    avro_schema_t schema;
+    avro_value_iface_t *iface;
+    avro_value_t value;
+};
 
-static void make_class(void)
+static void record_clear(struct avro_record *record)
 {
-    if (avro_schema_from_json_length(uex_command_avro_schema, strlen(uex_command_avro_schema), &command_schema) == 0)
-        command_class = avro_generic_class_from_schema(command_schema);
+    if (record->value.self != NULL)
+        avro_value_decref(&record->value);
+    if (record->iface != NULL)
+        avro_value_iface_decref(record->iface);
+    if (record->schema != NULL)
+        (void)avro_schema_decref(record->schema);
+    *record = (struct avro_record){0};
 }
 
-static avro_value_iface_t *get_class(void)
+/* False when memory ends. The caller clears it in any case. */
+static bool record_make(struct avro_record *record)
 {
-    return pthread_once(&class_once, make_class) == 0 ? command_class : NULL;
+    if (avro_schema_from_json_length(uex_command_avro_schema, strlen(uex_command_avro_schema), &record->schema) != 0) {
+        record->schema = NULL;
+        return false;
+    }
+    record->iface = avro_generic_class_from_schema(record->schema);
+    if (record->iface == NULL)
+        return false;
+    if (avro_generic_value_new(record->iface, &record->value) != 0) {
+        record->value.self = NULL;
+        return false;
+    }
+    return true;
 }
 
 bool uex_command_is_avro(struct uex_bytes value)
@@ -145,7 +164,7 @@ enum uex_error uex_command_read_avro(struct uex_bytes value, uex_command_take *t
                                      struct uex_fault *fault)
 {
     struct uex_command_fields fields = {0};
-    avro_value_t record = {0};
+    struct avro_record record = {0};
     enum uex_error error;
 
     if (value.size_bytes < HEAD_BYTES)
@@ -157,12 +176,12 @@ enum uex_error uex_command_read_avro(struct uex_bytes value, uex_command_take *t
     const char *problem = walk_body(body);
     if (problem != NULL)
         return uex_fail(fault, UEX_MALFORMED, "not Avro as expected: %s", problem);
-    if (get_class() == NULL || avro_generic_value_new(get_class(), &record) != 0)
-        return uex_fail(fault, UEX_NO_MEMORY, "reading Avro");
-    error = read_record(&record, body, &fields, fault);
+    error = record_make(&record) ? UEX_OK : uex_fail(fault, UEX_NO_MEMORY, "reading Avro");
+    if (error == UEX_OK)
+        error = read_record(&record.value, body, &fields, fault);
     if (error == UEX_OK)
         error = take(&fields, context, fault);
-    avro_value_decref(&record);
+    record_clear(&record);
     return error;
 }
 
@@ -234,12 +253,9 @@ static bool append_record(avro_value_t *record, struct uex_buffer *out)
 
 enum uex_error uex_command_write_avro(const struct uex_command *command, struct uex_buffer *out)
 {
-    avro_value_t record = {0};
-    bool written;
+    struct avro_record record = {0};
+    bool written = record_make(&record) && set_record(&record.value, command) == 0 && append_record(&record.value, out);
 
-    if (get_class() == NULL || avro_generic_value_new(get_class(), &record) != 0)
-        return UEX_NO_MEMORY;
-    written = set_record(&record, command) == 0 && append_record(&record, out);
-    avro_value_decref(&record);
+    record_clear(&record);
     return written ? UEX_OK : UEX_NO_MEMORY;
 }

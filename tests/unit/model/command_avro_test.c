@@ -307,7 +307,7 @@ static void parse__several_threads__do_not_disturb_each_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parse__several_threads__do_not_disturb_each_other), /* first: they race to read the schema */
+        cmocka_unit_test(parse__several_threads__do_not_disturb_each_other),
         cmocka_unit_test(schema__embedded_text__is_the_file),
         cmocka_unit_test(schema__fingerprint__is_that_of_the_canonical_form),
         cmocka_unit_test(parse__bytes_by_hand__are_read),
