@@ -68,7 +68,7 @@ const struct uex_setting uex_settings[] = {
      .help = "the view of the users"},
 
     {TEXT("redis.url", redis_url, "", NULL, "redis[s]://[[user]:password@]host:port[/db]"), SECRET,
-     .default_words = "empty: no cache", .help = "cache of group configurations; never needed, not even at start"},
+     .default_words = "no cache", .help = "cache of group configurations; never needed, not even at start"},
     {NUMBER("redis.ttl", DURATION, redis_ttl_ms, "300s", SECOND, WEEK), .help = "how long the cache holds a group"},
 
     {TEXT("storage.url", storage_url, "", NULL, "s3://bucket[/prefix] or file:///dir"), MAY_BE_EMPTY,
@@ -118,7 +118,7 @@ const struct uex_setting uex_settings[] = {
      .help = "`column`: last column exportVersion; `comment`: first line `# ExportVersion: 1.0`"},
     {TEXT("export.mask", export_mask, "", NULL, "column:action,… with the actions null, redact, hash, year"),
      MAY_BE_EMPTY,
-     .help = "`null`; `redact` (text: ***); `hash` (text: HMAC-SHA-256 with export.mask_key, hex); `year` (dates)"},
+     .help = "`null`; `redact` (text: `***`); `hash` (text: HMAC-SHA-256 with export.mask_key, hex); `year` (dates)"},
     {TEXT("export.mask_key", export_mask_key, "", NULL, "text"), SECRET, .help = "the key of the mask action `hash`"},
     {CHOICE("export.formula_guard", export_formula_guard, "off", "off|prefix|reject"),
      .help = "a field that a spreadsheet would run gets ' before it (`prefix`) or fails its group (`reject`)"},
@@ -153,7 +153,7 @@ const struct uex_setting uex_settings[] = {
           "a time zone that this system knows (IANA name; Debian package tzdata)"),
      .help = "where schedule.at is meant"},
     {TEXT("schedule.lag_group", schedule_lag_group, "", uex_check_kafka_group, "a consumer group, at most 200 bytes"),
-     MAY_BE_EMPTY, .default_words = "empty: off",
+     MAY_BE_EMPTY, .default_words = "off",
      .help = "the scheduler waits while this downstream group lags more than schedule.lag_max on topics.result"},
     {NUMBER("schedule.lag_max", INTEGER, schedule_lag_max, "0", 0, INT64_C(1000000000000)), .default_words = "off",
      .help = "records; needed with schedule.lag_group"},
