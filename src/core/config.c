@@ -110,8 +110,11 @@ static void apply_defaults(struct uex_config_loader *loader)
 {
     struct uex_config_place place = {.source = UEX_SOURCE_DEFAULT};
 
-    for (size_t i = 0; i < uex_setting_count; i++)
+    for (size_t i = 0; i < uex_setting_count; i++) {
         uex_config_apply(loader, &place, uex_settings[i].key, uex_settings[i].default_text);
+        /* A default that this machine refuses (a time zone without tzdata) is a problem, but not a NULL for others. */
+        uex_setting_ensure(&uex_settings[i], loader->config);
+    }
     if (loader->broken == UEX_OK)
         loader->broken =
             uex_kafka_keep(loader->config, "group.id", DEFAULT_GROUP_ID, uex_config_source_name(UEX_SOURCE_DEFAULT));

@@ -124,6 +124,20 @@ static void values__stored__are_what_was_said(void **state)
     unload(&loaded);
 }
 
+static void values__text_that_was_never_stored__becomes_empty(void **state)
+{
+    const struct uex_setting *setting = uex_setting_find("schedule.timezone");
+    struct uex_config config = {0};
+
+    (void)state;
+    assert_int_equal(uex_setting_store(setting, &config, "Nowhere/Land"), UEX_CONFIG);
+    uex_setting_ensure(setting, &config);
+    assert_string_equal(config.schedule_timezone, "");
+    uex_setting_ensure(uex_setting_find("export.lanes"), &config);
+    assert_int_equal(config.export_lanes, 0);
+    uex_config_clear(&config);
+}
+
 static void values__refused__are_quoted_shortly_on_one_line(void **state)
 {
     char flag[600] = "--log.level=a\nb\x1b[31m";
@@ -174,6 +188,7 @@ int main(void)
         cmocka_unit_test(values__allowed_and_refused__by_the_setting),
         cmocka_unit_test(values__units__become_milliseconds_and_bytes),
         cmocka_unit_test(values__stored__are_what_was_said),
+        cmocka_unit_test(values__text_that_was_never_stored__becomes_empty),
         cmocka_unit_test(values__refused__are_quoted_shortly_on_one_line),
         cmocka_unit_test(values__credentials_in_the_wrong_setting__are_not_quoted),
         cmocka_unit_test(listen_split__host_and_port__come_apart),
