@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "engine/offset_window.h"
+
+static void complete__out_of_order__commits_only_the_contiguous_prefix(void **state)
+{
+    struct uex_window window;
+
+    (void)state;
+    uex_window_restore(&window, 10, NULL, NULL);
+    for (int64_t offset = 10; offset < 15; offset++)
+        uex_window_see(&window, offset);
+    uex_window_complete(&window, 12);
+    uex_window_complete(&window, 11);
+    assert_int_equal(window.base, 10);
+    assert_true(uex_window_finished(&window, 12));
+    uex_window_complete(&window, 10);
+    assert_int_equal(window.base, 13);
+    assert_false(uex_window_finished(&window, 13));
+}
+
+static void see__gap_before_an_offset__counts_as_finished(void **state)
+{
+    struct uex_window window;
+
+    (void)state;
+    uex_window_restore(&window, 5, "", NULL);
+    uex_window_see(&window, 5);
+    uex_window_see(&window, 9);
+    assert_int_equal(window.base, 5);
+    uex_window_complete(&window, 5);
+    assert_int_equal(window.base, 9);
+    uex_window_complete(&window, 9);
+    assert_int_equal(window.base, 10);
+}
+
+static void see_end__after_markers__moves_the_position_to_the_end(void **state)
+{
+    struct uex_window window;
+
+    (void)state;
+    uex_window_init(&window);
+    uex_window_see(&window, 3);
+    uex_window_complete(&window, 3);
+    uex_window_see_end(&window, 7);
+    assert_int_equal(window.base, 7);
+    assert_int_equal(window.next, 7);
+}
+
+static void see__first_record_of_an_unknown_position__starts_there(void **state)
+{
+    struct uex_window window;
+
+    (void)state;
+    uex_window_init(&window);
+    assert_true(uex_window_fits(&window, 123456789));
+    uex_window_see(&window, 123456789);
+    assert_int_equal(window.base, 123456789);
+    assert_false(uex_window_finished(&window, 123456788 + 1));
+    assert_true(uex_window_finished(&window, 123456788));
+}
+
+static void restore__metadata_of_encode__is_the_same_window(void **state)
+{
+    struct uex_window window;
+    struct uex_window copy;
+    struct uex_buffer metadata = {0};
+    int32_t count = 0;
+
+    (void)state;
+    uex_window_restore(&window, 1000, NULL, NULL);
+    for (int64_t offset = 1000; offset < 1000 + UEX_WINDOW_SPAN; offset++)
+        uex_window_see(&window, offset);
+    for (int64_t offset = 1001; offset < 1000 + UEX_WINDOW_SPAN; offset += 1 + offset % 7)
+        uex_window_complete(&window, offset);
+    uex_window_encode(&window, 12, &metadata);
+    uex_window_restore(&copy, window.base, uex_buffer_text(&metadata), &count);
+    assert_int_equal(count, 12);
+    for (int64_t offset = 990; offset < 1000 + UEX_WINDOW_SPAN; offset++)
+        assert_int_equal(uex_window_finished(&window, offset), uex_window_finished(&copy, offset));
+    uex_buffer_clear(&metadata);
+}
+
+static void encode__widest_window__fits_the_brokers_bound(void **state)
+{
+    struct uex_window window;
+    struct uex_buffer metadata = {0};
+
+    (void)state;
+    uex_window_restore(&window, 0, NULL, NULL);
+    for (int64_t offset = 0; offset < UEX_WINDOW_SPAN; offset++)
+        uex_window_see(&window, offset);
+    assert_false(uex_window_fits(&window, UEX_WINDOW_SPAN));
+    for (int64_t offset = 1; offset < UEX_WINDOW_SPAN; offset++)
+        uex_window_complete(&window, offset);
+    assert_int_equal(window.base, 0);
+    uex_window_encode(&window, INT32_MAX, &metadata);
+    assert_true(metadata.size_bytes + 500 < UEX_WINDOW_METADATA_MAX);
+    uex_window_complete(&window, 0);
+    assert_int_equal(window.base, UEX_WINDOW_SPAN);
+    assert_true(uex_window_fits(&window, UEX_WINDOW_SPAN));
+    uex_buffer_clear(&metadata);
+}
+
+static void restore__damaged_metadata__keeps_the_offset(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "hello",
+                                        "uex1",
+                                        "uex1;",
+                                        "uex1;n=x;b=",
+                                        "uex1;n=3;b=!!!!",
+                                        "uex1;b=AAA",
+                                        "uex2;n=1;b=/w==",
+                                        "uex1;n=-4;b=AA==",
+                                        "uex1;n=99999999999999;b="};
+    struct uex_window window;
+    int32_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        uex_window_restore(&window, 77, texts[i], &count);
+        assert_int_equal(window.base, 77);
+        assert_true(count == 0 || count == 3);
+    }
+}
+
+static void restore__bitmap_longer_than_the_span__is_cut(void **state)
+{
+    struct uex_window window;
+    char *metadata = calloc(1, UEX_WINDOW_METADATA_MAX + 64);
+
+    (void)state;
+    strcpy(metadata, "uex1;n=1;b=");
+    memset(metadata + strlen(metadata), '/', 4084);
+    uex_window_restore(&window, 0, metadata, NULL);
+    assert_int_equal(window.base, UEX_WINDOW_SPAN);
+    free(metadata);
+}
+
+/* Against a plain array of flags. */
+static void complete__random_order__agrees_with_a_plain_model(void **state)
+{
+    enum { count = 60000 };
+    static uint8_t finished[count + 1];
+    struct uex_window window;
+    int64_t base = 0;
+    int64_t seen = 0;
+
+    (void)state;
+    srandom(7);
+    memset(finished, 0, sizeof(finished));
+    uex_window_restore(&window, 0, NULL, NULL);
+    while (base < count) {
+        const int64_t ahead = base + random() % 3000;
+
+        while (seen <= ahead && seen < count && uex_window_fits(&window, seen))
+            uex_window_see(&window, seen++);
+        if (ahead < seen) {
+            uex_window_complete(&window, ahead);
+            finished[ahead] = 1;
+        }
+        if (random() % 4 == 0 && base < seen) {
+            uex_window_complete(&window, base);
+            finished[base] = 1;
+        }
+        while (base < count && finished[base] != 0)
+            base++;
+        assert_int_equal(window.base, base);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(complete__out_of_order__commits_only_the_contiguous_prefix),
+        cmocka_unit_test(see__gap_before_an_offset__counts_as_finished),
+        cmocka_unit_test(see_end__after_markers__moves_the_position_to_the_end),
+        cmocka_unit_test(see__first_record_of_an_unknown_position__starts_there),
+        cmocka_unit_test(restore__metadata_of_encode__is_the_same_window),
+        cmocka_unit_test(encode__widest_window__fits_the_brokers_bound),
+        cmocka_unit_test(restore__damaged_metadata__keeps_the_offset),
+        cmocka_unit_test(restore__bitmap_longer_than_the_span__is_cut),
+        cmocka_unit_test(complete__random_order__agrees_with_a_plain_model),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
