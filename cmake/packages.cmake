@@ -46,7 +46,7 @@ if(UEX_WITH_ISAL)
 endif()
 
 # hiredis has TLS only in some builds; without it rediss:// is refused with the reason.
-pkg_check_modules(HIREDIS_SSL QUIET IMPORTED_TARGET hiredis_ssl)
+pkg_check_modules(HIREDIS_SSL QUIET IMPORTED_TARGET hiredis_ssl libssl)
 set(UEX_HIREDIS_SSL_TARGET "")
 if(HIREDIS_SSL_FOUND)
     set(UEX_HIREDIS_SSL_TARGET PkgConfig::HIREDIS_SSL)

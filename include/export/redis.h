@@ -12,7 +12,8 @@ UEX_MUST_CHECK enum uex_error uex_redis_check_url(const char *url, struct uex_fa
 /* A catalogue that asks Redis first and `behind` (owned from now on) when Redis has no valid, active group or does not
  * answer within its bounds (connect and each request 250 ms; after a failure Redis is left alone for 5 s). Only active
  * groups of a known type are cached, for redis.ttl. Cached values are checked like any input. A failure of Redis is
- * never an error of find(). With an empty redis.url `behind` itself is returned. */
+ * never an error of find(). With an empty redis.url `behind` itself is returned. NULL when memory ends: `behind`
+ * is then still the caller's. */
 UEX_MUST_CHECK struct uex_catalogue *uex_redis_catalogue_new(const struct uex_config *config,
                                                              struct uex_catalogue *behind);
 

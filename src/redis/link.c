@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/redis/link.c — see link.h. */
+#include "redis/link.h"
+
+#include "redis/tls.h"
+
+#include "export/background.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define STEP_TIMEOUT ((struct timeval){.tv_usec = UEX_REDIS_STEP_MS * 1000})
+#define WORDS_MAX 8
+
+/* Names are looked up without a bound, so connecting happens in the background. */
+struct attempt {
+    char *host;
+    int port;
+    bool tls;
+    redisContext *context;
+};
+
+static void attempt_drop(void *context)
+{
+    struct attempt *attempt = context;
+
+    if (attempt->context != NULL)
+        redisFree(attempt->context);
+    free(attempt->host);
+    free(attempt);
+}
+
+static void attempt_run(void *context)
+{
+    struct attempt *attempt = context;
+    redisContext *redis = redisConnectWithTimeout(attempt->host, attempt->port, STEP_TIMEOUT);
+
+    attempt->context = redis;
+    if (redis != NULL && redis->err == 0 && redisSetTimeout(redis, STEP_TIMEOUT) == REDIS_OK && attempt->tls)
+        uex_redis_tls_begin(redis, attempt->host);
+}
+
+static enum uex_error connect_socket(struct uex_redis_link *link)
+{
+    struct attempt *attempt = calloc(1, sizeof(*attempt));
+    enum uex_error err;
+
+    if (attempt == NULL)
+        return UEX_CACHE;
+    attempt->host = strdup(link->url.host);
+    attempt->port = link->url.port;
+    attempt->tls = link->url.tls;
+    if (attempt->host == NULL) {
+        free(attempt);
+        return UEX_CACHE;
+    }
+    err = uex_background_call(attempt_run, attempt_drop, attempt, UEX_REDIS_STEP_MS, NULL);
+    if (err == UEX_TIMEOUT || err == UEX_CANCELLED)
+        return UEX_CACHE;
+    if (err == UEX_OK && attempt->context != NULL && attempt->context->err == 0) {
+        link->context = attempt->context;
+        attempt->context = NULL;
+    }
+    attempt_drop(attempt);
+    return link->context == NULL ? UEX_CACHE : UEX_OK;
+}
+
+/* Send and wait. Each read or write waits UEX_REDIS_STEP_MS at most (socket option), all of them twice that. */
+static redisReply *exchange(redisContext *context, int count, const char *const *words)
+{
+    int64_t deadline_ms = uex_monotonic_ms() + UEX_REDIS_STEP_MS;
+    const char *copies[WORDS_MAX];
+    void *reply = NULL;
+    int done = 0;
+
+    memcpy(copies, words, sizeof(copies[0]) * (size_t)count);
+    if (redisAppendCommandArgv(context, count, copies, NULL) != REDIS_OK)
+        return NULL;
+    while (!done) {
+        if (redisBufferWrite(context, &done) != REDIS_OK || uex_monotonic_ms() > deadline_ms)
+            return NULL;
+    }
+    for (;;) {
+        if (redisGetReplyFromReader(context, &reply) != REDIS_OK)
+            return NULL;
+        if (reply != NULL)
+            return reply;
+        if (uex_monotonic_ms() > deadline_ms || redisBufferRead(context) != REDIS_OK)
+            return NULL;
+    }
+}
+
+/* hiredis writes with write(2): a server that has gone would end the program by SIGPIPE. The signal is held back and,
+ * if it came, taken away again. */
+static redisReply *exchange_without_sigpipe(redisContext *context, int count, const char *const *words)
+{
+    const struct timespec no_time = {0};
+    sigset_t pipe_only, before, pending;
+    redisReply *reply;
+    bool was_pending;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    reply = exchange(context, count, words);
+    if (!was_pending)
+        (void)sigtimedwait(&pipe_only, NULL, &no_time);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return reply;
+}
+
+static enum uex_error ask_connected(struct uex_redis_link *link, int count, const char *const *words, redisReply **out)
+{
+    *out = exchange_without_sigpipe(link->context, count, words);
+    if (*out != NULL)
+        return UEX_OK;
+    uex_redis_link_close(link);
+    return UEX_CACHE;
+}
+
+/* AUTH and SELECT must both be answered with OK. */
+static enum uex_error introduce(struct uex_redis_link *link, int count, const char *const *words)
+{
+    redisReply *reply = NULL;
+    enum uex_error err = ask_connected(link, count, words, &reply);
+
+    if (err != UEX_OK)
+        return err;
+    if (reply->type != REDIS_REPLY_STATUS) {
+        uex_redis_link_close(link);
+        err = UEX_CACHE;
+    }
+    freeReplyObject(reply);
+    return err;
+}
+
+static enum uex_error open_link(struct uex_redis_link *link)
+{
+    const struct uex_redis_url *url = &link->url;
+    enum uex_error err = connect_socket(link);
+
+    if (err == UEX_OK && url->password != NULL && url->password[0] != '\0') {
+        if (url->user != NULL && url->user[0] != '\0')
+            err = introduce(link, 3, (const char *const[]){"AUTH", url->user, url->password});
+        else
+            err = introduce(link, 2, (const char *const[]){"AUTH", url->password});
+    }
+    if (err == UEX_OK && url->database != 0) {
+        char number[16];
+
+        (void)snprintf(number, sizeof(number), "%d", url->database);
+        err = introduce(link, 2, (const char *const[]){"SELECT", number});
+    }
+    return err;
+}
+
+enum uex_error uex_redis_link_ask(struct uex_redis_link *link, int count, const char *const *words, redisReply **out)
+{
+    enum uex_error err = UEX_OK;
+
+    if (count > WORDS_MAX)
+        return UEX_CACHE;
+    if (link->context == NULL)
+        err = open_link(link);
+    return err == UEX_OK ? ask_connected(link, count, words, out) : err;
+}
+
+void uex_redis_link_close(struct uex_redis_link *link)
+{
+    if (link->context != NULL)
+        redisFree(link->context);
+    link->context = NULL;
+}

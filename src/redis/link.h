@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/redis/link.h — one connection to Redis whose every step is bounded. One thread. */
+#ifndef EXPORT_REDIS_LINK_H
+#define EXPORT_REDIS_LINK_H
+
+#include "redis/url.h"
+
+#include <hiredis/hiredis.h>
+
+#define UEX_REDIS_STEP_MS 250 /* to connect (with TLS), and for each request */
+
+struct uex_redis_link {
+    struct uex_redis_url url;
+    redisContext *context; /* NULL: connect on next use */
+};
+
+/* Connect if need be, send a command and wait for its reply, which the caller frees with freeReplyObject(). UEX_CACHE
+ * when anything fails; the connection is closed then. A reply of type error is a reply. SIGPIPE is never raised. */
+UEX_MUST_CHECK enum uex_error uex_redis_link_ask(struct uex_redis_link *link, int count, const char *const *words,
+                                                 redisReply **out);
+void uex_redis_link_close(struct uex_redis_link *link);
+#endif

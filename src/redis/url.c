@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/redis/url.c — see url.h. */
+#include "redis/url.h"
+
+#include "export/digest.h"
+#include "export/redis.h"
+#include "export/text.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#define DEFAULT_PORT 6379
+#define DATABASE_MAX 1000000
+
+/* Percent-decoded copy (RFC 3986, section 2.1) without zero bytes. NULL: a bad escape, or memory ended. */
+static char *decode(const char *text, size_t length)
+{
+    char *out = calloc(1, length + 1);
+    size_t used = 0;
+
+    for (size_t i = 0; out != NULL && i < length; i++) {
+        uint8_t byte = (uint8_t)text[i];
+
+        if (text[i] == '%') {
+            char pair[3] = {i + 1 < length ? text[i + 1] : '\0', i + 2 < length ? text[i + 2] : '\0', '\0'};
+
+            i += 2;
+            if (!uex_hex_parse(pair, &byte, 1) || byte == 0) {
+                free(out);
+                return NULL;
+            }
+        }
+        out[used++] = (char)byte;
+    }
+    return out;
+}
+
+/* Decimal digits from `text` to `end`. */
+static bool read_number(const char *text, const char *end, int max, int *out)
+{
+    long number = 0;
+
+    if (text == end)
+        return false;
+    for (; text < end; text++) {
+        if (!isdigit((unsigned char)*text))
+            return false;
+        number = number * 10 + (*text - '0');
+        if (number > max)
+            return false;
+    }
+    *out = (int)number;
+    return true;
+}
+
+/* [user]:password, or user alone, which means nothing and is refused. */
+static enum uex_error read_credentials(const char *text, const char *end, struct uex_redis_url *out,
+                                       struct uex_fault *fault)
+{
+    const char *colon = memchr(text, ':', (size_t)(end - text));
+
+    if (colon == NULL)
+        return uex_fail(fault, UEX_CONFIG, "redis.url: before '@' stands [user]:password");
+    out->user = decode(text, (size_t)(colon - text));
+    out->password = decode(colon + 1, (size_t)(end - colon - 1));
+    if (out->user == NULL || out->password == NULL)
+        return uex_fail(fault, UEX_CONFIG, "redis.url: user or password has a bad percent escape");
+    return UEX_OK;
+}
+
+static enum uex_error read_host(const char *text, const char *end, struct uex_redis_url *out, struct uex_fault *fault)
+{
+    const char *host_end, *colon;
+
+    if (text < end && *text == '[') {
+        host_end = memchr(text, ']', (size_t)(end - text));
+        if (host_end == NULL)
+            return uex_fail(fault, UEX_CONFIG, "redis.url: the IPv6 address has no ']'");
+        text++;
+        colon = host_end + 1;
+    } else {
+        colon = memchr(text, ':', (size_t)(end - text));
+        host_end = colon == NULL ? end : colon;
+        colon = host_end;
+    }
+    if (host_end == text)
+        return uex_fail(fault, UEX_CONFIG, "redis.url: the host is missing");
+    if (colon < end && (*colon != ':' || !read_number(colon + 1, end, 65535, &out->port) || out->port == 0))
+        return uex_fail(fault, UEX_CONFIG, "redis.url: the port is a number from 1 to 65535");
+    out->host = decode(text, (size_t)(host_end - text));
+    return out->host == NULL ? uex_fail(fault, UEX_CONFIG, "redis.url: the host has a bad percent escape") : UEX_OK;
+}
+
+enum uex_error uex_redis_url_parse(const char *url, struct uex_redis_url *out, struct uex_fault *fault)
+{
+    const char *at, *authority_end, *credentials_end = NULL;
+    enum uex_error err;
+
+    *out = (struct uex_redis_url){.port = DEFAULT_PORT};
+    if (strncmp(url, "rediss://", 9) == 0)
+        out->tls = true;
+    else if (strncmp(url, "redis://", 8) != 0)
+        return uex_fail(fault, UEX_CONFIG, "redis.url is not redis[s]://[[user]:password@]host:port[/db]");
+    at = url + (out->tls ? 9 : 8);
+    authority_end = at + strcspn(at, "/?#");
+    for (const char *c = at; c < authority_end; c++) {
+        if (*c == '@')
+            credentials_end = c;
+    }
+    if (credentials_end != NULL) {
+        err = read_credentials(at, credentials_end, out, fault);
+        if (err != UEX_OK)
+            return err;
+        at = credentials_end + 1;
+    }
+    err = read_host(at, authority_end, out, fault);
+    if (err != UEX_OK)
+        return err;
+    if (*authority_end == '/' && authority_end[1] != '\0' &&
+        !read_number(authority_end + 1, authority_end + strlen(authority_end), DATABASE_MAX, &out->database))
+        return uex_fail(fault, UEX_CONFIG, "redis.url: after the last '/' stands the number of the database");
+    if (*authority_end == '?' || *authority_end == '#')
+        return uex_fail(fault, UEX_CONFIG, "redis.url: there is neither a query nor a fragment");
+    return UEX_OK;
+}
+
+void uex_redis_url_clear(struct uex_redis_url *url)
+{
+    free(url->user);
+    uex_secret_free(url->password);
+    free(url->host);
+    *url = (struct uex_redis_url){0};
+}
+
+enum uex_error uex_redis_check_url(const char *url, struct uex_fault *fault)
+{
+    struct uex_redis_url parsed = {0};
+    enum uex_error err = url[0] == '\0' ? UEX_OK : uex_redis_url_parse(url, &parsed, fault);
+
+#ifndef UEX_HAVE_HIREDIS_SSL
+    if (err == UEX_OK && parsed.tls)
+        err = uex_fail(fault, UEX_CONFIG,
+                       "redis.url: rediss:// needs TLS, and this program's hiredis was built without it");
+#endif
+    uex_redis_url_clear(&parsed);
+    return err;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache with servers that misbehave: the database must answer, in time, whatever Redis does. */
+#include "export/redis.h"
+
+#include "counting_catalogue.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A server that takes one connection after the other, reads a little, sends `answer` and closes or stays. */
+struct bad_server {
+    int fd, port;
+    const char *answer;
+    bool close_at_once, drip;
+    _Atomic bool stop;
+    pthread_t thread;
+};
+
+static void serve_one(struct bad_server *server, int fd)
+{
+    char request[512];
+
+    if (server->close_at_once)
+        return;
+    if (recv(fd, request, sizeof(request), 0) <= 0 || server->answer == NULL) {
+        while (!server->stop)
+            (void)uex_sleep_ms(20, NULL);
+        return;
+    }
+    for (const char *at = server->answer; *at != '\0' && !server->stop; at++) {
+        (void)send(fd, at, 1, MSG_NOSIGNAL);
+        if (server->drip)
+            (void)uex_sleep_ms(60, NULL);
+    }
+    while (!server->stop && recv(fd, request, sizeof(request), 0) > 0)
+        (void)send(fd, server->answer, strlen(server->answer), MSG_NOSIGNAL);
+}
+
+static void *serve(void *context)
+{
+    struct bad_server *server = context;
+
+    for (;;) {
+        int fd = accept(server->fd, NULL, NULL);
+
+        if (fd < 0)
+            return NULL;
+        serve_one(server, fd);
+        close(fd);
+    }
+}
+
+static void server_start(struct bad_server *server)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+
+    server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(server->fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(server->fd, 8), 0);
+    assert_int_equal(getsockname(server->fd, (struct sockaddr *)&address, &size), 0);
+    server->port = ntohs(address.sin_port);
+    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+}
+
+static void server_stop(struct bad_server *server)
+{
+    server->stop = true;
+    shutdown(server->fd, SHUT_RDWR);
+    pthread_join(server->thread, NULL);
+    close(server->fd);
+}
+
+/* One find() through the cache: the database's answer comes, within a second, and a failure is counted. */
+static void assert_database_answers(int port, const char *credentials)
+{
+    struct counting_catalogue behind = counting_catalogue_of("COST_BASED", true);
+    struct uex_cache_counts counts;
+    struct uex_catalogue *catalogue;
+    struct uex_config config = {.redis_ttl_ms = 60000};
+    struct uex_group group;
+    int64_t start_ms = uex_monotonic_ms();
+    char url[128];
+
+    (void)snprintf(url, sizeof(url), "redis://%s127.0.0.1:%d/0", credentials, port);
+    config.redis_url = url;
+    catalogue = uex_redis_catalogue_new(&config, &behind.catalogue);
+    assert_non_null(catalogue);
+    assert_int_equal(catalogue->find(catalogue, "g", &group, NULL), UEX_OK);
+    assert_int_equal(group.type, UEX_GROUP_COST_BASED);
+    assert_true(uex_monotonic_ms() - start_ms < 1500);
+    uex_redis_catalogue_counts(catalogue, &counts);
+    assert_int_equal(counts.failures, 1);
+    assert_int_equal(counts.hits, 0);
+    /* Now Redis is left alone: the second answer costs no time. */
+    start_ms = uex_monotonic_ms();
+    assert_int_equal(catalogue->find(catalogue, "g", &group, NULL), UEX_OK);
+    assert_true(uex_monotonic_ms() - start_ms < 100);
+    uex_redis_catalogue_counts(catalogue, &counts);
+    assert_int_equal(counts.failures, 1);
+    assert_int_equal(behind.asked, 2);
+    catalogue->destroy(catalogue);
+    assert_true(behind.destroyed);
+}
+
+static void find__nobody_listens__database_answers(void **state)
+{
+    (void)state;
+    assert_database_answers(1, "");
+}
+
+static void find__server_says_nothing__database_answers(void **state)
+{
+    struct bad_server server = {0};
+
+    (void)state;
+    server_start(&server);
+    assert_database_answers(server.port, "");
+    server_stop(&server);
+}
+
+static void find__server_closes__no_signal_and_database_answers(void **state)
+{
+    struct bad_server server = {.close_at_once = true};
+
+    (void)state;
+    server_start(&server);
+    assert_database_answers(server.port, "user:password@");
+    server_stop(&server);
+}
+
+static void find__server_drips__ends_by_the_bound(void **state)
+{
+    struct bad_server server = {.answer = "$40\r\n0123456789012345678901234567890123456789\r\n", .drip = true};
+
+    (void)state;
+    server_start(&server);
+    assert_database_answers(server.port, "");
+    server_stop(&server);
+}
+
+static void find__not_the_protocol__database_answers(void **state)
+{
+    struct bad_server server = {.answer = "HTTP/1.1 400 Bad Request\r\n\r\n"};
+
+    (void)state;
+    server_start(&server);
+    assert_database_answers(server.port, "");
+    server_stop(&server);
+}
+
+static void find__password_refused__database_answers(void **state)
+{
+    struct bad_server server = {.answer = "-WRONGPASS invalid username-password pair\r\n"};
+
+    (void)state;
+    server_start(&server);
+    assert_database_answers(server.port, ":password@");
+    server_stop(&server);
+}
+
+static void new__no_url__is_what_stands_behind(void **state)
+{
+    struct counting_catalogue behind = counting_catalogue_of("COST_BASED", true);
+    struct uex_config config = {.redis_url = (char *)(uintptr_t) ""};
+    struct uex_cache_counts counts;
+
+    (void)state;
+    assert_ptr_equal(uex_redis_catalogue_new(&config, &behind.catalogue), &behind.catalogue);
+    uex_redis_catalogue_counts(&behind.catalogue, &counts);
+    assert_int_equal(counts.hits + counts.misses + counts.failures, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(find__nobody_listens__database_answers),
+        cmocka_unit_test(find__server_says_nothing__database_answers),
+        cmocka_unit_test(find__server_closes__no_signal_and_database_answers),
+        cmocka_unit_test(find__server_drips__ends_by_the_bound),
+        cmocka_unit_test(find__not_the_protocol__database_answers),
+        cmocka_unit_test(find__password_refused__database_answers),
+        cmocka_unit_test(new__no_url__is_what_stands_behind),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
