@@ -48,7 +48,7 @@ UEX_MUST_CHECK enum uex_error uex_kafka_judge_property(const char *name, const c
 /* A line in `problems` for each property of the configuration that librdkafka does not know, whose value it refuses,
  * that needs a callback, or that the programs set themselves; and for sets that do not fit together (the handles of all
  * roles are made once, without reaching anything). UEX_CONFIG if there is any. */
-UEX_MUST_CHECK enum uex_error uex_kafka_check_properties(const struct uex_config *config, struct uex_buffer *problems);
+enum uex_error uex_kafka_check_properties(const struct uex_config *config, struct uex_buffer *problems);
 
 /* Wait until a broker answers. UEX_KAFKA_UNAVAILABLE after `timeout_ms`, UEX_CANCELLED. */
 UEX_MUST_CHECK enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const struct uex_cancel *cancel,

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/scheduler/lag.h — the lag gate: a run begins when those who read the results have kept up. */
+#ifndef EXPORT_SCHEDULER_LAG_H
+#define EXPORT_SCHEDULER_LAG_H
+
+#include "kafka/client.h"
+
+/* How many records of `topic` the consumer group has not committed yet; where it committed nothing, all that are there.
+ * The end of a partition is the last stable offset, because that is how far a read_committed consumer can come.
+ * `handle`: UEX_KAFKA_ADMIN. */
+UEX_MUST_CHECK enum uex_error uex_lag_of(rd_kafka_t *handle, const char *group, const char *topic, int64_t timeout_ms,
+                                         int64_t *lag, struct uex_fault *fault);
+
+/* Wait while schedule.lag_group lags more than schedule.lag_max on topics.result. UEX_OK at once when the gate is off;
+ * UEX_TIMEOUT after schedule.lag_wait; UEX_CANCELLED. */
+UEX_MUST_CHECK enum uex_error uex_lag_wait(rd_kafka_t *handle, const struct uex_config *config,
+                                           const struct uex_cancel *cancel, struct uex_fault *fault);
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/scheduler/send.h — one command per group, all of them in one Kafka transaction. */
+#ifndef EXPORT_SCHEDULER_SEND_H
+#define EXPORT_SCHEDULER_SEND_H
+
+#include "kafka/client.h"
+#include "scheduler/groups.h"
+
+/* How long the transaction may take; a scheduler that died in the middle holds back the readers of the command topic
+ * for so long, or until the next one starts. */
+#define UEX_SEND_TRANSACTION_MS 120000
+
+struct uex_send_result {
+    uint64_t sent;
+    bool fenced; /* another scheduler took over: nothing of ours was sent */
+    int64_t duration_ms;
+};
+
+/* Send the commands of all groups of `list` to topics.command, each to the partition that murmur2 of its key says. The
+ * transactional id is "<kafka.group.id>-scheduler", so of two schedulers the one that started last goes on. A
+ * transaction that must be aborted is begun anew, three times in all. UEX_OK also when fenced; UEX_CANCELLED: aborted
+ * because of `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything was sent; UEX_TIMEOUT: how it
+ * ended is not known (the same run can be sent again). */
+UEX_MUST_CHECK enum uex_error uex_send_commands(const struct uex_config *config, const struct uex_run *run,
+                                                const struct uex_group_list *list, const struct uex_cancel *cancel,
+                                                struct uex_send_result *result, struct uex_fault *fault);
+#endif
