@@ -307,7 +307,7 @@ static enum uex_error send_step(void *context)
     struct retrying *retrying = context;
 
     retrying->result = uex_s3_send(retrying->client, retrying->request, retrying->response, retrying->fault);
-    retrying->send_count += retrying->response->went_out ? 1 : 0;
+    retrying->send_count += retrying->response->went_out;
     /* Only this error is repeated here: a lost race is not the same request's to mend. */
     return retrying->result == UEX_STORE_UNAVAILABLE ? UEX_STORE_UNAVAILABLE : UEX_OK;
 }

@@ -51,8 +51,9 @@ struct uex_s3_request {
 
 /* What came back. uex_s3_response_clear() frees; each uex_s3_send() begins with an empty one. */
 struct uex_s3_response {
-    long status;                 /* 0: no answer */
-    bool went_out;               /* the request was sent at least in part, so the server may have acted on it */
+    long status;       /* 0: no answer */
+    unsigned went_out; /* times that the request was sent at least in part (libcurl repeats it itself when a kept
+                          connection turns out to be dead), so the server may have acted on it */
     char code[UEX_S3_CODE_SIZE]; /* of <Error> in an answer of 300 and above; "" */
     char request_id[UEX_S3_CODE_SIZE];
     char bucket_region[UEX_S3_CODE_SIZE];

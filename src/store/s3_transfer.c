@@ -49,7 +49,7 @@ static int on_connected(void *context, char *peer_ip, char *local_ip, int peer_p
     (void)peer_port;
     (void)local_port;
     exchange->connected = true;
-    exchange->response->went_out = true;
+    exchange->response->went_out++;
     exchange->moved_at_ms = uex_monotonic_ms();
     return CURL_PREREQFUNC_OK;
 }

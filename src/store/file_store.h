@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/store/file_store.h — objects as files under a directory.
+ *
+ * An object is written to ".<name>.<random>.part" beside its place, synced, and linked there, create-only. Its metadata
+ * stand in "<name>.meta.json", which is there before the object is. Who publishes holds a lock (flock) on the
+ * directory, so that of two writers the metadata of the one who wins stays; where a file system has no such lock, the
+ * workers' own order (one lane per group) is what holds.
+ */
+#ifndef EXPORT_STORE_FILE_STORE_H
+#define EXPORT_STORE_FILE_STORE_H
+
+#include "store/object_meta.h"
+
+/* `directory` is an absolute path; it is copied. Touches nothing. */
+UEX_MUST_CHECK enum uex_error uex_file_store_new(const char *directory, struct uex_object_store **out,
+                                                 struct uex_fault *fault);
+
+/* The parts of it. */
+struct uex_file_store {
+    struct uex_object_store base; /* first: the store is handed out as this */
+    char *directory;
+};
+
+/* The error of a failed file operation, by errno, with a sentence. `missing` is what ENOENT means here. */
+enum uex_error uex_file_fail(const struct uex_file_store *store, struct uex_fault *fault, int error_number,
+                             const char *what, enum uex_error missing);
+
+/* Open the directory of `key` (made, with all above it, if `make`) and point `*name` to the key's last segment.
+ * UEX_NOT_FOUND: it is not there; UEX_STORE_BUCKET: the store's own directory is not there. The caller closes
+ * `*directory_fd`. */
+UEX_MUST_CHECK enum uex_error uex_file_open_directory(const struct uex_file_store *store, const char *key, bool make,
+                                                      int *directory_fd, const char **name, struct uex_fault *fault);
+
+/* "file:///directory/key" with "%25" for each percent sign. NULL: no memory. */
+UEX_MUST_CHECK char *uex_file_url(const struct uex_file_store *store, const char *key);
+
+/* "<before><name><after>" as a name in a directory; false if it is longer than a name can be. */
+#define UEX_FILE_NAME_SIZE 256
+UEX_MUST_CHECK bool uex_file_name(char out[UEX_FILE_NAME_SIZE], const char *before, const char *name,
+                                  const char *after);
+#define UEX_FILE_META_SUFFIX ".meta.json"
+#define UEX_FILE_PART_SUFFIX ".part"
+
+/* Write metadata into a new file `name` and sync it. */
+UEX_MUST_CHECK enum uex_error uex_file_meta_write(const struct uex_file_store *store, int directory_fd,
+                                                  const char *name, const struct uex_object_meta *meta,
+                                                  struct uex_fault *fault);
+/* Read the metadata file `name` into `facts`; one that is missing or cannot be read changes nothing: then the object
+ * is not ours. */
+void uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts);
+
+/* Take the lock of a directory, waiting for at most some seconds. UEX_CANCELLED; UEX_STORE_UNAVAILABLE: somebody holds
+ * it. It ends when the descriptor is closed. */
+UEX_MUST_CHECK enum uex_error uex_file_lock(const struct uex_file_store *store, int directory_fd,
+                                            struct uex_fault *fault);
+
+/* Members of the store, in file_writer.c. */
+enum uex_error uex_file_begin(struct uex_object_store *store, const char *key, struct uex_object_writer **out,
+                              struct uex_fault *fault);
+enum uex_error uex_file_write(struct uex_object_writer *writer, struct uex_bytes data, struct uex_fault *fault);
+void uex_file_set_tags(struct uex_object_writer *writer, const struct uex_object_tags *tags);
+enum uex_error uex_file_commit(struct uex_object_writer *writer, uint64_t row_count, struct uex_object_facts *facts,
+                               struct uex_fault *fault);
+void uex_file_abort(struct uex_object_writer *writer);
+#endif

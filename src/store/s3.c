@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "export/backoff.h"
+#include "store/s3_store.h"
+
+static void add_meta(void *context, const char *name, const char *value)
+{
+    struct uex_s3_write_headers *headers = context;
+    size_t at = headers->meta_count;
+
+    if (at == sizeof(headers->names) / sizeof(headers->names[0]))
+        return;
+    headers->meta_count++;
+    snprintf(headers->names[at], sizeof(headers->names[at]), "x-amz-meta-%s", name);
+    snprintf(headers->values[at], sizeof(headers->values[at]), "%s", value);
+    uex_s3_write_headers_add(headers, headers->names[at], headers->values[at]);
+}
+
+void uex_s3_write_headers_add(struct uex_s3_write_headers *headers, const char *name, const char *value)
+{
+    if (headers->count < UEX_S3_WRITE_HEADERS_MAX)
+        headers->items[headers->count++] = (struct uex_s3_header){.name = name, .value = value};
+}
+
+void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struct uex_config *config,
+                               const struct uex_object_meta *meta)
+{
+    *headers = (struct uex_s3_write_headers){0};
+    uex_s3_write_headers_add(headers, "content-type", UEX_OBJECT_CONTENT_TYPE);
+    if (config->s3_sse != NULL && config->s3_sse[0] != '\0')
+        uex_s3_write_headers_add(headers, "x-amz-server-side-encryption", config->s3_sse);
+    if (config->s3_sse_kms_key_id != NULL && config->s3_sse_kms_key_id[0] != '\0')
+        uex_s3_write_headers_add(headers, "x-amz-server-side-encryption-aws-kms-key-id", config->s3_sse_kms_key_id);
+    uex_object_meta_each(meta, add_meta, headers);
+}
+
+unsigned uex_s3_repetitions(const struct uex_s3_store *store)
+{
+    int64_t attempts = store->settings.config->retry_attempts;
+    return attempts < 0 ? 0 : (unsigned)(attempts > 100 ? 100 : attempts);
+}
+
+enum uex_error uex_s3_whole_key(const struct uex_s3_store *store, const char *key, char **out, struct uex_fault *fault)
+{
+    struct uex_buffer whole = {0};
+
+    if (!uex_object_key_valid(key))
+        return uex_fail(fault, UEX_INTERNAL, "an object key with empty or relative segments");
+    if (store->settings.url.prefix[0] != '\0')
+        uex_buffer_append_format(&whole, "%s/", store->settings.url.prefix);
+    uex_buffer_append_text(&whole, key);
+    if (uex_buffer_failed(&whole)) {
+        uex_buffer_clear(&whole);
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for an object key");
+    }
+    *out = (char *)whole.data; /* a buffer's data is a C string of its own */
+    return UEX_OK;
+}
+
+enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error, const struct uex_s3_request *request,
+                              struct uex_fault *fault)
+{
+    struct uex_s3_response response = {0};
+    struct uex_fault told = {0};
+    enum uex_error err = uex_s3_send(store->client, request, &response, &told);
+
+    uex_s3_response_clear(&response);
+    if (err == UEX_OK || err == UEX_NOT_FOUND || err == UEX_STORE_FAILED)
+        return error;
+    if (fault != NULL)
+        *fault = told;
+    return err;
+}
+
+/* Errors that an answer without a body leaves open: 400 and 403 stand for a dozen reasons. */
+static bool is_vague(enum uex_error error)
+{
+    return error == UEX_STORE_DENIED || error == UEX_STORE_FAILED || error == UEX_STORE_AUTH;
+}
+
+enum uex_error uex_s3_head(struct uex_s3_store *store, const char *whole_key, unsigned repetitions,
+                           struct uex_object_facts *facts, struct uex_fault *fault)
+{
+    static const struct uex_s3_header first_byte[] = {{.name = "range", .value = "bytes=0-0"}};
+    struct uex_s3_request request = {
+        .method = "HEAD", .key = whole_key, .cancel = store->base.cancel, .what = "an object"};
+    struct uex_s3_response response = {0};
+    enum uex_error err;
+
+    uex_object_facts_init(facts);
+    err = uex_s3_send_retrying(store->client, &request, repetitions, &response, NULL, fault);
+    if (err == UEX_OK) {
+        *facts = response.facts;
+    } else if (is_vague(err)) {
+        request.method = "GET";
+        request.headers = first_byte;
+        request.header_count = 1;
+        err = uex_s3_explain(store, err, &request, fault);
+        if (err == UEX_STORE_DENIED) /* S3 says 403, not 404, of an absent object to who may not list the bucket */
+            err = uex_fail(fault, err,
+                           "looking for an object in bucket %s is denied: s3:GetObject and s3:ListBucket "
+                           "are needed",
+                           store->settings.url.bucket);
+    }
+    uex_s3_response_clear(&response);
+    return err;
+}
+
+static char *url_of(const struct uex_s3_store *store, const char *whole_key)
+{
+    struct uex_buffer url = {0};
+
+    uex_buffer_append_format(&url, "s3://%s/%s", store->settings.url.bucket, whole_key);
+    if (uex_buffer_failed(&url))
+        uex_buffer_clear(&url);
+    return (char *)url.data;
+}
+
+static enum uex_error find(struct uex_object_store *base, const char *key, struct uex_object_facts *facts,
+                           struct uex_fault *fault)
+{
+    struct uex_s3_store *store = (struct uex_s3_store *)base;
+    char *whole = NULL;
+    enum uex_error err;
+
+    uex_object_facts_init(facts);
+    err = uex_s3_whole_key(store, key, &whole, fault);
+    if (err != UEX_OK)
+        return err;
+    err = uex_s3_head(store, whole, uex_s3_repetitions(store), facts, fault);
+    if (err == UEX_OK) {
+        facts->url = url_of(store, whole);
+        if (facts->url == NULL)
+            err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object's URL");
+    }
+    free(whole);
+    return err;
+}
+
+/* An object being read; what the sink has taken is not read again. */
+struct reading {
+    struct uex_s3_store *store;
+    const char *whole_key;
+    struct uex_sink sink;
+    uint64_t taken_bytes;
+    char etag[UEX_S3_ETAG_SIZE]; /* of the first answer: the rest must be of the same object */
+    struct uex_fault *fault;
+    enum uex_error result;
+};
+
+static enum uex_error take(void *context, struct uex_bytes data)
+{
+    struct reading *reading = context;
+    enum uex_error err = reading->sink.write(reading->sink.context, data);
+
+    if (err == UEX_OK)
+        reading->taken_bytes += data.size_bytes;
+    return err;
+}
+
+static enum uex_error read_step(void *context)
+{
+    struct reading *reading = context;
+    struct uex_s3_response response = {0};
+    char range[40];
+    snprintf(range, sizeof(range), "bytes=%" PRIu64 "-", reading->taken_bytes);
+    const struct uex_s3_header headers[] = {{.name = "range", .value = range},
+                                            {.name = "if-match", .value = reading->etag}};
+    bool resumes = reading->taken_bytes > 0;
+    const struct uex_s3_request request = {.method = "GET",
+                                           .key = reading->whole_key,
+                                           .headers = headers,
+                                           .header_count = !resumes                   ? 0
+                                                           : reading->etag[0] == '\0' ? 1
+                                                                                      : 2,
+                                           .sink = {.write = take, .context = reading},
+                                           .sink_status = resumes ? 206 : 200,
+                                           .cancel = reading->store->base.cancel,
+                                           .limit_ms = -1,
+                                           .what = "an object"};
+
+    reading->result = uex_s3_send(reading->store->client, &request, &response, reading->fault);
+    if (!resumes)
+        memcpy(reading->etag, response.etag, sizeof(reading->etag));
+    if (resumes && reading->result == UEX_OBJECT_EXISTS) /* HTTP 412 to If-Match */
+        reading->result = uex_fail(reading->fault, UEX_STORE_FAILED, "an object changed while it was read");
+    bool again = reading->result == UEX_STORE_UNAVAILABLE && response.sink_error == UEX_OK;
+    uex_s3_response_clear(&response);
+    return again ? UEX_STORE_UNAVAILABLE : UEX_OK;
+}
+
+static enum uex_error read_object(struct uex_object_store *base, const char *key, struct uex_sink sink,
+                                  struct uex_fault *fault)
+{
+    struct uex_s3_store *store = (struct uex_s3_store *)base;
+    struct reading reading = {.store = store, .sink = sink, .fault = fault};
+    char *whole = NULL;
+    enum uex_error err = uex_s3_whole_key(store, key, &whole, fault);
+
+    if (err != UEX_OK)
+        return err;
+    reading.whole_key = whole;
+    err = uex_step_retry(read_step, &reading, uex_s3_repetitions(store), base->cancel);
+    free(whole);
+    if (err == UEX_CANCELLED)
+        return uex_fail(fault, err, "GET of an object was given up");
+    return reading.result;
+}
+
+static enum uex_error remove_object(struct uex_object_store *base, const char *key, struct uex_fault *fault)
+{
+    struct uex_s3_store *store = (struct uex_s3_store *)base;
+    struct uex_s3_response response = {0};
+    struct uex_s3_request request = {.method = "DELETE", .cancel = base->cancel, .what = "an object"};
+    char *whole = NULL;
+    enum uex_error err = uex_s3_whole_key(store, key, &whole, fault);
+
+    if (err != UEX_OK)
+        return err;
+    request.key = whole;
+    err = uex_s3_send_retrying(store->client, &request, uex_s3_repetitions(store), &response, NULL, fault);
+    uex_s3_response_clear(&response);
+    free(whole);
+    return err == UEX_NOT_FOUND ? UEX_OK : err;
+}
+
+static void destroy(struct uex_object_store *base)
+{
+    struct uex_s3_store *store = (struct uex_s3_store *)base;
+
+    if (store == NULL)
+        return;
+    uex_task_thread_free(store->parts); /* first: it uses the client */
+    uex_s3_client_free(store->part_client);
+    uex_s3_client_free(store->client);
+    uex_s3_settings_clear(&store->settings);
+    free(store);
+}
+
+enum uex_error uex_s3_store_new(const struct uex_config *config, struct uex_object_store **out, struct uex_fault *fault)
+{
+    struct uex_s3_store *store = calloc(1, sizeof(*store));
+    enum uex_error err;
+
+    if (store == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
+    store->base = (struct uex_object_store){.prepare = uex_s3_prepare,
+                                            .probe = uex_s3_probe,
+                                            .find = find,
+                                            .read = read_object,
+                                            .abort_leftovers = uex_s3_abort_leftovers,
+                                            .remove = remove_object,
+                                            .begin = uex_s3_begin,
+                                            .write = uex_s3_write,
+                                            .set_tags = uex_s3_set_tags,
+                                            .commit = uex_s3_commit,
+                                            .abort = uex_s3_abort,
+                                            .destroy = destroy};
+    err = uex_s3_settings_init(&store->settings, config, fault);
+    if (err == UEX_OK && config->s3_ca_file != NULL && config->s3_ca_file[0] != '\0' &&
+        access(config->s3_ca_file, R_OK) != 0)
+        err = uex_fail(fault, UEX_CONFIG, "s3.ca_file cannot be read");
+    if (err == UEX_OK && (store->client = uex_s3_client_new(&store->settings)) == NULL)
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
+    if (err != UEX_OK) {
+        destroy(&store->base);
+        return err;
+    }
+    *out = &store->base;
+    return UEX_OK;
+}

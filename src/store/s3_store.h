@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/store/s3_store.h — what the files of the S3 store share. A store is its lane's thread's; only a part on its way
+ * runs on the task thread, with a client of its own. */
+#ifndef EXPORT_STORE_S3_STORE_H
+#define EXPORT_STORE_S3_STORE_H
+
+#include "store/object_meta.h"
+#include "store/s3_http.h"
+#include "store/task_thread.h"
+
+struct uex_s3_store {
+    struct uex_object_store base; /* first: the store is handed out as this */
+    struct uex_s3_settings settings;
+    struct uex_s3_client *client;
+    struct uex_s3_client *part_client; /* the task thread's; made with the first part */
+    struct uex_task_thread *parts;     /* the same */
+};
+
+/* Headers of a write: media type, encryption, metadata. */
+#define UEX_S3_WRITE_HEADERS_MAX 10
+struct uex_s3_write_headers {
+    struct uex_s3_header items[UEX_S3_WRITE_HEADERS_MAX];
+    size_t count;
+    char names[5][40]; /* "x-amz-meta-…" */
+    char values[5][80];
+    size_t meta_count;
+};
+void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struct uex_config *config,
+                               const struct uex_object_meta *meta);
+void uex_s3_write_headers_add(struct uex_s3_write_headers *headers, const char *name, const char *value);
+
+/* retry.attempts. */
+unsigned uex_s3_repetitions(const struct uex_s3_store *store);
+
+/* The whole key: the URL's prefix and `key`. UEX_INTERNAL: not a valid key, UEX_NO_MEMORY. `*out` is owned by the
+ * caller. */
+UEX_MUST_CHECK enum uex_error uex_s3_whole_key(const struct uex_s3_store *store, const char *key, char **out,
+                                               struct uex_fault *fault);
+
+/* HEAD of a whole key. UEX_NOT_FOUND: nothing there. facts->url stays NULL. */
+UEX_MUST_CHECK enum uex_error uex_s3_head(struct uex_s3_store *store, const char *whole_key, unsigned repetitions,
+                                          struct uex_object_facts *facts, struct uex_fault *fault);
+
+/* An answer to HEAD has no body, so it does not say whether the credentials or the rights are missing. Ask again with
+ * `request` (a GET) and return what that says, or `error` if it says nothing worse than that. */
+UEX_MUST_CHECK enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error,
+                                             const struct uex_s3_request *request, struct uex_fault *fault);
+
+/* Members of the store, in s3_bucket.c, s3_writer.c and s3_multipart.c. */
+enum uex_error uex_s3_prepare(struct uex_object_store *store, struct uex_fault *fault);
+enum uex_error uex_s3_probe(struct uex_object_store *store, struct uex_fault *fault);
+enum uex_error uex_s3_abort_leftovers(struct uex_object_store *store, const char *key, struct uex_fault *fault);
+enum uex_error uex_s3_begin(struct uex_object_store *store, const char *key, struct uex_object_writer **out,
+                            struct uex_fault *fault);
+enum uex_error uex_s3_write(struct uex_object_writer *writer, struct uex_bytes data, struct uex_fault *fault);
+void uex_s3_set_tags(struct uex_object_writer *writer, const struct uex_object_tags *tags);
+enum uex_error uex_s3_commit(struct uex_object_writer *writer, uint64_t row_count, struct uex_object_facts *facts,
+                             struct uex_fault *fault);
+void uex_s3_abort(struct uex_object_writer *writer);
+/* Forget which buckets were prepared. */
+void uex_s3_prepared_clear(void);
+
+/* The store of a config whose storage.url is s3://. */
+UEX_MUST_CHECK enum uex_error uex_s3_store_new(const struct uex_config *config, struct uex_object_store **out,
+                                               struct uex_fault *fault);
+#endif

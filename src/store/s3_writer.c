@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/s3_writer.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define WAIT_SLICE_MS 50
+#define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 300 bytes each */
+
+static uint8_t *buffer_map(void)
+{
+    void *memory = mmap(NULL, UEX_S3_PART_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void buffer_unmap(uint8_t **memory)
+{
+    if (*memory != NULL)
+        munmap(*memory, UEX_S3_PART_BYTES);
+    *memory = NULL;
+}
+
+static void writer_free(struct uex_s3_writer *writer)
+{
+    buffer_unmap(&writer->filling);
+    buffer_unmap(&writer->flying);
+    uex_buffer_clear(&writer->completion);
+    uex_digest_free(writer->base.digest);
+    free(writer->upload_id);
+    free(writer->whole_key);
+    free(writer);
+}
+
+enum uex_error uex_s3_begin(struct uex_object_store *base, const char *key, struct uex_object_writer **out,
+                            struct uex_fault *fault)
+{
+    struct uex_s3_writer *writer = calloc(1, sizeof(*writer));
+    enum uex_error err;
+
+    if (writer == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for an object");
+    writer->store = (struct uex_s3_store *)base;
+    writer->base.store = base;
+    writer->base.meta.row_count = UEX_UNKNOWN;
+    writer->completion.cap_bytes = COMPLETION_MAX_BYTES;
+    writer->base.digest = uex_digest_new();
+    writer->upload_id = calloc(1, UEX_S3_UPLOAD_ID_SIZE);
+    writer->filling = buffer_map();
+    if (writer->base.digest == NULL || writer->upload_id == NULL || writer->filling == NULL)
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object");
+    else
+        err = uex_s3_whole_key(writer->store, key, &writer->whole_key, fault);
+    if (err != UEX_OK) {
+        writer_free(writer);
+        return err;
+    }
+    *out = &writer->base;
+    return UEX_OK;
+}
+
+void uex_s3_set_tags(struct uex_object_writer *base, const struct uex_object_tags *tags)
+{
+    base->meta.tags = *tags;
+    base->meta.has_tags = true;
+}
+
+/* The thread and the client for parts, made for the first object that needs them. */
+static enum uex_error need_thread(struct uex_s3_store *store, struct uex_fault *fault)
+{
+    if (store->part_client == NULL)
+        store->part_client = uex_s3_client_new(&store->settings);
+    if (store->parts == NULL)
+        store->parts = uex_task_thread_new();
+    if (store->part_client == NULL || store->parts == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for uploading parts");
+    return UEX_OK;
+}
+
+/* Wait until the part on its way has arrived, and note its ETag. The part's own bounds end this. */
+static enum uex_error land(struct uex_s3_writer *writer, struct uex_fault *fault)
+{
+    if (!writer->part_is_flying)
+        return UEX_OK;
+    while (!uex_task_thread_wait(writer->store->parts, &writer->task, WAIT_SLICE_MS))
+        if (uex_cancel_requested(writer->store->base.cancel))
+            uex_cancel_request(&writer->stop);
+    writer->part_is_flying = false;
+    if (writer->part.result != UEX_OK) {
+        if (fault != NULL)
+            *fault = writer->part.fault;
+        return writer->part.result;
+    }
+    uex_buffer_append_format(&writer->completion, "<Part><PartNumber>%u</PartNumber><ETag>", writer->part.number);
+    uex_s3_xml_escape(&writer->completion, writer->part.etag);
+    uex_buffer_append_text(&writer->completion, "</ETag></Part>");
+    if (uex_buffer_failed(&writer->completion))
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the list of parts");
+    return UEX_OK;
+}
+
+/* Send what is filled as the next part, once the one before has arrived. */
+static enum uex_error send_part(struct uex_s3_writer *writer, struct uex_fault *fault)
+{
+    struct uex_s3_store *store = writer->store;
+    enum uex_error err = need_thread(store, fault);
+
+    if (err == UEX_OK && writer->upload_id[0] == '\0')
+        err = uex_s3_upload_create(store, writer->whole_key, &writer->base.meta, writer->upload_id,
+                                   &writer->stray_upload, fault);
+    if (err == UEX_OK)
+        err = land(writer, fault);
+    if (err != UEX_OK)
+        return err;
+    if (writer->part_count == UEX_S3_PARTS_MAX)
+        return uex_fail(fault, UEX_LIMIT, "an object has more than %d parts of 8 MiB", UEX_S3_PARTS_MAX);
+    if (writer->flying == NULL && (writer->flying = buffer_map()) == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a part");
+    uint8_t *empty = writer->flying;
+    writer->flying = writer->filling;
+    writer->filling = empty;
+    writer->part = (struct uex_s3_part){.client = store->part_client,
+                                        .whole_key = writer->whole_key,
+                                        .upload_id = writer->upload_id,
+                                        .number = ++writer->part_count,
+                                        .data = uex_bytes_of(writer->flying, writer->filling_bytes),
+                                        .cancel = &writer->stop,
+                                        .repetitions = uex_s3_repetitions(store)};
+    writer->filling_bytes = 0;
+    writer->task.run = uex_s3_part_run;
+    writer->task.context = &writer->part;
+    err = uex_task_thread_submit(store->parts, &writer->task);
+    if (err != UEX_OK)
+        return uex_fail(fault, err, "no thread for uploading parts");
+    writer->part_is_flying = true;
+    return UEX_OK;
+}
+
+enum uex_error uex_s3_write(struct uex_object_writer *base, struct uex_bytes data, struct uex_fault *fault)
+{
+    struct uex_s3_writer *writer = (struct uex_s3_writer *)base;
+
+    if (uex_cancel_requested(base->store->cancel))
+        return uex_fail(fault, UEX_CANCELLED, "writing an object was given up");
+    if (uex_digest_add(base->digest, data) != UEX_OK)
+        return uex_fail(fault, UEX_INTERNAL, "the digest of an object failed");
+    while (data.size_bytes > 0) {
+        /* A full part goes only when there is more: what fits one PUT needs no upload. */
+        if (writer->filling_bytes == UEX_S3_PART_BYTES) {
+            enum uex_error err = send_part(writer, fault);
+            if (err != UEX_OK)
+                return err;
+        }
+        size_t room = UEX_S3_PART_BYTES - writer->filling_bytes;
+        size_t size = data.size_bytes < room ? data.size_bytes : room;
+        memcpy(writer->filling + writer->filling_bytes, data.data, size);
+        writer->filling_bytes += size;
+        base->size_bytes += size;
+        data.data += size;
+        data.size_bytes -= size;
+    }
+    return UEX_OK;
+}
+
+/* Leave nothing in the store: stop the part on its way, then the upload (a part that arrives after the abort would
+ * stay), then what a lost answer to CreateMultipartUpload may have left. Best effort: the next attempt looks again. */
+static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
+{
+    struct uex_fault ignored;
+
+    if (writer->part_is_flying) {
+        uex_cancel_request(&writer->stop);
+        (void)land(writer, NULL);
+    }
+    if (abort_upload && writer->upload_id[0] != '\0')
+        (void)!uex_s3_upload_abort(writer->store, writer->whole_key, writer->upload_id, &ignored);
+    if (writer->stray_upload)
+        (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel, &ignored);
+}
+
+enum uex_error uex_s3_commit(struct uex_object_writer *base, uint64_t row_count, struct uex_object_facts *facts,
+                             struct uex_fault *fault)
+{
+    struct uex_s3_writer *writer = (struct uex_s3_writer *)base;
+    struct uex_buffer url = {0};
+    enum uex_error err = UEX_OK;
+
+    uex_object_facts_init(facts);
+    uex_buffer_append_format(&url, "s3://%s/%s", writer->store->settings.url.bucket, writer->whole_key);
+    if (uex_buffer_failed(&url))
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object's URL");
+    base->meta.row_count = row_count;
+    if (err == UEX_OK && uex_digest_finish(base->digest, base->meta.sha256) != UEX_OK)
+        err = uex_fail(fault, UEX_INTERNAL, "the digest of an object failed");
+    base->meta.has_sha256 = err == UEX_OK;
+    if (err == UEX_OK && writer->upload_id[0] == '\0') {
+        err = uex_s3_publish_put(writer, fault);
+    } else if (err == UEX_OK) {
+        err = send_part(writer, fault);
+        if (err == UEX_OK)
+            err = land(writer, fault);
+        /* Completing can take a while: the memory of the parts is not needed for it. */
+        buffer_unmap(&writer->filling);
+        buffer_unmap(&writer->flying);
+        if (err == UEX_OK)
+            err = uex_s3_publish_upload(writer, fault);
+    }
+    if (err == UEX_OK)
+        uex_object_facts_written(facts, (char *)url.data, &base->meta, base->size_bytes);
+    else
+        uex_buffer_clear(&url);
+    clean_up(writer, err != UEX_OK);
+    writer_free(writer);
+    return err;
+}
+
+void uex_s3_abort(struct uex_object_writer *base)
+{
+    struct uex_s3_writer *writer = (struct uex_s3_writer *)base;
+
+    if (writer == NULL)
+        return;
+    clean_up(writer, true);
+    writer_free(writer);
+}
