@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/job/runner.c — what a lane owns: database connection, cache, store, compressor. */
+#include "job/runner.h"
+
+#include "export/redis.h"
+
+#include <stdlib.h>
+
+#define APPLICATION_NAME "users-export"
+
+/* The catalogue over the connection, with the cache before it where there is one. */
+static struct uex_catalogue *catalogue_new(const struct uex_config *config, struct uex_postgres *postgres)
+{
+    struct uex_catalogue *database = uex_postgres_catalogue_new(postgres), *cached;
+
+    if (database == NULL)
+        return NULL;
+    cached = uex_redis_catalogue_new(config, database);
+    if (cached == NULL)
+        database->destroy(database);
+    return cached;
+}
+
+static enum uex_error fill(struct uex_job_runner *runner, struct uex_fault *fault)
+{
+    const struct uex_config *config = runner->config;
+    bool has_key = config->export_mask_key != NULL && config->export_mask_key[0] != '\0';
+    enum uex_error err =
+        uex_masks_parse(config->export_mask == NULL ? "" : config->export_mask, has_key, &runner->masks, fault);
+
+    if (err == UEX_OK)
+        err = uex_postgres_check_dsn(config->postgres_dsn, fault);
+    if (err == UEX_OK && config->redis_url != NULL)
+        err = uex_redis_check_url(config->redis_url, fault);
+    if (err == UEX_OK)
+        err = uex_object_store_new(config, &runner->store, fault);
+    if (err != UEX_OK)
+        return err;
+    runner->postgres = uex_postgres_new(config, APPLICATION_NAME);
+    runner->gzip = uex_gzip_new(config->export_compression_level);
+    if (runner->postgres != NULL)
+        runner->catalogue = catalogue_new(config, runner->postgres);
+    if (runner->catalogue == NULL || runner->gzip == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a lane");
+    return UEX_OK;
+}
+
+enum uex_error uex_job_runner_new(const struct uex_config *config, struct uex_spool_dir *dir,
+                                  struct uex_job_limits limits, struct uex_job_runner **out, struct uex_fault *fault)
+{
+    struct uex_job_runner *runner = calloc(1, sizeof(*runner));
+    enum uex_error err;
+
+    if (runner == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a lane");
+    runner->config = config;
+    runner->dir = dir;
+    runner->limits = limits;
+    err = fill(runner, fault);
+    if (err != UEX_OK) {
+        uex_job_runner_free(runner);
+        return err;
+    }
+    *out = runner;
+    return UEX_OK;
+}
+
+void uex_job_runner_free(struct uex_job_runner *runner)
+{
+    if (runner == NULL)
+        return;
+    if (runner->catalogue != NULL)
+        runner->catalogue->destroy(runner->catalogue);
+    uex_postgres_free(runner->postgres);
+    uex_gzip_free(runner->gzip);
+    if (runner->store != NULL)
+        runner->store->destroy(runner->store);
+    free(runner);
+}
+
+enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                    struct uex_fault *fault)
+{
+    enum uex_error err;
+
+    runner->store->cancel = cancel;
+    uex_postgres_set_cancel(runner->postgres, cancel);
+    err = uex_postgres_probe(runner->postgres, fault);
+    if (err == UEX_OK)
+        err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
+    if (err == UEX_OK)
+        err = runner->store->prepare(runner->store, fault);
+    if (err == UEX_OK)
+        runner->prepared = true;
+    runner->store->cancel = NULL;
+    uex_postgres_set_cancel(runner->postgres, NULL);
+    return err;
+}
+
+enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, struct uex_fault *fault)
+{
+    return uex_postgres_probe(runner->postgres, fault);
+}
+
+enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, struct uex_fault *fault)
+{
+    return runner->store->probe(runner->store, fault);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/job/runner.h — what the files of this module share: the runner and one run. */
+#ifndef EXPORT_JOB_RUNNER_H
+#define EXPORT_JOB_RUNNER_H
+
+#include "export/gzip.h"
+#include "export/job.h"
+#include "export/postgres.h"
+
+struct uex_job_runner {
+    const struct uex_config *config;
+    struct uex_spool_dir *dir; /* borrowed */
+    struct uex_job_limits limits;
+    struct uex_masks masks;
+    struct uex_postgres *postgres;
+    struct uex_catalogue *catalogue; /* over `postgres` */
+    struct uex_object_store *store;
+    struct uex_gzip *gzip;
+    bool prepared; /* the store was prepared */
+};
+
+/* One run. `out` collects what comes of it. */
+struct uex_job {
+    struct uex_job_runner *runner;
+    const char *group_id;
+    const char *command_id; /* NULL: an export to a sink */
+    const char *key;        /* of the object; NULL likewise */
+    const struct uex_cancel *cancel;
+    struct uex_job_progress *progress;
+    const struct uex_job_observer *observer;
+    struct uex_job_outcome *out;
+    bool compressing; /* the runner's compressor works for this run */
+    uint64_t batch_row_count;
+    int64_t batch_started_ms, stream_started_ms; /* monotonic */
+};
+
+/* src/job/stream.c: the rows of the group, counted as they pass. */
+
+/* Begin a stream and read its first row. UEX_END: the group is empty; nothing is to be destroyed then, nor after an
+ * error. */
+UEX_MUST_CHECK enum uex_error uex_job_rows_open(struct uex_job *job, bool usernames_only, struct uex_rows **rows,
+                                                struct uex_bytes *first);
+/* Count a row that was handled. */
+void uex_job_row_done(struct uex_job *job, uint64_t text_bytes);
+/* All rows were handled: the last batch is over. */
+void uex_job_rows_done(struct uex_job *job);
+/* Header, rows and the end of the gzip member into `sink`; `first` was read already. Errors of the sink come back as
+ * they are. */
+UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_rows *rows, struct uex_bytes first,
+                                                struct uex_sink sink);
+/* Repeat `pass`, which reads the rows from the beginning, while the database gives up in a way that passes: at most
+ * retry.attempts times more. */
+UEX_MUST_CHECK enum uex_error uex_job_repeat(struct uex_job *job, enum uex_error (*pass)(struct uex_job *job));
+
+/* The group is known to be active and of a known type; else the outcome's `skip` says why not. */
+UEX_MUST_CHECK enum uex_error uex_job_find_group(struct uex_job *job);
+/* src/job/file.c: a cost-based group's object. src/job/list.c: the messages of any other. Both set `skip` for an empty
+ * group. */
+UEX_MUST_CHECK enum uex_error uex_job_pass_file(struct uex_job *job);
+UEX_MUST_CHECK enum uex_error uex_job_pass_list(struct uex_job *job);
+/* src/job/announce.c: is the object of this command there? UEX_OK: yes, and `out` has its facts. UEX_NOT_FOUND: there
+ * is none. UEX_OBJECT_CONFLICT, UEX_OBJECT_BROKEN, errors of the store. */
+UEX_MUST_CHECK enum uex_error uex_job_announce(struct uex_job *job);
+/* src/job/outcome.c: as before the first attempt, but for the ids and times. */
+void uex_job_outcome_reset(struct uex_job_outcome *out);
+#endif
