@@ -41,6 +41,8 @@ struct uex_program {
     /* Writes the whole --help text instead of the one made from the above; `arguments` are those of the command line.
      * May be NULL. */
     void (*help)(struct uex_buffer *out, int argument_count, char *const *arguments);
+    /* Says the mistakes (one a line; empty: there are none, and the start goes on) instead of stderr. May be NULL. */
+    void (*say)(const struct uex_buffer *problems);
     bool takes_operands; /* words that are no flags are left to the program; otherwise they are a mistake */
     bool for_people;     /* an operators' tool: mistakes are plain lines, the log is text on a terminal */
 };
@@ -51,6 +53,9 @@ struct uex_program {
  * caller clears `config` in any case. */
 UEX_MUST_CHECK bool uex_program_start(const struct uex_program *program, int argc, char **argv,
                                       struct uex_config *config, int *operand_count, char **operands, int *exit_code);
+
+/* Is --help or --version among the arguments? */
+bool uex_program_asks(int argc, char **argv);
 
 /* Take the flags of the table out of `arguments` ("--run ID", "--run=ID"; "--" ends the flags and is taken out); what
  * is left stays in order and its count in `*argument_count`. A line in `problems` for each unknown flag, missing or

@@ -54,27 +54,37 @@ static void write_help(const struct uex_program *program, struct uex_buffer *out
                            "could not be reached within\nstartup.timeout; 4 --timeout ran out.\n");
 }
 
+/* The first --help or --version (NULL: neither is there); "--" ends the flags. */
+static const char *question(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return argv[i];
+    return NULL;
+}
+
+bool uex_program_asks(int argc, char **argv)
+{
+    return question(argc, argv) != NULL;
+}
+
 /* --help and --version are answered whatever else is wrong. */
 static bool answer_questions(const struct uex_program *program, int argc, char **argv)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--version") == 0) {
-            printf("%s %s\n", program->name, UEX_VERSION);
-            return true;
-        }
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            struct uex_buffer help = {0};
+    const char *asked = question(argc, argv);
+    struct uex_buffer text = {0};
 
-            if (program->help != NULL)
-                program->help(&help, argc - 1, argv + 1);
-            else
-                write_help(program, &help);
-            print(stdout, &help);
-            uex_buffer_clear(&help);
-            return true;
-        }
-    }
-    return false;
+    if (asked == NULL)
+        return false;
+    if (strcmp(asked, "--version") == 0)
+        uex_buffer_append_format(&text, "%s %s\n", program->name, UEX_VERSION);
+    else if (program->help != NULL)
+        program->help(&text, argc - 1, argv + 1);
+    else
+        write_help(program, &text);
+    print(stdout, &text);
+    uex_buffer_clear(&text);
+    return true;
 }
 
 /* Everything that can be said about the command line and the configuration, at once. */
@@ -123,7 +133,10 @@ bool uex_program_start(const struct uex_program *program, int argc, char **argv,
     format = program->for_people && isatty(STDERR_FILENO) ? UEX_LOG_TEXT : config->log_format;
     uex_log_setup(program->name, config->log_level, format);
     say_warnings(&warnings);
-    uex_program_say_problems(program, &problems);
+    if (program->say != NULL)
+        program->say(&problems);
+    else
+        uex_program_say_problems(program, &problems);
     if (err != UEX_OK && problems.size_bytes == 0)
         uex_log(UEX_LOG_ERROR, uex_error_sentence(err), UEX_STR("error", uex_error_code(err)));
     if (err != UEX_OK)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/ctl/output.h — what verbs print: a table for people, or JSON. Main thread only. */
+#ifndef EXPORT_CTL_OUTPUT_H
+#define EXPORT_CTL_OUTPUT_H
+
+#include "export/program.h"
+
+#define UEX_TABLE_COLUMNS_MAX 16
+
+/* The row of --output in a verb's options; its value goes through uex_output_format(). */
+#define UEX_OPTION_OUTPUT(value_)                                                                                      \
+    {                                                                                                                  \
+        "--output", "table|json", "for people (default), or one JSON document", (value_), NULL                         \
+    }
+
+enum uex_output { UEX_OUTPUT_TABLE, UEX_OUTPUT_JSON };
+
+/* NULL: table. UEX_CONFIG for anything else than table and json, said on stderr. */
+UEX_MUST_CHECK enum uex_error uex_output_format(const char *text, enum uex_output *out);
+
+struct uex_column_of_table {
+    const char *key;   /* in JSON */
+    const char *title; /* in the table; NULL: only in JSON */
+    bool is_json;      /* the cell is JSON already (a number, an object); false: text */
+};
+
+/* A row's cells stand in `cells` one behind the other, each with its zero byte. Zeroed but for the columns it is empty.
+ */
+struct uex_table {
+    const struct uex_column_of_table *columns;
+    size_t column_count;
+    struct uex_buffer cells;
+    size_t row_count;
+};
+/* Append a row: `cells` has column_count texts; NULL is empty in the table and null in JSON. */
+void uex_table_add(struct uex_table *table, const char *const *cells);
+/* Append the table as aligned text, or as a JSON array of objects. */
+void uex_table_write(const struct uex_table *table, enum uex_output format, struct uex_buffer *out);
+void uex_table_clear(struct uex_table *table);
+
+/* Print to stdout; false when that failed (said on stderr). */
+UEX_MUST_CHECK bool uex_output_print(const struct uex_buffer *text);
+/* "exportctl: …" on stderr. */
+void uex_output_complain(const char *format, ...) UEX_PRINTF(1, 2);
+/* The same for an error with its fault; returns the exit code for it. */
+int uex_output_fail(enum uex_error err, const struct uex_fault *fault);
+#endif

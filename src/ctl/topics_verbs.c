@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* topics check, topics create. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/options.h"
+#include "ctl/verbs.h"
+#include "kafka/topics.h"
+
+#define ASK_MS 15000
+#define REPLICATION_MAX 100
+
+/* An admin handle to a Kafka that answers. */
+static enum uex_error connect_admin(const struct uex_config *config, rd_kafka_t **out, struct uex_fault *fault)
+{
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_ADMIN, fault);
+
+    *out = conf == NULL ? NULL : uex_kafka_create(UEX_KAFKA_ADMIN, conf, fault);
+    if (*out == NULL)
+        return UEX_CONFIG;
+    return uex_kafka_wait(*out, config->startup_timeout_ms, &uex_program_cancel, fault);
+}
+
+static void write_findings(const struct uex_topic_findings *findings, enum uex_output format, struct uex_buffer *out)
+{
+    static const struct uex_column_of_table columns[] = {
+        {"topic", "TOPIC", false}, {"what", "WHAT", false},     {"expected", "EXPECTED", false},
+        {"found", "FOUND", false}, {"result", "RESULT", false}, {"mend", NULL, false},
+    };
+    static const char *const results[] = {
+        [UEX_TOPIC_GOOD] = "good", [UEX_TOPIC_WARNING] = "warning", [UEX_TOPIC_ERROR] = "error"};
+    struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
+
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct uex_topic_finding *item = &findings->items[i];
+        const char *const cells[] = {item->topic, item->what, item->expected, item->found, results[item->severity],
+                                     item->mend};
+
+        uex_table_add(&table, cells);
+    }
+    uex_table_write(&table, format, out);
+    uex_buffer_append_text(out, format == UEX_OUTPUT_JSON ? "\n" : "");
+    uex_table_clear(&table);
+}
+
+/* The commands that mend, each once. */
+static void write_mends(const struct uex_topic_findings *findings, struct uex_buffer *out)
+{
+    if (findings->error_count + findings->warning_count > 0)
+        uex_buffer_append_text(out, "\nThis mends it:\n");
+    for (size_t i = 0; i < findings->count; i++) {
+        const char *mend = findings->items[i].mend;
+        size_t earlier = 0;
+
+        while (mend != NULL && earlier < i &&
+               (findings->items[earlier].mend == NULL || strcmp(findings->items[earlier].mend, mend) != 0))
+            earlier++;
+        if (mend != NULL && earlier == i)
+            uex_buffer_append_format(out, "  %s\n", mend);
+    }
+}
+
+int uex_topics_check_run(const struct uex_config *config, int operand_count, char **operands)
+{
+    enum uex_output format = UEX_OUTPUT_TABLE;
+    struct uex_topic_findings findings = {0};
+    struct uex_buffer out = {0};
+    struct uex_fault fault = {0};
+    rd_kafka_t *admin = NULL;
+    enum uex_error err = UEX_OK;
+    int code = UEX_EXIT_FAILED;
+
+    (void)operand_count;
+    (void)operands;
+    if (uex_output_format(uex_ctl_options.output, &format) != UEX_OK)
+        return UEX_EXIT_USAGE;
+    err = connect_admin(config, &admin, &fault);
+    if (err == UEX_OK)
+        err = uex_topics_check(admin, config, ASK_MS, &findings, &fault);
+    if (err != UEX_OK) {
+        code = uex_output_fail(err, &fault);
+        goto done;
+    }
+    write_findings(&findings, format, &out);
+    if (format == UEX_OUTPUT_TABLE) {
+        write_mends(&findings, &out);
+        uex_buffer_append_format(&out, "\n%zu errors, %zu warnings\n", findings.error_count, findings.warning_count);
+    }
+    if (uex_output_print(&out) && findings.error_count == 0)
+        code = UEX_EXIT_DONE;
+done:
+    uex_topic_findings_clear(&findings);
+    uex_buffer_clear(&out);
+    uex_kafka_destroy(admin);
+    return code;
+}
+
+static void write_topic(struct uex_table *table, enum uex_output format, const struct uex_topic *topic,
+                        const struct uex_topic_created *created)
+{
+    struct uex_buffer settings = {0};
+    char partitions[16], replicas[16];
+    bool is_json = format == UEX_OUTPUT_JSON;
+    const char *result = created->error[0] != 0 ? created->error : created->created ? "created" : "was there";
+
+    snprintf(partitions, sizeof(partitions), "%" PRId32, topic->partition_count);
+    snprintf(replicas, sizeof(replicas), "%" PRId32, topic->replication_factor);
+    uex_buffer_append_text(&settings, is_json ? "{" : "");
+    for (size_t i = 0; i < topic->setting_count; i++)
+        uex_buffer_append_format(&settings, is_json ? "%s\"%s\": \"%s\"" : "%s%s=%s",
+                                 i == 0    ? ""
+                                 : is_json ? ", "
+                                           : " ",
+                                 topic->settings[i].name, topic->settings[i].value);
+    uex_buffer_append_text(&settings, is_json ? "}" : "");
+    if (created->created || created->error[0] != 0) {
+        const char *const cells[] = {topic->name, result, partitions, replicas, uex_buffer_text(&settings)};
+
+        uex_table_add(table, cells);
+    } else {
+        /* What it has is for `topics check` to say. */
+        const char *const cells[] = {topic->name, result, NULL, NULL, NULL};
+
+        uex_table_add(table, cells);
+    }
+    uex_buffer_clear(&settings);
+}
+
+static bool print_created(const struct uex_topic_plan *plan, const struct uex_topic_created *created,
+                          enum uex_output format)
+{
+    static const struct uex_column_of_table columns[] = {
+        {"topic", "TOPIC", false},      {"result", "RESULT", false},    {"partitions", "PARTITIONS", true},
+        {"replicas", "REPLICAS", true}, {"settings", "SETTINGS", true},
+    };
+    struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
+    struct uex_buffer out = {0};
+    bool printed = false;
+
+    for (size_t i = 0; i < plan->count; i++)
+        write_topic(&table, format, &plan->topics[i], &created[i]);
+    uex_table_write(&table, format, &out);
+    uex_buffer_append_text(&out, format == UEX_OUTPUT_JSON ? "\n" : "");
+    printed = uex_output_print(&out);
+    uex_buffer_clear(&out);
+    uex_table_clear(&table);
+    return printed;
+}
+
+static int create(const struct uex_config *config, int32_t partition_count, int32_t replication_factor,
+                  enum uex_output format)
+{
+    struct uex_topic_plan *plan = calloc(1, sizeof(*plan));
+    struct uex_topic_created *created = calloc(UEX_TOPICS_MAX, sizeof(*created));
+    struct uex_fault fault = {0};
+    rd_kafka_t *admin = NULL;
+    int code = UEX_EXIT_FAILED;
+    enum uex_error err = UEX_NO_MEMORY;
+
+    if (plan != NULL && created != NULL)
+        err = connect_admin(config, &admin, &fault);
+    if (err == UEX_OK) {
+        err = uex_topics_create(admin, config, partition_count, replication_factor, ASK_MS, plan, created, &fault);
+        if ((err == UEX_OK || (err == UEX_KAFKA && plan->count > 0)) && print_created(plan, created, format))
+            code = UEX_EXIT_DONE;
+    }
+    if (err != UEX_OK)
+        code = uex_output_fail(err, &fault);
+    uex_kafka_destroy(admin);
+    free(created);
+    free(plan);
+    return code;
+}
+
+int uex_topics_create_run(const struct uex_config *config, int operand_count, char **operands)
+{
+    enum uex_output format = UEX_OUTPUT_TABLE;
+    long partition_count = 0, replication_factor = 0;
+
+    (void)operand_count;
+    (void)operands;
+    if (uex_output_format(uex_ctl_options.output, &format) != UEX_OK ||
+        uex_option_number("--partitions", uex_ctl_options.partitions, 1, UEX_PARTITIONS_MAX, 0, &partition_count) !=
+            UEX_OK ||
+        uex_option_number("--replication-factor", uex_ctl_options.replication_factor, 1, REPLICATION_MAX, 0,
+                          &replication_factor) != UEX_OK)
+        return UEX_EXIT_USAGE;
+    return create(config, (int32_t)partition_count, (int32_t)replication_factor, format);
+}

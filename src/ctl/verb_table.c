@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs, one row each, with their flags. */
+#include "ctl/checks.h"
+#include "ctl/options.h"
+#include "ctl/verbs.h"
+
+static const struct uex_option output_only[] = {UEX_OPTION_OUTPUT(&uex_ctl_options.output), {0}};
+
+static const struct uex_option topics_create[] = {
+    {"--partitions", "N", "of topics that are made; default: as the command topic has, else 12",
+     &uex_ctl_options.partitions, NULL},
+    {"--replication-factor", "N", "of topics that are made; default: 3, or as many as there are brokers",
+     &uex_ctl_options.replication_factor, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+
+const struct uex_verb uex_verbs[] = {
+    {.name = "config check",
+     .summary = "Checks the whole configuration, touching nothing.",
+     .options = output_only,
+     .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
+     .check = uex_check_all,
+     .say = uex_config_check_say,
+     .run = uex_config_check_run},
+    {.name = "config show",
+     .summary = "Shows every setting, its value and where it was set; secrets only as set or not.",
+     .options = output_only,
+     .run = uex_config_show_run},
+    {.name = "topics check",
+     .summary = "Compares the topics and their settings with what the programs need; exit code 1 on errors.",
+     .options = output_only,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_topics_check_run},
+    {.name = "topics create",
+     .summary = "Makes the topics that are missing, with their settings; leaves the others as they are.",
+     .options = topics_create,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_topics_create_run},
+    {0}};

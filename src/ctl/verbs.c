@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verbs.h"
+
+#include <stdio.h>
+
+int uex_verb_word_count(const struct uex_verb *verb)
+{
+    return strchr(verb->name, ' ') == NULL ? 1 : 2;
+}
+
+/* Does this flag take the next argument as its value, wherever it stands? */
+static bool takes_next(const char *argument)
+{
+    if (strncmp(argument, "--", 2) != 0 || strchr(argument, '=') != NULL)
+        return false;
+    return strchr(argument, '.') != NULL || strcmp(argument, "--config") == 0 || strcmp(argument, "--output") == 0 ||
+           strcmp(argument, "--profile") == 0;
+}
+
+/* The index of the first word at or behind `from` that is no flag; `count` if there is none. */
+static int next_word(int from, int count, char *const *arguments)
+{
+    int i = from;
+
+    while (i < count && arguments[i][0] == '-')
+        i += takes_next(arguments[i]) ? 2 : 1;
+    return i < count ? i : count;
+}
+
+static bool is_named(const struct uex_verb *verb, const char *first, const char *second)
+{
+    size_t length = strcspn(verb->name, " ");
+
+    if (strlen(first) != length || strncmp(verb->name, first, length) != 0)
+        return false;
+    return verb->name[length] == 0 || (second != NULL && strcmp(verb->name + length + 1, second) == 0);
+}
+
+const struct uex_verb *uex_verb_find(const struct uex_verb *verbs, int argument_count, char *const *arguments,
+                                     const char **first_word)
+{
+    int first = next_word(0, argument_count, arguments);
+    int second = first == argument_count ? first : next_word(first + 1, argument_count, arguments);
+
+    *first_word = first == argument_count ? NULL : arguments[first];
+    for (const struct uex_verb *verb = verbs; *first_word != NULL && verb->name != NULL; verb++)
+        if (is_named(verb, *first_word, second == argument_count ? NULL : arguments[second]))
+            return verb;
+    return NULL;
+}
+
+static void help_of_one(const struct uex_verb *verb, struct uex_buffer *out)
+{
+    uex_buffer_append_format(out, "Usage: exportctl %s%s%s [OPTION…]\n\n%s\n\nOptions:\n", verb->name,
+                             verb->operands == NULL ? "" : " ", verb->operands == NULL ? "" : verb->operands,
+                             verb->summary);
+    uex_options_help(verb->options, out);
+}
+
+void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, const char *first_word,
+                   struct uex_buffer *out)
+{
+    size_t before_bytes = 0;
+    char name[80];
+
+    if (verb != NULL) {
+        help_of_one(verb, out);
+        return;
+    }
+    uex_buffer_append_text(out, "Usage: exportctl VERB [OPTION…]\n\nThe operators' tool of users-export.\n\nVerbs:\n");
+    before_bytes = out->size_bytes;
+    for (int pass = 0; pass < 2 && out->size_bytes == before_bytes; pass++) {
+        for (verb = verbs; verb->name != NULL; verb++) {
+            size_t length = strcspn(verb->name, " ");
+
+            /* First those that begin with the word; where there is none, all. */
+            if (pass == 0 && first_word != NULL &&
+                (strlen(first_word) != length || strncmp(verb->name, first_word, length) != 0))
+                continue;
+            snprintf(name, sizeof(name), "%s%s%s", verb->name, verb->operands == NULL ? "" : " ",
+                     verb->operands == NULL ? "" : verb->operands);
+            uex_buffer_append_format(out, "  %-28s %s\n", name, verb->summary);
+        }
+    }
+    uex_buffer_append_text(out, "\n`exportctl VERB --help` tells the options of a verb.\n\nSettings, each also as "
+                                "EXPORT_SECTION_KEY in the environment or in the file of --config FILE or "
+                                "EXPORT_CONFIG:\n");
+    uex_config_help(out);
+    uex_buffer_append_text(out,
+                           "\nExit codes: 0 done; 1 the work failed; 2 wrong usage or configuration; 3 a dependency "
+                           "could not be reached within\nstartup.timeout; 4 --timeout ran out.\n");
+}

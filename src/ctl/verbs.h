@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/ctl/verbs.h — what exportctl can do: one row for each verb; the command line and --help come from the table. */
+#ifndef EXPORT_CTL_VERBS_H
+#define EXPORT_CTL_VERBS_H
+
+#include "export/program.h"
+
+struct uex_verb {
+    const char *name;     /* one word, or two with a space: "topics check" */
+    const char *operands; /* "GROUP…"; NULL: the verb takes none */
+    const char *summary;  /* one sentence */
+    const struct uex_option *options;
+    unsigned needs;                                                              /* enum uex_config_need */
+    void (*check)(const struct uex_config *config, struct uex_buffer *problems); /* as in struct uex_program */
+    void (*say)(const struct uex_buffer *problems);                              /* as in struct uex_program */
+    /* Do it; returns the exit code. `operands` are the words behind the verb. */
+    int (*run)(const struct uex_config *config, int operand_count, char **operands);
+};
+
+/* Ends with a zeroed row. */
+extern const struct uex_verb uex_verbs[];
+
+/* The verb that the arguments name, NULL if none. Settings, --config and --output may stand before it. `*first_word` is
+ * the first word that is no flag (NULL: there is none), for the complaint. */
+const struct uex_verb *uex_verb_find(const struct uex_verb *verbs, int argument_count, char *const *arguments,
+                                     const char **first_word);
+/* How many words the verb's name has. */
+int uex_verb_word_count(const struct uex_verb *verb);
+/* --help: of the verb, of the verbs that begin with `first_word`, or of all. */
+void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, const char *first_word,
+                   struct uex_buffer *out);
+
+int uex_config_check_run(const struct uex_config *config, int operand_count, char **operands);
+void uex_config_check_say(const struct uex_buffer *problems);
+int uex_config_show_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_topics_check_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_topics_create_run(const struct uex_config *config, int operand_count, char **operands);
+#endif
