@@ -19,6 +19,7 @@
 
 #define VALUE_MAX_BYTES ((size_t)4096) /* of one text; the rest is cut */
 #define LINE_CAP_BYTES ((size_t)512 << 10)
+#define AGAIN_MAX 100 /* how often a descriptor may say "ready" and then "not now" */
 #define STALL_MS 5000 /* how long a reader of stderr may hold the program up before lines are dropped */
 
 static struct {
@@ -192,6 +193,8 @@ static void build_line(struct uex_buffer *line, enum uex_log_level level, const 
 /* All of the line, or as much as stderr takes. Each wait is bounded; a reader that is gone is nobody's fault. */
 static bool write_bounded(struct uex_bytes line, int wait_ms)
 {
+    int again_count = 0;
+
     while (line.size_bytes > 0) {
         struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
         int found = poll(&ready, 1, wait_ms);
@@ -201,8 +204,11 @@ static bool write_bounded(struct uex_bytes line, int wait_ms)
         if (found <= 0)
             return false;
         ssize_t written = write(STDERR_FILENO, line.data, line.size_bytes);
-        if (written < 0 && (errno == EINTR || errno == EAGAIN))
+        if (written < 0 && (errno == EINTR || errno == EAGAIN)) {
+            if (++again_count > AGAIN_MAX)
+                return false;
             continue;
+        }
         if (written < 0)
             return true; /* closed or broken: nothing to be held up by */
         line.data += written;
@@ -251,10 +257,23 @@ static void write_line(struct uex_bytes line)
     (void)pthread_mutex_unlock(&LOG.lock);
 }
 
+/* The line that stands for one that could not be built. */
+static void write_without_memory(void)
+{
+    char time_text[UEX_TIME_TEXT_SIZE], line[192];
+
+    uex_time_format(uex_wall_ms(), time_text);
+    (void)snprintf(line, sizeof(line),
+                   LOG.format == UEX_LOG_TEXT ? "%s ERROR %s: a log line was lost: no memory\n"
+                                              : "{\"time\":\"%s\",\"level\":\"error\",\"program\":\"%s\","
+                                                "\"message\":\"a log line was lost: no memory\"}\n",
+                   time_text, LOG.program);
+    write_line(uex_bytes_of_text(line));
+}
+
 void uex_log_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
                    size_t field_count)
 {
-    static const char NO_MEMORY[] = "{\"level\":\"error\",\"message\":\"a log line was lost: no memory\"}\n";
     struct uex_buffer line = {.cap_bytes = LINE_CAP_BYTES};
     int saved_errno = errno;
 
@@ -262,7 +281,7 @@ void uex_log_write(enum uex_log_level level, const char *message, const struct u
         return;
     build_line(&line, level, message == NULL ? "" : message, fields, field_count);
     if (uex_buffer_failed(&line))
-        write_line(uex_bytes_of_text(NO_MEMORY));
+        write_without_memory();
     else
         write_line(uex_buffer_bytes(&line));
     uex_buffer_clear(&line);

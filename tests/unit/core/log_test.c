@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -202,6 +203,38 @@ static void log__text_format__is_readable_and_one_line(void **state)
                                    "q=\"a=\\\"b\\\"\" rows=5 late=true at=1970-01-01T00:00:00.000Z\n");
 }
 
+static void *log_many(void *context)
+{
+    for (int i = 0; i < 200; i++)
+        uex_log(UEX_LOG_INFO, "many", UEX_STR("thread", context), UEX_INT("line", i));
+    return NULL;
+}
+
+static void log__several_threads__lines_do_not_mix(void **state)
+{
+    static const char *const NAMES[] = {"a", "bb", "ccc", "dddd"};
+    pthread_t threads[4];
+    int line_count = 0;
+
+    (void)state;
+    capture_begin();
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, log_many, (void *)(uintptr_t)NAMES[i]), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    char *rest = NULL, *text = strdup(capture_end());
+    for (char *next = strtok_r(text, "\n", &rest); next != NULL; next = strtok_r(NULL, "\n", &rest)) {
+        cJSON *line = cJSON_Parse(next);
+
+        assert_non_null(line);
+        assert_true(strlen(string_of(line, "thread")) > 0);
+        cJSON_Delete(line);
+        line_count++;
+    }
+    free(text);
+    assert_int_equal(line_count, 800);
+}
+
 static void log__errno__is_kept(void **state)
 {
     (void)state;
@@ -309,6 +342,7 @@ int main(void)
         cmocka_unit_test_setup(log_format__percent_and_numbers__is_the_message, setup),
         cmocka_unit_test_setup(log__below_the_least_level__writes_nothing, setup),
         cmocka_unit_test_setup(log__text_format__is_readable_and_one_line, setup),
+        cmocka_unit_test_setup(log__several_threads__lines_do_not_mix, setup),
         cmocka_unit_test_setup(log__errno__is_kept, setup),
         cmocka_unit_test_setup(log__reader_gone__neither_kills_nor_leaves_a_signal, setup),
         cmocka_unit_test_setup(log__stderr_closed__does_not_write_into_other_files, setup),
