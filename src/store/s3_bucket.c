@@ -52,11 +52,13 @@ static enum uex_error look(struct uex_s3_store *store, unsigned repetitions, str
     enum uex_error err = uex_s3_send_retrying(store->client, &request, repetitions, &response, NULL, fault);
 
     uex_s3_response_clear(&response);
-    if (err == UEX_STORE_DENIED || err == UEX_STORE_FAILED || err == UEX_STORE_AUTH) {
+    /* A 404 too: versitygw answers so to an access key that it does not know. */
+    if (err == UEX_NOT_FOUND || err == UEX_STORE_DENIED || err == UEX_STORE_FAILED || err == UEX_STORE_AUTH) {
         request.method = "GET";
         request.params = list_one;
         request.param_count = 2;
-        err = uex_s3_explain(store, err, &request, fault);
+        enum uex_error told = uex_s3_explain(store, err, &request, fault);
+        err = err == UEX_NOT_FOUND && told == UEX_STORE_BUCKET ? UEX_NOT_FOUND : told;
     }
     /* A key that may write objects but not see the bucket is all that an export needs. */
     return err == UEX_STORE_DENIED ? UEX_OK : err;
