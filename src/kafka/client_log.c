@@ -47,12 +47,12 @@ bool uex_kafka_log_allowed(const char *kind, int64_t now_ms, uint64_t *suppresse
     return allowed;
 }
 
+/* librdkafka calls every lost connection an error and every fenced producer an emergency. Both are mended, or said with
+ * their ids by whoever got the error from the call that failed: here they are warnings. */
 static enum uex_log_level level_of(int syslog_level)
 {
-    if (syslog_level <= LOG_CRIT)
-        return UEX_LOG_ERROR;
     if (syslog_level <= LOG_WARNING)
-        return UEX_LOG_WARN; /* LOG_ERR too: librdkafka gives it to every lost connection, and repairs it itself */
+        return UEX_LOG_WARN;
     return syslog_level <= LOG_NOTICE ? UEX_LOG_INFO : UEX_LOG_DEBUG;
 }
 
@@ -86,9 +86,8 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
     snprintf(text, sizeof(text), "%s", reason == NULL ? "" : reason);
     if (is_fatal)
         code = rd_kafka_fatal_error(handle, text, sizeof(text));
-    /* A fatal error is said by whoever gets it from the call that failed, with its ids; this is the short word. */
     say(UEX_LOG_WARN, rd_kafka_err2name((rd_kafka_resp_err_t)code),
-        is_fatal ? "a Kafka client cannot go on and is made anew" : "Kafka client", text);
+        is_fatal ? "a Kafka client cannot go on" : "Kafka client", text);
 }
 
 void uex_kafka_log_install(rd_kafka_conf_t *conf)

@@ -87,6 +87,16 @@ enum uex_error uex_groups_read(const struct uex_config *config, int64_t timeout_
     return err != UEX_OK && uex_cancel_requested(cancel) ? UEX_CANCELLED : err;
 }
 
+bool uex_run_id_valid(struct uex_bytes run_id)
+{
+    size_t character_count = 0;
+
+    for (size_t i = 0; i < run_id.size_bytes; i++)
+        character_count += (run_id.data[i] & 0xc0) != 0x80;
+    /* The rule for group ids but for the length. */
+    return uex_group_id_valid(run_id) && character_count <= UEX_RUN_ID_MAX_CHARACTERS;
+}
+
 void uex_run_command(const struct uex_run *run, const char *group_id, struct uex_buffer *value)
 {
     struct uex_command command = {.group_id = (char *)(uintptr_t)group_id,

@@ -31,6 +31,9 @@ UEX_MUST_CHECK enum uex_error uex_groups_read(const struct uex_config *config, i
                                               const struct uex_cancel *cancel, struct uex_group_list *list,
                                               struct uex_fault *fault);
 
+/* May a run be called so? 1 to 64 characters of UTF-8, no control characters. */
+bool uex_run_id_valid(struct uex_bytes run_id);
+
 /* What the commands of a run have in common. */
 struct uex_run {
     const char *run_id;

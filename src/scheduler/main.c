@@ -5,7 +5,6 @@
 
 #include "export/postgres.h"
 #include "export/program.h"
-#include "export/text.h"
 #include "scheduler/lag.h"
 #include "scheduler/send.h"
 
@@ -137,8 +136,8 @@ static int name_run(const struct uex_config *config, const char *given, char *ru
         uex_log(UEX_LOG_ERROR, "the run has no name", UEX_STR("detail", fault.text));
         return UEX_EXIT_USAGE;
     }
-    if (text.size_bytes > UEX_RUN_ID_MAX_BYTES || !uex_group_id_valid(text)) {
-        uex_log(UEX_LOG_ERROR, "--run: allowed are 1 to 64 bytes of UTF-8 without control characters");
+    if (!uex_run_id_valid(text)) {
+        uex_log(UEX_LOG_ERROR, "--run: allowed are 1 to 64 characters of UTF-8, no control characters");
         return UEX_EXIT_USAGE;
     }
     memcpy(run_id, given, text.size_bytes + 1);
