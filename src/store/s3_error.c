@@ -23,6 +23,7 @@ static const struct {
     {"XAmzContentSHA256Mismatch", UEX_STORE_UNAVAILABLE},
     /* who we are */
     {"InvalidAccessKeyId", UEX_STORE_AUTH},
+    {"XAdminUserNotFound", UEX_STORE_AUTH}, /* versitygw, with HTTP 404 */
     {"SignatureDoesNotMatch", UEX_STORE_AUTH},
     {"ExpiredToken", UEX_STORE_AUTH},
     {"InvalidToken", UEX_STORE_AUTH},
