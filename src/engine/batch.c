@@ -29,7 +29,8 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
     position = &batch->positions[batch->position_count++];
     position->source = source;
     position->partition = partition;
-    position->count_mark =
+    uex_starts_to_commit(engine, uex_engine_slot(engine, source, partition), &position->marks);
+    position->marks.partition_count =
         engine->partitions[partition].mixed || !engine->partitions[partition].restored ? 0 : engine->partition_count;
     position->window = uex_engine_slot(engine, source, partition)->window;
     return position;
@@ -99,19 +100,23 @@ static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_d
     return true;
 }
 
-/* Slots whose position can move without an outcome: only transaction markers were left, or nothing was ever committed.
- */
+/* Only transaction markers were left, or nothing was ever committed. */
+static bool can_move(const struct uex_slot *slot)
+{
+    return slot->end_offset != UEX_OFFSET_NONE && slot->window.base != UEX_OFFSET_NONE &&
+           slot->window.base != slot->committed_base && slot->window.base == slot->window.next;
+}
+
+/* Slots whose position moves without an outcome, or whose marks must be committed. */
 static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *batch)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->partition_count; i++) {
             const struct uex_slot *slot = uex_engine_slot(engine, source, i);
 
-            if (!slot->assigned || !engine->partitions[i].restored || slot->end_offset == UEX_OFFSET_NONE ||
-                slot->window.base == UEX_OFFSET_NONE || slot->window.base == slot->committed_base ||
-                slot->window.base != slot->window.next)
-                continue;
-            (void)position_of(engine, batch, source, i);
+            if (slot->assigned && engine->partitions[i].restored &&
+                (can_move(slot) || uex_starts_need_commit(engine, slot)))
+                (void)position_of(engine, batch, source, i);
         }
     }
 }
@@ -277,7 +282,7 @@ rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engi
         struct uex_buffer metadata = {0};
 
         place->offset = position->window.base;
-        uex_window_encode(&position->window, position->count_mark, &metadata);
+        uex_window_encode(&position->window, &position->marks, &metadata);
         if (uex_buffer_failed(&metadata)) {
             uex_buffer_clear(&metadata);
             rd_kafka_topic_partition_list_destroy(list);

@@ -17,7 +17,7 @@
 struct uex_batch_position {
     size_t source;
     int32_t partition;
-    int32_t count_mark; /* the partition count for the metadata; 0: grown */
+    struct uex_marks marks;
     struct uex_window window;
 };
 

@@ -304,6 +304,8 @@ static void apply(struct committer *committer, enum end end)
 
         if (slot->assigned)
             slot->committed_base = batch->positions[i].window.base;
+        uex_starts_committed(engine, batch->positions[i].source, batch->positions[i].partition,
+                             &batch->positions[i].marks);
     }
     put_back(committer);
     engine->transaction_open = false;

@@ -51,6 +51,9 @@ struct uex_delivery {
     bool commit_alone; /* a transaction with it was refused: find out who it was */
     int refused_code;  /* librdkafka's code if a record of it was refused; the committer's thread */
     bool holds_group;  /* it is its group's running delivery */
+    bool suspect;      /* may have killed its worker: runs alone, its start committed before it is parsed */
+    bool start_committed;
+    unsigned openings; /* how often in a row it was running when a breaker opened */
     struct uex_cancel cancel;
     struct uex_job_progress progress;
     int64_t taken_at_ms; /* wall: when it was read */

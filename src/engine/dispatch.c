@@ -89,18 +89,16 @@ void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *part
     }
 }
 
-static struct uex_group_entry *pop_ready(struct uex_engine *engine)
+static void drop_ready(struct uex_engine *engine, struct uex_group_entry *entry, struct uex_group_entry *before)
 {
-    struct uex_group_entry *entry = engine->first_ready;
-
-    if (entry == NULL)
-        return NULL;
-    engine->first_ready = entry->next_ready;
-    if (engine->first_ready == NULL)
-        engine->last_ready = NULL;
+    if (before != NULL)
+        before->next_ready = entry->next_ready;
+    else
+        engine->first_ready = entry->next_ready;
+    if (engine->last_ready == entry)
+        engine->last_ready = before;
     entry->ready = false;
     entry->next_ready = NULL;
-    return entry;
 }
 
 static struct uex_delivery *pop_waiting(struct uex_group_entry *entry)
@@ -118,35 +116,77 @@ static struct uex_delivery *pop_waiting(struct uex_group_entry *entry)
     return delivery;
 }
 
-/* The next delivery that needs a job; duplicates on the way get their outcome at once. */
+static bool is_duplicate(const struct uex_group_entry *entry)
+{
+    return entry->memory != NULL &&
+           uex_group_memory_is_duplicate(entry->memory, entry->first_waiting->command.command_id);
+}
+
+static void skip_duplicate(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
+    delivery->outcome.skip = UEX_SKIP_DUPLICATE;
+    delivery->outcome.keeps_no_state = true;
+    uex_dispatch_submit(engine, delivery);
+}
+
+/* The next delivery that needs a job; duplicates on the way get their outcome at once, and what may not be started yet
+ * stays. */
 static struct uex_delivery *next_job(struct uex_engine *engine)
 {
-    struct uex_group_entry *entry = NULL;
+    struct uex_group_entry *before = NULL;
+    struct uex_group_entry *entry = engine->first_ready;
 
-    while ((entry = pop_ready(engine)) != NULL) {
-        struct uex_delivery *delivery = pop_waiting(entry);
+    while (entry != NULL) {
+        struct uex_group_entry *next = entry->next_ready;
+        struct uex_delivery *head = entry->first_waiting;
 
-        if (delivery == NULL) {
+        if (head == NULL) {
+            drop_ready(engine, entry, before);
             uex_group_table_release(&engine->groups, entry);
-            continue;
+        } else if (is_duplicate(entry)) {
+            drop_ready(engine, entry, before);
+            skip_duplicate(engine, pop_waiting(entry));
+        } else if (uex_starts_allowed(engine, uex_engine_slot(engine, head->source, head->partition), head->offset)) {
+            drop_ready(engine, entry, before);
+            return pop_waiting(entry);
+        } else {
+            before = entry;
         }
-        if (entry->memory == NULL || !uex_group_memory_is_duplicate(entry->memory, delivery->command.command_id))
-            return delivery;
-        delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
-        delivery->outcome.skip = UEX_SKIP_DUPLICATE;
-        delivery->outcome.keeps_no_state = true;
-        uex_dispatch_submit(engine, delivery);
+        entry = next;
     }
     return NULL;
 }
 
-struct uex_delivery *uex_dispatch_take(struct uex_engine *engine)
+/* While there are suspects nothing else starts, and each has the process to itself. */
+static struct uex_delivery *next_suspect(struct uex_engine *engine)
+{
+    struct uex_delivery *delivery = engine->first_suspect;
+
+    if (engine->running_count > 0 || !engine->partitions[delivery->partition].restored)
+        return NULL;
+    engine->first_suspect = delivery->next_in_group;
+    if (engine->first_suspect == NULL)
+        engine->last_suspect = NULL;
+    delivery->next_in_group = NULL;
+    engine->alone = delivery;
+    return delivery;
+}
+
+static struct uex_delivery *next_delivery(struct uex_engine *engine)
+{
+    if (engine->alone != NULL || engine->closing || uex_breaker_any_open(engine))
+        return NULL;
+    return engine->first_suspect != NULL ? next_suspect(engine) : next_job(engine);
+}
+
+static struct uex_delivery *wait_for_delivery(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = NULL;
 
     pthread_mutex_lock(&engine->lock);
     while (!engine->draining) {
-        delivery = next_job(engine);
+        delivery = next_delivery(engine);
         if (delivery != NULL)
             break;
         pthread_cond_wait(&engine->work_changed, &engine->lock);
@@ -156,9 +196,66 @@ struct uex_delivery *uex_dispatch_take(struct uex_engine *engine)
         engine->running_count++;
     }
     pthread_mutex_unlock(&engine->lock);
+    return delivery;
+}
+
+struct uex_delivery *uex_dispatch_take(struct uex_engine *engine)
+{
+    struct uex_delivery *delivery = wait_for_delivery(engine);
+
+    while (delivery != NULL && delivery->suspect && !uex_starts_begin_alone(engine, delivery))
+        delivery = wait_for_delivery(engine);
     if (delivery != NULL && engine->observer.taken != NULL)
         engine->observer.taken(engine->observer.context, delivery);
     return delivery;
+}
+
+/* Back to the front of where it was taken from. Locked. */
+static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_group_entry *entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+
+    delivery->state = UEX_DELIVERY_QUEUED;
+    delivery->holds_group = false;
+    if (entry != NULL)
+        entry->holder = NULL;
+    if (delivery->suspect || entry == NULL) {
+        delivery->start_committed = false; /* this start has ended, and nobody died */
+        uex_marks_set_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset,
+                             0);
+        engine->alone = NULL;
+        delivery->suspect = true;
+        delivery->next_in_group = engine->first_suspect;
+        engine->first_suspect = delivery;
+        if (engine->last_suspect == NULL)
+            engine->last_suspect = delivery;
+        return;
+    }
+    delivery->next_in_group = entry->first_waiting;
+    entry->first_waiting = delivery;
+    if (entry->last_waiting == NULL)
+        entry->last_waiting = delivery;
+    push_ready(engine, entry);
+}
+
+void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+{
+    bool adoptable = false;
+
+    if (++delivery->openings >= (unsigned)engine->config->retry_crashes) {
+        uex_dispatch_finish(engine, delivery, job); /* it was there each time: perhaps it is the cause */
+        return;
+    }
+    uex_job_outcome_clear(job);
+    pthread_mutex_lock(&engine->lock);
+    engine->running_count--;
+    adoptable = engine->has_assignment && delivery->epoch == engine->epoch && !uex_cancel_requested(&delivery->cancel);
+    if (adoptable)
+        put_back(engine, delivery);
+    else
+        uex_dispatch_release(engine, delivery); /* whoever gets the partition reads it again */
+    pthread_cond_broadcast(&engine->between);
+    pthread_mutex_unlock(&engine->lock);
 }
 
 void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery)
@@ -223,6 +320,10 @@ void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delive
             uex_group_table_release(&engine->groups, entry);
         }
     }
+    if (engine->alone == delivery) {
+        engine->alone = NULL;
+        pthread_cond_broadcast(&engine->work_changed);
+    }
     if (delivery->previous != NULL)
         delivery->previous->next = delivery->next;
     else
@@ -251,6 +352,8 @@ void uex_dispatch_drop_queued(struct uex_engine *engine)
 
     engine->first_ready = NULL;
     engine->last_ready = NULL;
+    engine->first_suspect = NULL;
+    engine->last_suspect = NULL;
     uex_group_table_filter(&engine->groups, forget_waiting, NULL);
     for (int32_t i = 0; i < engine->partition_count; i++) {
         engine->partitions[i].first_waiting = NULL;

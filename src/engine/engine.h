@@ -6,6 +6,9 @@
  *   rebalance.c  assignments: epochs, adoption and cancellation of what is under way (on the intake thread)
  *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
  *   dispatch.c   one lane per group at a time; lanes take deliveries here and bring back what came out
+ *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
+ *   starts.c     suspects: commands that may have killed a worker run alone
+ *   breaker.c    outages of the database and the store
  *   policy.c     from the facts of a job to the command's outcome
  *   committer.c  one thread: batches of outcomes, each batch one Kafka transaction
  *   batch.c      the records of an outcome
@@ -41,6 +44,12 @@ struct uex_slot {
     struct uex_delivery *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
     enum uex_hold hold;                          /* why the first of them waits */
     int64_t held_until_ms;                       /* wall: when to look again */
+    struct uex_marks marks;                      /* starts that are to be committed; see starts.c */
+    int64_t committed_until; /* commands below it may be started; UEX_OFFSET_NONE: the broker has no open mark of this
+                                epoch */
+    int64_t want_until;      /* what the next commit shall allow */
+    int64_t suspect_until;   /* unfinished commands below it were perhaps under way when a worker died */
+    bool starts_dirty;       /* marks have changed since the last commit */
     bool assigned;
     bool paused; /* told to librdkafka */
 };
@@ -54,6 +63,15 @@ struct uex_partition {
     bool needs_all;         /* its restore reads every partition of the state topic */
     int64_t state_next;     /* the state partition is read up to here */
     struct uex_delivery *first_waiting, *last_waiting; /* until the restore is done (linked by next_in_group) */
+};
+
+/* What an export depends on beside Kafka. While one of them fails for everybody no command is taken or charged. */
+enum uex_dependency { UEX_DEPENDENCY_DATABASE, UEX_DEPENDENCY_STORE, UEX_DEPENDENCY_COUNT, UEX_DEPENDENCY_NONE };
+
+struct uex_breaker {
+    bool open;
+    int64_t opened_ms; /* monotonic */
+    uint64_t open_count;
 };
 
 /* Calls out of the engine, on the committer's thread unless said otherwise; members may be NULL. */
@@ -104,10 +122,14 @@ struct uex_engine {
     struct uex_delivery *deliveries;
     size_t delivery_count, delivery_bytes;
     size_t running_count;
+    struct uex_delivery *first_suspect, *last_suspect; /* in the order of their partitions (linked by next_in_group) */
+    struct uex_delivery *alone; /* the suspect that has the process to itself until its outcome is committed */
+    struct uex_breaker breakers[UEX_DEPENDENCY_COUNT];
     struct uex_delivery *first_outcome, *last_outcome;
     size_t outcome_count;
 
     bool transaction_open; /* from before begin until its end is known */
+    bool closing;          /* nothing is started any more; the open marks are taken back */
     bool revoking;         /* no new transaction */
     bool draining;         /* no new work; what runs may end */
     bool stopping;         /* the committer ends when its queue is empty */
@@ -156,6 +178,45 @@ void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delive
 void uex_dispatch_drop_queued(struct uex_engine *engine);
 struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
                                        int64_t offset);
+
+/* Not locked. A breaker is open: the delivery goes back to where it was taken from, nothing is charged, unless it was
+ * running at retry.crashes openings in a row. `job` is cleared. */
+void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
+
+/* ---- classify.c */
+/* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). Not
+ * locked. */
+enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *delivery, bool *ended);
+/* Give the command the id that its record stands for, if it has none. */
+void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *delivery);
+
+/* ---- starts.c: commands that kill their worker. Locked unless said otherwise.
+ *
+ * Before an epoch starts anything its positions are committed with an open mark: an offset below which commands may be
+ * started; a clean revoke takes the mark back. Whoever finds a mark knows that the owner before died, and runs every
+ * unfinished command below it alone, with its start committed first. A command that was started so retry.crashes times
+ * without an end is a dead letter. */
+/* A fresh assignment: what its committed position says. */
+void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks);
+bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset);
+/* May it be started now? If not, the committer is asked to commit a mark that allows it. */
+bool uex_starts_allowed(struct uex_engine *engine, struct uex_slot *slot, int64_t offset);
+/* Does this slot's position have to be committed for its marks alone? */
+bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_slot *slot);
+/* The marks that go with a commit of this slot now, and what has become of them when it is done. */
+void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out);
+void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t partition, const struct uex_marks *marks);
+/* Not locked. A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
+bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery);
+
+/* ---- breaker.c (not locked) */
+enum uex_dependency uex_breaker_dependency(enum uex_error error);
+const char *uex_breaker_text(enum uex_dependency dependency);
+/* True: this call opened it, and the caller probes until it closes. */
+bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency, const struct uex_fault *fault);
+void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency);
+/* Locked. */
+bool uex_breaker_any_open(const struct uex_engine *engine);
 
 /* ---- rebalance.c (intake thread) */
 void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,

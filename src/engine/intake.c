@@ -2,82 +2,27 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
-#include "export/text.h"
-#include "kafka/client.h"
-#include "kafka/partitioner.h"
 
 #define POLL_MS 100
 #define RESTORE_BUDGET_MS 20
 #define SERVE_EVERY_MS 20
 #define HOLD_AGAIN_MS 200
-#define ROUTE_TIMEOUT_MS 5000
 
-/* ---- one record */
-
-static void name_command(const struct uex_engine *engine, struct uex_delivery *delivery)
+/* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
+static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
 {
-    struct uex_command *command = &delivery->command;
-    const struct uex_record *record = delivery->record;
-
-    if (command->command_id[0] == '\0' && !uex_record_command_id(record, command->command_id))
-        uex_command_id_of_record(engine->cluster_id, record->topic, record->partition, record->offset,
-                                 record->timestamp_ms, command->command_id);
-    if (command->requested_at_ms == UEX_NO_TIME)
-        command->requested_at_ms = delivery->origin.timestamp_ms;
-}
-
-static void reroute(struct uex_delivery *delivery, int32_t to_partition)
-{
-    delivery->outcome.kind = UEX_OUTCOME_REROUTED;
-    delivery->outcome.keeps_no_state = true;
-    delivery->outcome.to_partition = to_partition;
-    delivery->outcome.at_ms = uex_wall_ms();
-}
-
-/* Which partition does this key belong to now? Asked of the broker, because a count that has grown must not send a
- * command astray. */
-static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key, bool *moved)
-{
-    struct uex_fault fault = {0};
-    int32_t count = 0;
-
-    if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, &count, &fault) !=
-        UEX_OK) {
-        uex_log(UEX_LOG_WARN, "a command waits: Kafka does not say how many partitions there are",
-                UEX_STR("error", fault.text), UEX_STR("topic", delivery->record->topic),
-                UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
-        return UEX_HOLD_ROUTE;
-    }
-    if (delivery->record->key.data != NULL && uex_partition_of(key, count) == delivery->partition)
-        return UEX_HOLD_NONE; /* the topic has grown, and this is the right place by the new count */
-    reroute(delivery, uex_partition_of(key, count));
-    *moved = true;
-    return UEX_HOLD_NONE;
-}
-
-/* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). No lock
- * is held. A record that is no command is not worth a move: it is a dead letter where it stands. */
-static enum uex_hold classify(struct uex_engine *engine, struct uex_delivery *delivery, bool *ended)
-{
-    const struct uex_record *record = delivery->record;
-    struct uex_fault fault = {0};
-    struct uex_bytes key = record->key;
-    enum uex_hold hold = UEX_HOLD_NONE;
-
-    uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
-    delivery->attempt = (unsigned)uex_record_attempt(record);
-    uex_command_clear(&delivery->command);
-    if (uex_command_parse(record->key, record->value, &delivery->command, &fault) != UEX_OK) {
-        uex_policy_dead_letter(delivery, &fault);
-        *ended = true;
-    } else {
-        if (key.data == NULL)
-            key = uex_bytes_of_text(delivery->command.group_id);
-        if (record->key.data == NULL || uex_partition_of(key, engine->partition_count) != delivery->partition)
-            hold = route(engine, delivery, key, ended);
-    }
-    name_command(engine, delivery);
-    return hold;
+    pthread_mutex_lock(&engine->lock);
+    uex_window_see(&slot->window, delivery->offset);
+    uex_dispatch_adopt_new(engine, delivery);
+    delivery->suspect = true;
+    delivery->next_in_group = NULL;
+    if (engine->last_suspect != NULL)
+        engine->last_suspect->next_in_group = delivery;
+    else
+        engine->first_suspect = delivery;
+    engine->last_suspect = delivery;
+    pthread_cond_signal(&engine->work_changed);
+    pthread_mutex_unlock(&engine->lock);
 }
 
 /* Take a record that is not held back. UEX_HOLD_NONE: the delivery is taken over (or was known already). */
@@ -105,7 +50,11 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
         slot->held_until_ms = due_ms;
         return UEX_HOLD_DUE;
     }
-    hold = classify(engine, delivery, &ended);
+    if (uex_starts_is_suspect(slot, delivery->offset)) {
+        take_suspect(engine, slot, delivery);
+        return UEX_HOLD_NONE;
+    }
+    hold = uex_classify(engine, delivery, &ended);
     if (hold != UEX_HOLD_NONE)
         return hold;
     pthread_mutex_lock(&engine->lock);
@@ -252,7 +201,7 @@ static void serve_slots(struct uex_engine *engine)
     bool full = false;
 
     pthread_mutex_lock(&engine->lock);
-    engine->full = queue_is_full(engine) || engine->draining;
+    engine->full = queue_is_full(engine) || engine->draining || uex_breaker_any_open(engine);
     full = engine->full;
     pthread_mutex_unlock(&engine->lock);
     for (size_t source = 0; source < engine->source_count; source++) {

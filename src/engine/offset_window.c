@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-/* "uex1;n=<partition count>;b=<base64 of the bits from the base on>" */
+/* "uex1;n=<partition count>;u=<open until>;s=<offset>:<count>,…;b=<base64 of the bits from the base on>" */
 static const char metadata_mark[] = "uex1;";
 
 static bool bit_get(const struct uex_window *window, int64_t offset)
@@ -77,21 +77,83 @@ static void restore_bits(struct uex_window *window, const char *base64)
     }
 }
 
-void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, int32_t *partition_count)
+void uex_marks_init(struct uex_marks *marks)
+{
+    memset(marks, 0, sizeof(*marks));
+    marks->open_until = UEX_OFFSET_NONE;
+}
+
+int64_t uex_marks_starts(const struct uex_marks *marks, int64_t offset)
+{
+    for (size_t i = 0; i < marks->start_count; i++) {
+        if (marks->starts[i].offset == offset)
+            return marks->starts[i].count;
+    }
+    return 0;
+}
+
+void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count)
+{
+    size_t place = marks->start_count;
+
+    for (size_t i = 0; i < marks->start_count; i++) {
+        if (marks->starts[i].offset == offset)
+            place = i;
+    }
+    if (count == 0) {
+        if (place < marks->start_count)
+            marks->starts[place] = marks->starts[--marks->start_count];
+        return;
+    }
+    if (place == UEX_STARTS_MAX) {
+        place = 0;
+        for (size_t i = 1; i < UEX_STARTS_MAX; i++) {
+            if (marks->starts[i].count < marks->starts[place].count)
+                place = i;
+        }
+    } else if (place == marks->start_count) {
+        marks->start_count++;
+    }
+    marks->starts[place] = (struct uex_start){.offset = offset, .count = count};
+}
+
+static void restore_marks(struct uex_marks *marks, const char *metadata)
+{
+    const char *field = strstr(metadata, ";n=");
+    char *end = NULL;
+
+    if (field != NULL) {
+        const long count = strtol(field + 3, NULL, 10);
+
+        marks->partition_count = count > 0 && count < INT32_MAX ? (int32_t)count : 0;
+    }
+    field = strstr(metadata, ";u=");
+    if (field != NULL) {
+        const long long until = strtoll(field + 3, NULL, 10);
+
+        marks->open_until = until >= 0 ? until : UEX_OFFSET_NONE;
+    }
+    field = strstr(metadata, ";s=");
+    for (const char *place = field == NULL ? NULL : field + 3; place != NULL; place = *end == ',' ? end + 1 : NULL) {
+        const long long offset = strtoll(place, &end, 10);
+        const long long count = *end == ':' ? strtoll(end + 1, &end, 10) : 0;
+
+        if (offset >= 0 && count > 0)
+            uex_marks_set_starts(marks, offset, count);
+    }
+}
+
+void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, struct uex_marks *marks)
 {
     const char *field = NULL;
 
-    if (partition_count != NULL)
-        *partition_count = 0;
+    if (marks != NULL)
+        uex_marks_init(marks);
     start_at(window, offset);
     if (offset == UEX_OFFSET_NONE || metadata == NULL || strncmp(metadata, metadata_mark, strlen(metadata_mark)) != 0)
         return;
-    field = strstr(metadata, ";n=");
-    if (field != NULL && partition_count != NULL) {
-        const long count = strtol(field + 3, NULL, 10);
-
-        *partition_count = count > 0 && count < INT32_MAX ? (int32_t)count : 0;
-    }
+    if (marks != NULL)
+        restore_marks(marks, metadata);
     field = strstr(metadata, ";b=");
     if (field != NULL)
         restore_bits(window, field + 3);
@@ -146,7 +208,20 @@ bool uex_window_finished(const struct uex_window *window, int64_t offset)
     return offset < window->base || bit_get(window, offset);
 }
 
-void uex_window_encode(const struct uex_window *window, int32_t partition_count, struct uex_buffer *out)
+static void encode_starts(const struct uex_window *window, const struct uex_marks *marks, struct uex_buffer *out)
+{
+    const char *before = ";s=";
+
+    for (size_t i = 0; i < marks->start_count; i++) {
+        if (uex_window_finished(window, marks->starts[i].offset))
+            continue;
+        uex_buffer_append_format(out, "%s%lld:%lld", before, (long long)marks->starts[i].offset,
+                                 (long long)marks->starts[i].count);
+        before = ",";
+    }
+}
+
+void uex_window_encode(const struct uex_window *window, const struct uex_marks *marks, struct uex_buffer *out)
 {
     uint8_t bytes[UEX_WINDOW_SPAN / 8 + 1] = {0};
     unsigned char base64[UEX_WINDOW_METADATA_MAX] = {0};
@@ -158,7 +233,10 @@ void uex_window_encode(const struct uex_window *window, int32_t partition_count,
             used = i / 8 + 1;
         }
     }
-    uex_buffer_append_format(out, "%sn=%d", metadata_mark, partition_count);
+    uex_buffer_append_format(out, "%sn=%d", metadata_mark, marks->partition_count);
+    if (marks->open_until != UEX_OFFSET_NONE)
+        uex_buffer_append_format(out, ";u=%lld", (long long)marks->open_until);
+    encode_starts(window, marks, out);
     if (used > 0) {
         (void)EVP_EncodeBlock(base64, bytes, (int)used);
         uex_buffer_append_text(out, ";b=");

@@ -24,12 +24,34 @@ struct uex_window {
     uint8_t bits[(UEX_WINDOW_SPAN * 2) / 8];
 };
 
+/* How often a command was started alone without an end. */
+struct uex_start {
+    int64_t offset;
+    int64_t count;
+};
+#define UEX_STARTS_MAX 16
+
+/* What else a position says. */
+struct uex_marks {
+    int32_t partition_count; /* the topic's count at the time of the commit; 0: not known, or the groups' states are
+                                spread */
+    int64_t open_until;      /* offsets below it may have been started; UEX_OFFSET_NONE: closed, nothing is under way */
+    struct uex_start starts[UEX_STARTS_MAX];
+    size_t start_count;
+};
+
+/* A closed position of nothing. */
+void uex_marks_init(struct uex_marks *marks);
+/* How often the command at `offset` was started alone. */
+int64_t uex_marks_starts(const struct uex_marks *marks, int64_t offset);
+/* Set the count; 0 takes the entry out. When all places are taken the entry with the lowest count goes. */
+void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count);
+
 void uex_window_init(struct uex_window *window);
 
 /* Take a committed position. `metadata` may be NULL, empty or somebody else's text: then only the offset counts.
- * `partition_count` (may be NULL) gets the topic's partition count at the time of the commit, 0 if the metadata does
- * not tell. */
-void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, int32_t *partition_count);
+ * `marks` (may be NULL) gets what else it says. */
+void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, struct uex_marks *marks);
 
 /* Would a command at `offset` leave a position that can be committed whatever finishes next? */
 bool uex_window_fits(const struct uex_window *window, int64_t offset);
@@ -46,6 +68,6 @@ void uex_window_complete(struct uex_window *window, int64_t offset);
 
 bool uex_window_finished(const struct uex_window *window, int64_t offset);
 
-/* The metadata that goes with window->base. */
-void uex_window_encode(const struct uex_window *window, int32_t partition_count, struct uex_buffer *out);
+/* The metadata that goes with window->base. Starts of finished offsets are left out. */
+void uex_window_encode(const struct uex_window *window, const struct uex_marks *marks, struct uex_buffer *out);
 #endif

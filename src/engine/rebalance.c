@@ -10,6 +10,7 @@
 /* A revoke waits so long for the running transaction; then its end counts as unknown: offsets that the broker has
  * accepted keep the next owner's fetch waiting, others are fenced by the generation. */
 #define REVOKE_WAIT_MS 5000
+#define CLOSE_WAIT_MS 3000
 #define POSITIONS_TIMEOUT_MS 1000
 #define ASK_TIMEOUT_MS 5000
 #define RESUBSCRIBE_AFTER_MS 3000
@@ -61,14 +62,46 @@ static void wait_between(struct uex_engine *engine)
     engine->revoking = false;
 }
 
-static void revoke(struct uex_engine *engine)
+static bool any_open_mark(struct uex_engine *engine)
+{
+    for (size_t source = 0; source < engine->source_count; source++) {
+        for (int32_t i = 0; i < engine->partition_count; i++) {
+            const struct uex_slot *slot = uex_engine_slot(engine, source, i);
+
+            if (slot->assigned && slot->committed_until != UEX_OFFSET_NONE)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing more is started; the positions say so, and outcomes that are ready go out with them. Locked. */
+static void close_marks(struct uex_engine *engine, bool lost)
+{
+    struct timespec until = {0};
+
+    if (lost || !engine->has_assignment)
+        return;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += CLOSE_WAIT_MS / 1000;
+    engine->closing = true;
+    pthread_cond_broadcast(&engine->outcomes_changed);
+    while (any_open_mark(engine) && !engine->fenced) {
+        if (pthread_cond_timedwait(&engine->between, &engine->lock, &until) == ETIMEDOUT)
+            break;
+    }
+}
+
+static void revoke(struct uex_engine *engine, bool lost)
 {
     rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(8);
 
     drop_pending(engine);
     uex_restore_cancel(engine);
     pthread_mutex_lock(&engine->lock);
+    close_marks(engine, lost);
     wait_between(engine);
+    engine->closing = false;
     engine->has_assignment = false;
     uex_dispatch_drop_queued(engine);
     for (size_t source = 0; source < engine->source_count; source++) {
@@ -156,10 +189,12 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
 /* The slots of the new epoch start at the committed positions. Takes what is not whole out of `list`. */
 static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
 {
+    bool suspects = false;
+
     for (int i = list->cnt - 1; i >= 0; i--) {
         rd_kafka_topic_partition_t *place = &list->elems[i];
         struct uex_slot *slot = NULL;
-        int32_t count = 0;
+        struct uex_marks marks;
 
         for (size_t source = 0; source < engine->source_count; source++) {
             if (strcmp(engine->sources[source].topic, place->topic) == 0)
@@ -173,11 +208,15 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         slot->paused = false;
         slot->end_offset = UEX_OFFSET_NONE;
         slot->committed_base = place->offset >= 0 ? place->offset : UEX_OFFSET_NONE;
-        uex_window_restore(&slot->window, slot->committed_base, place->metadata, &count);
+        uex_window_restore(&slot->window, slot->committed_base, place->metadata, &marks);
+        uex_starts_restore(slot, &marks);
+        suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
-            engine->partitions[place->partition].needs_all = count != engine->partition_count;
+            engine->partitions[place->partition].needs_all = marks.partition_count != engine->partition_count;
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }
+    if (suspects)
+        uex_log(UEX_LOG_WARN, "an owner before did not end cleanly: what it had not finished runs one by one first");
 }
 
 static bool belongs_here(const struct uex_engine *engine, const struct uex_delivery *delivery)
@@ -348,7 +387,7 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
 {
     struct uex_engine *engine = opaque;
 
-    revoke(engine);
+    revoke(engine, rd_kafka_assignment_lost(consumer) != 0);
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         /* The metadata of this generation, used for this epoch only: a live one could speak for a generation that does
          * not own the work any more, and the broker would believe it. */

@@ -10,6 +10,12 @@
 #define MESSAGE_ROOM_BYTES 4096
 #define PART_MIN_BYTES 1024
 
+/* Probes of an open breaker. */
+#define PROBE_FIRST_MS 1000
+#define PROBE_LAST_MS 15000
+#define PROBE_SLICE_MS 100
+#define SAY_EVERY_MS 60000
+
 static struct uex_job_limits limits_of(const struct uex_config *config)
 {
     const size_t message_bytes = uex_kafka_message_max_bytes(config);
@@ -51,6 +57,64 @@ static void group_known(void *context, const struct uex_group *group)
                 UEX_STR("command", delivery->command.command_id));
 }
 
+static enum uex_error probe(struct uex_lane *lane, enum uex_dependency dependency, struct uex_fault *fault)
+{
+    return dependency == UEX_DEPENDENCY_DATABASE ? uex_job_runner_probe_database(lane->runner, fault)
+                                                 : uex_job_runner_probe_store(lane->runner, fault);
+}
+
+static bool is_draining(struct uex_engine *engine)
+{
+    bool draining = false;
+
+    pthread_mutex_lock(&engine->lock);
+    draining = engine->draining;
+    pthread_mutex_unlock(&engine->lock);
+    return draining;
+}
+
+/* The lane that opened a breaker asks again, alone, until the dependency answers; once a minute it says that it still
+ * waits. */
+static void watch(struct uex_lane *lane, enum uex_dependency dependency)
+{
+    struct uex_fault fault = {0};
+    int64_t said_ms = uex_monotonic_ms();
+    int64_t pause_ms = PROBE_FIRST_MS;
+
+    while (!is_draining(lane->engine)) {
+        for (int64_t slept_ms = 0; slept_ms < pause_ms && !is_draining(lane->engine); slept_ms += PROBE_SLICE_MS)
+            (void)uex_sleep_ms(PROBE_SLICE_MS, NULL);
+        if (probe(lane, dependency, &fault) == UEX_OK) {
+            uex_breaker_close(lane->engine, dependency);
+            return;
+        }
+        if (uex_monotonic_ms() - said_ms >= SAY_EVERY_MS) {
+            said_ms = uex_monotonic_ms();
+            uex_log(UEX_LOG_WARN, "the dependency still fails for everybody: waiting",
+                    UEX_STR("dependency", uex_breaker_text(dependency)), UEX_STR("code", uex_error_code(fault.error)),
+                    UEX_STR("error", fault.text));
+        }
+        pause_ms = pause_ms * 2 > PROBE_LAST_MS ? PROBE_LAST_MS : pause_ms * 2;
+    }
+}
+
+/* A failure is the command's own unless a neutral probe fails as well. True: the delivery is settled, and the breaker
+ * watched. */
+static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job)
+{
+    const enum uex_dependency dependency = uex_breaker_dependency(job->error);
+    struct uex_fault fault = {0};
+    bool opened = false;
+
+    if (dependency == UEX_DEPENDENCY_NONE || probe(lane, dependency, &fault) == UEX_OK)
+        return false;
+    opened = uex_breaker_open(lane->engine, dependency, &fault);
+    uex_dispatch_return(lane->engine, delivery, job);
+    if (opened)
+        watch(lane, dependency);
+    return true;
+}
+
 static void *lane_run(void *argument)
 {
     struct uex_lane *lane = argument;
@@ -64,7 +128,8 @@ static void *lane_run(void *argument)
                 UEX_STR("group", delivery->command.group_id), UEX_STR("topic", delivery->record->topic),
                 UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
         uex_job_run(lane->runner, &delivery->command, &delivery->cancel, &delivery->progress, &observer, &job);
-        uex_dispatch_finish(lane->engine, delivery, &job);
+        if (!settle_outage(lane, delivery, &job))
+            uex_dispatch_finish(lane->engine, delivery, &job);
     }
     return NULL;
 }

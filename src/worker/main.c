@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* export-worker: a member of the consumer group; takes export commands, exports one group each, announces the result. */
+/* export-worker: a member of the consumer group; takes export commands, exports one group each, announces the result.
+ */
 #include <stdlib.h>
 
 #include "export/columns.h"
@@ -20,7 +21,8 @@ static void check(const struct uex_config *config, struct uex_buffer *problems)
     struct uex_fault fault = {0};
     struct uex_masks masks;
 
-    add_problem(problems, uex_masks_parse(config->export_mask, config->export_mask_key[0] != '\0', &masks, &fault), &fault);
+    add_problem(problems, uex_masks_parse(config->export_mask, config->export_mask_key[0] != '\0', &masks, &fault),
+                &fault);
     add_problem(problems, uex_postgres_check_dsn(config->postgres_dsn, &fault), &fault);
     add_problem(problems, uex_redis_check_url(config->redis_url, &fault), &fault);
     if (config->storage_url[0] != '\0')

@@ -230,14 +230,16 @@ static void shut_down(struct worker *worker)
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
         uex_log(UEX_LOG_WARN, "outcomes could not be committed before the end: the next owner makes them again");
     pthread_mutex_lock(&engine->lock);
-    engine->stopping = true;
     engine->intake_stop = true;
+    pthread_mutex_unlock(&engine->lock);
+    if (worker->intake_started) /* it leaves the group; its last revoke still needs the committer */
+        (void)pthread_join(worker->intake, NULL);
+    pthread_mutex_lock(&engine->lock);
+    engine->stopping = true;
     pthread_cond_broadcast(&engine->outcomes_changed);
     pthread_mutex_unlock(&engine->lock);
     if (worker->committer_started)
         (void)pthread_join(worker->committer, NULL);
-    if (worker->intake_started)
-        (void)pthread_join(worker->intake, NULL);
 }
 
 static bool is_broken(struct uex_engine *engine)

@@ -71,17 +71,26 @@ static void restore__metadata_of_encode__is_the_same_window(void **state)
     struct uex_window window;
     struct uex_window copy;
     struct uex_buffer metadata = {0};
-    int32_t count = 0;
+    struct uex_marks marks;
+    struct uex_marks read;
 
     (void)state;
+    uex_marks_init(&marks);
+    marks.partition_count = 12;
+    marks.open_until = 5000;
+    uex_marks_set_starts(&marks, 1000, 3);
+    uex_marks_set_starts(&marks, 999, 2); /* finished: left out */
     uex_window_restore(&window, 1000, NULL, NULL);
     for (int64_t offset = 1000; offset < 1000 + UEX_WINDOW_SPAN; offset++)
         uex_window_see(&window, offset);
     for (int64_t offset = 1001; offset < 1000 + UEX_WINDOW_SPAN; offset += 1 + offset % 7)
         uex_window_complete(&window, offset);
-    uex_window_encode(&window, 12, &metadata);
-    uex_window_restore(&copy, window.base, uex_buffer_text(&metadata), &count);
-    assert_int_equal(count, 12);
+    uex_window_encode(&window, &marks, &metadata);
+    uex_window_restore(&copy, window.base, uex_buffer_text(&metadata), &read);
+    assert_int_equal(read.partition_count, 12);
+    assert_int_equal(read.open_until, 5000);
+    assert_int_equal(read.start_count, 1);
+    assert_int_equal(uex_marks_starts(&read, 1000), 3);
     for (int64_t offset = 990; offset < 1000 + UEX_WINDOW_SPAN; offset++)
         assert_int_equal(uex_window_finished(&window, offset), uex_window_finished(&copy, offset));
     uex_buffer_clear(&metadata);
@@ -91,20 +100,29 @@ static void encode__widest_window__fits_the_brokers_bound(void **state)
 {
     struct uex_window window;
     struct uex_buffer metadata = {0};
+    struct uex_marks marks;
+    const int64_t first = INT64_MAX / 2;
 
     (void)state;
-    uex_window_restore(&window, 0, NULL, NULL);
-    for (int64_t offset = 0; offset < UEX_WINDOW_SPAN; offset++)
+    uex_marks_init(&marks);
+    marks.partition_count = INT32_MAX;
+    marks.open_until = INT64_MAX;
+    uex_window_restore(&window, first, NULL, NULL);
+    for (int64_t i = 0; i < UEX_STARTS_MAX + 3; i++)
+        uex_marks_set_starts(&marks, first + i * 0, 1 + i);
+    for (int64_t i = 0; i < UEX_STARTS_MAX; i++)
+        uex_marks_set_starts(&marks, INT64_MAX - i, 100000);
+    for (int64_t offset = first; offset < first + UEX_WINDOW_SPAN; offset++)
         uex_window_see(&window, offset);
-    assert_false(uex_window_fits(&window, UEX_WINDOW_SPAN));
-    for (int64_t offset = 1; offset < UEX_WINDOW_SPAN; offset++)
+    assert_false(uex_window_fits(&window, first + UEX_WINDOW_SPAN));
+    for (int64_t offset = first + 1; offset < first + UEX_WINDOW_SPAN; offset++)
         uex_window_complete(&window, offset);
-    assert_int_equal(window.base, 0);
-    uex_window_encode(&window, INT32_MAX, &metadata);
-    assert_true(metadata.size_bytes + 500 < UEX_WINDOW_METADATA_MAX);
-    uex_window_complete(&window, 0);
-    assert_int_equal(window.base, UEX_WINDOW_SPAN);
-    assert_true(uex_window_fits(&window, UEX_WINDOW_SPAN));
+    assert_int_equal(window.base, first);
+    uex_window_encode(&window, &marks, &metadata);
+    assert_true(metadata.size_bytes < UEX_WINDOW_METADATA_MAX);
+    uex_window_complete(&window, first);
+    assert_int_equal(window.base, first + UEX_WINDOW_SPAN);
+    assert_true(uex_window_fits(&window, first + UEX_WINDOW_SPAN));
     uex_buffer_clear(&metadata);
 }
 
@@ -119,15 +137,18 @@ static void restore__damaged_metadata__keeps_the_offset(void **state)
                                         "uex1;b=AAA",
                                         "uex2;n=1;b=/w==",
                                         "uex1;n=-4;b=AA==",
-                                        "uex1;n=99999999999999;b="};
+                                        "uex1;n=99999999999999;b=",
+                                        "uex1;u=;s=,:5,7",
+                                        "uex1;s=1:2:3,;u=-7"};
     struct uex_window window;
-    int32_t count = 0;
+    struct uex_marks marks;
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        uex_window_restore(&window, 77, texts[i], &count);
+        uex_window_restore(&window, 77, texts[i], &marks);
         assert_int_equal(window.base, 77);
-        assert_true(count == 0 || count == 3);
+        assert_true(marks.partition_count == 0 || marks.partition_count == 3);
+        assert_true(marks.open_until == UEX_OFFSET_NONE || marks.open_until == 0);
     }
 }
 

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine.h"
+
+enum uex_dependency uex_breaker_dependency(enum uex_error error)
+{
+    switch (error) {
+    case UEX_DB_UNAVAILABLE:
+    case UEX_DB_TRANSIENT:
+    case UEX_DB_STALLED:
+    case UEX_DB_QUERY:
+    case UEX_DB_DENIED:
+    case UEX_DB_AUTH:
+    case UEX_DB_SCHEMA:
+        return UEX_DEPENDENCY_DATABASE;
+    case UEX_STORE_UNAVAILABLE:
+    case UEX_STORE_FAILED:
+    case UEX_STORE_AUTH:
+    case UEX_STORE_BUCKET:
+    case UEX_STORE_FULL:
+        return UEX_DEPENDENCY_STORE;
+    default:
+        return UEX_DEPENDENCY_NONE;
+    }
+}
+
+const char *uex_breaker_text(enum uex_dependency dependency)
+{
+    return dependency == UEX_DEPENDENCY_DATABASE ? "postgres" : "store";
+}
+
+bool uex_breaker_any_open(const struct uex_engine *engine)
+{
+    for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++) {
+        if (engine->breakers[i].open)
+            return true;
+    }
+    return false;
+}
+
+bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency, const struct uex_fault *fault)
+{
+    struct uex_breaker *breaker = &engine->breakers[dependency];
+    bool opened = false;
+
+    pthread_mutex_lock(&engine->lock);
+    if (!breaker->open) {
+        breaker->open = true;
+        breaker->opened_ms = uex_monotonic_ms();
+        breaker->open_count++;
+        opened = true;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (opened)
+        uex_log(UEX_LOG_ERROR,
+                "a dependency fails for everybody: no command is taken or charged until it answers again",
+                UEX_STR("event", "breaker-open"), UEX_STR("dependency", uex_breaker_text(dependency)),
+                UEX_STR("code", uex_error_code(fault->error)), UEX_STR("error", fault->text));
+    return opened;
+}
+
+void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency)
+{
+    struct uex_breaker *breaker = &engine->breakers[dependency];
+
+    pthread_mutex_lock(&engine->lock);
+    breaker->open = false;
+    pthread_cond_broadcast(&engine->work_changed);
+    pthread_mutex_unlock(&engine->lock);
+    uex_log(UEX_LOG_INFO, "the dependency answers again: commands are taken", UEX_STR("event", "breaker-closed"),
+            UEX_STR("dependency", uex_breaker_text(dependency)),
+            UEX_INT("open_ms", uex_monotonic_ms() - breaker->opened_ms));
+}

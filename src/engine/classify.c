@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine.h"
+#include "export/text.h"
+#include "kafka/client.h"
+#include "kafka/partitioner.h"
+
+#define ROUTE_TIMEOUT_MS 5000
+
+void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_command *command = &delivery->command;
+    const struct uex_record *record = delivery->record;
+
+    if (command->command_id[0] == '\0' && !uex_record_command_id(record, command->command_id))
+        uex_command_id_of_record(engine->cluster_id, record->topic, record->partition, record->offset,
+                                 record->timestamp_ms, command->command_id);
+    if (command->requested_at_ms == UEX_NO_TIME)
+        command->requested_at_ms = delivery->origin.timestamp_ms;
+}
+
+static void reroute(struct uex_delivery *delivery, int32_t to_partition)
+{
+    delivery->outcome.kind = UEX_OUTCOME_REROUTED;
+    delivery->outcome.keeps_no_state = true;
+    delivery->outcome.to_partition = to_partition;
+    delivery->outcome.at_ms = uex_wall_ms();
+}
+
+/* Which partition does this key belong to now? Asked of the broker, because a count that has grown must not send a
+ * command astray. */
+static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key, bool *moved)
+{
+    struct uex_fault fault = {0};
+    int32_t count = 0;
+
+    if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, &count, &fault) !=
+        UEX_OK) {
+        uex_log(UEX_LOG_WARN, "a command waits: Kafka does not say how many partitions there are",
+                UEX_STR("error", fault.text), UEX_STR("topic", delivery->record->topic),
+                UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
+        return UEX_HOLD_ROUTE;
+    }
+    if (delivery->record->key.data != NULL && uex_partition_of(key, count) == delivery->partition)
+        return UEX_HOLD_NONE; /* the topic has grown, and this is the right place by the new count */
+    reroute(delivery, uex_partition_of(key, count));
+    *moved = true;
+    return UEX_HOLD_NONE;
+}
+
+/* A record that is no command is not worth a move: it is a dead letter where it stands. */
+enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *delivery, bool *ended)
+{
+    const struct uex_record *record = delivery->record;
+    struct uex_fault fault = {0};
+    struct uex_bytes key = record->key;
+    enum uex_hold hold = UEX_HOLD_NONE;
+
+    uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
+    delivery->attempt = (unsigned)uex_record_attempt(record);
+    uex_command_clear(&delivery->command);
+    if (uex_command_parse(record->key, record->value, &delivery->command, &fault) != UEX_OK) {
+        uex_policy_dead_letter(delivery, &fault);
+        *ended = true;
+    } else {
+        if (key.data == NULL)
+            key = uex_bytes_of_text(delivery->command.group_id);
+        if (record->key.data == NULL || uex_partition_of(key, engine->partition_count) != delivery->partition)
+            hold = route(engine, delivery, key, ended);
+    }
+    uex_classify_name(engine, delivery);
+    return hold;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "engine/engine.h"
+#include "export/text.h"
+
+/* So many commands beyond the highest one started may start before the next commit of their position: few, because all
+ * of them are suspects after a crash, and enough that starts never wait for a commit that is on its way anyway. */
+#define START_AHEAD 16
+#define WAIT_MS 100
+#define ROUTE_AGAIN_MS 200
+
+void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks)
+{
+    slot->marks = *marks;
+    slot->suspect_until = marks->open_until;
+    slot->committed_until = UEX_OFFSET_NONE;
+    slot->want_until = marks->open_until;
+    slot->starts_dirty = false;
+}
+
+bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset)
+{
+    return offset < slot->suspect_until || uex_marks_starts(&slot->marks, offset) > 0;
+}
+
+bool uex_starts_allowed(struct uex_engine *engine, struct uex_slot *slot, int64_t offset)
+{
+    if (slot->want_until < offset + 1 + START_AHEAD)
+        slot->want_until = offset + 1 + START_AHEAD;
+    if (slot->committed_until != UEX_OFFSET_NONE && offset < slot->committed_until)
+        return true;
+    slot->starts_dirty = true;
+    pthread_cond_signal(&engine->outcomes_changed);
+    return false;
+}
+
+bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_slot *slot)
+{
+    if (!slot->assigned || slot->window.base == UEX_OFFSET_NONE)
+        return false;
+    if (engine->closing)
+        return slot->committed_until != UEX_OFFSET_NONE;
+    return slot->starts_dirty;
+}
+
+void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
+{
+    const struct uex_delivery *alone = engine->alone;
+
+    *out = slot->marks;
+    out->open_until = slot->want_until > slot->suspect_until ? slot->want_until : slot->suspect_until;
+    if (slot->committed_until == UEX_OFFSET_NONE && !slot->starts_dirty)
+        out->open_until = slot->suspect_until; /* nothing of this epoch was started: what was suspected stays so */
+    if (!engine->closing)
+        return;
+    out->open_until = UEX_OFFSET_NONE;
+    if (alone != NULL && alone->state == UEX_DELIVERY_RUNNING) /* it did not kill anybody: its start does not count */
+        uex_marks_set_starts(out, alone->offset,
+                             uex_marks_starts(out, alone->offset) > 0 ? uex_marks_starts(out, alone->offset) - 1 : 0);
+}
+
+void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t partition, const struct uex_marks *marks)
+{
+    struct uex_slot *slot = uex_engine_slot(engine, source, partition);
+    struct uex_delivery *alone = engine->alone;
+
+    if (slot == NULL || !slot->assigned)
+        return;
+    slot->committed_until = marks->open_until;
+    if (marks->open_until >= slot->want_until)
+        slot->starts_dirty = false;
+    if (alone != NULL && alone->source == source && alone->partition == partition &&
+        uex_marks_starts(marks, alone->offset) == uex_marks_starts(&slot->marks, alone->offset) &&
+        uex_marks_starts(marks, alone->offset) > 0)
+        alone->start_committed = true;
+    pthread_cond_broadcast(&engine->work_changed);
+    pthread_cond_broadcast(&engine->between);
+}
+
+/* ---- a suspect */
+
+static bool given_up(const struct uex_engine *engine, const struct uex_delivery *delivery)
+{
+    return engine->draining || uex_cancel_requested(&delivery->cancel);
+}
+
+static void wait_a_little(struct uex_engine *engine)
+{
+    struct timespec until = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += WAIT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    (void)pthread_cond_timedwait(&engine->between, &engine->lock, &until);
+}
+
+/* Locked. False: the delivery is given up, or the partition's settlement is not for us any more. */
+static bool commit_start(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    uint64_t epoch = 0;
+
+    while (!given_up(engine, delivery) && !delivery->start_committed) {
+        struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+
+        if (slot->assigned && engine->has_assignment && !engine->closing && delivery->epoch != epoch) {
+            epoch = delivery->epoch; /* once in each epoch: a new one has the counts that were committed before */
+            uex_marks_set_starts(&slot->marks, delivery->offset, uex_marks_starts(&slot->marks, delivery->offset) + 1);
+            (void)uex_starts_allowed(engine, slot, delivery->offset);
+            slot->starts_dirty = true;
+            pthread_cond_signal(&engine->outcomes_changed);
+        }
+        wait_a_little(engine);
+    }
+    return delivery->start_committed && !given_up(engine, delivery);
+}
+
+/* Locked. The command has ended with its worker's death often enough. Its record is not parsed: that may be what kills.
+ */
+static void dead_letter_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+{
+    const struct uex_bytes key = delivery->record->key;
+    struct uex_fault fault = {0};
+    struct uex_group_entry *entry = NULL;
+
+    (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran alone",
+                   (long long)starts);
+    uex_record_origin(delivery->record, engine->sources[0].topic, &delivery->origin);
+    delivery->attempt = (unsigned)uex_record_attempt(delivery->record);
+    delivery->command.requested_at_ms = UEX_NO_TIME;
+    uex_classify_name(engine, delivery);
+    uex_policy_dead_letter(delivery, &fault);
+    delivery->outcome.keeps_no_state = true;
+    if (key.data != NULL && uex_group_id_valid(key))
+        delivery->command.group_id = uex_text_copy(key);
+    entry =
+        delivery->command.group_id == NULL ? NULL : uex_group_table_get(&engine->groups, delivery->command.group_id);
+    if (entry != NULL && entry->holder == NULL) {
+        entry->holder = delivery;
+        delivery->holds_group = true;
+        delivery->outcome.keeps_no_state = false;
+    }
+}
+
+/* Locked. The group becomes the suspect's; false: it is a duplicate, or was given up. */
+static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_group_entry *entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+
+    while (entry != NULL && entry->holder != NULL && !given_up(engine, delivery)) {
+        wait_a_little(engine);
+        entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+    }
+    if (entry == NULL || given_up(engine, delivery))
+        return false;
+    entry->holder = delivery;
+    delivery->holds_group = true;
+    if (entry->memory == NULL || !uex_group_memory_is_duplicate(entry->memory, delivery->command.command_id))
+        return true;
+    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
+    delivery->outcome.skip = UEX_SKIP_DUPLICATE;
+    delivery->outcome.keeps_no_state = true;
+    return false;
+}
+
+static void end_alone(struct uex_engine *engine, struct uex_delivery *delivery, bool has_outcome)
+{
+    engine->running_count--;
+    if (has_outcome && !uex_cancel_requested(&delivery->cancel))
+        uex_dispatch_submit(engine, delivery);
+    else
+        uex_dispatch_release(engine, delivery);
+    pthread_cond_broadcast(&engine->between);
+}
+
+bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    bool ended = false;
+    bool job = false;
+    int64_t starts = 0;
+
+    pthread_mutex_lock(&engine->lock);
+    starts = uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
+    if (starts >= engine->config->retry_crashes) {
+        dead_letter_killer(engine, delivery, starts);
+        end_alone(engine, delivery, true);
+        pthread_mutex_unlock(&engine->lock);
+        return false;
+    }
+    if (!commit_start(engine, delivery)) {
+        end_alone(engine, delivery, false);
+        pthread_mutex_unlock(&engine->lock);
+        return false;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    uex_log(UEX_LOG_WARN, "a worker died while this command was perhaps under way: it runs alone",
+            UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
+            UEX_INT("offset", delivery->offset), UEX_INT("start", starts + 1));
+    while (uex_classify(engine, delivery, &ended) != UEX_HOLD_NONE && uex_sleep_ms(ROUTE_AGAIN_MS, &delivery->cancel))
+        ;
+    pthread_mutex_lock(&engine->lock);
+    if (ended) {
+        end_alone(engine, delivery, true);
+    } else {
+        job = hold_group(engine, delivery);
+        if (!job)
+            end_alone(engine, delivery, delivery->outcome.skip == UEX_SKIP_DUPLICATE);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return job;
+}
