@@ -4,11 +4,13 @@ import concurrent.futures
 import datetime
 import json
 import uuid
+import zoneinfo
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from support.checks import by_group, check_file, recent_utc
+from support.faketime import starting_at
 from support.pipe import NAMESPACE
 
 UNREACHABLE = "127.0.0.1:9"
@@ -33,7 +35,7 @@ def nothing_sent(pipe):
 def at(day, time):
     """faketime: the program starts at this wall clock time of Asia/Kolkata."""
     local = datetime.datetime.fromisoformat(f"{day} {time}+05:30").astimezone(datetime.timezone.utc)
-    return ("env", "TZ=UTC", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", f"@{local:%Y-%m-%d %H:%M:%S}")
+    return starting_at(local)
 
 
 def test_schedule__active_groups__one_command_each_in_one_transaction(pipe):
@@ -84,12 +86,14 @@ def test_schedule__noon_evening_and_after_midnight__each_takes_its_night(pipe):
 
 
 def test_schedule__other_time_and_zone__name_follows_the_settings(pipe):
+    day = datetime.date.today() - datetime.timedelta(days=2)
+    new_york = datetime.datetime(day.year, day.month, day.day, 5, 45, tzinfo=zoneinfo.ZoneInfo("America/New_York"))
     pipe.new_group()
     done = pipe.scheduler("--schedule.at=06:00", "--schedule.timezone=America/New_York",
-                          prefix=("env", "TZ=UTC", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f",
-                                  "@2026-11-20 10:45:00"))
+                          prefix=starting_at(new_york.astimezone(datetime.timezone.utc)))
     assert done.code == 0, done
-    assert run_ids(pipe) == {"2026-11-19"}  # 05:45 in New York: the next 06:00 is more than 10 minutes away
+    # The next 06:00 is more than 10 minutes away.
+    assert run_ids(pipe) == {(day - datetime.timedelta(days=1)).isoformat()}
 
 
 def test_schedule__now__name_is_the_latest_night(pipe):

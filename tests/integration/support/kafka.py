@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
@@ -35,6 +35,18 @@ def record_of(message):
                   message.value(), tuple(message.headers() or ()))
 
 
+def end_offset(consumer, topic, partition, timeout=20):
+    """The high watermark; a partition that is new, or whose broker restarts, has no leader for a moment."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)[1]
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 class Reader:
     """Reads all partitions of a topic from the beginning, independently of any group."""
 
@@ -62,8 +74,7 @@ class Reader:
             raise AssertionError(message.error())
 
     def end_offsets(self):
-        return {number: self._ends.get_watermark_offsets(TopicPartition(self.topic, number), timeout=20)[1]
-                for number in self._reached}
+        return {number: end_offset(self._ends, self.topic, number) for number in self._reached}
 
     def drain(self, timeout=40):
         """Everything up to the high watermarks of now, beyond open transactions; all records so far."""
@@ -134,8 +145,7 @@ class Broker:
         assert self._producer.flush(60) == 0
 
     def end_offsets(self, topic):
-        return {number: self._watermarks.get_watermark_offsets(TopicPartition(topic, number), timeout=20)[1]
-                for number in range(self.partition_count(topic))}
+        return {number: end_offset(self._watermarks, topic, number) for number in range(self.partition_count(topic))}
 
     def committed(self, group, topic):
         """{partition: (offset or None, metadata)}"""
@@ -155,6 +165,11 @@ class Broker:
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=changes)
         for future in self.admin.incremental_alter_configs([resource]).values():
             future.result(timeout=20)
+        expected = {change.name: change.value for change in changes}
+        deadline = time.monotonic() + 20
+        while not expected.items() <= self.topic_settings(topic).items():
+            assert time.monotonic() < deadline, f"{topic} does not show {expected}"
+            time.sleep(0.05)
 
     def topic_settings(self, topic):
         resource = ConfigResource(ResourceType.TOPIC, topic)
