@@ -202,7 +202,8 @@ static void judge(struct committer *committer)
 
         if (delivery->verdict != UEX_VERDICT_NONE || place == NULL)
             continue; /* an assignment knew it before */
-        uex_window_restore(&window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE, place->metadata, NULL);
+        uex_window_restore(&window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
+                           uex_bytes_of(place->metadata, place->metadata_size), NULL);
         delivery->verdict = uex_window_finished(&window, delivery->offset) ? UEX_VERDICT_DONE : UEX_VERDICT_REDO;
     }
     pthread_mutex_unlock(&engine->lock);

@@ -106,7 +106,7 @@ static void notice_reset(struct uex_engine *engine, struct uex_slot *slot, const
                 "taken from here",
                 UEX_STR("topic", record->topic), UEX_INT("partition", record->partition),
                 UEX_INT("offset", record->offset), UEX_INT("committed", slot->window.base));
-        uex_window_restore(&slot->window, record->offset, NULL, NULL);
+        uex_window_restore(&slot->window, record->offset, (struct uex_bytes){0}, NULL);
     }
     pthread_mutex_unlock(&engine->lock);
 }

@@ -143,18 +143,22 @@ static void restore_marks(struct uex_marks *marks, const char *metadata)
     }
 }
 
-void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, struct uex_marks *marks)
+void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata, struct uex_marks *marks)
 {
+    char text[UEX_WINDOW_METADATA_MAX + 1] = "";
     const char *field = NULL;
 
     if (marks != NULL)
         uex_marks_init(marks);
     start_at(window, offset);
-    if (offset == UEX_OFFSET_NONE || metadata == NULL || strncmp(metadata, metadata_mark, strlen(metadata_mark)) != 0)
+    if (offset == UEX_OFFSET_NONE || metadata.data == NULL || metadata.size_bytes > UEX_WINDOW_METADATA_MAX)
+        return;
+    memcpy(text, metadata.data, metadata.size_bytes);
+    if (strncmp(text, metadata_mark, strlen(metadata_mark)) != 0)
         return;
     if (marks != NULL)
-        restore_marks(marks, metadata);
-    field = strstr(metadata, ";b=");
+        restore_marks(marks, text);
+    field = strstr(text, ";b=");
     if (field != NULL)
         restore_bits(window, field + 3);
     advance(window);

@@ -49,9 +49,9 @@ void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count
 
 void uex_window_init(struct uex_window *window);
 
-/* Take a committed position. `metadata` may be NULL, empty or somebody else's text: then only the offset counts.
- * `marks` (may be NULL) gets what else it says. */
-void uex_window_restore(struct uex_window *window, int64_t offset, const char *metadata, struct uex_marks *marks);
+/* Take a committed position. `metadata` may be absent, empty or somebody else's text (librdkafka does not end it with a
+ * NUL): then only the offset counts. `marks` (may be NULL) gets what else it says. */
+void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata, struct uex_marks *marks);
 
 /* Would a command at `offset` leave a position that can be committed whatever finishes next? */
 bool uex_window_fits(const struct uex_window *window, int64_t offset);

@@ -208,7 +208,8 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         slot->paused = false;
         slot->end_offset = UEX_OFFSET_NONE;
         slot->committed_base = place->offset >= 0 ? place->offset : UEX_OFFSET_NONE;
-        uex_window_restore(&slot->window, slot->committed_base, place->metadata, &marks);
+        uex_window_restore(&slot->window, slot->committed_base, uex_bytes_of(place->metadata, place->metadata_size),
+                           &marks);
         uex_starts_restore(slot, &marks);
         suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
