@@ -99,7 +99,12 @@ enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct 
 
 enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, struct uex_fault *fault)
 {
-    return uex_postgres_probe(runner->postgres, fault);
+    enum uex_error err = uex_postgres_probe(runner->postgres, fault);
+
+    /* A view, column or right that is missing for everybody is an outage too. */
+    if (err == UEX_OK)
+        err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
+    return err == UEX_CONFIG ? UEX_OK : err;
 }
 
 enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, struct uex_fault *fault)
