@@ -188,8 +188,10 @@ static enum uex_error read_page(struct page *page, const struct uex_cancel *canc
     uex_buffer_reset(&page->found);
     page->truncated = false;
     page->upload_count = 0;
-    if (err == UEX_OK &&
-        !uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page}))
+    if (err == UEX_STORE_FAILED && response.status == 501)
+        err = UEX_OK; /* a server that cannot list them: a lifecycle rule of its own has to end them */
+    else if (err == UEX_OK &&
+             !uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page}))
         err = uex_fail(fault, UEX_STORE_FAILED, "GET of the list of unfinished uploads: the answer cannot be read");
     if (err == UEX_OK && uex_buffer_failed(&page->found))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the list of unfinished uploads");
