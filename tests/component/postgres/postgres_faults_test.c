@@ -4,7 +4,9 @@
 #include "export/postgres.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 #define MARKER "marker-of-personal-data"
 
@@ -286,6 +288,37 @@ static void probe__database_that_is_not_there__is_a_schema_error(void **state)
     assert_int_equal(uex_postgres_probe(postgres, &fault), UEX_OK);
 }
 
+/* A host that takes the connection and says nothing, then the real one. */
+static void probe__first_of_two_hosts_silent__uses_the_second(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct uex_config config = database.config;
+    struct uex_postgres *other;
+    struct uex_fault fault = {0};
+    socklen_t size = sizeof(address);
+    int silent;
+    char dsn[1024], password[128] = "";
+
+    (void)state;
+    database_needed();
+    silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(silent, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(silent, 8), 0);
+    assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &size), 0);
+    if (PQpass(database.admin) != NULL && PQpass(database.admin)[0] != '\0')
+        (void)snprintf(password, sizeof(password), "password='%s'", PQpass(database.admin));
+    (void)snprintf(dsn, sizeof(dsn),
+                   "host='127.0.0.1,%s' port='%d,%s' user='%s' dbname='%s' %s connect_timeout=2 "
+                   "target_session_attrs=prefer-standby",
+                   PQhost(database.admin), ntohs(address.sin_port), PQport(database.admin), PQuser(database.admin),
+                   database.name, password);
+    config.postgres_dsn = dsn;
+    other = uex_postgres_new(&config, "faults-test");
+    assert_int_equal(uex_postgres_probe(other, &fault), UEX_OK);
+    uex_postgres_free(other);
+    close(silent);
+}
+
 /* Everything that a notice or a warning could say goes through the log, without its text. */
 static void rows__notices__are_not_printed(void **state)
 {
@@ -449,6 +482,7 @@ int main(void)
         FAULT_TEST(rows__backend_gone_while_idle__connects_again),
         FAULT_TEST(rows__view_missing__is_a_schema_error),
         FAULT_TEST(probe__database_that_is_not_there__is_a_schema_error),
+        FAULT_TEST(probe__first_of_two_hosts_silent__uses_the_second),
         FAULT_TEST(rows__notices__are_not_printed),
         FAULT_TEST(each_active_group__mixed__gives_the_active_ones_in_order),
         FAULT_TEST(catalogue_find__each_kind__is_told_apart),
