@@ -15,25 +15,29 @@ wanted() {
     return 1
 }
 
-# Runs in the background; what is known afterwards stands in LOG and LOG.result ("exit-code seconds").
+# run_executable EXECUTABLE LOG SETTING…: in the background; what is known afterwards stands in LOG and LOG.result
+# ("exit-code seconds").
 run_executable() {
     local executable=$1 log=$2 start=$SECONDS rc=0
+    shift 2
     exec 2>/dev/null # the shell's own remark on a crash; the exit code tells it
-    timeout -k 10 "$UEX_TEST_TIMEOUT" "$executable" >"$log" 2>&1 </dev/null || rc=$?
+    env "$@" timeout -k 10 "$UEX_TEST_TIMEOUT" "$executable" >"$log" 2>&1 </dev/null || rc=$?
     printf '%s %s\n' "$rc" $((SECONDS - start)) >"$log.result"
 }
 
 # cmocka prints "[       OK ] name" for each test, and "[  FAILED  ] N test(s), listed below:" for each group.
 judge_executable() {
-    local name=$1 log=$2 rc=1 seconds=0 passed failed
+    local name=$1 log=$2 rc=1 seconds=0 passed failed skipped
     [ ! -e "$log.result" ] || read -r rc seconds <"$log.result"
     passed=$(grep -c '^\[       OK \]' "$log" || true)
     failed=$(awk '/^\[  FAILED  \] [0-9]+ test\(s\)/ { n += $4 } END { print n + 0 }' "$log")
+    skipped=$(grep -c '^\[  SKIPPED \] [^0-9]' "$log" || true)
     if [ "$failed" = 0 ] && { [ "$rc" != 0 ] || [ "$passed" = 0 ]; }; then failed=1; fi
     count_passed "$passed"
     count_failed "$failed"
     if [ "$failed" = 0 ]; then
-        printf 'ok      %-40s %4d tests %4d s\n' "$name" "$passed" "$seconds"
+        printf 'ok      %-40s %4d tests %4d s%s\n' "$name" "$passed" "$seconds" \
+            "$([ "$skipped" = 0 ] || printf '  (%d skipped)' "$skipped")"
         return
     fi
     printf 'FAILED  %-40s %4d of %d tests, exit code %d%s\n' "$name" "$failed" $((passed + failed)) "$rc" \
@@ -41,17 +45,22 @@ judge_executable() {
     grep -v -e '^\[ RUN      \]' -e '^\[       OK \]' "$log" | tail -n 200 | indented
 }
 
-# run_cmocka PRESET KIND: all executables of build/PRESET/tests/KIND that have a source still, as many at a time as there are CPUs.
+# run_cmocka PRESET KIND: all executables of build/PRESET/tests/KIND that have a source still, as many at a time as there
+# are CPUs. Component tests find the private services in their environment.
 run_cmocka() {
-    local preset=$1 kind=$2 executable name names=() logs="$RUN_DIR/$1-$2"
+    local preset=$1 kind=$2 executable name names=() settings=() logs="$RUN_DIR/$1-$2"
     mkdir -p "$logs"
+    if [ "$kind" = component ]; then
+        start_services || return 1
+        settings=("${SERVICE_SETTINGS[@]}")
+    fi
     for executable in tests/"$kind"/*/*_test.c; do
         name=$(basename "$executable" .c)
         executable="build/$preset/tests/$kind/$name"
         if ! wanted "$name" || [ ! -x "$executable" ]; then continue; fi
         names+=("$name")
         while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
-        run_executable "$executable" "$logs/$name.log" &
+        run_executable "$executable" "$logs/$name.log" "${settings[@]}" &
     done
     wait
     for name in "${names[@]}"; do judge_executable "$name" "$logs/$name.log"; done

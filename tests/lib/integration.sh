@@ -23,15 +23,6 @@ prepare_venv() {
     [ -e "$1/.complete" ] || run_logged "Python packages of the integration tests" "$UEX_CACHE/log/tests-venv.log" install_venv "$1"
 }
 
-start_services() {
-    local lines
-    deploy/lib/services start --run-dir "$RUN_DIR/services" --owner $$ >/dev/null || return 1
-    lines=$(deploy/lib/services env --run-dir "$RUN_DIR/services") || return 1
-    set -a
-    eval "$lines"
-    set +a
-}
-
 # From pytest's own report: tests, failures and errors, skipped.
 count_pytest() {
     local counts
@@ -59,8 +50,6 @@ part_integration() {
     venv=$(integration_venv)
     with_lock tests-venv prepare_venv "$venv" || return 1
     start_services || return 1
-    USERS_EXPORT_BIN="$PWD/build/release/bin"
-    export USERS_EXPORT_BIN
     if [ -n "$WITH_SLOW" ]; then
         select=()
         limit=$UEX_SLOW_LIMIT
@@ -68,7 +57,7 @@ part_integration() {
     [ ${#NAMES[@]} = 0 ] || select=(-k "$(printf ' or %s' "${NAMES[@]}" | cut -c5-)")
     # SIGINT lets pytest end its fixtures, and so the programs that they started.
     timeout --foreground -s INT -k 30 "$limit" \
-        "$venv/bin/python" -m pytest tests/integration -v --no-header --tb=short --durations=10 -p no:cacheprovider \
+        env "${SERVICE_SETTINGS[@]}" USERS_EXPORT_BIN="$PWD/build/release/bin" "$venv/bin/python" -m pytest tests/integration -v --no-header --tb=short --durations=10 -p no:cacheprovider \
         --basetemp="$RUN_DIR/pytest" --junitxml="$report" "${select[@]}" || rc=$?
     [ -e "$report" ] && count_pytest "$report" || return 1
     [ "$rc" = 0 ]
