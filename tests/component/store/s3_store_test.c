@@ -93,6 +93,7 @@ static void round_trip(struct uex_object_store *store, const char *group, size_t
         assert_true(found.row_count == UEX_UNKNOWN);
     }
     assert_object_is(store, key, &written);
+    uex_object_facts_clear(&found);
     assert_int_equal(store->remove(store, key, &fault), UEX_OK);
     assert_int_equal(store->find(store, key, &found, NULL), UEX_NOT_FOUND);
     uex_object_facts_clear(&written);
