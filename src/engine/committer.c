@@ -76,7 +76,7 @@ static bool collect(struct committer *committer)
 
     if (engine->outcome_count > 0 && committer->collecting_since_ms == 0)
         committer->collecting_since_ms = uex_monotonic_ms();
-    if (engine->outcome_count > 0 && engine->outcome_count < UEX_BATCH_MAX) {
+    if (engine->outcome_count > 0 && engine->outcome_count < UEX_BATCH_MAX && engine->alone == NULL) {
         const int64_t waited_ms = uex_monotonic_ms() - committer->collecting_since_ms;
 
         if (waited_ms < interval_ms) {
@@ -310,6 +310,7 @@ static void apply(struct committer *committer, enum end end)
     }
     put_back(committer);
     engine->transaction_open = false;
+    pthread_cond_broadcast(&engine->work_changed);
     for (size_t i = 0; i < sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]); i++) {
         if (engine->retired_metadata[i] != NULL)
             rd_kafka_consumer_group_metadata_destroy(engine->retired_metadata[i]);

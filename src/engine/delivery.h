@@ -48,10 +48,12 @@ struct uex_delivery {
     unsigned attempt; /* which attempt this is, from 1 */
     enum uex_delivery_state state;
     enum uex_delivery_verdict verdict;
-    bool commit_alone; /* a transaction with it was refused: find out who it was */
-    int refused_code;  /* librdkafka's code if a record of it was refused; the committer's thread */
-    bool holds_group;  /* it is its group's running delivery */
-    bool suspect;      /* may have killed its worker: runs alone, its start committed before it is parsed */
+    bool commit_alone;    /* a transaction with it was refused: find out who it was */
+    int refused_code;     /* librdkafka's code if a record of it was refused; the committer's thread */
+    bool holds_group;     /* it is its group's running delivery */
+    bool suspect;         /* may have killed its worker: runs alone, its start committed before it is parsed */
+    uint64_t start_epoch; /* of a suspect: its start was counted in this epoch's marks; 0: not yet */
+    int64_t start_count;  /* which start it is */
     bool start_committed;
     unsigned openings; /* how often in a row it was running when a breaker opened */
     struct uex_cancel cancel;

@@ -175,7 +175,8 @@ static struct uex_delivery *next_suspect(struct uex_engine *engine)
 
 static struct uex_delivery *next_delivery(struct uex_engine *engine)
 {
-    if (engine->alone != NULL || engine->closing || uex_breaker_any_open(engine))
+    if (engine->alone != NULL || engine->closing || engine->outcome_count >= engine->outcomes_max ||
+        uex_breaker_any_open(engine))
         return NULL;
     return engine->first_suspect != NULL ? next_suspect(engine) : next_job(engine);
 }
@@ -220,9 +221,7 @@ static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
     if (entry != NULL)
         entry->holder = NULL;
     if (delivery->suspect || entry == NULL) {
-        delivery->start_committed = false; /* this start has ended, and nobody died */
-        uex_marks_set_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset,
-                             0);
+        uex_starts_return(engine, delivery);
         engine->alone = NULL;
         delivery->suspect = true;
         delivery->next_in_group = engine->first_suspect;
@@ -270,6 +269,8 @@ void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *deliver
         engine->first_outcome = delivery;
     engine->last_outcome = delivery;
     engine->outcome_count++;
+    if (delivery == engine->alone)
+        uex_starts_prepare_next(engine);
     pthread_cond_signal(&engine->outcomes_changed);
 }
 

@@ -10,6 +10,7 @@
 /* Enough that lanes and group commit never wait for the next poll, little enough that a restart repeats little reading.
  */
 #define QUEUE_MAX 2000
+#define OUTCOMES_MAX 1000
 #define QUEUE_MAX_BYTES ((size_t)16 << 20)
 
 static void init_locks(struct uex_engine *engine)
@@ -23,6 +24,15 @@ static void init_locks(struct uex_engine *engine)
     (void)pthread_cond_init(&engine->outcomes_changed, &attributes);
     (void)pthread_cond_init(&engine->between, &attributes);
     (void)pthread_condattr_destroy(&attributes);
+}
+
+/* Two batches, or what the rate lets out in a second: all of them are suspects if the worker dies now. */
+static size_t outcomes_max(const struct uex_config *config)
+{
+    const int64_t most =
+        config->producer_rate > 0 && config->producer_rate < OUTCOMES_MAX ? config->producer_rate : OUTCOMES_MAX;
+
+    return most < config->export_lanes ? (size_t)config->export_lanes : (size_t)most;
 }
 
 static rd_kafka_t *make(struct uex_engine *engine, enum uex_kafka_role role, struct uex_fault *fault)
@@ -74,6 +84,7 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->config = config;
     if (observer != NULL)
         engine->observer = *observer;
+    engine->outcomes_max = outcomes_max(config);
     engine->queue_max = QUEUE_MAX;
     engine->queue_max_bytes = QUEUE_MAX_BYTES;
     init_locks(engine);

@@ -94,8 +94,9 @@ struct uex_engine {
     rd_kafka_t *reader;   /* read_committed: restores; intake thread */
     struct uex_source sources[UEX_SOURCES_MAX];
     size_t source_count;
-    size_t tier_count; /* tiers that new retries go to: the first ones of sources[1…] */
-    size_t queue_max;  /* deliveries at most */
+    size_t tier_count;   /* tiers that new retries go to: the first ones of sources[1…] */
+    size_t outcomes_max; /* outcomes that wait for the committer; with more no lane takes work */
+    size_t queue_max;    /* deliveries at most */
     size_t queue_max_bytes;
 
     pthread_mutex_t lock;
@@ -206,6 +207,10 @@ bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_sl
 /* The marks that go with a commit of this slot now, and what has become of them when it is done. */
 void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out);
 void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t partition, const struct uex_marks *marks);
+/* A suspect has ended: the start of the next one can be committed together with its outcome. */
+void uex_starts_prepare_next(struct uex_engine *engine);
+/* A suspect goes back to its queue: its start does not count. */
+void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Not locked. A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
 bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery);
 

@@ -259,9 +259,10 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
         } else if (belongs_here(engine, delivery)) {
             delivery->epoch = engine->epoch;
             (*adopted)++;
-            uex_log(UEX_LOG_INFO, "a job is adopted: its partition came back",
-                    UEX_STR("command", delivery->command.command_id), UEX_STR("group", delivery->command.group_id),
-                    UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
+            uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG,
+                    "a job is adopted: its partition came back", UEX_STR("command", delivery->command.command_id),
+                    UEX_STR("group", delivery->command.group_id), UEX_INT("partition", delivery->partition),
+                    UEX_INT("offset", delivery->offset));
         } else if (delivery->state == UEX_DELIVERY_RUNNING) {
             if (!uex_cancel_requested(&delivery->cancel))
                 (*cancelled)++;

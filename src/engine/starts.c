@@ -44,6 +44,17 @@ bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_sl
     return slot->starts_dirty;
 }
 
+/* A start that killed nobody does not count. */
+static void take_back(struct uex_marks *marks, const struct uex_engine *engine, const struct uex_slot *slot,
+                      const struct uex_delivery *delivery, bool begun)
+{
+    const int64_t count = delivery == NULL ? 0 : uex_marks_starts(marks, delivery->offset);
+
+    if (count > 0 && begun && delivery->start_epoch == engine->epoch &&
+        slot == uex_engine_slot((struct uex_engine *)(uintptr_t)engine, delivery->source, delivery->partition))
+        uex_marks_set_starts(marks, delivery->offset, count - 1);
+}
+
 void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
 {
     const struct uex_delivery *alone = engine->alone;
@@ -55,27 +66,68 @@ void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot
     if (!engine->closing)
         return;
     out->open_until = UEX_OFFSET_NONE;
-    if (alone != NULL && alone->state == UEX_DELIVERY_RUNNING) /* it did not kill anybody: its start does not count */
-        uex_marks_set_starts(out, alone->offset,
-                             uex_marks_starts(out, alone->offset) > 0 ? uex_marks_starts(out, alone->offset) - 1 : 0);
+    take_back(out, engine, slot, alone, alone != NULL && alone->state == UEX_DELIVERY_RUNNING);
+    take_back(out, engine, slot, engine->first_suspect, true);
+}
+
+static void note_start(struct uex_delivery *delivery, const struct uex_engine *engine, size_t source, int32_t partition,
+                       const struct uex_marks *marks)
+{
+    if (delivery != NULL && delivery->source == source && delivery->partition == partition &&
+        delivery->start_epoch == engine->epoch && uex_marks_starts(marks, delivery->offset) >= delivery->start_count)
+        delivery->start_committed = true;
 }
 
 void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t partition, const struct uex_marks *marks)
 {
     struct uex_slot *slot = uex_engine_slot(engine, source, partition);
-    struct uex_delivery *alone = engine->alone;
 
     if (slot == NULL || !slot->assigned)
         return;
     slot->committed_until = marks->open_until;
-    if (marks->open_until >= slot->want_until)
+    if (marks->open_until >= slot->want_until && memcmp(marks->starts, slot->marks.starts, sizeof(marks->starts)) == 0)
         slot->starts_dirty = false;
-    if (alone != NULL && alone->source == source && alone->partition == partition &&
-        uex_marks_starts(marks, alone->offset) == uex_marks_starts(&slot->marks, alone->offset) &&
-        uex_marks_starts(marks, alone->offset) > 0)
-        alone->start_committed = true;
+    note_start(engine->alone, engine, source, partition, marks);
+    note_start(engine->first_suspect, engine, source, partition, marks);
     pthread_cond_broadcast(&engine->work_changed);
     pthread_cond_broadcast(&engine->between);
+}
+
+/* Count the start of a suspect, once in each epoch: a new one has the counts that were committed before. */
+static void count_start(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+
+    if (!slot->assigned || !engine->has_assignment || engine->closing || delivery->start_epoch == engine->epoch)
+        return;
+    delivery->start_epoch = engine->epoch;
+    delivery->start_committed = false;
+    delivery->start_count = uex_marks_starts(&slot->marks, delivery->offset) + 1;
+    uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count);
+    (void)uex_starts_allowed(engine, slot, delivery->offset);
+    slot->starts_dirty = true;
+    pthread_cond_signal(&engine->outcomes_changed);
+}
+
+void uex_starts_prepare_next(struct uex_engine *engine)
+{
+    struct uex_delivery *next = engine->first_suspect;
+
+    if (next == NULL || !engine->partitions[next->partition].restored || next->epoch != engine->epoch)
+        return;
+    if (uex_marks_starts(&uex_engine_slot(engine, next->source, next->partition)->marks, next->offset) <
+        engine->config->retry_crashes)
+        count_start(engine, next);
+}
+
+void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+
+    if (delivery->start_epoch == engine->epoch)
+        uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count - 1);
+    delivery->start_epoch = 0;
+    delivery->start_committed = false;
 }
 
 /* ---- a suspect */
@@ -96,24 +148,17 @@ static void wait_a_little(struct uex_engine *engine)
     (void)pthread_cond_timedwait(&engine->between, &engine->lock, &until);
 }
 
-/* Locked. False: the delivery is given up, or the partition's settlement is not for us any more. */
+/* Locked. False: the delivery is given up. */
 static bool commit_start(struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    uint64_t epoch = 0;
-
-    while (!given_up(engine, delivery) && !delivery->start_committed) {
-        struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
-
-        if (slot->assigned && engine->has_assignment && !engine->closing && delivery->epoch != epoch) {
-            epoch = delivery->epoch; /* once in each epoch: a new one has the counts that were committed before */
-            uex_marks_set_starts(&slot->marks, delivery->offset, uex_marks_starts(&slot->marks, delivery->offset) + 1);
-            (void)uex_starts_allowed(engine, slot, delivery->offset);
-            slot->starts_dirty = true;
-            pthread_cond_signal(&engine->outcomes_changed);
-        }
+    while (!given_up(engine, delivery)) {
+        if (delivery->epoch == engine->epoch)
+            count_start(engine, delivery);
+        if (delivery->start_committed)
+            return true;
         wait_a_little(engine);
     }
-    return delivery->start_committed && !given_up(engine, delivery);
+    return false;
 }
 
 /* Locked. The command has ended with its worker's death often enough. Its record is not parsed: that may be what kills.
@@ -181,7 +226,9 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     int64_t starts = 0;
 
     pthread_mutex_lock(&engine->lock);
-    starts = uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
+    if (delivery->start_epoch != engine->epoch)
+        starts =
+            uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
     if (starts >= engine->config->retry_crashes) {
         dead_letter_killer(engine, delivery, starts);
         end_alone(engine, delivery, true);
@@ -196,7 +243,7 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     pthread_mutex_unlock(&engine->lock);
     uex_log(UEX_LOG_WARN, "a worker died while this command was perhaps under way: it runs alone",
             UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
-            UEX_INT("offset", delivery->offset), UEX_INT("start", starts + 1));
+            UEX_INT("offset", delivery->offset), UEX_INT("start", delivery->start_count));
     while (uex_classify(engine, delivery, &ended) != UEX_HOLD_NONE && uex_sleep_ms(ROUTE_AGAIN_MS, &delivery->cancel))
         ;
     pthread_mutex_lock(&engine->lock);
