@@ -2,12 +2,16 @@
 #include "store/s3_transfer.h"
 
 #include <ctype.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "store/object_meta.h"
 
 #define POLL_MS 50
 #define KEEPALIVE_IDLE_S 30L
+#define NOT_SENT_BYTES (128 << 10)
 
 /* One exchange under way. */
 struct exchange {
@@ -52,6 +56,18 @@ static int on_connected(void *context, char *peer_ip, char *local_ip, int peer_p
     exchange->response->went_out++;
     exchange->moved_at_ms = uex_monotonic_ms();
     return CURL_PREREQFUNC_OK;
+}
+
+/* The kernel takes megabytes at once and sends them as slowly as the line goes; meanwhile no byte seems to move. So it
+ * may hold only this much that is not yet sent; what is on the line stays unbounded. */
+static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    int not_sent_bytes = NOT_SENT_BYTES;
+
+    (void)context;
+    (void)purpose;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent_bytes, sizeof(not_sent_bytes));
+    return CURL_SOCKOPT_OK;
 }
 
 static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
@@ -195,9 +211,10 @@ static void set_connection(CURL *easy, const struct uex_s3_settings *settings)
     const struct uex_config *config = settings->config;
 
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* the path is signed as it stands */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* giving up does not wait for a name lookup */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->s3_connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -58,6 +58,7 @@ struct fake_s3 {
     char last_headers[8192]; /* of the last request with a body, or of any while there was none */
     bool no_bucket;
     int upload_count, connection_count, page_size;
+    int pause_us; /* after each 64 KiB of a body: a slow line */
     pthread_t connections[FAKE_LOG];
     size_t thread_count;
 };
@@ -126,9 +127,11 @@ static inline bool fake_receive(struct fake_s3 *fake, int fd, struct fake_reques
     request->body = malloc(request->size + 1);
     memcpy(request->body, end + 4, rest);
     while (rest < request->size) {
-        ssize_t size = fake_wait(fake, fd) ? recv(fd, request->body + rest, request->size - rest, 0) : 0;
+        size_t step = fake->pause_us > 0 && request->size - rest > 65536 ? 65536 : request->size - rest;
+        ssize_t size = fake_wait(fake, fd) ? recv(fd, request->body + rest, step, 0) : 0;
         if (size <= 0)
             return false;
+        usleep((useconds_t)fake->pause_us);
         rest += (size_t)size;
     }
     request->body[request->size] = '\0';
@@ -437,10 +440,12 @@ static inline struct fake_s3 *fake_start(void)
     struct fake_s3 *fake = calloc(1, sizeof(*fake));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
+    int buffer_bytes = 65536; /* so that what the client has sent is what the server reads */
 
     pthread_mutex_init(&fake->lock, NULL);
     fake->page_size = 1000;
     fake->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fake->listen_fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
     assert_int_equal(bind(fake->listen_fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(fake->listen_fd, 64), 0);
     assert_int_equal(getsockname(fake->listen_fd, (struct sockaddr *)&address, &size), 0);

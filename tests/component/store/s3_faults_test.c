@@ -3,6 +3,7 @@
 #include "fake_s3.h"
 
 #define KEY "d0/a%20b/" COMMAND ".csv.gz"
+#define SOON_MS 250 /* the flag is looked at every 50 ms; the rest is for a busy machine */
 #define SECRET "wJalrXUtnFEMI-secret"
 
 struct bench {
@@ -244,6 +245,17 @@ static void commit__server_stalls__ends_by_the_stall_timeout(void **state)
     assert_non_null(strstr(bench->fault.text, "no byte moved for 300 ms"));
 }
 
+static void commit__line_is_slow__is_no_stall(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->config.s3_stall_timeout_ms = 500;
+    bench->config.retry_attempts = 0;
+    bench->fake->pause_us = 15000; /* 8 MiB take 2 s */
+    if (s3_put(bench->store, KEY, COMMAND, PART_BYTES, &bench->facts, &bench->fault) != UEX_OK)
+        fail_msg("%s", bench->fault.text);
+}
+
 struct timed_cancel {
     struct uex_cancel cancel;
     int64_t requested_at_ms;
@@ -259,7 +271,7 @@ static void *cancel_soon(void *context)
     return NULL;
 }
 
-static void commit__cancelled_while_the_server_stalls__ends_within_100_ms(void **state)
+static void commit__cancelled_while_the_server_stalls__ends_soon(void **state)
 {
     struct bench *bench = *state;
     struct timed_cancel timed = {{0}, 0};
@@ -271,11 +283,11 @@ static void commit__cancelled_while_the_server_stalls__ends_within_100_ms(void *
     assert_int_equal(put(bench), UEX_CANCELLED);
     int64_t ended_at_ms = uex_monotonic_ms();
     pthread_join(thread, NULL);
-    assert_true(ended_at_ms - timed.requested_at_ms < 100);
+    assert_true(ended_at_ms - timed.requested_at_ms < SOON_MS);
     bench->store->cancel = NULL;
 }
 
-static void commit__cancelled_in_a_pause__ends_within_100_ms(void **state)
+static void commit__cancelled_in_a_pause__ends_soon(void **state)
 {
     struct bench *bench = *state;
     struct timed_cancel timed = {{0}, 0};
@@ -288,7 +300,7 @@ static void commit__cancelled_in_a_pause__ends_within_100_ms(void **state)
     assert_int_equal(put(bench), UEX_CANCELLED);
     int64_t ended_at_ms = uex_monotonic_ms();
     pthread_join(thread, NULL);
-    assert_true(ended_at_ms - timed.requested_at_ms < 100);
+    assert_true(ended_at_ms - timed.requested_at_ms < SOON_MS);
     bench->store->cancel = NULL;
 }
 
@@ -436,8 +448,9 @@ int main(void)
         TEST(commit__answer_lost_and_another_object_there__is_object_exists),
         TEST(commit__409__is_a_race_or_an_object_that_exists),
         TEST(commit__server_stalls__ends_by_the_stall_timeout),
-        TEST(commit__cancelled_while_the_server_stalls__ends_within_100_ms),
-        TEST(commit__cancelled_in_a_pause__ends_within_100_ms),
+        TEST(commit__line_is_slow__is_no_stall),
+        TEST(commit__cancelled_while_the_server_stalls__ends_soon),
+        TEST(commit__cancelled_in_a_pause__ends_soon),
         TEST(read__connection_lost_midway__goes_on_where_it_stopped),
         TEST(read__sink_stops__its_error_comes_back_and_is_not_repeated),
         TEST(find__403_without_a_body__is_explained_by_a_get),
