@@ -2,6 +2,8 @@
 """Fixtures: one set of services for the session, one pipe (topics, views, consumer group, prefix) for each test."""
 import pytest
 
+pytest.register_assert_rewrite("support")
+
 from support.kafka import Broker
 from support.objects import Store
 from support.pipe import Pipe

@@ -101,7 +101,7 @@ def test_export__names_hard_to_put_into_a_key__objects_stand_where_the_contract_
     # A directory entry of 255 bytes is what this S3 server's file system allows; what is longer cannot be stored there.
     assert {name: why for name, why in failed.items() if len(segment(name)) <= 255} == {}
     for name in failed:
-        assert pipe.states()[name]["outcome"] == "dead-lettered"
+        assert pipe.states()[name]["outcome"] in ("retried", "dead-lettered")
 
 
 def test_export__command_with_a_domain__is_used_for_key_and_message(pipe):

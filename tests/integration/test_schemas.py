@@ -47,7 +47,7 @@ def test_messages__of_every_outcome__fit_the_schemas(pipe):
     cost, names = pipe.new_group(rows=5), pipe.new_group("NON_COST_BASED", rows=5)
     pipe.new_group(), pipe.new_group("LOTTERY", rows=1)
     assert pipe.scheduler("--run", "2026-11-22").code == 0
-    broken = pipe.new_group("NON_COST_BASED", rows=5000)
+    broken = pipe.new_group("NON_COST_BASED", rows=20_000)
     pipe.send(broken)
     pipe.send(cost)
     pipe.send_id(names, reason="again", requestedBy="☕", requestedAt="2026-11-22T10:00:00.5+05:30")

@@ -33,7 +33,8 @@ INSERT INTO {s}_users (username, group_id, display_name, gender, date_of_birth, 
     relationship_type, open_to_long_distance, ready_for_matching, sent_to_matching_service)
 SELECT %(prefix)s || n, %(group)s, 'User, ' || n, CASE n %% 3 WHEN 0 THEN 'FEMALE' WHEN 1 THEN 'MALE' END,
     date '1960-01-01' + (n %% 15000)::int, 'City "' || n %% 50 || '"', 'DATING',
-    CASE WHEN n %% 7 = 0 THEN NULL WHEN n %% 11 = 0 THEN '' ELSE repeat(md5(n::text), %(bio)s) END,
+    CASE WHEN n %% 7 = 0 THEN NULL WHEN n %% 11 = 0 THEN '' ELSE
+        (SELECT string_agg(md5(n || '-' || i), '') FROM generate_series(1, %(bio)s) i) END,
     n %% 2 = 0, n %% 3 = 0, CASE WHEN n %% 5 > 0 THEN n %% 4 = 0 END, 'MASTERS', '', NULL, 'FEMALE,MALE', 18 + (n %% 10)::int,
     40, E'LONG\nTERM', n %% 2 = 1, true, false
 FROM generate_series(1, %(count)s) n

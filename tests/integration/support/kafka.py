@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kafka as confluent-kafka sees it: producing commands, reading what is committed, committed offsets."""
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import ConsumerGroupTopicPartitions
@@ -136,7 +136,8 @@ class Broker:
             options["timestamp"] = timestamp_ms
         self._producer.produce(topic, key=key, value=value, **options)
         assert self._producer.flush(20) == 0
-        return record_of(stored[0])
+        # A delivery report does not repeat the headers.
+        return replace(record_of(stored[0]), header_list=tuple(headers or ()))
 
     def send_many(self, topic, pairs):
         for key, value in pairs:
@@ -148,16 +149,16 @@ class Broker:
         return {number: end_offset(self._watermarks, topic, number) for number in range(self.partition_count(topic))}
 
     def committed(self, group, topic):
-        """{partition: (offset or None, metadata)}"""
+        """{partition: offset or None}"""
         asked = [TopicPartition(topic, number) for number in range(self.partition_count(topic))]
         future = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)], require_stable=True)
         answer = future[group].result(timeout=20).topic_partitions
-        return {p.partition: (p.offset if p.offset >= 0 else None, p.metadata) for p in answer}
+        return {p.partition: p.offset if p.offset >= 0 else None for p in answer}
 
     def lag(self, group, topic):
         """{partition: records (control records too) between the committed offset and the end}"""
         committed = self.committed(group, topic)
-        return {number: end - (committed[number][0] or 0) for number, end in self.end_offsets(topic).items()}
+        return {number: end - (committed[number] or 0) for number, end in self.end_offsets(topic).items()}
 
     def set_topic(self, topic, **values):
         changes = [ConfigEntry(name.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET)
