@@ -23,6 +23,7 @@ struct sender {
     rd_kafka_t *producer;
     int32_t partition_count;
     struct uex_buffer value;
+    uint64_t delivered;          /* acknowledged in the transaction under way */
     rd_kafka_resp_err_t refused; /* of the first record that a broker did not take */
     int64_t until_ms;            /* of the transaction under way */
     int64_t said_ms;
@@ -36,7 +37,9 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
     struct sender *sender = opaque;
 
     (void)handle;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && sender->refused == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        sender->delivered++;
+    else if (sender->refused == RD_KAFKA_RESP_ERR_NO_ERROR)
         sender->refused = message->err;
 }
 
@@ -122,14 +125,14 @@ static enum uex_error init(struct sender *sender, struct uex_fault *fault)
     return uex_fail(fault, UEX_CANCELLED, "stopped before anything was sent");
 }
 
-static void say_progress(struct sender *sender, uint64_t sent)
+static void say_progress(struct sender *sender)
 {
     int64_t now_ms = uex_monotonic_ms();
 
     if (now_ms - sender->said_ms < SAY_MS)
         return;
     sender->said_ms = now_ms;
-    uex_log(UEX_LOG_INFO, "sending commands", UEX_STR("run", sender->run->run_id), UEX_NUM("sent", sent),
+    uex_log(UEX_LOG_INFO, "sending commands", UEX_STR("run", sender->run->run_id), UEX_NUM("sent", sender->delivered),
             UEX_NUM("groups", sender->list->count));
 }
 
@@ -174,7 +177,7 @@ static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault
         if (++sent % POLL_EVERY != 0)
             continue;
         rd_kafka_poll(sender->producer, 0);
-        say_progress(sender, sent);
+        say_progress(sender);
         if (uex_cancel_requested(sender->cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
     }
@@ -201,7 +204,7 @@ static enum step commit(struct sender *sender, enum uex_error *err, struct uex_f
     while (step == STEP_AGAIN) {
         step = judge(sender, rd_kafka_commit_transaction(sender->producer, SLICE_MS), "committing the commands", err,
                      fault);
-        say_progress(sender, sender->list->count);
+        say_progress(sender);
         if (step == STEP_AGAIN && uex_monotonic_ms() >= sender->until_ms) {
             *err = uex_fail(fault, UEX_TIMEOUT,
                             "no answer to the commit: whether the commands were sent is not known; "
@@ -218,6 +221,7 @@ static enum step try_once(struct sender *sender, enum uex_error *err, struct uex
     enum step step = STEP_DONE;
 
     sender->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+    sender->delivered = 0;
     sender->until_ms = uex_monotonic_ms() + UEX_SEND_TRANSACTION_MS;
     step = judge(sender, rd_kafka_begin_transaction(sender->producer), "beginning the transaction", err, fault);
     if (step != STEP_DONE)

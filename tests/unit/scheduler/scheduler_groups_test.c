@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "scheduler/groups.h"
+
+static void list__added_ids__come_back_in_order(void **state)
+{
+    struct uex_group_list list = {0};
+    const char *id = NULL;
+
+    (void)state;
+    assert_null(uex_group_list_next(&list, NULL));
+    assert_int_equal(uex_group_list_add(&list, "g-1"), UEX_OK);
+    assert_int_equal(uex_group_list_add(&list, "पुणे"), UEX_OK);
+    assert_int_equal(uex_group_list_add(&list, "g-2"), UEX_OK);
+    assert_int_equal(list.count, 3);
+    id = uex_group_list_next(&list, NULL);
+    assert_string_equal(id, "g-1");
+    id = uex_group_list_next(&list, id);
+    assert_string_equal(id, "पुणे");
+    id = uex_group_list_next(&list, id);
+    assert_string_equal(id, "g-2");
+    assert_null(uex_group_list_next(&list, id));
+    uex_group_list_clear(&list);
+    assert_int_equal(list.count, 0);
+}
+
+static void list__ids_no_command_may_carry__are_left_out_and_counted(void **state)
+{
+    struct uex_group_list list = {0};
+    char id[300];
+
+    (void)state;
+    uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_TEXT);
+    memset(id, 'x', sizeof(id));
+    id[256] = 0;
+    assert_int_equal(uex_group_list_add(&list, id), UEX_OK);
+    assert_int_equal(uex_group_list_add(&list, ""), UEX_OK);
+    assert_int_equal(uex_group_list_add(&list, "a\nb"), UEX_OK);
+    assert_int_equal(uex_group_list_add(&list, "\xff"), UEX_OK);
+    assert_int_equal(list.left_out, 4);
+    assert_int_equal(list.count, 0);
+    id[255] = 0;
+    assert_int_equal(uex_group_list_add(&list, id), UEX_OK);
+    assert_int_equal(list.count, 1);
+    uex_group_list_clear(&list);
+}
+
+static void list__hundred_thousand_groups__take_a_few_megabytes(void **state)
+{
+    struct uex_group_list list = {0};
+    char id[32];
+    uint64_t count = 0;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        snprintf(id, sizeof(id), "group-%d", i);
+        assert_int_equal(uex_group_list_add(&list, id), UEX_OK);
+    }
+    for (const char *at = uex_group_list_next(&list, NULL); at != NULL; at = uex_group_list_next(&list, at))
+        count++;
+    assert_int_equal(count, 100000);
+    assert_true(list.ids.capacity_bytes < (size_t)4 << 20);
+    uex_group_list_clear(&list);
+}
+
+static void command__same_run_and_group__has_the_same_id(void **state)
+{
+    struct uex_run run = {
+        .run_id = "2026-11-22", .domain_id = "5f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11", .requested_at_ms = 1700000000123};
+    struct uex_buffer value = {0};
+    struct uex_command first = {0}, second = {0};
+    struct uex_fault fault = {0};
+    char id[UEX_UUID_TEXT_SIZE];
+
+    (void)state;
+    uex_run_command(&run, "g \"1\"", &value);
+    assert_int_equal(uex_command_parse(uex_bytes_of_text("g \"1\""), uex_buffer_bytes(&value), &first, &fault), UEX_OK);
+    uex_buffer_reset(&value);
+    run.requested_at_ms += 1000;
+    uex_run_command(&run, "g \"1\"", &value);
+    assert_int_equal(uex_command_parse((struct uex_bytes){0}, uex_buffer_bytes(&value), &second, &fault), UEX_OK);
+    uex_command_id_of_schedule("2026-11-22", "g \"1\"", id);
+    assert_string_equal(first.command_id, id);
+    assert_string_equal(second.command_id, id);
+    assert_string_equal(first.group_id, "g \"1\"");
+    assert_string_equal(first.run_id, "2026-11-22");
+    assert_string_equal(first.domain_id, run.domain_id);
+    assert_string_equal(first.requested_by, "export-scheduler");
+    assert_true(first.requested_at_ms == 1700000000123);
+    uex_command_clear(&first);
+    uex_command_clear(&second);
+    uex_buffer_clear(&value);
+}
+
+static void run_id__length__is_counted_in_characters(void **state)
+{
+    char text[300] = "";
+
+    (void)state;
+    assert_true(uex_run_id_valid(uex_bytes_of_text("2026-11-22")));
+    assert_false(uex_run_id_valid(uex_bytes_of_text("")));
+    assert_false(uex_run_id_valid(uex_bytes_of_text("a\tb")));
+    for (int i = 0; i < 64; i++)
+        strcat(text, "é");
+    assert_true(uex_run_id_valid(uex_bytes_of_text(text)));
+    strcat(text, "x");
+    assert_false(uex_run_id_valid(uex_bytes_of_text(text)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(list__added_ids__come_back_in_order),
+        cmocka_unit_test(list__ids_no_command_may_carry__are_left_out_and_counted),
+        cmocka_unit_test(list__hundred_thousand_groups__take_a_few_megabytes),
+        cmocka_unit_test(command__same_run_and_group__has_the_same_id),
+        cmocka_unit_test(run_id__length__is_counted_in_characters),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
