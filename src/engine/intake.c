@@ -235,7 +235,9 @@ static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
         slot = uex_engine_slot(engine, source, message->partition);
     if (slot == NULL || !slot->assigned)
         return;
+    pthread_mutex_lock(&engine->lock);
     slot->end_offset = message->offset;
+    pthread_mutex_unlock(&engine->lock);
     move_to_end(engine, slot);
 }
 
