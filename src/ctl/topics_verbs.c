@@ -102,7 +102,7 @@ static void write_topic(struct uex_table *table, enum uex_output format, const s
     struct uex_buffer settings = {0};
     char partitions[16], replicas[16];
     bool is_json = format == UEX_OUTPUT_JSON;
-    const char *result = created->error[0] != 0 ? created->error : created->created ? "created" : "was there";
+    const char *result = created->error[0] != 0 ? "refused" : created->created ? "created" : "was there";
 
     snprintf(partitions, sizeof(partitions), "%" PRId32, topic->partition_count);
     snprintf(replicas, sizeof(replicas), "%" PRId32, topic->replication_factor);
@@ -115,12 +115,17 @@ static void write_topic(struct uex_table *table, enum uex_output format, const s
                                  topic->settings[i].name, topic->settings[i].value);
     uex_buffer_append_text(&settings, is_json ? "}" : "");
     if (created->created || created->error[0] != 0) {
-        const char *const cells[] = {topic->name, result, partitions, replicas, uex_buffer_text(&settings)};
+        const char *const cells[] = {topic->name,
+                                     result,
+                                     partitions,
+                                     replicas,
+                                     uex_buffer_text(&settings),
+                                     created->error[0] == 0 ? NULL : created->error};
 
         uex_table_add(table, cells);
     } else {
         /* What it has is for `topics check` to say. */
-        const char *const cells[] = {topic->name, result, NULL, NULL, NULL};
+        const char *const cells[] = {topic->name, result, NULL, NULL, NULL, NULL};
 
         uex_table_add(table, cells);
     }
@@ -132,7 +137,7 @@ static bool print_created(const struct uex_topic_plan *plan, const struct uex_to
 {
     static const struct uex_column_of_table columns[] = {
         {"topic", "TOPIC", false},      {"result", "RESULT", false},    {"partitions", "PARTITIONS", true},
-        {"replicas", "REPLICAS", true}, {"settings", "SETTINGS", true},
+        {"replicas", "REPLICAS", true}, {"settings", "SETTINGS", true}, {"error", NULL, false},
     };
     struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
     struct uex_buffer out = {0};
