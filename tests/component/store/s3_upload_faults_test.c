@@ -204,28 +204,40 @@ static void abort__server_resets__is_tried_three_times(void **state)
     assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 3);
 }
 
-static void *cancel_soon(void *context)
+struct part_cancel {
+    struct uex_cancel cancel;
+    struct fake_s3 *fake;
+    int64_t requested_at_ms;
+};
+
+/* Cancel once the second part has reached the server. */
+static void *cancel_second_part(void *context)
 {
-    usleep(200000);
-    uex_cancel_request(context);
+    struct part_cancel *part = context;
+
+    for (int i = 0; i < 3000 && fake_count(part->fake, "PUT", "partNumber=2") == 0; i++)
+        usleep(10000);
+    part->requested_at_ms = uex_monotonic_ms();
+    uex_cancel_request(&part->cancel);
     return NULL;
 }
 
 static void commit__cancelled_while_a_part_stalls__ends_soon_and_aborts(void **state)
 {
     struct bench *bench = *state;
-    struct uex_cancel cancel = {0};
+    struct part_cancel part = {.fake = bench->fake};
     pthread_t thread;
 
     bench->fake->rules[0] = (struct fake_rule){"PUT", "partNumber=2", 0, 9, FAKE_STALL, 0, NULL};
-    bench->store->cancel = &cancel;
-    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancel), 0);
-    int64_t begun_at_ms = uex_monotonic_ms();
-    assert_int_equal(put(bench), UEX_CANCELLED);
-    assert_true(uex_monotonic_ms() - begun_at_ms < 2000);
-    assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 1);
+    bench->store->cancel = &part.cancel;
+    assert_int_equal(pthread_create(&thread, NULL, cancel_second_part, &part), 0);
+    enum uex_error err = put(bench);
+    int64_t ended_at_ms = uex_monotonic_ms();
     pthread_join(thread, NULL);
     bench->store->cancel = NULL;
+    assert_int_equal(err, UEX_CANCELLED);
+    assert_true(ended_at_ms - part.requested_at_ms < 1000);
+    assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 1);
 }
 
 static void write__second_part_is_slow__the_next_one_is_filled_meanwhile(void **state)
@@ -233,13 +245,13 @@ static void write__second_part_is_slow__the_next_one_is_filled_meanwhile(void **
     struct bench *bench = *state;
     enum uex_error err;
 
-    bench->config.s3_stall_timeout_ms = 700;
+    bench->config.s3_stall_timeout_ms = 3000;
     bench->config.retry_attempts = 0;
     bench->fake->rules[0] = (struct fake_rule){"PUT", "partNumber=1", 0, 1, FAKE_STALL, 0, NULL};
     int64_t begun_at_ms = uex_monotonic_ms();
     struct uex_object_writer *writer = s3_write(bench->store, KEY, COMMAND, 2 * PART_BYTES, &err, NULL);
     assert_int_equal(err, UEX_OK);
-    assert_true(uex_monotonic_ms() - begun_at_ms < 600); /* did not wait for the part that stalls */
+    assert_true(uex_monotonic_ms() - begun_at_ms < 2500); /* did not wait for the part that stalls */
     assert_int_equal(bench->store->commit(writer, 1, &bench->facts, &bench->fault), UEX_STORE_UNAVAILABLE);
     assert_non_null(strstr(bench->fault.text, "PUT of a part: no byte moved"));
 }
