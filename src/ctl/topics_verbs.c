@@ -18,7 +18,7 @@ static enum uex_error connect_admin(const struct uex_config *config, rd_kafka_t 
 
     *out = conf == NULL ? NULL : uex_kafka_create(UEX_KAFKA_ADMIN, conf, fault);
     if (*out == NULL)
-        return UEX_CONFIG;
+        return fault->error;
     return uex_kafka_wait(*out, config->startup_timeout_ms, &uex_program_cancel, fault);
 }
 

@@ -147,12 +147,15 @@ rd_kafka_conf_t *uex_kafka_conf_new(const struct uex_config *config, enum uex_ka
 rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, struct uex_fault *fault)
 {
     char text[512] = "";
+    bool is_mistake = false;
     rd_kafka_t *handle =
         rd_kafka_new(is_consumer(role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof(text));
 
     if (handle == NULL) {
+        is_mistake = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__INVALID_ARG; /* else no thread, no memory, … */
         rd_kafka_conf_destroy(conf);
-        (void)uex_fail(fault, UEX_CONFIG, "librdkafka refuses the properties: %s", text);
+        (void)uex_fail(fault, is_mistake ? UEX_CONFIG : UEX_KAFKA, "%s: %s",
+                       is_mistake ? "librdkafka refuses the properties" : "librdkafka cannot start", text);
         return NULL;
     }
     if (is_consumer(role))

@@ -36,8 +36,8 @@ UEX_MUST_CHECK enum uex_error uex_kafka_conf_set(rd_kafka_conf_t *conf, const ch
                                                  struct uex_fault *fault);
 
 /* Make the handle; `conf` is taken in any case. Consumers serve all their events by rd_kafka_consumer_poll(). Nothing
- * is reached yet. NULL: UEX_CONFIG (properties that do not fit together, with librdkafka's reason). Destroy with
- * uex_kafka_destroy(). */
+ * is reached yet. NULL: UEX_CONFIG in `fault` (properties that do not fit together, with librdkafka's reason) or
+ * UEX_KAFKA (no resources). Destroy with uex_kafka_destroy(). */
 UEX_MUST_CHECK rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, struct uex_fault *fault);
 /* Accepts NULL. Consumers leave their group first (bounded by librdkafka's own timeouts). */
 void uex_kafka_destroy(rd_kafka_t *handle);

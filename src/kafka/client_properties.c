@@ -152,7 +152,7 @@ static void check_set(const struct uex_config *config, enum uex_kafka_role role,
         else
             rd_kafka_conf_destroy(conf);
     }
-    if (handle == NULL)
+    if (handle == NULL && fault.error == UEX_CONFIG)
         uex_buffer_append_format(problems, "kafka.*: %s\n", fault.text);
     uex_kafka_destroy(handle);
 }

@@ -108,7 +108,8 @@ enum uex_error uex_topics_plan(const struct uex_config *config, int32_t partitio
     const struct {
         enum uex_topic_kind kind;
         const char *name;
-    } singles[] = {{UEX_TOPIC_STATE, config->topics_state},
+    } singles[] = {{UEX_TOPIC_COMMAND, config->topics_command},
+                   {UEX_TOPIC_STATE, config->topics_state},
                    {UEX_TOPIC_PROGRESS, config->topics_progress},
                    {UEX_TOPIC_RESULT, config->topics_result},
                    {UEX_TOPIC_DLQ, config->topics_dlq}};
@@ -116,11 +117,10 @@ enum uex_error uex_topics_plan(const struct uex_config *config, int32_t partitio
     enum uex_error err = UEX_OK;
 
     *out = (struct uex_topic_plan){0};
-    err = plan_add(config, out, UEX_TOPIC_COMMAND, 0, config->topics_command, count, replication_factor, fault);
-    for (size_t i = 0; i < config->retry_tier_count && err == UEX_OK; i++)
-        err = plan_add_tier(config, out, i, count, replication_factor, fault);
     for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]) && err == UEX_OK; i++)
         err = plan_add(config, out, singles[i].kind, 0, singles[i].name, count, replication_factor, fault);
+    for (size_t i = 0; i < config->retry_tier_count && err == UEX_OK; i++)
+        err = plan_add_tier(config, out, i, count, replication_factor, fault);
     return err;
 }
 

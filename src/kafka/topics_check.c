@@ -208,8 +208,10 @@ enum uex_error uex_topics_check(rd_kafka_t *handle, const struct uex_config *con
     if (err != UEX_OK)
         goto done;
     out->partition_count = facts[0].partition_count;
-    for (size_t i = 0; i < plan->count; i++)
-        check_topic(&checker, &plan->topics[i], &facts[i], uex_topics_common_count(plan, facts));
+    /* The command topic, first in the plan, is told last: partitions grow in the order state, tiers, command. */
+    for (size_t i = 1; i <= plan->count; i++)
+        check_topic(&checker, &plan->topics[i % plan->count], &facts[i % plan->count],
+                    uex_topics_common_count(plan, facts));
     if (checker.no_memory)
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the check of the topics");
 done:

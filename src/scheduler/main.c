@@ -15,13 +15,18 @@ struct choices {
     bool dry_run;
 };
 
-static void check(const struct uex_config *config, struct uex_buffer *problems)
+static void check_database(const struct uex_config *config, struct uex_buffer *problems)
 {
     struct uex_fault fault = {0};
 
     if (config->postgres_dsn != NULL && config->postgres_dsn[0] != 0 &&
         uex_postgres_check_dsn(config->postgres_dsn, &fault) != UEX_OK)
         uex_buffer_append_format(problems, "postgres.dsn: %s\n", fault.text);
+}
+
+static void check(const struct uex_config *config, struct uex_buffer *problems)
+{
+    check_database(config, problems);
     uex_kafka_check_properties(config, problems);
 }
 
@@ -62,10 +67,10 @@ static enum uex_error await_kafka(const struct uex_config *config, struct uex_fa
     rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_ADMIN, fault);
     rd_kafka_t *admin = conf == NULL ? NULL : uex_kafka_create(UEX_KAFKA_ADMIN, conf, fault);
     int32_t partition_count = 0;
-    enum uex_error err = UEX_CONFIG;
+    enum uex_error err = UEX_OK;
 
     if (admin == NULL)
-        return err;
+        return fault->error;
     err = uex_kafka_wait(admin, config->startup_timeout_ms, &uex_program_cancel, fault);
     if (err == UEX_OK)
         err = uex_kafka_partition_count(admin, config->topics_command, ASK_MS, &partition_count, fault);
@@ -155,6 +160,7 @@ static bool asks_for_dry_run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct choices choices = {0};
+    bool without_kafka = asks_for_dry_run(argc, argv);
     const struct uex_option options[] = {
         {"--run", "ID", "name of the run; default: the date of the latest schedule.at", &choices.run_id, NULL},
         {"--dry-run", NULL, "print the commands, one JSON object a line, and send nothing", NULL, &choices.dry_run},
@@ -165,9 +171,9 @@ int main(int argc, char **argv)
         .summary = "Sends one export command for each active group, all in one Kafka transaction, and exits. Started\n"
                    "again for the same run it exports no group twice.",
         .options = options,
-        .needs = UEX_NEED_POSTGRES | UEX_NEED_DOMAIN | (asks_for_dry_run(argc, argv) ? 0 : UEX_NEED_KAFKA),
+        .needs = UEX_NEED_POSTGRES | UEX_NEED_DOMAIN | (without_kafka ? 0 : UEX_NEED_KAFKA),
         .kafka_judge = uex_kafka_judge_property,
-        .check = check};
+        .check = without_kafka ? check_database : check};
     struct uex_config config = {0};
     char **operands = calloc((size_t)argc + 1, sizeof(*operands));
     char run_id[UEX_RUN_ID_MAX_BYTES + 1] = "";

@@ -80,7 +80,7 @@ static enum uex_error make_producer(struct sender *sender, struct uex_fault *fau
     enum uex_error err = UEX_OK;
 
     if (conf == NULL)
-        return UEX_CONFIG;
+        return fault->error;
     snprintf(timeout, sizeof(timeout), "%d", UEX_SEND_TRANSACTION_MS);
     if (asprintf(&id, "%s-scheduler", sender->config->kafka_group_id) < 0)
         err = uex_fail(fault, UEX_NO_MEMORY, "the transactional id");
@@ -98,7 +98,7 @@ static enum uex_error make_producer(struct sender *sender, struct uex_fault *fau
     rd_kafka_conf_set_opaque(conf, sender);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     sender->producer = uex_kafka_create(UEX_KAFKA_TX_PRODUCER, conf, fault);
-    return sender->producer == NULL ? UEX_CONFIG : UEX_OK;
+    return sender->producer == NULL ? fault->error : UEX_OK;
 }
 
 static enum uex_error init(struct sender *sender, struct uex_fault *fault)
