@@ -50,7 +50,7 @@ struct uex_row_plan {
 
 /* The rows of a group, from one REPEATABLE READ READ ONLY snapshot. */
 struct uex_rows {
-    /* The next row: its CSV text with '\n', or for usernames_only its plain text (NULL usernames are left out).
+    /* The next row: its CSV text with '\n', or for usernames_only its plain text (data NULL for a NULL).
      * Borrowed until the next call. UEX_END after the last one, when the snapshot's transaction has ended well. */
     enum uex_error (*next)(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault);
     /* Give up or finish; frees. A running query is cancelled. */

@@ -151,13 +151,11 @@ static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, st
         if (err == UEX_END)
             err = uex_fail(fault, UEX_DB_QUERY, "database: a query had no answer");
     }
-    while (err == UEX_OK) {
-        err = next_copy_row(self, &size_bytes, fault);
-        if (err != UEX_OK || !self->usernames_only || unquote(self->row, &size_bytes))
-            break;
-        row_free(self);
-    }
     if (err == UEX_OK)
+        err = next_copy_row(self, &size_bytes, fault);
+    if (err == UEX_OK && self->usernames_only && !unquote(self->row, &size_bytes))
+        *row = (struct uex_bytes){0};
+    else if (err == UEX_OK)
         *row = uex_bytes_of(self->row, size_bytes);
     if (err != UEX_OK && err != UEX_END)
         self->state = ROWS_BROKEN;

@@ -32,7 +32,7 @@ static size_t read_parts(struct uex_buffer *names, size_t part_bytes)
         assert_true(cJSON_GetArraySize(list) > 0);
         cJSON_ArrayForEach(name, list)
         {
-            uex_buffer_append_format(names, "%s\n", name->valuestring);
+            uex_buffer_append_format(names, "%s\n", cJSON_IsNull(name) ? "(null)" : name->valuestring);
             name_count++;
         }
         cJSON_Delete(json);
@@ -60,9 +60,9 @@ static void run__short_list__is_one_message(void **state)
                  " ('list', 'zoë🎈'), ('list', E'tab\\tand\\\\')");
     run_job_well();
     assert_int_equal(fixture.out.part_count, 1);
-    assert_int_equal(fixture.out.row_count, 3);
-    assert_int_equal(read_parts(&names, 900000), 3);
-    assert_string_equal(uex_buffer_text(&names), "naïve \"user\"\nzoë🎈\ntab\tand\\\n");
+    assert_int_equal(fixture.out.row_count, 4);
+    assert_int_equal(read_parts(&names, 900000), 4);
+    assert_string_equal(uex_buffer_text(&names), "naïve \"user\"\n(null)\nzoë🎈\ntab\tand\\\n");
     assert_null(fixture.out.object.url);
     assert_true(fixture.out.snapshot_at_ms != UEX_NO_TIME);
     assert_int_equal(stored_files(), 0);

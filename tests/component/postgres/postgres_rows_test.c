@@ -44,6 +44,8 @@ static void read_all(struct uex_postgres *postgres, const struct uex_row_plan *p
         if (out->row_count++ == 0 && !plan->usernames_only)
             assert_true(csv_line_parse(row, &out->first));
         uex_buffer_append(&out->text, row.data, row.size_bytes);
+        if (row.data == NULL)
+            uex_buffer_append_text(&out->text, "(null)");
         if (plan->usernames_only)
             uex_buffer_append_text(&out->text, "\n");
     }
@@ -235,7 +237,7 @@ static void rows__group_id_with_quotes__is_a_literal(void **state)
     uex_postgres_free(postgres);
 }
 
-static void rows__usernames__are_plain_text_without_nulls(void **state)
+static void rows__usernames__are_plain_text_or_null(void **state)
 {
     struct uex_row_plan plan = {.masks = &no_masks, .usernames_only = true};
     struct reading reading;
@@ -245,8 +247,8 @@ static void rows__usernames__are_plain_text_without_nulls(void **state)
     database_run("INSERT INTO users (group_id, username) VALUES ('g', 'plain'), ('g', NULL), ('g', ''), ('g', 'a\"b'),"
                  " ('g', 'a,b'), ('g', '\\.'), ('g', '\"'), ('g', '☕')");
     read_group(&plan, &reading);
-    assert_int_equal(reading.row_count, 7);
-    assert_string_equal(uex_buffer_text(&reading.text), "plain\n\na\"b\na,b\n\\.\n\"\n☕\n");
+    assert_int_equal(reading.row_count, 8);
+    assert_string_equal(uex_buffer_text(&reading.text), "plain\n(null)\n\na\"b\na,b\n\\.\n\"\n☕\n");
     reading_clear(&reading);
 }
 
@@ -328,7 +330,7 @@ static void rows__masked_usernames__in_lists_too(void **state)
     database_run("INSERT INTO users (group_id, username) VALUES ('g', 'anita'), ('g', NULL)");
     masks.actions[column_index("username")] = UEX_MASK_REDACT;
     read_group(&plan, &reading);
-    assert_string_equal(uex_buffer_text(&reading.text), "***\n");
+    assert_string_equal(uex_buffer_text(&reading.text), "***\n(null)\n");
     reading_clear(&reading);
     masks.actions[column_index("username")] = UEX_MASK_HASH;
     read_group(&plan, &reading);
@@ -427,7 +429,7 @@ int main(void)
         ROWS_TEST(rows__other_groups_and_sent_rows__are_left_out),
         ROWS_TEST(rows__no_rows__end_with_a_snapshot),
         ROWS_TEST(rows__group_id_with_quotes__is_a_literal),
-        ROWS_TEST(rows__usernames__are_plain_text_without_nulls),
+        ROWS_TEST(rows__usernames__are_plain_text_or_null),
         ROWS_TEST(rows__masks__hide_what_they_say),
         ROWS_TEST(rows__years_that_cannot_be_written__are_null),
         ROWS_TEST(rows__masked_usernames__in_lists_too),
