@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs, one row each, with their flags. */
-#include "ctl/checks.h"
+#include "check/checks.h"
 #include "ctl/options.h"
 #include "ctl/verbs.h"
 

@@ -5,6 +5,7 @@
 #include "kafka/partitioner.h"
 
 #define ROUTE_TIMEOUT_MS 5000
+#define ASK_EVERY_MS 250
 
 void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *delivery)
 {
@@ -26,22 +27,40 @@ static void reroute(struct uex_delivery *delivery, int32_t to_partition)
     delivery->outcome.at_ms = uex_wall_ms();
 }
 
-/* Which partition does this key belong to now? Asked of the broker, because a count that has grown must not send a
- * command astray. */
-static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key, bool *moved)
+/* How many partitions there are now; asked of the broker at most every ASK_EVERY_MS, so that a run of commands on wrong
+ * partitions does not ask for each. */
+static bool ask_count(struct uex_engine *engine, const struct uex_delivery *delivery, int32_t *count)
 {
     struct uex_fault fault = {0};
-    int32_t count = 0;
+    const int64_t now_ms = uex_monotonic_ms();
 
-    if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, &count, &fault) !=
-        UEX_OK) {
+    pthread_mutex_lock(&engine->lock);
+    *count = engine->asked_count_ms != 0 && now_ms - engine->asked_count_ms < ASK_EVERY_MS ? engine->asked_count : 0;
+    pthread_mutex_unlock(&engine->lock);
+    if (*count > 0)
+        return true;
+    if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, count, &fault) != UEX_OK) {
         uex_log(UEX_LOG_WARN, "a command waits: Kafka does not say how many partitions there are",
                 UEX_STR("error", fault.text), UEX_STR("topic", delivery->record->topic),
                 UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
-        return UEX_HOLD_ROUTE;
+        return false;
     }
+    pthread_mutex_lock(&engine->lock);
+    engine->asked_count = *count;
+    engine->asked_count_ms = now_ms;
+    pthread_mutex_unlock(&engine->lock);
+    return true;
+}
+
+/* Which partition does this key belong to now? A count that has grown must not send a command astray. */
+static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key, bool *moved)
+{
+    int32_t count = 0;
+
+    if (!ask_count(engine, delivery, &count))
+        return UEX_HOLD_ROUTE;
     if (delivery->record->key.data != NULL && uex_partition_of(key, count) == delivery->partition)
-        return UEX_HOLD_NONE; /* the topic has grown, and this is the right place by the new count */
+        return UEX_HOLD_GROWN; /* right by the new count; its group's state is found by the next assignment only */
     reroute(delivery, uex_partition_of(key, count));
     *moved = true;
     return UEX_HOLD_NONE;

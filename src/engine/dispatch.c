@@ -87,6 +87,7 @@ void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *part
         wait_for_group(engine, delivery);
         delivery = next;
     }
+    pthread_cond_broadcast(&engine->work_changed);
 }
 
 static void drop_ready(struct uex_engine *engine, struct uex_group_entry *entry, struct uex_group_entry *before)

@@ -34,7 +34,7 @@ struct uex_source {
 };
 
 /* Why a record that was read waits outside of the queue. */
-enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE };
+enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE, UEX_HOLD_GROWN };
 
 /* One partition of one source. */
 struct uex_slot {
@@ -138,6 +138,8 @@ struct uex_engine {
     bool intake_stop;      /* leave the group */
     bool broken;           /* the program has to end with 1: see uex_engine_break() */
     uint64_t rebalance_count;
+    int32_t asked_count; /* partitions of the command topic, when last asked */
+    int64_t asked_count_ms;
 };
 
 /* ---- engine.c: life */

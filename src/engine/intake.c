@@ -7,6 +7,7 @@
 #define RESTORE_BUDGET_MS 20
 #define SERVE_EVERY_MS 20
 #define HOLD_AGAIN_MS 200
+#define REJOIN_AFTER_MS 1000
 
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
 static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
@@ -78,8 +79,10 @@ static void hold_back(struct uex_slot *slot, struct uex_delivery *delivery)
     slot->last_held = delivery;
 }
 
-static void note_hold(struct uex_slot *slot, enum uex_hold hold)
+static void note_hold(struct uex_engine *engine, struct uex_slot *slot, enum uex_hold hold)
 {
+    if (hold == UEX_HOLD_GROWN && engine->resubscribe_at_ms == 0)
+        engine->resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
     slot->hold = hold;
     if (hold != UEX_HOLD_DUE)
         slot->held_until_ms = uex_wall_ms() + HOLD_AGAIN_MS;
@@ -137,7 +140,7 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
 
         if (hold == UEX_HOLD_NONE)
             return;
-        note_hold(slot, hold);
+        note_hold(engine, slot, hold);
     }
     hold_back(slot, delivery);
 }
@@ -167,7 +170,7 @@ static void serve_held(struct uex_engine *engine, struct uex_slot *slot)
         const enum uex_hold hold = take(engine, slot, delivery);
 
         if (hold != UEX_HOLD_NONE) {
-            note_hold(slot, hold);
+            note_hold(engine, slot, hold);
             return;
         }
         slot->first_held = next;

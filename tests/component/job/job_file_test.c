@@ -10,7 +10,7 @@
 
 static const char *object_path(void)
 {
-    static char path[256];
+    static char path[4096];
 
     (void)snprintf(path, sizeof(path), "%s/" DOMAIN_ID "/g/" COMMAND_ID ".csv.gz",
                    fixture.storage_url + strlen("file://"));

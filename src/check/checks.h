@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/checks.h — checks of a configuration that need more than the table of settings; nothing is reached. Each adds
- * a line to `problems` for each mistake. */
-#ifndef EXPORT_CTL_CHECKS_H
-#define EXPORT_CTL_CHECKS_H
+/* src/check/checks.h — checks of a configuration that need more than the table of settings; nothing is reached. Each
+ * adds a line to `problems` for each mistake. */
+#ifndef EXPORT_CHECK_CHECKS_H
+#define EXPORT_CHECK_CHECKS_H
 
 #include "export/config.h"
 

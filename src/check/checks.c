@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/checks.h"
+#include "check/checks.h"
 
 #include <stdlib.h>
 
