@@ -192,7 +192,7 @@ static void run__again__announces_the_same_object(void **state)
 
 static void set_meta(const char *command_id)
 {
-    char path[300], json[200];
+    char path[4200], json[200];
 
     meta_path(path, sizeof(path));
     (void)snprintf(json, sizeof(json),
@@ -242,7 +242,7 @@ static void run__object_cut_off__is_broken_and_stays(void **state)
 
 static void run__something_else_under_the_name__is_a_conflict(void **state)
 {
-    char path[300];
+    char path[4200];
 
     (void)state;
     database_needed();
