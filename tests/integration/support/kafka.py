@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import ConsumerGroupTopicPartitions
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,16 @@ class Broker:
                 assert time.monotonic() < deadline, error
                 time.sleep(0.3)
 
+    def create_topic(self, name, partitions, **values):
+        settings = {key.replace("_", "."): str(value) for key, value in values.items()}
+        self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(timeout=20)
+
     def delete_topics(self, names):
-        if names:
-            for future in self.admin.delete_topics(list(names), operation_timeout=20).values():
-                future.exception(timeout=30)
+        if not names:
+            return
+        for future in self.admin.delete_topics(list(names), operation_timeout=20).values():
+            future.exception(timeout=30)
+        deadline = time.monotonic() + 20
+        while set(names) & set(self.topics("")):
+            assert time.monotonic() < deadline, f"still there: {names}"
+            time.sleep(0.05)

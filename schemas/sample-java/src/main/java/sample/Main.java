@@ -3,7 +3,9 @@ package sample;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,6 +30,9 @@ public final class Main {
             EXPORT_S3_ACCESS_KEY_ID, EXPORT_S3_SECRET_ACCESS_KEY.
             Exit code 1: a result is not as it has to be; the error says which one.
             """;
+
+    /** JSON is UTF-8, whatever the locale says. */
+    private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
     private Main() {}
 
@@ -120,6 +125,6 @@ public final class Main {
             line.put("nulls", facts.nulls());
             line.put("empties", facts.empties());
         }
-        System.out.println(JsonMapper.builder().build().writeValueAsString(line));
+        OUT.println(JsonMapper.builder().build().writeValueAsString(line));
     }
 }
