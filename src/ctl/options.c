@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/config_table.h"
+#include "export/text.h"
+
 struct uex_ctl_options uex_ctl_options;
 
 enum uex_error uex_option_number(const char *name, const char *text, long least, long most, long otherwise, long *out)
@@ -19,4 +22,43 @@ enum uex_error uex_option_number(const char *name, const char *text, long least,
         return UEX_OK;
     uex_output_complain("%s: allowed are whole numbers from %ld to %ld", name, least, most);
     return UEX_CONFIG;
+}
+
+enum uex_error uex_option_duration(const char *name, const char *text, int64_t otherwise, int64_t *out)
+{
+    *out = otherwise;
+    if (text == NULL || (uex_duration_parse(text, out) && *out > 0))
+        return UEX_OK;
+    uex_output_complain("%s: allowed is a duration (units ms, s, m, h), for example 90s", name);
+    return UEX_CONFIG;
+}
+
+enum uex_error uex_option_text(const char *name, const char *text, size_t most)
+{
+    size_t character_count = 0;
+    bool is_clean = text == NULL || uex_utf8_valid(uex_bytes_of_text(text));
+
+    for (const char *at = text; is_clean && at != NULL && *at != 0; at++) {
+        /* C1 control characters are C2 80 to C2 9F in UTF-8. */
+        is_clean =
+            (unsigned char)*at >= 0x20 && *at != 0x7f && !((unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0);
+        character_count += ((unsigned char)*at & 0xc0) != 0x80;
+    }
+    if (text == NULL || (is_clean && character_count >= 1 && character_count <= most))
+        return UEX_OK;
+    uex_output_complain("%s: allowed are 1 to %zu characters of UTF-8, no control characters", name, most);
+    return UEX_CONFIG;
+}
+
+enum uex_error uex_operands_are_groups(int operand_count, char *const *operands)
+{
+    for (int i = 0; i < operand_count; i++) {
+        if (uex_group_id_valid(uex_bytes_of_text(operands[i])))
+            continue;
+        uex_output_complain("GROUP number %d is no group's id: allowed are 1 to 255 bytes of UTF-8, no control "
+                            "characters",
+                            i + 1);
+        return UEX_CONFIG;
+    }
+    return UEX_OK;
 }

@@ -9,10 +9,23 @@ struct uex_ctl_options {
     const char *output;
     const char *partitions;
     const char *replication_factor;
+    const char *run;     /* --run ID */
+    const char *reason;  /* --reason TEXT */
+    const char *by;      /* --by TEXT: who asks, instead of the login */
+    const char *timeout; /* --timeout D */
+    const char *limit;   /* --limit N */
+    bool all, wait, follow, force;
 };
 extern struct uex_ctl_options uex_ctl_options;
 
 /* A whole number in the range; `text` NULL gives `otherwise`. UEX_CONFIG, said on stderr. */
 UEX_MUST_CHECK enum uex_error uex_option_number(const char *name, const char *text, long least, long most,
                                                 long otherwise, long *out);
+/* A duration as settings have it ("90s"), at least 1 ms; `text` NULL gives `otherwise`. UEX_CONFIG, said on stderr. */
+UEX_MUST_CHECK enum uex_error uex_option_duration(const char *name, const char *text, int64_t otherwise, int64_t *out);
+/* Free text for a command's audit fields, or a run's name: UTF-8 without control characters, 1 to `most` characters;
+ * NULL is fine. UEX_CONFIG, said on stderr. */
+UEX_MUST_CHECK enum uex_error uex_option_text(const char *name, const char *text, size_t most);
+/* Every operand is a group's id. UEX_CONFIG, said on stderr. */
+UEX_MUST_CHECK enum uex_error uex_operands_are_groups(int operand_count, char *const *operands);
 #endif

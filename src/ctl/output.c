@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/output.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -124,12 +125,25 @@ void uex_table_clear(struct uex_table *table)
     table->row_count = 0;
 }
 
+static bool stdout_closed;
+
+bool uex_output_closed(void)
+{
+    return stdout_closed;
+}
+
 bool uex_output_print(const struct uex_buffer *text)
 {
-    bool written = !uex_buffer_failed(text) &&
-                   fwrite(uex_buffer_text(text), 1, text->size_bytes, stdout) == text->size_bytes &&
-                   fflush(stdout) == 0;
+    bool written = !uex_buffer_failed(text);
 
+    if (stdout_closed)
+        return true;
+    errno = 0;
+    if (written)
+        written = fwrite(uex_buffer_text(text), 1, text->size_bytes, stdout) == text->size_bytes && fflush(stdout) == 0;
+    stdout_closed = !written && errno == EPIPE;
+    if (stdout_closed)
+        return true;
     if (!written)
         uex_output_complain("stdout cannot be written");
     return written;

@@ -38,8 +38,10 @@ void uex_table_add(struct uex_table *table, const char *const *cells);
 void uex_table_write(const struct uex_table *table, enum uex_output format, struct uex_buffer *out);
 void uex_table_clear(struct uex_table *table);
 
-/* Print to stdout; false when that failed (said on stderr). */
+/* Print to stdout; false when that failed (said on stderr). A reader that went away (`| head`) has what it wanted: that
+ * is no failure, but whoever would go on for long asks uex_output_closed(). */
 UEX_MUST_CHECK bool uex_output_print(const struct uex_buffer *text);
+bool uex_output_closed(void);
 /* "exportctl: …" on stderr. */
 void uex_output_complain(const char *format, ...) UEX_PRINTF(1, 2);
 /* The same for an error with its fault; returns the exit code for it. */

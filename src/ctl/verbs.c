@@ -3,6 +3,10 @@
 
 #include <stdio.h>
 
+#define UEX_EXIT_CODES_HELP                                                                                            \
+    "\nExit codes: 0 done; 1 the work failed; 2 wrong usage or configuration; 3 a dependency could not be reached "    \
+    "within\nstartup.timeout; 4 --timeout ran out.\n"
+
 int uex_verb_word_count(const struct uex_verb *verb)
 {
     return strchr(verb->name, ' ') == NULL ? 1 : 2;
@@ -51,10 +55,18 @@ const struct uex_verb *uex_verb_find(const struct uex_verb *verbs, int argument_
 
 static void help_of_one(const struct uex_verb *verb, struct uex_buffer *out)
 {
-    uex_buffer_append_format(out, "Usage: exportctl %s%s%s [OPTION…]\n\n%s\n\nOptions:\n", verb->name,
+    uex_buffer_append_format(out, "Usage: exportctl %s%s%s [OPTION…]\n\n%s\n", verb->name,
                              verb->operands == NULL ? "" : " ", verb->operands == NULL ? "" : verb->operands,
                              verb->summary);
+    if (verb->details != NULL)
+        uex_buffer_append_format(out, "\n%s\n", verb->details);
+    uex_buffer_append_text(out, "\nOptions:\n");
     uex_options_help(verb->options, out);
+    if (verb->examples != NULL)
+        uex_buffer_append_text(out, "\nExamples:\n");
+    for (const struct uex_example *example = verb->examples; example != NULL && example->command != NULL; example++)
+        uex_buffer_append_format(out, "  %s\n      %s\n", example->command, example->what);
+    uex_buffer_append_text(out, UEX_EXIT_CODES_HELP);
 }
 
 void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, const char *first_word,
@@ -86,7 +98,5 @@ void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, co
                                 "EXPORT_SECTION_KEY in the environment or in the file of --config FILE or "
                                 "EXPORT_CONFIG:\n");
     uex_config_help(out);
-    uex_buffer_append_text(out,
-                           "\nExit codes: 0 done; 1 the work failed; 2 wrong usage or configuration; 3 a dependency "
-                           "could not be reached within\nstartup.timeout; 4 --timeout ran out.\n");
+    uex_buffer_append_text(out, UEX_EXIT_CODES_HELP);
 }

@@ -5,10 +5,18 @@
 
 #include "export/program.h"
 
+/* A line of a shell, and what it is for. A table of them ends with a zeroed row. */
+struct uex_example {
+    const char *command; /* "exportctl status g-17" */
+    const char *what;
+};
+
 struct uex_verb {
     const char *name;     /* one word, or two with a space: "topics check" */
     const char *operands; /* "GROUP…"; NULL: the verb takes none */
     const char *summary;  /* one sentence */
+    const char *details;  /* more for --help and the manual: lines of a paragraph or several; NULL: nothing */
+    const struct uex_example *examples; /* NULL: none */
     const struct uex_option *options;
     unsigned needs;                                                              /* enum uex_config_need */
     void (*check)(const struct uex_config *config, struct uex_buffer *problems); /* as in struct uex_program */
