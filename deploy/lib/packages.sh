@@ -10,7 +10,7 @@ declare -A UEX_PACKAGES=(
     # To run the private services and the demo. postgresql and redis-server bring their clients.
     [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
     # For tests only.
-    [tests]="git faketime valgrind shellcheck yamllint debootstrap"
+    [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus"
 )
 
 # packages_missing LIST…: prints the packages of the lists (build, run, tests) that are not installed.
