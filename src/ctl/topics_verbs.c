@@ -4,23 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ctl/connect.h"
 #include "ctl/options.h"
 #include "ctl/verbs.h"
 #include "kafka/topics.h"
 
 #define ASK_MS 15000
 #define REPLICATION_MAX 100
-
-/* An admin handle to a Kafka that answers. */
-static enum uex_error connect_admin(const struct uex_config *config, rd_kafka_t **out, struct uex_fault *fault)
-{
-    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_ADMIN, fault);
-
-    *out = conf == NULL ? NULL : uex_kafka_create(UEX_KAFKA_ADMIN, conf, fault);
-    if (*out == NULL)
-        return fault->error;
-    return uex_kafka_wait(*out, config->startup_timeout_ms, &uex_program_cancel, fault);
-}
 
 static void write_findings(const struct uex_topic_findings *findings, enum uex_output format, struct uex_buffer *out)
 {
@@ -75,7 +65,7 @@ int uex_topics_check_run(const struct uex_config *config, int operand_count, cha
     (void)operands;
     if (uex_output_format(uex_ctl_options.output, &format) != UEX_OK)
         return UEX_EXIT_USAGE;
-    err = connect_admin(config, &admin, &fault);
+    err = uex_ctl_connect(config, UEX_KAFKA_ADMIN, &admin, &fault);
     if (err == UEX_OK)
         err = uex_topics_check(admin, config, ASK_MS, &findings, &fault);
     if (err != UEX_OK) {
@@ -164,7 +154,7 @@ static int create(const struct uex_config *config, int32_t partition_count, int3
     enum uex_error err = UEX_NO_MEMORY;
 
     if (plan != NULL && created != NULL)
-        err = connect_admin(config, &admin, &fault);
+        err = uex_ctl_connect(config, UEX_KAFKA_ADMIN, &admin, &fault);
     if (err == UEX_OK) {
         err = uex_topics_create(admin, config, partition_count, replication_factor, ASK_MS, plan, created, &fault);
         if ((err == UEX_OK || (err == UEX_KAFKA && plan->count > 0)) && print_created(plan, created, format))

@@ -14,6 +14,19 @@ static const struct uex_option topics_create[] = {
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 
+static const struct uex_option topics_grow[] = {
+    {"--partitions", "N", "that each of them shall have; default: as many as any of them has",
+     &uex_ctl_options.partitions, NULL},
+    {"--replication-factor", "N", "of the new partitions; default: what their topic has",
+     &uex_ctl_options.replication_factor, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+
+static const struct uex_example topics_grow_examples[] = {
+    {"exportctl topics grow --partitions 24", "while workers run: they move commands and states by themselves"},
+    {"exportctl topics grow", "finishes a growth that was interrupted"},
+    {0}};
+
 const struct uex_verb uex_verbs[] = {
     {.name = "config check",
      .summary = "Checks the whole configuration, touching nothing.",
@@ -38,4 +51,14 @@ const struct uex_verb uex_verbs[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_topics_create_run},
+    {.name = "topics grow",
+     .summary = "Gives command, state and retry topics more partitions, in the order that workers need.",
+     .details = "The order is state, retry topics (also those beyond retry.delays), command; each is visible on the\n"
+                "brokers before the next one grows. Partitions are never taken away. What was interrupted is finished\n"
+                "by the same command. The other topics need not agree; Kafka's own tools grow them.",
+     .examples = topics_grow_examples,
+     .options = topics_grow,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_topics_grow_run},
     {0}};

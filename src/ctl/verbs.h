@@ -43,4 +43,5 @@ void uex_config_check_say(const struct uex_buffer *problems);
 int uex_config_show_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_check_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_create_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_topics_grow_run(const struct uex_config *config, int operand_count, char **operands);
 #endif

@@ -106,4 +106,29 @@ UEX_MUST_CHECK enum uex_error uex_topics_create(rd_kafka_t *handle, const struct
                                                 int32_t partition_count, int32_t replication_factor, int64_t timeout_ms,
                                                 struct uex_topic_plan *plan, struct uex_topic_created *created,
                                                 struct uex_fault *fault);
+
+/* What became of one topic that was to grow. */
+struct uex_topic_growth {
+    char topic[UEX_TOPIC_NAME_SIZE];
+    int32_t before, after; /* partitions; `after` is what it shall have */
+    bool grown;            /* by this call; false: it had as many, or its turn did not come */
+    char error[200];       /* "" unless Kafka refused */
+};
+struct uex_topic_growths {
+    struct uex_topic_growth items[UEX_TOPICS_MAX];
+    size_t count;
+    int32_t partition_count; /* that all of them shall have */
+    bool was_unequal;        /* an earlier growth was not finished */
+};
+
+/* Give command, state and all existing retry topics `partition_count` partitions, in the order state, tiers, command,
+ * each one visible on the brokers before the next begins: whoever sees the command topic's new partitions finds those
+ * of the others. 0: as many as any of them has, which finishes a growth that was interrupted. `replication_factor` is
+ * that of the new partitions, 0: what their topic has. UEX_CONFIG: fewer than there are (partitions are never taken
+ * away), or more replicas than brokers; UEX_KAFKA_TOPICS: one is missing; then nothing was touched. UEX_CANCELLED (seen
+ * between topics), UEX_KAFKA, UEX_KAFKA_UNAVAILABLE: `out` says how far it came; the same call finishes it. */
+UEX_MUST_CHECK enum uex_error uex_topics_grow(rd_kafka_t *handle, const struct uex_config *config,
+                                              int32_t partition_count, int32_t replication_factor, int64_t timeout_ms,
+                                              const struct uex_cancel *cancel, struct uex_topic_growths *out,
+                                              struct uex_fault *fault);
 #endif

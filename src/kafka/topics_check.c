@@ -87,7 +87,7 @@ static const char *planned(const struct uex_topic *topic, const char *name)
 static void check_partitions(struct checker *checker, const struct uex_topic *topic,
                              const struct uex_topic_facts *facts, int32_t common_count)
 {
-    char expected[32], found[32], mend[512];
+    char expected[32], found[32], mend[64];
 
     snprintf(found, sizeof(found), "%" PRId32, facts->partition_count);
     snprintf(expected, sizeof(expected), topic->same_count ? "%" PRId32 : "at least 1", common_count);
@@ -95,8 +95,7 @@ static void check_partitions(struct checker *checker, const struct uex_topic *to
         add(checker, UEX_TOPIC_GOOD, topic->name, "partitions", expected, found, NULL);
         return;
     }
-    snprintf(mend, sizeof(mend), "kafka-topics.sh --bootstrap-server %.100s --alter --topic %s --partitions %" PRId32,
-             checker->brokers, topic->name, common_count);
+    snprintf(mend, sizeof(mend), "exportctl topics grow --partitions %" PRId32, common_count);
     add(checker, UEX_TOPIC_ERROR, topic->name, "partitions", expected, found, mend);
 }
 

@@ -4,8 +4,6 @@
 
 #include "kafka/topics_internal.h"
 
-#define VISIBLE_PAUSE_MS 100
-#define VISIBLE_TIMES_MAX 5
 #define REPLICATION_WANTED 3
 
 static rd_kafka_NewTopic_t *new_topic(const struct uex_topic *topic, char *text, size_t text_size)
@@ -83,30 +81,10 @@ done:
     return err;
 }
 
-/* Each question goes to any broker, so one good answer says little: as many in a row as there are brokers, within
- * reason. */
-static enum uex_error wait_visible(rd_kafka_t *handle, const struct uex_topic_plan *plan, int64_t timeout_ms,
-                                   struct uex_topic_facts *facts, struct uex_fault *fault)
+static bool is_there(const struct uex_topic *topic, const struct uex_topic_facts *facts)
 {
-    int64_t until_ms = uex_monotonic_ms() + timeout_ms;
-    int32_t broker_count = 1, times = 0;
-
-    for (;;) {
-        bool all = true;
-        enum uex_error err = uex_topics_describe(handle, plan, 5000, facts, &broker_count, fault);
-
-        if (err != UEX_OK)
-            return err;
-        for (size_t i = 0; i < plan->count; i++)
-            all = all && facts[i].partition_count > 0 && facts[i].has_leaders;
-        times = all ? times + 1 : 0;
-        if (times >= broker_count || times >= VISIBLE_TIMES_MAX)
-            return UEX_OK;
-        if (uex_monotonic_ms() >= until_ms)
-            return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "the new topics are not visible yet on all brokers");
-        if (!all)
-            (void)uex_sleep_ms(VISIBLE_PAUSE_MS, NULL);
-    }
+    (void)topic;
+    return facts->partition_count > 0 && facts->has_leaders;
 }
 
 /* A missing topic that must have the others' count gets it, whatever was asked for. */
@@ -153,7 +131,7 @@ enum uex_error uex_topics_create(rd_kafka_t *handle, const struct uex_config *co
     if (err == UEX_OK)
         err = create_missing(handle, plan, facts, timeout_ms, created, fault);
     if (err == UEX_OK)
-        err = wait_visible(handle, plan, timeout_ms, facts, fault);
+        err = uex_topics_await_visible(handle, plan, is_there, timeout_ms, facts, fault);
 done:
     free(facts);
     return err;

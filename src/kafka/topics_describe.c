@@ -4,6 +4,9 @@
 
 #include "kafka/topics_internal.h"
 
+#define VISIBLE_PAUSE_MS 100
+#define VISIBLE_TIMES_MAX 5
+
 const char *const uex_topic_value_names[UEX_TOPIC_VALUE_COUNT] = {
     [UEX_TOPIC_CLEANUP_POLICY] = "cleanup.policy",
     [UEX_TOPIC_RETENTION_MS] = "retention.ms",
@@ -42,6 +45,32 @@ enum uex_error uex_topics_describe(rd_kafka_t *handle, const struct uex_topic_pl
     }
     rd_kafka_metadata_destroy(metadata);
     return UEX_OK;
+}
+
+enum uex_error uex_topics_await_visible(rd_kafka_t *handle, const struct uex_topic_plan *plan,
+                                        bool (*ready)(const struct uex_topic *topic,
+                                                      const struct uex_topic_facts *facts),
+                                        int64_t timeout_ms, struct uex_topic_facts *facts, struct uex_fault *fault)
+{
+    int64_t until_ms = uex_monotonic_ms() + timeout_ms;
+    int32_t broker_count = 1, times = 0;
+
+    for (;;) {
+        bool all = true;
+        enum uex_error err = uex_topics_describe(handle, plan, 5000, facts, &broker_count, fault);
+
+        if (err != UEX_OK)
+            return err;
+        for (size_t i = 0; i < plan->count; i++)
+            all = all && ready(&plan->topics[i], &facts[i]);
+        times = all ? times + 1 : 0;
+        if (times >= broker_count || times >= VISIBLE_TIMES_MAX)
+            return UEX_OK;
+        if (uex_monotonic_ms() >= until_ms)
+            return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "what is new is not visible yet on all brokers");
+        if (!all)
+            (void)uex_sleep_ms(VISIBLE_PAUSE_MS, NULL);
+    }
 }
 
 rd_kafka_event_t *uex_topics_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type, int64_t timeout_ms,

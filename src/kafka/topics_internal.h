@@ -34,6 +34,12 @@ UEX_MUST_CHECK enum uex_error uex_topics_describe(rd_kafka_t *handle, const stru
 UEX_MUST_CHECK enum uex_error uex_topics_describe_settings(rd_kafka_t *handle, const struct uex_topic_plan *plan,
                                                            int64_t timeout_ms, struct uex_topic_facts *facts,
                                                            struct uex_fault *fault);
+/* Ask again until `ready` says of all topics that they are as they shall be, as many times in a row as there are
+ * brokers, within reason: each question goes to any of them. UEX_KAFKA_UNAVAILABLE after `timeout_ms`. */
+UEX_MUST_CHECK enum uex_error
+uex_topics_await_visible(rd_kafka_t *handle, const struct uex_topic_plan *plan,
+                         bool (*ready)(const struct uex_topic *topic, const struct uex_topic_facts *facts),
+                         int64_t timeout_ms, struct uex_topic_facts *facts, struct uex_fault *fault);
 /* Wait for the result of an admin request on `queue`; NULL with the fault filled when there is none. Destroy the event.
  */
 UEX_MUST_CHECK rd_kafka_event_t *uex_topics_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type,
