@@ -1,36 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/model/group_memory.h — the memory of a group laid open, for those who write and read it. One thread at a time. */
+/* src/model/group_memory.h — the memory of a group laid open and packed again, for those who write and read it. One
+ * thread at a time. */
 #ifndef EXPORT_MODEL_GROUP_MEMORY_H
 #define EXPORT_MODEL_GROUP_MEMORY_H
 
-#include "export/group_state.h"
+#include <cjson/cJSON.h>
 
-/* One of `recent`. Strings are borrowed and never NULL; "" is null outside. */
-struct uex_recent_view {
-    uint8_t command_id[16];
-    const char *run_id;
-    const char *reason;
-    int64_t at_ms;
-    enum uex_outcome_kind outcome;
-};
+#include "export/group_state_view.h"
 
-struct uex_last_exported_view {
-    uint8_t command_id[16];
-    const char *run_id;
-    const char *file_path;
-    int64_t at_ms;
-    uint64_t rows;
-    uint8_t sha256[UEX_SHA256_SIZE];
-    bool has_sha256;
-};
-
-struct uex_group_memory_view {
-    int64_t at_ms;
-    struct uex_recent_view recent[UEX_RECENT_MAX]; /* newest last */
-    size_t recent_count;
-    struct uex_last_exported_view last;
-    bool has_last;
-};
+#define UEX_STATE_VERSION 1
 
 /* Put an entry at the end of `recent`; an older one with the same command id goes, and the oldest if there are 16. */
 void uex_group_memory_view_push(struct uex_group_memory_view *view, const struct uex_recent_view *entry);
@@ -41,4 +19,9 @@ void uex_group_memory_unpack(const struct uex_group_memory *memory, struct uex_g
  * UEX_NO_MEMORY and UEX_LIMIT (strings of over 64 KiB) leave it unchanged. */
 UEX_MUST_CHECK enum uex_error uex_group_memory_pack(const struct uex_group_memory_view *view,
                                                     struct uex_group_memory *memory);
+
+/* Read it from a state record's JSON: version, group, outcome, time, `recent` and `lastExported`, nothing else. Strings
+ * point into `object`. UEX_MALFORMED. */
+UEX_MUST_CHECK enum uex_error uex_group_memory_view_read(const cJSON *object, struct uex_group_memory_view *out,
+                                                         enum uex_outcome_kind *outcome, struct uex_fault *fault);
 #endif
