@@ -368,6 +368,7 @@ void *uex_committer_run(void *argument)
 {
     struct committer *committer = calloc(1, sizeof(*committer));
     struct uex_engine *engine = argument;
+    struct uex_fault fault = {0};
 
     if (committer == NULL) {
         uex_engine_break(engine);
@@ -376,6 +377,9 @@ void *uex_committer_run(void *argument)
     committer->engine = engine;
     committer->tokens_at_ms = uex_monotonic_ms();
     uex_txn_init(&committer->txn, engine->config, on_failed);
+    if (uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, &fault) !=
+        UEX_OK) /* so that the first outcome need not wait */
+        complain(committer, "the transactional producer is not ready yet; trying again with the first outcome", &fault);
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping) {
         if (collect(committer))

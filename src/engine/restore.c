@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
+#include "kafka/client.h"
 #include "kafka/partitioner.h"
 
 /* The end of a restore is the high watermark, taken after the committed position is known, by a read_uncommitted
@@ -82,10 +83,15 @@ void uex_restore_begin(struct uex_engine *engine)
 /* Ask for the ends and point the reader at what is missing. False: ask again later. */
 static bool start_reading(struct uex_engine *engine)
 {
+    struct uex_fault fault = {0};
+    int32_t count = 0;
     struct uex_restore *restore = engine->restore;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(restore->count + 1);
     bool asked = true;
 
+    /* A handle that knows the topic's leaders reads at once; one that does not looks for them once a second. */
+    asked = uex_kafka_partition_count(engine->reader, engine->config->topics_state, WATERMARK_TIMEOUT_MS, &count,
+                                      &fault) == UEX_OK;
     restore->open = 0;
     for (int32_t i = 0; i < restore->count && asked; i++) {
         int64_t low = 0;
