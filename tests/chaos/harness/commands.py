@@ -17,9 +17,10 @@ GROUPS = {
     "list-1": ("NON_COST_BASED", 2, {}),
     "list-2": ("NON_COST_BASED", 30, {}),
     "list-3": ("NON_COST_BASED", 90, {}),
-    "slow-file-1": ("COST_BASED", 20, {"sleep_s": 0.05}),
-    "slow-file-2": ("COST_BASED", 20, {"sleep_s": 0.1}),
-    "slow-list": ("NON_COST_BASED", 15, {"sleep_s": 0.08}),
+    "slow-file-1": ("COST_BASED", 20, {"sleep_s": 0.03}),
+    "slow-file-2": ("COST_BASED", 20, {"sleep_s": 0.05}),
+    "slow-list-1": ("NON_COST_BASED", 15, {"sleep_s": 0.03}),
+    "slow-list-2": ("NON_COST_BASED", 15, {"sleep_s": 0.04}),
     "big-file": ("COST_BASED", 20000, {"bio": 40}),
     "long-list": ("NON_COST_BASED", 20000, {"name": 250}),
     "empty-file": ("COST_BASED", 0, {}),
@@ -34,7 +35,7 @@ GROUPS = {
 }
 FILES = ["file/1 ü%", "file-2", "file-3", "file-4"]
 LISTS = ["list-1", "list-2", "list-3"]
-SLOW = ["slow-file-1", "slow-file-2", "slow-list"]
+SLOW = ["slow-file-1", "slow-file-2", "slow-list-1", "slow-list-2"]
 GROWING = FILES + LISTS + SLOW + ["flaky-1", "flaky-2", "phoenix"]
 
 EXPORTED = "exported"

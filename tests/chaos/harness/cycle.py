@@ -38,11 +38,11 @@ class Outcome:
 class Sender(threading.Thread):
     """Most commands at once, some while the fault goes on."""
 
-    def __init__(self, world, commands, draw):
+    def __init__(self, world, commands, spread_s, draw):
         super().__init__(daemon=True)
         first = len(commands) * 2 // 3
-        times = sorted([draw.uniform(0, 2.0) for _ in range(first)]) + \
-            sorted([draw.uniform(2.0, 4.5) for _ in range(len(commands) - first)])
+        times = sorted([draw.uniform(0, spread_s) for _ in range(first)] +
+                       [draw.uniform(spread_s, spread_s + 2.5) for _ in range(len(commands) - first)])
         self.world, self.planned = world, list(zip(times, commands))
         self.failure = None
         self.start()
@@ -96,7 +96,7 @@ def run_cycle(world, seed, number, fault, settle_s):
     world.grow(number)
     if fault.name == "clock-step":
         world.ledger.exempt_from_early.add(number)
-    sender = Sender(world, commands, random.Random(f"{seed}/{number}/times"))
+    sender = Sender(world, commands, fault.spread_s, random.Random(f"{seed}/{number}/times"))
     try:
         fault.run(world, random.Random(f"{seed}/{number}/fault"))
     except Skip as reason:

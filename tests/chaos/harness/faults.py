@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException, Producer
 from .world import FAKETIME, WORKERS
 
 TXN_OFFSET_COMMIT, END_TXN, PRODUCE, ADD_PARTITIONS = 28, 26, 0, 24
-SESSION_S, TRANSACTION_S = 6.0, 5.0
+SESSION_S, TRANSACTION_S, REVOKE_WAIT_S = 6.0, 5.0, 5.0
 
 
 class Skip(Exception):
@@ -25,15 +25,16 @@ class Fault:
     run: object
     brokers: tuple = (1, 3)  # numbers of brokers with which it makes sense
     special: tuple = ()      # commands of these kinds are among the cycle's
+    spread_s: float = 2.0    # in which most of the commands are sent
     note: str = ""
 
 
 FAULTS = {}
 
 
-def fault(name, brokers=(1, 3), special=()):
+def fault(name, brokers=(1, 3), special=(), spread_s=2.0):
     def add(function):
-        FAULTS[name] = Fault(name, function, brokers, special, (function.__doc__ or "").strip())
+        FAULTS[name] = Fault(name, function, brokers, special, spread_s, (function.__doc__ or "").strip())
         return function
     return add
 
@@ -233,6 +234,24 @@ def txn_fenced(world, draw):
         fence(world, victims)
         world.proxy.weather(names)
         sleep(0.8)
+
+
+@fault("revoke-late", spread_s=4.0)
+def revoke_late(world, draw):
+    """partitions are taken from a worker whose transaction is stuck: it goes on after another worker did its commands"""
+    victim, other = draw.sample(WORKERS, 2)
+    before, rest = draw.uniform(0.3, 1.0), draw.uniform(0.5, 1.5)
+    patient = {"EXPORT_KAFKA_TRANSACTION_TIMEOUT_MS": "15000"}  # longer than a revoke waits
+    world.end_worker(victim)
+    world.start_worker(victim, patient)
+    sleep(before + 0.8)
+    world.proxy.weather(links(world, [victim], "kafka"), kafka_hold=[draw.choice([PRODUCE, ADD_PARTITIONS])])
+    sleep(1.0)
+    world.end_worker(other)
+    world.start_worker(other)
+    sleep(REVOKE_WAIT_S + rest)
+    world.proxy.weather(links(world, [victim], "kafka"))
+    sleep(0.5)
 
 
 def fence(world, victims):

@@ -101,7 +101,8 @@ class Reader(threading.Thread):
         super().__init__(daemon=True)
         self._group_id, self._ledger = group_id, ledger
         self.topics = topics
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
+        self._brokers = bootstrap
+        self._admin = self._new_admin()
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "chaos-reader", "log_level": 0,
                                    "enable.auto.commit": False, "isolation.level": "read_committed",
                                    "auto.offset.reset": "earliest", "enable.partition.eof": True, "check.crcs": True,
@@ -141,6 +142,9 @@ class Reader(threading.Thread):
                 self._ledger.position(commit[1], commit[2], position_of(commit[3], commit[4]), time.time())
         self._reached[place] = max(self._reached[place], message.offset() + 1)
 
+    def _new_admin(self):
+        return AdminClient({"bootstrap.servers": self._brokers, "log_level": 0, "socket.timeout.ms": 5000})
+
     def ends(self, timeout=5.0):
         """{(topic, partition): high watermark}"""
         asked = {TopicPartition(name, number): OffsetSpec.latest() for name, number in self._places}
@@ -149,6 +153,7 @@ class Reader(threading.Thread):
                                                request_timeout=timeout)
             return {(place.topic, place.partition): future.result(timeout).offset for place, future in futures.items()}
         except (KafkaException, TimeoutError) as error:
+            self._admin = self._new_admin()  # librdkafka keeps a leader's old epoch for ever
             raise NotNow(str(error)) from None
 
     def drained(self, ends):

@@ -31,7 +31,7 @@ FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 # Waits of production would only make a cycle longer; what is exactly-once does not depend on them.
 QUICK = {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_HEARTBEAT_INTERVAL_MS": "500", "KAFKA_TRANSACTION_TIMEOUT_MS": "5000",
          "KAFKA_RECONNECT_BACKOFF_MAX_MS": "500", "RETRY_DELAYS": DELAYS, "RETRY_ATTEMPTS": "2", "COMMIT_INTERVAL": "50ms",
-         "POSTGRES_STALL_TIMEOUT": "3s", "REDIS_TTL": "2s", "S3_CONNECT_TIMEOUT": "1s", "S3_STALL_TIMEOUT": "3s",
+         "POSTGRES_STALL_TIMEOUT": "5s", "REDIS_TTL": "2s", "S3_CONNECT_TIMEOUT": "1s", "S3_STALL_TIMEOUT": "3s",
          "EXPORT_LANES": "3", "STARTUP_TIMEOUT": "60s", "SHUTDOWN_TIMEOUT": "5s", "LOG_LEVEL": "debug", "HTTP_LISTEN": ""}
 
 
@@ -213,7 +213,7 @@ class World:
         self.rows_added.append(cycle)
         number = 1_000_000 + len(self.rows_added)
         for group_id in GROWING:
-            self.database.add_users(group_id, number, number)
+            self.database.add_users(group_id, number, number, prefix="new")
 
     def grown_since(self, command):
         return sum(1 for cycle in self.rows_added if cycle > command.cycle)
