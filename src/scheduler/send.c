@@ -1,270 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/send.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kafka/partitioner.h"
+#include "kafka/bulk.h"
 
-#define TRIES_MAX 3
-#define SLICE_MS 1000
-#define ABORT_MS 15000
-#define ASK_MS 10000
 #define SAY_MS 5000
-#define POLL_EVERY 1000
 
-struct sender {
-    const struct uex_config *config;
+struct sending {
     const struct uex_run *run;
     const struct uex_group_list *list;
-    const struct uex_cancel *cancel;
-    struct uex_send_result *result;
-    rd_kafka_t *producer;
-    int32_t partition_count;
-    struct uex_buffer value;
-    uint64_t delivered;          /* acknowledged in the transaction under way */
-    rd_kafka_resp_err_t refused; /* of the first record that a broker did not take */
-    int64_t until_ms;            /* of the transaction under way */
+    const char *group_id; /* of the record asked for last */
     int64_t said_ms;
 };
 
-/* What became of a step of a transaction. */
-enum step { STEP_DONE, STEP_AGAIN, STEP_ABORT, STEP_FENCED, STEP_FAILED };
-
-static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
+static void command_of(void *context, uint64_t index, struct uex_bytes *key, struct uex_buffer *value)
 {
-    struct sender *sender = opaque;
+    struct sending *sending = context;
 
-    (void)handle;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        sender->delivered++;
-    else if (sender->refused == RD_KAFKA_RESP_ERR_NO_ERROR)
-        sender->refused = message->err;
+    sending->group_id = uex_group_list_next(sending->list, index == 0 ? NULL : sending->group_id);
+    *key = uex_bytes_of_text(sending->group_id);
+    uex_run_command(sending->run, sending->group_id, value);
 }
 
-static bool is_fenced(rd_kafka_t *producer, rd_kafka_resp_err_t code)
+static void say_progress(void *context, uint64_t delivered)
 {
-    char text[8];
-
-    if (code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        code = rd_kafka_fatal_error(producer, text, sizeof(text));
-    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
-           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
-}
-
-/* Judge and destroy an error of a transactional call. The order is that of the librdkafka documentation: what must be
- * aborted, what may be repeated, the rest is the end. */
-static enum step judge(struct sender *sender, rd_kafka_error_t *error, const char *what, enum uex_error *err,
-                       struct uex_fault *fault)
-{
-    enum step step = STEP_FAILED;
-
-    if (error == NULL)
-        return STEP_DONE;
-    if (rd_kafka_error_is_fatal(error) && is_fenced(sender->producer, rd_kafka_error_code(error)))
-        step = STEP_FENCED;
-    else if (rd_kafka_error_txn_requires_abort(error))
-        step = STEP_ABORT;
-    else if (rd_kafka_error_is_retriable(error))
-        step = STEP_AGAIN;
-    *err = uex_kafka_fail_error(fault, error, what);
-    return step;
-}
-
-static enum uex_error make_producer(struct sender *sender, struct uex_fault *fault)
-{
-    rd_kafka_conf_t *conf = uex_kafka_conf_new(sender->config, UEX_KAFKA_TX_PRODUCER, fault);
-    char *id = NULL;
-    char timeout[16];
-    enum uex_error err = UEX_OK;
-
-    if (conf == NULL)
-        return fault->error;
-    snprintf(timeout, sizeof(timeout), "%d", UEX_SEND_TRANSACTION_MS);
-    if (asprintf(&id, "%s-scheduler", sender->config->kafka_group_id) < 0)
-        err = uex_fail(fault, UEX_NO_MEMORY, "the transactional id");
-    if (err == UEX_OK)
-        err = uex_kafka_conf_set(conf, "transactional.id", id, fault);
-    if (err == UEX_OK)
-        err = uex_kafka_conf_set(conf, "transaction.timeout.ms", timeout, fault);
-    if (err == UEX_OK)
-        err = uex_kafka_conf_set(conf, "delivery.timeout.ms", timeout, fault);
-    free(id);
-    if (err != UEX_OK) {
-        rd_kafka_conf_destroy(conf);
-        return err;
-    }
-    rd_kafka_conf_set_opaque(conf, sender);
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    sender->producer = uex_kafka_create(UEX_KAFKA_TX_PRODUCER, conf, fault);
-    return sender->producer == NULL ? fault->error : UEX_OK;
-}
-
-static enum uex_error init(struct sender *sender, struct uex_fault *fault)
-{
-    int64_t until_ms = uex_monotonic_ms() + sender->config->startup_timeout_ms;
-    enum uex_error err = UEX_OK;
-
-    while (!uex_cancel_requested(sender->cancel)) {
-        enum step step = judge(sender, rd_kafka_init_transactions(sender->producer, SLICE_MS),
-                               "becoming the one scheduler", &err, fault);
-
-        if (step == STEP_DONE)
-            return uex_kafka_partition_count(sender->producer, sender->config->topics_command, ASK_MS,
-                                             &sender->partition_count, fault);
-        if (step == STEP_FENCED) {
-            sender->result->fenced = true;
-            return UEX_OK;
-        }
-        if (step != STEP_AGAIN)
-            return err;
-        if (uex_monotonic_ms() >= until_ms)
-            return UEX_KAFKA_UNAVAILABLE;
-    }
-    return uex_fail(fault, UEX_CANCELLED, "stopped before anything was sent");
-}
-
-static void say_progress(struct sender *sender)
-{
+    struct sending *sending = context;
     int64_t now_ms = uex_monotonic_ms();
 
-    if (now_ms - sender->said_ms < SAY_MS)
+    if (now_ms - sending->said_ms < SAY_MS)
         return;
-    sender->said_ms = now_ms;
-    uex_log(UEX_LOG_INFO, "sending commands", UEX_STR("run", sender->run->run_id), UEX_NUM("sent", sender->delivered),
-            UEX_NUM("groups", sender->list->count));
-}
-
-/* One record into the queue. A record that librdkafka does not take does not fail the transaction, so anything but a
- * full queue must. */
-static enum uex_error produce(struct sender *sender, const char *group_id, struct uex_fault *fault)
-{
-    size_t key_bytes = strlen(group_id);
-    int32_t partition = uex_partition_of(uex_bytes_of(group_id, key_bytes), sender->partition_count);
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__QUEUE_FULL;
-
-    uex_buffer_reset(&sender->value);
-    uex_run_command(sender->run, group_id, &sender->value);
-    if (uex_buffer_failed(&sender->value))
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a command");
-    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-        code = rd_kafka_producev(sender->producer, RD_KAFKA_V_TOPIC(sender->config->topics_command),
-                                 RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                 RD_KAFKA_V_KEY(group_id, key_bytes),
-                                 RD_KAFKA_V_VALUE(sender->value.data, sender->value.size_bytes), RD_KAFKA_V_END);
-        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            break;
-        if (uex_cancel_requested(sender->cancel))
-            return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
-        if (uex_monotonic_ms() >= sender->until_ms)
-            return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "Kafka took no more commands in time");
-        rd_kafka_poll(sender->producer, 100);
-    }
-    return uex_kafka_fail(fault, code, "sending a command");
-}
-
-static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault)
-{
-    uint64_t sent = 0;
-
-    for (const char *id = uex_group_list_next(sender->list, NULL); id != NULL;
-         id = uex_group_list_next(sender->list, id)) {
-        enum uex_error err = produce(sender, id, fault);
-
-        if (err != UEX_OK)
-            return err;
-        if (++sent % POLL_EVERY != 0)
-            continue;
-        rd_kafka_poll(sender->producer, 0);
-        say_progress(sender);
-        if (uex_cancel_requested(sender->cancel))
-            return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
-    }
-    return UEX_OK;
-}
-
-/* Abort, within bounds; what is left open ends with its timeout. */
-static enum step abort_open(struct sender *sender)
-{
-    int64_t until_ms = uex_monotonic_ms() + ABORT_MS;
-    enum uex_error err = UEX_OK;
-    enum step step = STEP_AGAIN;
-
-    while (step == STEP_AGAIN && uex_monotonic_ms() < until_ms)
-        step = judge(sender, rd_kafka_abort_transaction(sender->producer, SLICE_MS), "aborting", &err, NULL);
-    return step;
-}
-
-/* Once begun, the commit is not given up because of a signal: only its answer says what happened. */
-static enum step commit(struct sender *sender, enum uex_error *err, struct uex_fault *fault)
-{
-    enum step step = STEP_AGAIN;
-
-    while (step == STEP_AGAIN) {
-        step = judge(sender, rd_kafka_commit_transaction(sender->producer, SLICE_MS), "committing the commands", err,
-                     fault);
-        say_progress(sender);
-        if (step == STEP_AGAIN && uex_monotonic_ms() >= sender->until_ms) {
-            *err = uex_fail(fault, UEX_TIMEOUT,
-                            "no answer to the commit: whether the commands were sent is not known; "
-                            "the same run can be started again, no group is exported twice");
-            return STEP_FAILED;
-        }
-    }
-    return step;
-}
-
-/* One transaction from begin to end. */
-static enum step try_once(struct sender *sender, enum uex_error *err, struct uex_fault *fault)
-{
-    enum step step = STEP_DONE;
-
-    sender->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
-    sender->delivered = 0;
-    sender->until_ms = uex_monotonic_ms() + UEX_SEND_TRANSACTION_MS;
-    step = judge(sender, rd_kafka_begin_transaction(sender->producer), "beginning the transaction", err, fault);
-    if (step != STEP_DONE)
-        return step;
-    *err = produce_all(sender, fault);
-    if (*err == UEX_OK) {
-        step = commit(sender, err, fault);
-        if (step == STEP_ABORT && sender->refused != RD_KAFKA_RESP_ERR_NO_ERROR)
-            *err = uex_kafka_fail(fault, sender->refused, "a broker refuses a command");
-        return step;
-    }
-    if (is_fenced(sender->producer, RD_KAFKA_RESP_ERR__FATAL) || abort_open(sender) == STEP_FENCED)
-        return STEP_FENCED;
-    return STEP_FAILED;
-}
-
-static enum uex_error send_all(struct sender *sender, struct uex_fault *fault)
-{
-    enum uex_error err = UEX_OK;
-
-    for (int tries = 1;; tries++) {
-        enum step step = try_once(sender, &err, fault);
-
-        if (step == STEP_ABORT) {
-            enum step aborted = abort_open(sender);
-
-            step = aborted == STEP_FENCED ? STEP_FENCED : aborted == STEP_DONE ? STEP_ABORT : STEP_FAILED;
-        }
-        if (step == STEP_DONE) {
-            sender->result->sent = sender->list->count;
-            return UEX_OK;
-        }
-        if (step == STEP_FENCED) {
-            sender->result->fenced = true;
-            return UEX_OK;
-        }
-        if (step == STEP_FAILED || tries == TRIES_MAX || uex_error_disposition(err) == UEX_DISPOSITION_REJECT)
-            return err;
-        if (uex_cancel_requested(sender->cancel))
-            return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
-        uex_log(UEX_LOG_WARN, "the transaction was aborted and is begun anew", UEX_STR("run", sender->run->run_id),
-                UEX_STR("error", uex_error_code(err)), UEX_STR("detail", fault == NULL ? NULL : fault->text));
-    }
+    sending->said_ms = now_ms;
+    uex_log(UEX_LOG_INFO, "sending commands", UEX_STR("run", sending->run->run_id), UEX_NUM("sent", delivered),
+            UEX_NUM("groups", sending->list->count));
 }
 
 enum uex_error uex_send_commands(const struct uex_config *config, const struct uex_run *run,
@@ -272,17 +41,29 @@ enum uex_error uex_send_commands(const struct uex_config *config, const struct u
                                  struct uex_send_result *result, struct uex_fault *fault)
 {
     int64_t start_ms = uex_monotonic_ms();
-    struct sender sender = {
-        .config = config, .run = run, .list = list, .cancel = cancel, .result = result, .said_ms = start_ms};
-    enum uex_error err = make_producer(&sender, fault);
+    struct sending sending = {.run = run, .list = list, .said_ms = start_ms};
+    struct uex_bulk bulk = {.config = config,
+                            .timeout_ms = UEX_SEND_TRANSACTION_MS,
+                            .topic = config->topics_command,
+                            .count = list->count,
+                            .record = command_of,
+                            .progress = say_progress,
+                            .context = &sending,
+                            .cancel = cancel,
+                            .opening = "becoming the one scheduler",
+                            .what = "sending a command",
+                            .unknown_end = "the same run can be started again, no group is exported twice"};
+    char *id = NULL;
+    enum uex_error err = UEX_OK;
 
     *result = (struct uex_send_result){0};
-    if (err == UEX_OK)
-        err = init(&sender, fault);
+    if (asprintf(&id, "%s-scheduler", config->kafka_group_id) < 0)
+        return uex_fail(fault, UEX_NO_MEMORY, "the transactional id");
+    bulk.transactional_id = id;
+    err = uex_bulk_send(&bulk, &result->fenced, fault);
     if (err == UEX_OK && !result->fenced)
-        err = send_all(&sender, fault);
-    uex_kafka_destroy(sender.producer);
-    uex_buffer_clear(&sender.value);
+        result->sent = list->count;
     result->duration_ms = uex_monotonic_ms() - start_ms;
+    free(id);
     return err;
 }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/kafka/bulk.h — many records to one topic, in one Kafka transaction: all of them or none. One thread. */
+#ifndef EXPORT_KAFKA_BULK_H
+#define EXPORT_KAFKA_BULK_H
+
+#include "kafka/client.h"
+
+/* What is sent. Strings are borrowed. */
+struct uex_bulk {
+    const struct uex_config *config;
+    const char *transactional_id; /* whoever begins with the same one later fences this */
+    int timeout_ms;               /* of the transaction; one that died in the middle holds readers back for so long */
+    const char *topic;
+    uint64_t count;
+    /* The record `index`: its key, borrowed until the next call, and its value, appended. They are asked for in order;
+     * from 0 again where the transaction has to be begun anew. */
+    void (*record)(void *context, uint64_t index, struct uex_bytes *key, struct uex_buffer *value);
+    void (*progress)(void *context, uint64_t delivered); /* called now and then; may be NULL */
+    void *context;
+    const struct uex_cancel *cancel; /* ends it before the commit is asked for; may be NULL */
+    /* For sentences of faults. */
+    const char *opening;     /* "becoming the one scheduler" */
+    const char *what;        /* "sending a command" */
+    const char *unknown_end; /* what to do when it is not known whether it was sent */
+};
+
+/* Send it, each record to the partition that murmur2 of its key says. A transaction that must be aborted is begun anew,
+ * three times in all. UEX_OK with `*fenced`: another one with this transactional id took over, nothing of ours was
+ * sent. UEX_CANCELLED: aborted because of `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything was
+ * sent; UEX_TIMEOUT: how it ended is not known. */
+UEX_MUST_CHECK enum uex_error uex_bulk_send(const struct uex_bulk *bulk, bool *fenced, struct uex_fault *fault);
+#endif
