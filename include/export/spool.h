@@ -12,6 +12,8 @@
 #include "export/buffer.h"
 
 #define UEX_SPOOL_MEMORY_BYTES ((size_t)4 << 20)
+/* All spools of a process together hold so much in memory; what comes then goes to files at once. */
+#define UEX_SPOOL_TOTAL_BYTES ((size_t)32 << 20)
 
 struct uex_spool_dir; /* the process's folder; any thread may open spools in it */
 struct uex_spool;     /* one run of bytes; one thread at a time, may be handed over */

@@ -70,6 +70,7 @@ static enum uex_error flush(struct uex_spool *spool, struct uex_bytes data, stru
     if (error != UEX_OK)
         return error;
     spool->file_bytes += memory.size_bytes + data.size_bytes;
+    uex_spool_dir_release(spool->dir, memory.size_bytes);
     /* What was kept for a whole small spool is given back; from now on only the tail is kept. */
     if (spool->memory.capacity_bytes > 2 * TAIL_BYTES)
         uex_buffer_clear(&spool->memory);
@@ -82,10 +83,12 @@ enum uex_error uex_spool_append(struct uex_spool *spool, struct uex_bytes data, 
 {
     size_t room_bytes = spool->fd < 0 ? UEX_SPOOL_MEMORY_BYTES : TAIL_BYTES;
 
-    if (data.size_bytes > room_bytes || spool->memory.size_bytes > room_bytes - data.size_bytes)
+    if (data.size_bytes > room_bytes || spool->memory.size_bytes > room_bytes - data.size_bytes ||
+        !uex_spool_dir_reserve(spool->dir, data.size_bytes))
         return flush(spool, data, fault);
     uex_buffer_append(&spool->memory, data.data, data.size_bytes);
     if (uex_buffer_failed(&spool->memory)) {
+        uex_spool_dir_release(spool->dir, data.size_bytes);
         spool->memory.failed = false; /* it is as it was */
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the spool");
     }
@@ -143,6 +146,7 @@ void uex_spool_free(struct uex_spool *spool)
 {
     if (spool == NULL)
         return;
+    uex_spool_dir_release(spool->dir, spool->memory.size_bytes);
     if (spool->fd >= 0) {
         uex_spool_dir_remove(spool->dir, spool->name);
         (void)close(spool->fd);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -22,6 +23,7 @@ struct uex_spool_dir {
     char name[NAME_SIZE];
     char *path; /* owned; for messages */
     unsigned file_count;
+    _Atomic size_t memory_bytes; /* that the spools of this folder hold in memory */
 };
 
 /* mkdir -p: what is there already is left as it is. */
@@ -225,6 +227,19 @@ void uex_spool_dir_remove(struct uex_spool_dir *dir, const char *name)
 {
     if (name[0] != '\0')
         (void)unlinkat(dir->own_fd, name, 0);
+}
+
+bool uex_spool_dir_reserve(struct uex_spool_dir *dir, size_t size_bytes)
+{
+    if (atomic_fetch_add(&dir->memory_bytes, size_bytes) + size_bytes <= UEX_SPOOL_TOTAL_BYTES)
+        return true;
+    (void)atomic_fetch_sub(&dir->memory_bytes, size_bytes);
+    return false;
+}
+
+void uex_spool_dir_release(struct uex_spool_dir *dir, size_t size_bytes)
+{
+    (void)atomic_fetch_sub(&dir->memory_bytes, size_bytes);
 }
 
 const char *uex_spool_dir_path(const struct uex_spool_dir *dir)

@@ -11,5 +11,9 @@
  * "", else it is to be given to uex_spool_dir_remove(). -1 with errno. */
 int uex_spool_dir_new_file(struct uex_spool_dir *dir, char name[UEX_SPOOL_NAME_SIZE]);
 void uex_spool_dir_remove(struct uex_spool_dir *dir, const char *name);
+/* The memory that all spools of the folder share, UEX_SPOOL_TOTAL_BYTES. False: it is used up, and nothing was taken.
+ */
+bool uex_spool_dir_reserve(struct uex_spool_dir *dir, size_t size_bytes);
+void uex_spool_dir_release(struct uex_spool_dir *dir, size_t size_bytes);
 const char *uex_spool_dir_path(const struct uex_spool_dir *dir);
 #endif

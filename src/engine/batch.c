@@ -124,6 +124,7 @@ static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *bat
 bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch *batch)
 {
     struct uex_delivery *delivery = engine->first_outcome;
+    uint64_t bytes = 0;
 
     batch->count = 0;
     batch->position_count = 0;
@@ -135,9 +136,11 @@ bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch 
         /* Without the group's history its state record would lose it: what was adopted waits for the restore. */
         const bool ready = delivery->outcome.keeps_no_state || engine->partitions[delivery->partition].restored;
 
-        if (ready && delivery->epoch == engine->epoch && (!alone || batch->count == 0)) {
+        if (ready && delivery->epoch == engine->epoch && (!alone || batch->count == 0) &&
+            (batch->count == 0 || bytes + list_bytes(delivery) <= UEX_BATCH_LISTS_BYTES)) {
             if (!add(engine, batch, delivery))
                 break; /* no memory: the rest waits */
+            bytes += list_bytes(delivery);
             if (alone)
                 break;
         }

@@ -12,6 +12,8 @@
 #define UEX_BATCH_MAX 500
 /* A list of usernames beyond this goes alone: its transaction takes long, others need not wait for it. */
 #define UEX_BATCH_LIST_BYTES ((uint64_t)2 << 20)
+/* All lists of one transaction together; librdkafka copies them. */
+#define UEX_BATCH_LISTS_BYTES ((uint64_t)4 << 20)
 
 /* The position of a slot as it will be when the transaction is committed. */
 struct uex_batch_position {

@@ -25,12 +25,15 @@ struct committer {
     int64_t complained_ms;
 };
 
-static void on_failed(void *opaque, rd_kafka_resp_err_t code)
+static void on_failed(void *opaque, const char *topic, rd_kafka_resp_err_t code)
 {
     struct uex_delivery *delivery = opaque;
 
-    if (delivery != NULL && uex_kafka_refuses_record(code))
-        delivery->refused_code = code;
+    if (delivery == NULL || !uex_kafka_refuses_record(code) || delivery->refused_code != 0)
+        return;
+    delivery->refused_code = code;
+    free(delivery->refused_topic);
+    delivery->refused_topic = strdup(topic);
 }
 
 /* ---- waiting for work (locked) */
@@ -116,8 +119,6 @@ static enum uex_error produce_all(struct committer *committer, struct uex_fault 
         struct uex_delivery *delivery = committer->batch.deliveries[i];
         const enum uex_error error = uex_batch_produce(committer->engine, &committer->txn, delivery, fault);
 
-        if (error == UEX_RESULT_REFUSED)
-            delivery->refused_code = committer->txn.last_code;
         if (error != UEX_OK)
             return error;
     }
@@ -250,7 +251,8 @@ static void refuse(struct uex_delivery *delivery)
     if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
         const bool no_state = outcome->kind == UEX_OUTCOME_REROUTED && delivery->command.group_id == NULL;
 
-        (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome: %s",
+        (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome for topic %s: %s",
+                       delivery->refused_topic == NULL ? "?" : delivery->refused_topic,
                        rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code));
         outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
         outcome->keeps_no_state = no_state || !delivery->holds_group;

@@ -30,6 +30,7 @@ void uex_delivery_free(struct uex_delivery *delivery)
     if (delivery == NULL)
         return;
     uex_outcome_clear(&delivery->outcome);
+    free(delivery->refused_topic);
     uex_command_clear(&delivery->command);
     uex_record_free(delivery->record);
     free(delivery);

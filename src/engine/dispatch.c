@@ -221,9 +221,12 @@ static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
     delivery->holds_group = false;
     if (entry != NULL)
         entry->holder = NULL;
+    /* It was there at more than one opening: run it alone, so that the others clear themselves. */
+    delivery->suspect = delivery->suspect || delivery->openings > 1;
     if (delivery->suspect || entry == NULL) {
         uex_starts_return(engine, delivery);
-        engine->alone = NULL;
+        if (engine->alone == delivery)
+            engine->alone = NULL;
         delivery->suspect = true;
         delivery->next_in_group = engine->first_suspect;
         engine->first_suspect = delivery;

@@ -10,7 +10,7 @@
 /* Enough that lanes and group commit never wait for the next poll, little enough that a restart repeats little reading.
  */
 #define QUEUE_MAX 2000
-#define OUTCOMES_MAX 1000
+#define OUTCOMES_MAX 500 /* each may hold a file of the spool open */
 #define QUEUE_MAX_BYTES ((size_t)16 << 20)
 
 static void init_locks(struct uex_engine *engine)

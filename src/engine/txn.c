@@ -47,11 +47,11 @@ static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message,
 
     (void)producer;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && txn->on_failed != NULL)
-        txn->on_failed(message->_private, message->err);
+        txn->on_failed(message->_private, rd_kafka_topic_name(message->rkt), message->err);
 }
 
 void uex_txn_init(struct uex_txn *txn, const struct uex_config *config,
-                  void (*on_failed)(void *opaque, rd_kafka_resp_err_t code))
+                  void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code))
 {
     char id[UEX_UUID_TEXT_SIZE];
 
@@ -197,6 +197,8 @@ enum uex_error uex_txn_produce(struct uex_txn *txn, const struct uex_txn_record 
     happened(txn, UEX_TXN_NEEDS_ABORT);
     if (uex_kafka_refuses_record(txn->last_code)) {
         rd_kafka_error_destroy(error);
+        if (txn->on_failed != NULL)
+            txn->on_failed(record->opaque, record->topic, txn->last_code);
         return uex_fail(fault, UEX_RESULT_REFUSED, "%s: %s", record->topic, rd_kafka_err2str(txn->last_code));
     }
     return uex_kafka_fail_error(fault, error, record->topic);

@@ -40,11 +40,11 @@ struct uex_txn {
     rd_kafka_resp_err_t last_code; /* of the last error */
     uint64_t rebuild_count;
     /* Called for each record whose delivery failed, from flush(); `opaque` is the record's. */
-    void (*on_failed)(void *opaque, rd_kafka_resp_err_t code);
+    void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code);
 };
 
 void uex_txn_init(struct uex_txn *txn, const struct uex_config *config,
-                  void (*on_failed)(void *opaque, rd_kafka_resp_err_t code));
+                  void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code));
 /* READY afterwards, or an error (the handle is kept for the next try where that helps). Blocks up to `timeout_ms`. */
 UEX_MUST_CHECK enum uex_error uex_txn_prepare(struct uex_txn *txn, int timeout_ms, struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault);

@@ -35,8 +35,11 @@ static const struct preset defaults[] = {
     {FOR_ALL, "topic.metadata.refresh.interval.ms", "30000"}, /* new partitions are worked within half a minute */
     {FOR_ALL, "reconnect.backoff.max.ms", "2000"},
     /* A worker takes a command when a lane is free: what is fetched ahead only costs memory. */
-    {FOR_CONSUMERS, "queued.min.messages", "1000"},
-    {FOR_CONSUMERS, "queued.max.messages.kbytes", "8192"},
+    {FOR_GROUP, "queued.min.messages", "1000"},
+    {FOR_GROUP, "queued.max.messages.kbytes", "8192"},
+    /* A restore reads everything there is; a fetch that finds its queue full pauses for a second. */
+    {FOR_READERS, "queued.min.messages", "100000"},
+    {FOR_READERS, "queued.max.messages.kbytes", "32768"},
     {FOR_CONSUMERS, "fetch.wait.max.ms", "100"},
     /* The broker answers CONCURRENT_TRANSACTIONS until the markers of the transaction before are written. */
     {FOR_TX, "retry.backoff.ms", "10"},

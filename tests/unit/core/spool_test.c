@@ -273,6 +273,37 @@ static void dir_open__file_in_the_way_or_no_path__is_refused(void **state)
     assert_refused("/proc/nothing/here", "/proc/nothing/here");
 }
 
+static void append__many_spools_at_once__share_one_memory(void **state)
+{
+    enum { spools = (int)(UEX_SPOOL_TOTAL_BYTES / UEX_SPOOL_MEMORY_BYTES) };
+    struct uex_spool_dir *dir = open_dir();
+    struct uex_spool *full[spools] = {0};
+    struct uex_spool *more = NULL;
+    int before = count_entries("/proc/self/fd", NULL, 0);
+
+    (void)state;
+    for (int i = 0; i < spools; i++) {
+        assert_int_equal(uex_spool_new(dir, &full[i], NULL), UEX_OK);
+        append(full[i], UEX_SPOOL_MEMORY_BYTES);
+    }
+    assert_int_equal(count_entries("/proc/self/fd", NULL, 0), before);
+    assert_int_equal(uex_spool_new(dir, &more, NULL), UEX_OK);
+    append(more, 100);
+    append(more, 17);
+    assert_int_equal(count_entries("/proc/self/fd", NULL, 0), before + 1);
+    assert_contents(more, 0, 117);
+    for (int i = 0; i < spools; i++)
+        uex_spool_free(full[i]);
+    append(more, 50);
+    assert_contents(more, 100, 67);
+    uex_spool_free(more);
+    assert_int_equal(uex_spool_new(dir, &more, NULL), UEX_OK);
+    append(more, UEX_SPOOL_MEMORY_BYTES);
+    assert_int_equal(count_entries("/proc/self/fd", NULL, 0), before);
+    uex_spool_free(more);
+    uex_spool_dir_close(dir);
+}
+
 static void append__up_to_the_memory_bound__makes_no_file(void **state)
 {
     struct uex_spool_dir *dir = open_dir();
@@ -405,6 +436,7 @@ int main(void)
         UEX_TEST(dir_open__process_folder_of_another_user__is_left_alone),
         UEX_TEST(dir_open__volume_of_root_for_an_ordinary_user__is_taken),
         UEX_TEST(dir_open__file_in_the_way_or_no_path__is_refused),
+        UEX_TEST(append__many_spools_at_once__share_one_memory),
         UEX_TEST(append__up_to_the_memory_bound__makes_no_file),
         UEX_TEST(append__many_sizes_and_ranges__are_read_back),
         UEX_TEST(read__range_outside__is_internal),
