@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/topic_reader.h"
+
+#include <stdlib.h>
+
+#include "export/program.h"
+
+#define ASK_MS 10000
+#define POLL_MS 100 /* so soon a signal is seen */
+
+struct source {
+    const char *name;
+    int32_t partition_count;
+    bool *is_read; /* per partition: its end was reached once */
+};
+
+struct uex_topic_reader {
+    rd_kafka_t *consumer;
+    int64_t stall_ms;
+    struct source sources[UEX_READ_TOPICS_MAX];
+    size_t source_count;
+    size_t open_count; /* partitions whose end was not reached yet */
+    bool end_said;
+};
+
+int32_t uex_topic_reader_partition_count(const struct uex_topic_reader *reader, size_t topic)
+{
+    return reader->sources[topic].partition_count;
+}
+
+static enum uex_error add_source(struct uex_topic_reader *reader, const struct uex_read_topic *topic,
+                                 struct uex_fault *fault)
+{
+    struct source *source = &reader->sources[reader->source_count];
+    enum uex_error err =
+        uex_kafka_partition_count(reader->consumer, topic->name, ASK_MS, &source->partition_count, fault);
+
+    if (err == UEX_NOT_FOUND)
+        return uex_fail(fault, UEX_KAFKA_TOPICS,
+                        "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
+                        topic->name);
+    if (err != UEX_OK)
+        return err;
+    source->name = topic->name;
+    source->is_read = calloc((size_t)source->partition_count, sizeof(*source->is_read));
+    if (source->is_read == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the partitions of %s", topic->name);
+    reader->open_count += (size_t)source->partition_count;
+    reader->source_count++;
+    return UEX_OK;
+}
+
+/* The first offsets that are not older; where there is none the end. */
+static enum uex_error find_offsets(rd_kafka_t *consumer, rd_kafka_topic_partition_list_t *list, struct uex_fault *fault)
+{
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(consumer, list, ASK_MS);
+
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        code = list->elems[i].err;
+    return uex_kafka_fail(fault, code, "asking from where to read");
+}
+
+static enum uex_error assign(struct uex_topic_reader *reader, const struct uex_read_topic *topics,
+                             struct uex_fault *fault)
+{
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(64);
+    enum uex_error err = UEX_OK;
+
+    for (size_t i = 0; i < reader->source_count && err == UEX_OK; i++) {
+        rd_kafka_topic_partition_list_t *list =
+            rd_kafka_topic_partition_list_new(reader->sources[i].partition_count + 1);
+
+        for (int32_t number = 0; number < reader->sources[i].partition_count; number++)
+            rd_kafka_topic_partition_list_add(list, topics[i].name, number)->offset =
+                topics[i].from == UEX_READ_ALL   ? RD_KAFKA_OFFSET_BEGINNING
+                : topics[i].from == UEX_READ_NEW ? RD_KAFKA_OFFSET_END
+                                                 : topics[i].since_ms;
+        if (topics[i].from == UEX_READ_SINCE)
+            err = find_offsets(reader->consumer, list, fault);
+        for (int at = 0; at < list->cnt; at++)
+            rd_kafka_topic_partition_list_add(all, list->elems[at].topic, list->elems[at].partition)->offset =
+                list->elems[at].offset;
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    if (err == UEX_OK)
+        err = uex_kafka_fail(fault, rd_kafka_assign(reader->consumer, all), "beginning to read");
+    rd_kafka_topic_partition_list_destroy(all);
+    return err;
+}
+
+enum uex_error uex_topic_reader_open(const struct uex_config *config, const struct uex_read_topic *topics,
+                                     size_t topic_count, struct uex_topic_reader **out, struct uex_fault *fault)
+{
+    struct uex_topic_reader *reader = calloc(1, sizeof(*reader));
+    enum uex_error err = UEX_OK;
+
+    *out = NULL;
+    if (reader == NULL || topic_count > UEX_READ_TOPICS_MAX) {
+        free(reader);
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a reader");
+    }
+    reader->stall_ms = config->startup_timeout_ms;
+    err = uex_ctl_connect(config, UEX_KAFKA_READER, &reader->consumer, fault);
+    for (size_t i = 0; i < topic_count && err == UEX_OK; i++)
+        err = add_source(reader, &topics[i], fault);
+    if (err == UEX_OK)
+        err = assign(reader, topics, fault);
+    if (err != UEX_OK) {
+        uex_topic_reader_close(reader);
+        return err;
+    }
+    *out = reader;
+    return UEX_OK;
+}
+
+void uex_topic_reader_close(struct uex_topic_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    uex_kafka_destroy(reader->consumer);
+    for (size_t i = 0; i < reader->source_count; i++)
+        free(reader->sources[i].is_read);
+    free(reader);
+}
+
+static void note_end(struct uex_topic_reader *reader, const rd_kafka_message_t *message)
+{
+    const char *topic = rd_kafka_topic_name(message->rkt);
+
+    for (size_t i = 0; i < reader->source_count; i++) {
+        struct source *source = &reader->sources[i];
+
+        if (message->partition < 0 || message->partition >= source->partition_count ||
+            strcmp(topic, source->name) != 0 || source->is_read[message->partition])
+            continue;
+        source->is_read[message->partition] = true;
+        reader->open_count--;
+    }
+}
+
+/* What is no record. UEX_TIMEOUT: go on. */
+static enum uex_error judge(struct uex_topic_reader *reader, const rd_kafka_message_t *message, struct uex_fault *fault)
+{
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        note_end(reader, message);
+        return UEX_TIMEOUT;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return uex_fail(fault, UEX_KAFKA, "the brokers do not allow to read %s; the user of kafka.* needs READ on it",
+                        message->rkt == NULL ? "a topic" : rd_kafka_topic_name(message->rkt));
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        return uex_fail(fault, UEX_KAFKA, "the brokers do not allow groups that begin with kafka.group.id");
+    case RD_KAFKA_RESP_ERR__FATAL:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+        return uex_kafka_fail(fault, message->err, "reading");
+    default:
+        return UEX_TIMEOUT; /* it goes on by itself, or the caller's patience ends */
+    }
+}
+
+enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t timeout_ms, rd_kafka_message_t **out,
+                                     struct uex_fault *fault)
+{
+    int64_t until_ms = uex_monotonic_ms() + timeout_ms;
+    enum uex_error err = UEX_TIMEOUT;
+
+    for (*out = NULL; err == UEX_TIMEOUT;) {
+        int64_t left_ms = until_ms - uex_monotonic_ms();
+        rd_kafka_message_t *message = NULL;
+
+        if (uex_cancel_requested(&uex_program_cancel))
+            return uex_fail(fault, UEX_CANCELLED, "stopped while reading");
+        if (reader->open_count == 0 && !reader->end_said) {
+            reader->end_said = true;
+            return UEX_END;
+        }
+        message = rd_kafka_consumer_poll(reader->consumer, left_ms < 0         ? 0
+                                                           : left_ms > POLL_MS ? POLL_MS
+                                                                               : (int)left_ms);
+        if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            *out = message;
+            return UEX_OK;
+        }
+        if (message != NULL) {
+            err = judge(reader, message, fault);
+            rd_kafka_message_destroy(message);
+        } else if (left_ms <= 0) {
+            return UEX_TIMEOUT;
+        }
+    }
+    return err;
+}
+
+enum uex_error uex_topic_reader_drain(struct uex_topic_reader *reader,
+                                      enum uex_error (*take)(void *context, const rd_kafka_message_t *message),
+                                      void *context, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    while (err == UEX_OK) {
+        rd_kafka_message_t *message = NULL;
+
+        err = uex_topic_reader_next(reader, reader->stall_ms, &message, fault);
+        if (err == UEX_OK) {
+            err = take(context, message);
+            rd_kafka_message_destroy(message);
+        }
+    }
+    if (err == UEX_TIMEOUT)
+        return uex_fail(fault, UEX_KAFKA_UNAVAILABLE,
+                        "Kafka handed nothing more out for startup.timeout though there is more");
+    return err == UEX_END ? UEX_OK : err;
+}
