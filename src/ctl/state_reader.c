@@ -6,7 +6,7 @@
 
 #include "export/text.h"
 
-struct entry {
+struct state_entry {
     int32_t partition;
     struct uex_bytes value; /* owned */
     char group_id[];
@@ -14,12 +14,12 @@ struct entry {
 
 static int compare_entries(const void *left, const void *right)
 {
-    return strcmp(((const struct entry *)left)->group_id, ((const struct entry *)right)->group_id);
+    return strcmp(((const struct state_entry *)left)->group_id, ((const struct state_entry *)right)->group_id);
 }
 
 static void free_entry(void *item)
 {
-    struct entry *entry = item;
+    struct state_entry *entry = item;
 
     free((void *)(uintptr_t)entry->value.data);
     free(entry);
@@ -31,9 +31,9 @@ void uex_state_set_clear(struct uex_state_set *set)
     *set = (struct uex_state_set){0};
 }
 
-static struct entry *entry_new(struct uex_bytes key)
+static struct state_entry *entry_new(struct uex_bytes key)
 {
-    struct entry *entry = calloc(1, sizeof(*entry) + key.size_bytes + 1);
+    struct state_entry *entry = calloc(1, sizeof(*entry) + key.size_bytes + 1);
 
     if (entry != NULL)
         memcpy(entry->group_id, key.data, key.size_bytes);
@@ -50,13 +50,13 @@ static int64_t time_of(struct uex_bytes value)
 }
 
 /* Of two records in one partition the later is the newer; in two, once the topic has grown, only their times tell. */
-static bool is_newer(const struct entry *entry, const rd_kafka_message_t *message)
+static bool is_newer(const struct state_entry *entry, const rd_kafka_message_t *message)
 {
     return entry->value.data == NULL || entry->partition == message->partition ||
            time_of(uex_bytes_of(message->payload, message->len)) >= time_of(entry->value);
 }
 
-static enum uex_error replace(struct entry *entry, const rd_kafka_message_t *message)
+static enum uex_error replace(struct state_entry *entry, const rd_kafka_message_t *message)
 {
     uint8_t *copy = malloc(message->len + 1);
 
@@ -70,7 +70,7 @@ static enum uex_error replace(struct entry *entry, const rd_kafka_message_t *mes
     return UEX_OK;
 }
 
-static void forget(struct uex_state_set *set, struct entry *entry, const rd_kafka_message_t *message)
+static void forget(struct uex_state_set *set, struct state_entry *entry, const rd_kafka_message_t *message)
 {
     if (entry->value.data != NULL && entry->partition != message->partition)
         return; /* the newer one stands in another partition */
@@ -83,7 +83,7 @@ enum uex_error uex_state_set_take(void *context, const rd_kafka_message_t *messa
 {
     struct uex_state_set *set = context;
     struct uex_bytes key = uex_bytes_of(message->key, message->key == NULL ? 0 : message->key_len);
-    struct entry *made = NULL, *entry = NULL;
+    struct state_entry *made = NULL, *entry = NULL;
     void *node = NULL;
 
     if (!uex_group_id_valid(key)) {
@@ -96,7 +96,7 @@ enum uex_error uex_state_set_take(void *context, const rd_kafka_message_t *messa
         free(made);
         return UEX_NO_MEMORY;
     }
-    entry = *(struct entry **)node;
+    entry = *(struct state_entry **)node;
     if (entry != made)
         free(made);
     else
@@ -110,11 +110,11 @@ enum uex_error uex_state_set_take(void *context, const rd_kafka_message_t *messa
 
 struct uex_bytes uex_state_set_find(const struct uex_state_set *set, const char *group_id)
 {
-    struct entry *wanted = entry_new(uex_bytes_of_text(group_id));
+    struct state_entry *wanted = entry_new(uex_bytes_of_text(group_id));
     void *node = wanted == NULL ? NULL : tfind(wanted, &set->root, compare_entries);
 
     free(wanted);
-    return node == NULL ? (struct uex_bytes){0} : (*(struct entry **)node)->value;
+    return node == NULL ? (struct uex_bytes){0} : (*(struct state_entry **)node)->value;
 }
 
 struct walk {
@@ -124,7 +124,7 @@ struct walk {
 
 static void visit(const void *node, VISIT which, void *context)
 {
-    const struct entry *entry = *(struct entry *const *)node;
+    const struct state_entry *entry = *(struct state_entry *const *)node;
     const struct walk *walk = context;
 
     if (which == postorder || which == leaf)
