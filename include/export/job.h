@@ -67,6 +67,11 @@ UEX_MUST_CHECK enum uex_error uex_job_runner_new(const struct uex_config *config
                                                  struct uex_job_limits limits, struct uex_job_runner **out,
                                                  struct uex_fault *fault);
 void uex_job_runner_free(struct uex_job_runner *runner);
+/* Who is told of the store's requests; borrowed. Before the first job. */
+void uex_job_runner_observe_store(struct uex_job_runner *runner, const struct uex_store_observer *observer);
+/* What the cache did since start (zeros without one). Any thread while the runner lives. */
+struct uex_cache_counts;
+void uex_job_runner_cache_counts(const struct uex_job_runner *runner, struct uex_cache_counts *out);
 
 /* Run one command to its outcome. Step retries happen inside; a lost race for the object is run again, 3 times at most.
  * `progress` and `observer` may be NULL. `cancel` ends it with UEX_CANCELLED, leaving nothing in the store. The

@@ -32,6 +32,15 @@ struct uex_object_facts {
 };
 void uex_object_facts_clear(struct uex_object_facts *facts);
 
+/* Told of requests to a store's server; members may be NULL. Called on the owner's thread and, while parts are on their
+ * way, on one of the store's own. */
+struct uex_store_observer {
+    void *context;
+    /* A request has ended: its method, the answer's HTTP status (0: no answer). */
+    void (*request)(void *context, const char *method, long status, int64_t duration_ms);
+    void (*moved)(void *context); /* bytes have moved in either direction */
+};
+
 struct uex_object_writer; /* one object being written; memory bound: 2 parts of 8 MiB */
 
 struct uex_object_store {
@@ -67,7 +76,8 @@ struct uex_object_store {
     /* Give up at any point before commit; leaves no trace in the store; frees. Accepts NULL. */
     void (*abort)(struct uex_object_writer *writer);
     void (*destroy)(struct uex_object_store *store);
-    const struct uex_cancel *cancel; /* set by the owner; NULL: none */
+    const struct uex_cancel *cancel;           /* set by the owner; NULL: none */
+    const struct uex_store_observer *observer; /* set by the owner before its first request; NULL: none */
 };
 
 /* Is storage.url well formed, and do s3.* fit? UEX_CONFIG with the reason. Touches nothing. */

@@ -181,6 +181,7 @@ static void judge(struct committer *committer)
     bool known = false;
 
     while (!known && !is_stopping(engine)) {
+        engine->committer_beat_ms = uex_monotonic_ms(); /* Kafka does not say: nothing that a new process would mend */
         if (list != NULL)
             rd_kafka_topic_partition_list_destroy(list);
         list = rd_kafka_topic_partition_list_new((int)batch->position_count + 1);
@@ -356,6 +357,7 @@ static void run_transaction(struct committer *committer)
                                      end == END_COMMITTED ? "committed" : (end == END_ABORTED ? "aborted" : "unknown"),
                                      uex_monotonic_us() - started_us, committer->batch.count);
     pthread_mutex_lock(&engine->lock);
+    engine->rebuild_count = committer->txn.rebuild_count;
     refused = any_refused(&committer->batch);
     apply(committer, end);
     if (end == END_COMMITTED) {
@@ -384,6 +386,7 @@ void *uex_committer_run(void *argument)
         complain(committer, "the transactional producer is not ready yet; trying again with the first outcome", &fault);
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping) {
+        engine->committer_beat_ms = uex_monotonic_ms();
         if (collect(committer))
             run_transaction(committer);
     }

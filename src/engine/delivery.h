@@ -60,6 +60,7 @@ struct uex_delivery {
     struct uex_cancel cancel;
     struct uex_job_progress progress;
     int64_t taken_at_ms; /* wall: when it was read */
+    int64_t since_ms;    /* wall: the timestamp of the command's record in the command topic; fixed when it is read */
     struct uex_outcome outcome;
     struct uex_delivery *next_in_group;   /* waiting behind the same group */
     struct uex_delivery *next_outcome;    /* waiting for the committer */

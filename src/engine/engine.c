@@ -87,6 +87,7 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->outcomes_max = outcomes_max(config);
     engine->queue_max = QUEUE_MAX;
     engine->queue_max_bytes = QUEUE_MAX_BYTES;
+    engine->oldest_held_ms = UEX_NO_TIME;
     init_locks(engine);
     engine->probe = make(engine, UEX_KAFKA_READER_UNCOMMITTED, fault);
     engine->reader = engine->probe == NULL ? NULL : make(engine, UEX_KAFKA_READER, fault);

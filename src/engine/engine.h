@@ -82,6 +82,9 @@ struct uex_engine_observer {
     void (*transaction)(void *context, const char *result, int64_t duration_us, size_t outcome_count);
     void (*rebalanced)(void *context, size_t partition_count, size_t adopted, size_t cancelled); /* intake thread */
     void (*taken)(void *context, const struct uex_delivery *delivery);                           /* a lane's thread */
+    /* A command of this worker was read and waits for a lane; a suspect is only known when it is taken. Intake thread.
+     */
+    void (*seen)(void *context, const struct uex_delivery *delivery);
 };
 
 struct uex_engine {
@@ -138,6 +141,12 @@ struct uex_engine {
     bool intake_stop;      /* leave the group */
     bool broken;           /* the program has to end with 1: see uex_engine_break() */
     uint64_t rebalance_count;
+    uint64_t rebuild_count; /* of the transactional producer */
+
+    /* For health and metrics; any thread, not locked. When the threads last came round (monotonic), 0 before they run;
+     * since when the oldest command that is held back waits (wall), UEX_NO_TIME: none is. */
+    _Atomic int64_t intake_beat_ms, committer_beat_ms;
+    _Atomic int64_t oldest_held_ms;
     int32_t asked_count; /* partitions of the command topic, when last asked */
     int64_t asked_count_ms;
 };

@@ -58,6 +58,8 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
     hold = uex_classify(engine, delivery, &ended);
     if (hold != UEX_HOLD_NONE)
         return hold;
+    if (!ended && engine->observer.seen != NULL)
+        engine->observer.seen(engine->observer.context, delivery);
     pthread_mutex_lock(&engine->lock);
     uex_window_see(&slot->window, delivery->offset);
     uex_dispatch_adopt_new(engine, delivery);
@@ -114,6 +116,14 @@ static void notice_reset(struct uex_engine *engine, struct uex_slot *slot, const
     pthread_mutex_unlock(&engine->lock);
 }
 
+static void note_age(const struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_origin origin;
+
+    uex_record_origin(delivery->record, engine->sources[0].topic, &origin);
+    delivery->since_ms = origin.timestamp_ms > 0 ? origin.timestamp_ms : delivery->taken_at_ms;
+}
+
 static void on_record(struct uex_engine *engine, const rd_kafka_message_t *message)
 {
     size_t source = 0;
@@ -134,6 +144,7 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
         uex_engine_break(engine);
         return;
     }
+    note_age(engine, delivery);
     notice_reset(engine, slot, record);
     if (slot->first_held == NULL) {
         const enum uex_hold hold = take(engine, slot, delivery);
@@ -201,6 +212,7 @@ static void serve_slots(struct uex_engine *engine)
 {
     rd_kafka_topic_partition_list_t *pause = rd_kafka_topic_partition_list_new(8);
     rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(8);
+    int64_t oldest_ms = UEX_NO_TIME;
     bool full = false;
 
     pthread_mutex_lock(&engine->lock);
@@ -217,6 +229,8 @@ static void serve_slots(struct uex_engine *engine)
             if (!full)
                 serve_held(engine, slot);
             move_to_end(engine, slot);
+            if (slot->first_held != NULL && (oldest_ms == UEX_NO_TIME || slot->first_held->since_ms < oldest_ms))
+                oldest_ms = slot->first_held->since_ms;
             want_pause = full || slot->first_held != NULL;
             if (want_pause == slot->paused)
                 continue;
@@ -224,6 +238,7 @@ static void serve_slots(struct uex_engine *engine)
             (void)rd_kafka_topic_partition_list_add(want_pause ? pause : resume, engine->sources[source].topic, i);
         }
     }
+    engine->oldest_held_ms = oldest_ms;
     apply_pauses(engine, pause, resume);
     rd_kafka_topic_partition_list_destroy(pause);
     rd_kafka_topic_partition_list_destroy(resume);
@@ -288,7 +303,10 @@ void *uex_intake_run(void *argument)
     bool restoring = false;
 
     while (!intake_stops(engine)) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(engine->consumer, restoring ? 0 : POLL_MS);
+        rd_kafka_message_t *message = NULL;
+
+        engine->intake_beat_ms = uex_monotonic_ms();
+        message = rd_kafka_consumer_poll(engine->consumer, restoring ? 0 : POLL_MS);
 
         if (message != NULL) {
             on_message(engine, message);

@@ -78,6 +78,16 @@ void uex_job_runner_free(struct uex_job_runner *runner)
     free(runner);
 }
 
+void uex_job_runner_observe_store(struct uex_job_runner *runner, const struct uex_store_observer *observer)
+{
+    runner->store->observer = observer;
+}
+
+void uex_job_runner_cache_counts(const struct uex_job_runner *runner, struct uex_cache_counts *out)
+{
+    uex_redis_catalogue_counts(runner->catalogue, out);
+}
+
 enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                     struct uex_fault *fault)
 {

@@ -261,6 +261,7 @@ enum uex_error uex_s3_store_new(const struct uex_config *config, struct uex_obje
                                             .abort = uex_s3_abort,
                                             .destroy = destroy};
     err = uex_s3_settings_init(&store->settings, config, fault);
+    store->settings.store = &store->base;
     if (err == UEX_OK && config->s3_ca_file != NULL && config->s3_ca_file[0] != '\0' &&
         access(config->s3_ca_file, R_OK) != 0)
         err = uex_fail(fault, UEX_CONFIG, "s3.ca_file cannot be read");

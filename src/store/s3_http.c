@@ -61,6 +61,11 @@ void uex_s3_settings_clear(struct uex_s3_settings *settings)
     settings->host = NULL;
 }
 
+const struct uex_store_observer *uex_s3_observer(const struct uex_s3_settings *settings)
+{
+    return settings->store == NULL ? NULL : settings->store->observer;
+}
+
 struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings)
 {
     struct uex_s3_client *client = calloc(1, sizeof(*client));
@@ -262,6 +267,19 @@ static enum uex_error judge(const struct uex_s3_client *client, const struct uex
     return uex_s3_fail(fault, err == UEX_OK ? UEX_STORE_FAILED : err, client, request, response);
 }
 
+static enum uex_error exchange(struct uex_s3_client *client, const struct uex_s3_request *request,
+                               const struct wire *wire, struct uex_s3_response *response, struct uex_fault *fault)
+{
+    const struct uex_store_observer *observer = uex_s3_observer(client->settings);
+    const int64_t from_ms = uex_monotonic_ms();
+    const enum uex_error err = uex_s3_exchange(&client->transfer, client->settings, request,
+                                               uex_buffer_text(&wire->url), wire->lines, response, fault);
+
+    if (observer != NULL && observer->request != NULL)
+        observer->request(observer->context, request->method, response->status, uex_monotonic_ms() - from_ms);
+    return err;
+}
+
 enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_request *request,
                            struct uex_s3_response *response, struct uex_fault *fault)
 {
@@ -282,8 +300,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
         (void)uex_fail(fault, err, "%s of %s could not be put together", request->method, request->what);
         goto done;
     }
-    err = uex_s3_exchange(&client->transfer, client->settings, request, uex_buffer_text(&wire.url), wire.lines,
-                          response, fault);
+    err = exchange(client, request, &wire, response, fault);
     if (err == UEX_OK)
         err = judge(client, request, response, fault);
 done:

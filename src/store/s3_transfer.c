@@ -17,6 +17,7 @@
 struct exchange {
     const struct uex_s3_request *request;
     struct uex_s3_response *response;
+    const struct uex_store_observer *observer;
     CURL *easy;
     int64_t moved_at_ms; /* when a byte moved last */
     curl_off_t moved_bytes;
@@ -79,6 +80,8 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
     if (down + up != exchange->moved_bytes) {
         exchange->moved_bytes = down + up;
         exchange->moved_at_ms = uex_monotonic_ms();
+        if (exchange->observer != NULL && exchange->observer->moved != NULL)
+            exchange->observer->moved(exchange->observer->context);
     }
     return 0;
 }
@@ -293,7 +296,8 @@ enum uex_error uex_s3_exchange(struct uex_s3_transfer *transfer, const struct ue
                                const struct uex_s3_request *request, const char *url, struct curl_slist *headers,
                                struct uex_s3_response *response, struct uex_fault *fault)
 {
-    struct exchange exchange = {.request = request, .response = response, .easy = transfer->easy};
+    struct exchange exchange = {
+        .request = request, .response = response, .observer = uex_s3_observer(settings), .easy = transfer->easy};
     CURLcode result = CURLE_OK;
 
     curl_easy_reset(transfer->easy);
