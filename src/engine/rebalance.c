@@ -339,6 +339,11 @@ static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_pa
     error = uex_positions_read(engine, *out, POSITIONS_TIMEOUT_MS);
     if (error == UEX_OK && (*out)->cnt > 0)
         error = uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ASK_TIMEOUT_MS, count, &fault);
+    /* A broker that has not heard of a growth yet must not decide which partitions there are. */
+    for (int i = 0; error == UEX_OK && i < (*out)->cnt; i++) {
+        if ((*out)->elems[i].partition >= *count && strcmp((*out)->elems[i].topic, engine->sources[0].topic) == 0)
+            error = UEX_TIMEOUT;
+    }
     if (error == UEX_OK)
         return UEX_OK;
     rd_kafka_topic_partition_list_destroy(*out);
