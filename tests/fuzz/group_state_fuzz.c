@@ -2,7 +2,7 @@
 /* State records: what is taken can be copied, added to and written, and what is written is taken again. */
 #include <stdlib.h>
 
-#include "export/group_state.h"
+#include "export/group_state_view.h"
 
 #define COMMAND_ID "10731def-ce10-4a86-a579-f4438f52a638"
 
@@ -35,6 +35,18 @@ static void write_and_read_again(struct uex_group_memory *memory)
     uex_buffer_clear(&written);
 }
 
+/* Whoever shows states refuses at least what a worker refuses. */
+static void read_whole(struct uex_bytes value, enum uex_error memory_error)
+{
+    struct uex_group_state_view view;
+    struct uex_fault fault = {0};
+    enum uex_error error = uex_group_state_view_read(value, &view, &fault);
+
+    if ((error == UEX_OK && memory_error != UEX_OK) || (error != UEX_OK && fault.text[0] == '\0'))
+        abort();
+    uex_group_state_view_clear(&view);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
     struct uex_group_memory *memory = NULL;
@@ -45,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         write_and_read_again(memory);
     else if (error != UEX_MALFORMED || fault.text[0] == '\0')
         abort();
+    read_whole(uex_bytes_of(data, size_bytes), error);
     uex_group_memory_free(memory);
     return 0;
 }

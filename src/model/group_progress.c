@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The progress record's JSON. */
+#include "export/group_progress.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "export/text.h"
+#include "model/json.h"
+
+#define COUNT_MAX 9007199254740992.0 /* 2^53: what a JSON number carries exactly */
+
+static void append_time(struct uex_buffer *out, const char *name, int64_t wall_ms)
+{
+    char text[UEX_TIME_TEXT_SIZE];
+
+    uex_time_format(wall_ms, text);
+    uex_buffer_append_format(out, ",\"%s\":", name);
+    uex_buffer_append_json(out, text);
+}
+
+void uex_group_progress_write(const struct uex_group_progress *progress, struct uex_buffer *out)
+{
+    uex_buffer_append_text(out, "{\"groupId\":");
+    uex_buffer_append_json(out, progress->group_id);
+    uex_buffer_append_text(out, ",\"commandId\":");
+    uex_buffer_append_json(out, progress->command_id);
+    uex_buffer_append_text(out, ",\"worker\":");
+    uex_buffer_append_json(out, progress->worker);
+    uex_buffer_append_format(out, ",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64, progress->row_count,
+                             progress->object_bytes);
+    append_time(out, "startedAt", progress->started_at_ms);
+    append_time(out, "at", progress->at_ms);
+    uex_buffer_append_text(out, "}");
+}
+
+static enum uex_error read_count(const cJSON *object, const char *name, uint64_t *out, struct uex_fault *fault)
+{
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    if (!cJSON_IsNumber(number) || number->valuedouble < 0 || number->valuedouble > COUNT_MAX ||
+        number->valuedouble != floor(number->valuedouble))
+        return uex_fail(fault, UEX_MALFORMED, "%s is not a count", name);
+    *out = (uint64_t)number->valuedouble;
+    return UEX_OK;
+}
+
+static enum uex_error read_time(const cJSON *object, const char *name, int64_t *out, struct uex_fault *fault)
+{
+    struct uex_bytes text = {0};
+    enum uex_error error = uex_json_text(object, name, &text, fault);
+
+    if (error == UEX_OK && (text.data == NULL || !uex_time_parse((const char *)text.data, text.size_bytes, out)))
+        error = uex_fail(fault, UEX_MALFORMED, "%s is not an RFC 3339 time", name);
+    return error;
+}
+
+static enum uex_error read_names(const cJSON *object, struct uex_group_progress *out, struct uex_fault *fault)
+{
+    struct uex_bytes group_id = {0}, command_id = {0}, worker = {0};
+    enum uex_error error = uex_json_text(object, "groupId", &group_id, fault);
+
+    if (error == UEX_OK)
+        error = uex_json_text(object, "commandId", &command_id, fault);
+    if (error == UEX_OK)
+        error = uex_json_text(object, "worker", &worker, fault);
+    if (error != UEX_OK)
+        return error;
+    if (!uex_group_id_valid(group_id))
+        return uex_fail(fault, UEX_MALFORMED, "groupId is not 1 to 255 bytes of UTF-8 without control characters");
+    if (!uex_uuid_parse((const char *)command_id.data, command_id.size_bytes, out->command_id))
+        return uex_fail(fault, UEX_MALFORMED, "commandId is not a UUID");
+    if (worker.size_bytes == 0 || uex_character_count(worker) > UEX_WORKER_NAME_MAX_CHARACTERS)
+        return uex_fail(fault, UEX_MALFORMED, "worker is not 1 to %d characters", UEX_WORKER_NAME_MAX_CHARACTERS);
+    memcpy(out->group_id, group_id.data, group_id.size_bytes + 1);
+    memcpy(out->worker, worker.data, worker.size_bytes + 1);
+    return UEX_OK;
+}
+
+enum uex_error uex_group_progress_read(struct uex_bytes value, struct uex_group_progress *out, struct uex_fault *fault)
+{
+    cJSON *object = NULL;
+    enum uex_error error = uex_json_object_parse(value, &object, fault);
+
+    if (error == UEX_OK)
+        error = read_names(object, out, fault);
+    if (error == UEX_OK)
+        error = read_count(object, "rows", &out->row_count, fault);
+    if (error == UEX_OK)
+        error = read_count(object, "bytes", &out->object_bytes, fault);
+    if (error == UEX_OK)
+        error = read_time(object, "startedAt", &out->started_at_ms, fault);
+    if (error == UEX_OK)
+        error = read_time(object, "at", &out->at_ms, fault);
+    cJSON_Delete(object);
+    return error;
+}
