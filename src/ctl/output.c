@@ -2,8 +2,10 @@
 #include "ctl/output.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define CELL_ABSENT "\x01" /* no text holds it: control characters are not shown */
 
@@ -44,38 +46,64 @@ static const char *shown(const char *cell)
     return strcmp(cell, CELL_ABSENT) == 0 ? "" : cell;
 }
 
-static void append_padded(struct uex_buffer *out, const char *text, size_t width, bool is_last)
+/* Text from topics may hold control characters; a terminal shall not act on them. */
+static void append_clean(struct uex_buffer *out, const char *text)
 {
-    uex_buffer_append_text(out, text);
+    for (; *text != 0; text++) {
+        bool is_c1 = (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+
+        if (is_c1)
+            text++;
+        if (is_c1 || (unsigned char)*text < 0x20 || *text == 0x7f)
+            uex_buffer_append_text(out, "?");
+        else
+            uex_buffer_append(out, text, 1);
+    }
+}
+
+static void append_padded(struct uex_buffer *out, const char *text, const char *colour, size_t width, bool is_last)
+{
+    if (colour != NULL)
+        uex_buffer_append_format(out, "\033[%sm", colour);
+    append_clean(out, text);
+    if (colour != NULL)
+        uex_buffer_append_text(out, "\033[0m");
     for (size_t i = width_of(text); !is_last && i < width + 2; i++)
         uex_buffer_append_text(out, " ");
+}
+
+static const char *colour_of(const struct uex_table *table, size_t column, const char *cell)
+{
+    return table->coloured && table->colour != NULL ? table->colour(column, shown(cell)) : NULL;
 }
 
 static void write_text(const struct uex_table *table, struct uex_buffer *out)
 {
     size_t widths[UEX_TABLE_COLUMNS_MAX] = {0};
-    size_t last = 0;
+    size_t last = 0, row_count = table->row_count;
     const char *cell = uex_buffer_text(&table->cells);
 
+    if (table->shown_rows_max > 0 && row_count > table->shown_rows_max)
+        row_count = table->shown_rows_max;
     for (size_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].title == NULL)
             continue;
         widths[i] = width_of(table->columns[i].title);
         last = i;
     }
-    for (size_t i = 0; i < table->row_count * table->column_count; i++, cell += strlen(cell) + 1)
+    for (size_t i = 0; i < row_count * table->column_count; i++, cell += strlen(cell) + 1)
         if (width_of(shown(cell)) > widths[i % table->column_count])
             widths[i % table->column_count] = width_of(shown(cell));
     for (size_t i = 0; i < table->column_count; i++)
         if (table->columns[i].title != NULL)
-            append_padded(out, table->columns[i].title, widths[i], i == last);
+            append_padded(out, table->columns[i].title, NULL, widths[i], i == last);
     uex_buffer_append_text(out, "\n");
     cell = uex_buffer_text(&table->cells);
-    for (size_t i = 0; i < table->row_count * table->column_count; i++, cell += strlen(cell) + 1) {
+    for (size_t i = 0; i < row_count * table->column_count; i++, cell += strlen(cell) + 1) {
         size_t column = i % table->column_count;
 
         if (table->columns[column].title != NULL)
-            append_padded(out, shown(cell), widths[column], column == last);
+            append_padded(out, shown(cell), colour_of(table, column, cell), widths[column], column == last);
         if (column + 1 == table->column_count)
             uex_buffer_append_text(out, "\n");
     }
@@ -123,6 +151,53 @@ void uex_table_clear(struct uex_table *table)
 {
     uex_buffer_clear(&table->cells);
     table->row_count = 0;
+}
+
+bool uex_output_is_terminal(void)
+{
+    return isatty(STDOUT_FILENO) != 0;
+}
+
+void uex_output_count(uint64_t count, char *out)
+{
+    char digits[24];
+    size_t length = 0;
+
+    *out = 0;
+    if (count == UEX_UNKNOWN)
+        return;
+    length = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, count);
+    for (size_t i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            *out++ = ',';
+        *out++ = digits[i];
+    }
+    *out = 0;
+}
+
+void uex_output_duration(int64_t duration_ms, char *out)
+{
+    int64_t seconds = duration_ms < 0 ? 0 : (duration_ms + 500) / 1000;
+
+    if (duration_ms < 9950)
+        snprintf(out, 32, "%.1f s", duration_ms < 0 ? 0.0 : (double)duration_ms / 1000);
+    else if (seconds < 60)
+        snprintf(out, 32, "%" PRId64 " s", seconds);
+    else if (seconds < 3600)
+        snprintf(out, 32, "%" PRId64 " min %" PRId64 " s", seconds / 60, seconds % 60);
+    else
+        snprintf(out, 32, "%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds % 3600 / 60);
+}
+
+void uex_output_size(uint64_t size_bytes, char *out)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double size = (double)size_bytes;
+    size_t unit = 0;
+
+    for (; size >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        size /= 1024;
+    snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
 }
 
 static bool stdout_closed;

@@ -29,6 +29,10 @@ struct uex_column_of_table {
 struct uex_table {
     const struct uex_column_of_table *columns;
     size_t column_count;
+    /* The SGR parameters ("31") in which a cell is shown on a terminal, NULL for none; may be NULL. */
+    const char *(*colour)(size_t column, const char *cell);
+    bool coloured;         /* stdout is a terminal: uex_output_is_terminal() */
+    size_t shown_rows_max; /* of the text; 0: all */
     struct uex_buffer cells;
     size_t row_count;
 };
@@ -37,6 +41,15 @@ void uex_table_add(struct uex_table *table, const char *const *cells);
 /* Append the table as aligned text, or as a JSON array of objects. */
 void uex_table_write(const struct uex_table *table, enum uex_output format, struct uex_buffer *out);
 void uex_table_clear(struct uex_table *table);
+
+/* Is stdout a terminal? Colours and what moves are for terminals only. */
+bool uex_output_is_terminal(void);
+/* "1,234,567"; "" for UEX_UNKNOWN. `out` has 32 bytes. */
+void uex_output_count(uint64_t count, char *out);
+/* "0.3 s", "12 s", "3 min 20 s", "2 h 5 min". `out` has 32 bytes. */
+void uex_output_duration(int64_t duration_ms, char *out);
+/* "12 B", "3.4 MiB". `out` has 32 bytes. */
+void uex_output_size(uint64_t size_bytes, char *out);
 
 /* Print to stdout; false when that failed (said on stderr). A reader that went away (`| head`) has what it wanted: that
  * is no failure, but whoever would go on for long asks uex_output_closed(). */
