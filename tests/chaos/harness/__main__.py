@@ -51,6 +51,7 @@ def parse(arguments):
     parser.add_argument("--folder", type=Path, help="where logs go (default: a new one in /tmp)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="a setting of the workers, as COMMIT_INTERVAL=200ms")
+    parser.add_argument("--extra", action="append", default=[], metavar="KIND", help="one more command of this kind in each cycle")
     parser.add_argument("--keep", action="store_true", help="keep the logs though all went well")
     options = parser.parse_args(arguments)
     if options.first < 1 or options.cycles < options.first:
@@ -93,6 +94,7 @@ class Runner:
         try:
             if not quick:
                 before = len(world.ledger.violations)
+                world.ledger.judge([c for c in world.ledger.commands.values() if c.sent])  # what came late
                 world.checks.digests_hold()
                 for number in list(world.workers):
                     world.end_worker(number)
@@ -112,7 +114,7 @@ class Runner:
                 break
             fault, count = plan(self.options, number)
             self.change_world(count, number)
-            outcome, found = run_cycle(self.world, self.options.seed, number, fault, self.options.settle)
+            outcome, found = run_cycle(self.world, number, fault, self.options)
             self.outcomes.append(outcome)
             if self.options.results:
                 report.save(self.options.results, outcome)

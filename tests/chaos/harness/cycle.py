@@ -12,6 +12,7 @@ from .commands import Maker
 from .faults import Skip
 
 COMMANDS = 26
+ECHO_S = 1.0  # what a worker that was thought dead says after its return belongs to the cycle
 # What a cycle has besides: kinds that cost more, or that would tell too little in greater numbers.
 EXTRAS = ["doomed", "bad-data", "oversized", "phoenix", "replay", "big", "long-list"]
 
@@ -61,11 +62,11 @@ class Sender(threading.Thread):
             self.failure = error
 
 
-def commands_of(world, seed, number, fault):
+def commands_of(world, seed, number, special):
     draw = random.Random(f"{seed}/{number}/extras")
     extras = draw.sample(EXTRAS, 2)
-    if "replay" in extras and "phoenix" in extras:
-        extras.remove("phoenix")
+    if "replay" in extras and "phoenix" in [*extras, *special]:
+        extras.remove("replay")
     maker = Maker(seed, number, number * 1000)
     replay = []
     if "replay" in extras:
@@ -74,9 +75,9 @@ def commands_of(world, seed, number, fault):
             world.database.weather("phoenix")
             replay = [maker.replay(world.held_dead_letter)]
             world.held_dead_letter = None
-    if "phoenix" in extras:
+    if "phoenix" in [*extras, *special]:
         world.database.weather("phoenix", "40P01", 1e6)
-    return maker.draw(COMMANDS, [*fault.special, *extras]) + replay
+    return maker.draw(COMMANDS, [*special, *extras]) + replay
 
 
 def hold_dead_letter(world, commands):
@@ -86,12 +87,13 @@ def hold_dead_letter(world, commands):
             world.held_dead_letter = world.ledger.dead[command.serial][0].record
 
 
-def run_cycle(world, seed, number, fault, settle_s):
+def run_cycle(world, number, fault, options):
     """The cycle's Outcome, and the violations of it."""
     began = time.monotonic()
+    seed, settle_s = options.seed, options.settle
     outcome = Outcome(number, fault.name, world.broker_count)
     before = len(world.ledger.violations)
-    commands = commands_of(world, seed, number, fault)
+    commands = commands_of(world, seed, number, [*fault.special, *options.extra])
     outcome.commands = len(commands)
     world.grow(number)
     if fault.name == "clock-step":
@@ -110,6 +112,7 @@ def run_cycle(world, seed, number, fault, settle_s):
     sender.join(90)
     if sender.failure or sender.is_alive():
         raise RuntimeError(f"the harness could not send its commands: {sender.failure}")
+    time.sleep(max(healed + ECHO_S - time.monotonic(), 0))
     if settle(world, healed + settle_s):
         outcome.recovery_s = time.monotonic() - healed
         world.ledger.judge(commands)

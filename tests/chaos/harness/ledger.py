@@ -78,7 +78,8 @@ class Ledger:
             self.positions[topic, partition] = position
 
     def blame(self, kind, text):
-        self.violations.append((kind, text))
+        if (kind, text) not in self.violations:
+            self.violations.append((kind, text))
 
     # -- what is known -------------------------------------------------------------------------------------------------
     def expect(self, command):
@@ -157,7 +158,8 @@ class Ledger:
         with self.lock:
             for command in commands:
                 self._judge_record(command)
-            for command in {c.command_id: c for c in commands if c.command_id}.values():
+            replayed = {c.replays for c in self.commands.values()}
+            for command in {c.command_id: c for c in commands if c.command_id and c.serial not in replayed}.values():
                 self._judge_id(command)
             self._judge_order(commands)
             self._judge_strangers()
