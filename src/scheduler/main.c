@@ -8,6 +8,7 @@
 #include "scheduler/lag.h"
 #include "scheduler/send.h"
 
+#define APPLICATION_NAME "export-scheduler"
 #define ASK_MS 10000
 
 struct choices {
@@ -107,12 +108,13 @@ static int schedule(const struct uex_config *config, const char *run_id, bool dr
     struct uex_run run = {.run_id = run_id, .domain_id = config->export_domain_id, .requested_at_ms = uex_wall_ms()};
     struct uex_fault fault = {0};
     int code = UEX_EXIT_DONE;
-    enum uex_error err = uex_groups_await(config, config->startup_timeout_ms, &uex_program_cancel, &fault);
+    enum uex_error err =
+        uex_groups_await(config, APPLICATION_NAME, config->startup_timeout_ms, &uex_program_cancel, &fault);
 
     if (err == UEX_OK && !dry_run)
         err = await_kafka(config, &fault);
     if (err == UEX_OK)
-        err = uex_groups_read(config, config->startup_timeout_ms, &uex_program_cancel, &list, &fault);
+        err = uex_groups_read(config, APPLICATION_NAME, config->startup_timeout_ms, &uex_program_cancel, &list, &fault);
     if (err != UEX_OK) {
         code = fail(run_id, err, &fault);
     } else if (list.count == 0) {
