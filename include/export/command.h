@@ -38,6 +38,12 @@ void uex_command_write_json(const struct uex_command *command, struct uex_buffer
 /* The same in Avro single-object encoding. UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_command_write_avro(const struct uex_command *command, struct uex_buffer *out);
 
+/* The same value with the id `command_id` in the place of its own; nothing else in it changes. UEX_NOT_FOUND: it has no
+ * id of its own. UEX_MALFORMED: it is no command, or its id is written in a way that cannot be replaced (with escapes);
+ * UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_command_reissue(struct uex_bytes key, struct uex_bytes value, const char *command_id,
+                                                  struct uex_buffer *out, struct uex_fault *fault);
+
 /* The id of a command whose record has none: UUIDv5 of "record/<cluster>/<topic>/<partition>/<offset>/<timestamp ms>".
  */
 void uex_command_id_of_record(const char *cluster_id, const char *topic, int32_t partition, int64_t offset,

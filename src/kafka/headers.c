@@ -77,26 +77,43 @@ bool uex_record_is_replay(const struct uex_record *record)
     return false;
 }
 
-void uex_record_origin(const struct uex_record *record, const char *command_topic, struct uex_origin *origin)
+/* All four headers of a place, of the right form; otherwise `origin` stays as it is. */
+static bool read_place(const struct uex_record *record, const char *const names[4], struct uex_origin *origin)
 {
     struct uex_bytes topic = {0};
     int64_t partition = 0, offset = 0, timestamp_ms = 0;
+
+    if (!uex_record_header(record, names[0], &topic) || !topic_name_valid(topic) ||
+        !integer_header(record, names[1], 4, 4, &partition) || partition < 0 ||
+        !integer_header(record, names[2], 8, 8, &offset) || offset < 0 ||
+        !integer_header(record, names[3], 8, 8, &timestamp_ms))
+        return false;
+    *origin = (struct uex_origin){.topic = (const char *)topic.data,
+                                  .partition = (int32_t)partition,
+                                  .offset = offset,
+                                  .timestamp_ms = timestamp_ms};
+    return true;
+}
+
+void uex_record_origin(const struct uex_record *record, const char *command_topic, struct uex_origin *origin)
+{
+    static const char *const names[] = {UEX_HEADER_ORIGINAL_TOPIC, UEX_HEADER_ORIGINAL_PARTITION,
+                                        UEX_HEADER_ORIGINAL_OFFSET, UEX_HEADER_ORIGINAL_TIMESTAMP};
 
     *origin = (struct uex_origin){.topic = record->topic,
                                   .partition = record->partition,
                                   .offset = record->offset,
                                   .timestamp_ms = record->timestamp_ms};
-    if (strcmp(record->topic, command_topic) == 0 || uex_record_is_replay(record))
-        return;
-    if (!uex_record_header(record, UEX_HEADER_ORIGINAL_TOPIC, &topic) || !topic_name_valid(topic) ||
-        !integer_header(record, UEX_HEADER_ORIGINAL_PARTITION, 4, 4, &partition) || partition < 0 ||
-        !integer_header(record, UEX_HEADER_ORIGINAL_OFFSET, 8, 8, &offset) || offset < 0 ||
-        !integer_header(record, UEX_HEADER_ORIGINAL_TIMESTAMP, 8, 8, &timestamp_ms))
-        return;
-    origin->topic = (const char *)topic.data;
-    origin->partition = (int32_t)partition;
-    origin->offset = offset;
-    origin->timestamp_ms = timestamp_ms;
+    if (strcmp(record->topic, command_topic) != 0 && !uex_record_is_replay(record))
+        (void)read_place(record, names, origin);
+}
+
+bool uex_record_dead_letter_origin(const struct uex_record *record, struct uex_origin *origin)
+{
+    static const char *const names[] = {UEX_HEADER_DLT_TOPIC, UEX_HEADER_DLT_PARTITION, UEX_HEADER_DLT_OFFSET,
+                                        UEX_HEADER_DLT_TIMESTAMP};
+
+    return read_place(record, names, origin);
 }
 
 int32_t uex_record_attempt(const struct uex_record *record)

@@ -58,6 +58,8 @@ struct uex_origin {
  * right form; else the record's own place. A record of the command topic is always its own origin, also after a move.
  */
 void uex_record_origin(const struct uex_record *record, const char *command_topic, struct uex_origin *origin);
+/* The same of a dead letter, from its kafka_dlt-original-… headers. False: they are not there, or of another form. */
+UEX_MUST_CHECK bool uex_record_dead_letter_origin(const struct uex_record *record, struct uex_origin *origin);
 /* Which attempt this is: 1, or what retry_topic-attempts says (1 or 4 bytes, as Spring reads it; else 1), within
  * 1 … UEX_ATTEMPT_MAX. */
 int32_t uex_record_attempt(const struct uex_record *record);
