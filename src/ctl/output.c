@@ -46,8 +46,7 @@ static const char *shown(const char *cell)
     return strcmp(cell, CELL_ABSENT) == 0 ? "" : cell;
 }
 
-/* Text from topics may hold control characters; a terminal shall not act on them. */
-static void append_clean(struct uex_buffer *out, const char *text)
+void uex_output_append_clean(struct uex_buffer *out, const char *text)
 {
     for (; *text != 0; text++) {
         bool is_c1 = (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
@@ -65,7 +64,7 @@ static void append_padded(struct uex_buffer *out, const char *text, const char *
 {
     if (colour != NULL)
         uex_buffer_append_format(out, "\033[%sm", colour);
-    append_clean(out, text);
+    uex_output_append_clean(out, text);
     if (colour != NULL)
         uex_buffer_append_text(out, "\033[0m");
     for (size_t i = width_of(text); !is_last && i < width + 2; i++)

@@ -42,6 +42,8 @@ void uex_table_add(struct uex_table *table, const char *const *cells);
 void uex_table_write(const struct uex_table *table, enum uex_output format, struct uex_buffer *out);
 void uex_table_clear(struct uex_table *table);
 
+/* Append text from outside; a terminal shall not act on its control characters, so '?' stands for each. */
+void uex_output_append_clean(struct uex_buffer *out, const char *text);
 /* Is stdout a terminal? Colours and what moves are for terminals only. */
 bool uex_output_is_terminal(void);
 /* "1,234,567"; "" for UEX_UNKNOWN. `out` has 32 bytes. */
