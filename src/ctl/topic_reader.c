@@ -11,7 +11,8 @@
 struct source {
     const char *name;
     int32_t partition_count;
-    bool *is_read; /* per partition: its end was reached once */
+    bool *is_read;    /* per partition: its end was reached once */
+    int64_t *targets; /* per partition: the end is not before this offset; NULL: wherever it is */
 };
 
 struct uex_topic_reader {
@@ -28,8 +29,28 @@ int32_t uex_topic_reader_partition_count(const struct uex_topic_reader *reader, 
     return reader->sources[topic].partition_count;
 }
 
-static enum uex_error add_source(struct uex_topic_reader *reader, const struct uex_read_topic *topic,
-                                 struct uex_fault *fault)
+/* A read_committed handle tells the last stable offset for the high watermark, so another one asks. */
+static enum uex_error find_targets(const struct uex_config *config, struct source *source, struct uex_fault *fault)
+{
+    rd_kafka_t *handle = NULL;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    enum uex_error err = uex_ctl_connect(config, UEX_KAFKA_READER_UNCOMMITTED, &handle, fault);
+
+    source->targets = calloc((size_t)source->partition_count, sizeof(*source->targets));
+    if (err == UEX_OK && source->targets == NULL)
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the partitions of %s", source->name);
+    for (int32_t number = 0; err == UEX_OK && number < source->partition_count; number++) {
+        int64_t low = 0;
+
+        code = rd_kafka_query_watermark_offsets(handle, source->name, number, &low, &source->targets[number], ASK_MS);
+        err = uex_kafka_fail(fault, code, "asking how far a topic goes");
+    }
+    uex_kafka_destroy(handle);
+    return err;
+}
+
+static enum uex_error add_source(const struct uex_config *config, struct uex_topic_reader *reader,
+                                 const struct uex_read_topic *topic, struct uex_fault *fault)
 {
     struct source *source = &reader->sources[reader->source_count];
     enum uex_error err =
@@ -47,7 +68,7 @@ static enum uex_error add_source(struct uex_topic_reader *reader, const struct u
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the partitions of %s", topic->name);
     reader->open_count += (size_t)source->partition_count;
     reader->source_count++;
-    return UEX_OK;
+    return topic->whole ? find_targets(config, source, fault) : UEX_OK;
 }
 
 /* The first offsets that are not older; where there is none the end. */
@@ -102,7 +123,7 @@ enum uex_error uex_topic_reader_open(const struct uex_config *config, const stru
     reader->stall_ms = config->startup_timeout_ms;
     err = uex_ctl_connect(config, UEX_KAFKA_READER, &reader->consumer, fault);
     for (size_t i = 0; i < topic_count && err == UEX_OK; i++)
-        err = add_source(reader, &topics[i], fault);
+        err = add_source(config, reader, &topics[i], fault);
     if (err == UEX_OK)
         err = assign(reader, topics, fault);
     if (err != UEX_OK) {
@@ -118,8 +139,10 @@ void uex_topic_reader_close(struct uex_topic_reader *reader)
     if (reader == NULL)
         return;
     uex_kafka_destroy(reader->consumer);
-    for (size_t i = 0; i < reader->source_count; i++)
+    for (size_t i = 0; i < reader->source_count; i++) {
         free(reader->sources[i].is_read);
+        free(reader->sources[i].targets);
+    }
     free(reader);
 }
 
@@ -133,6 +156,8 @@ static void note_end(struct uex_topic_reader *reader, const rd_kafka_message_t *
         if (message->partition < 0 || message->partition >= source->partition_count ||
             strcmp(topic, source->name) != 0 || source->is_read[message->partition])
             continue;
+        if (source->targets != NULL && message->offset < source->targets[message->partition])
+            continue; /* an open transaction is in the way */
         source->is_read[message->partition] = true;
         reader->open_count--;
     }

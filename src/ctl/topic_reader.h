@@ -18,6 +18,8 @@ struct uex_read_topic {
     const char *name; /* borrowed while the reader lives */
     enum uex_read_from from;
     int64_t since_ms;
+    bool whole; /* its ends are the high watermarks of when the reader was opened: transactions that are open below them
+                   are waited for. Otherwise the end is where the first open one begins */
 };
 
 struct uex_topic_reader;
