@@ -79,18 +79,16 @@ static const char *colour_of(const struct uex_table *table, size_t column, const
 static void write_text(const struct uex_table *table, struct uex_buffer *out)
 {
     size_t widths[UEX_TABLE_COLUMNS_MAX] = {0};
-    size_t last = 0, row_count = table->row_count;
+    size_t last = 0;
     const char *cell = uex_buffer_text(&table->cells);
 
-    if (table->shown_rows_max > 0 && row_count > table->shown_rows_max)
-        row_count = table->shown_rows_max;
     for (size_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].title == NULL)
             continue;
         widths[i] = width_of(table->columns[i].title);
         last = i;
     }
-    for (size_t i = 0; i < row_count * table->column_count; i++, cell += strlen(cell) + 1)
+    for (size_t i = 0; i < table->row_count * table->column_count; i++, cell += strlen(cell) + 1)
         if (width_of(shown(cell)) > widths[i % table->column_count])
             widths[i % table->column_count] = width_of(shown(cell));
     for (size_t i = 0; i < table->column_count; i++)
@@ -98,7 +96,7 @@ static void write_text(const struct uex_table *table, struct uex_buffer *out)
             append_padded(out, table->columns[i].title, NULL, widths[i], i == last);
     uex_buffer_append_text(out, "\n");
     cell = uex_buffer_text(&table->cells);
-    for (size_t i = 0; i < row_count * table->column_count; i++, cell += strlen(cell) + 1) {
+    for (size_t i = 0; i < table->row_count * table->column_count; i++, cell += strlen(cell) + 1) {
         size_t column = i % table->column_count;
 
         if (table->columns[column].title != NULL)

@@ -31,8 +31,7 @@ struct uex_table {
     size_t column_count;
     /* The SGR parameters ("31") in which a cell is shown on a terminal, NULL for none; may be NULL. */
     const char *(*colour)(size_t column, const char *cell);
-    bool coloured;         /* stdout is a terminal: uex_output_is_terminal() */
-    size_t shown_rows_max; /* of the text; 0: all */
+    bool coloured; /* stdout is a terminal: uex_output_is_terminal() */
     struct uex_buffer cells;
     size_t row_count;
 };

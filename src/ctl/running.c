@@ -45,6 +45,24 @@ static struct uex_running_export *place_for(struct uex_running *running, const s
     return &running->items[running->count++];
 }
 
+static void drop(struct uex_running *running, size_t index)
+{
+    memmove(&running->items[index], &running->items[index + 1],
+            (running->count - index - 1) * sizeof(running->items[0]));
+    running->count--;
+}
+
+/* `worker` NULL: whichever. */
+static void forget(struct uex_running *running, const char *command_id, const char *worker)
+{
+    for (size_t i = running->count; i-- > 0;) {
+        const struct uex_group_progress *progress = &running->items[i].progress;
+
+        if (strcmp(progress->command_id, command_id) == 0 && (worker == NULL || strcmp(progress->worker, worker) == 0))
+            drop(running, i);
+    }
+}
+
 const struct uex_running_export *uex_running_take(struct uex_running *running, struct uex_bytes value, int64_t now_ms)
 {
     struct uex_group_progress progress = {0};
@@ -54,6 +72,10 @@ const struct uex_running_export *uex_running_take(struct uex_running *running, s
     if (value.data == NULL || uex_group_progress_read(value, &progress, NULL) != UEX_OK ||
         has_ended(running, progress.command_id))
         return NULL;
+    if (progress.ended) { /* this attempt; another may come */
+        forget(running, progress.command_id, progress.worker);
+        return NULL;
+    }
     item = place_for(running, &progress, &is_new);
     if (item == NULL)
         return NULL;
@@ -68,21 +90,12 @@ const struct uex_running_export *uex_running_take(struct uex_running *running, s
     return item;
 }
 
-static void drop(struct uex_running *running, size_t index)
-{
-    memmove(&running->items[index], &running->items[index + 1],
-            (running->count - index - 1) * sizeof(running->items[0]));
-    running->count--;
-}
-
 void uex_running_end(struct uex_running *running, const char *command_id)
 {
     if (strlen(command_id) != UEX_UUID_TEXT_SIZE - 1)
         return;
     memcpy(running->ended[running->ended_next++ % UEX_RUNNING_ENDED_MAX], command_id, UEX_UUID_TEXT_SIZE);
-    for (size_t i = running->count; i-- > 0;)
-        if (strcmp(running->items[i].progress.command_id, command_id) == 0)
-            drop(running, i);
+    forget(running, command_id, NULL);
 }
 
 void uex_running_expire(struct uex_running *running, int64_t now_ms)
@@ -113,12 +126,17 @@ void uex_running_write(const struct uex_running_export *item, int64_t now_ms, st
 
 void uex_running_write_json(const struct uex_running_export *item, struct uex_buffer *out)
 {
-    struct uex_buffer record = {0};
+    const struct uex_group_progress *progress = &item->progress;
+    char started_at[UEX_TIME_TEXT_SIZE], at[UEX_TIME_TEXT_SIZE];
 
-    uex_group_progress_write(&item->progress, &record);
-    /* Behind the record's own first brace. */
-    uex_buffer_append_format(out, "{\"event\": \"progress\", \"rowsPerSecond\": %" PRIu64 ",%s", item->rows_per_s,
-                             uex_buffer_text(&record) + (record.size_bytes > 0 ? 1 : 0));
-    out->failed = out->failed || uex_buffer_failed(&record);
-    uex_buffer_clear(&record);
+    uex_time_format(progress->started_at_ms, started_at);
+    uex_time_format(progress->at_ms, at);
+    uex_buffer_append_text(out, "{\"event\": \"progress\", \"groupId\": ");
+    uex_buffer_append_json(out, progress->group_id);
+    uex_buffer_append_format(out, ", \"commandId\": \"%s\", \"worker\": ", progress->command_id);
+    uex_buffer_append_json(out, progress->worker);
+    uex_buffer_append_format(out,
+                             ", \"rows\": %" PRIu64 ", \"rowsPerSecond\": %" PRIu64 ", \"bytes\": %" PRIu64
+                             ", \"startedAt\": \"%s\", \"at\": \"%s\"}",
+                             progress->row_count, item->rows_per_s, progress->object_bytes, started_at, at);
 }

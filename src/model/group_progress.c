@@ -1,38 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The progress record's JSON. */
+/* The progress record's JSON, read. */
 #include "export/group_progress.h"
 
-#include <inttypes.h>
 #include <math.h>
 
 #include "export/text.h"
 #include "model/json.h"
 
 #define COUNT_MAX 9007199254740992.0 /* 2^53: what a JSON number carries exactly */
-
-static void append_time(struct uex_buffer *out, const char *name, int64_t wall_ms)
-{
-    char text[UEX_TIME_TEXT_SIZE];
-
-    uex_time_format(wall_ms, text);
-    uex_buffer_append_format(out, ",\"%s\":", name);
-    uex_buffer_append_json(out, text);
-}
-
-void uex_group_progress_write(const struct uex_group_progress *progress, struct uex_buffer *out)
-{
-    uex_buffer_append_text(out, "{\"groupId\":");
-    uex_buffer_append_json(out, progress->group_id);
-    uex_buffer_append_text(out, ",\"commandId\":");
-    uex_buffer_append_json(out, progress->command_id);
-    uex_buffer_append_text(out, ",\"worker\":");
-    uex_buffer_append_json(out, progress->worker);
-    uex_buffer_append_format(out, ",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64, progress->row_count,
-                             progress->object_bytes);
-    append_time(out, "startedAt", progress->started_at_ms);
-    append_time(out, "at", progress->at_ms);
-    uex_buffer_append_text(out, "}");
-}
 
 static enum uex_error read_count(const cJSON *object, const char *name, uint64_t *out, struct uex_fault *fault)
 {
@@ -77,6 +52,18 @@ static enum uex_error read_names(const cJSON *object, struct uex_group_progress 
     return UEX_OK;
 }
 
+/* Missing: running. */
+static enum uex_error read_state(const cJSON *object, bool *ended, struct uex_fault *fault)
+{
+    struct uex_bytes text = {0};
+    enum uex_error error = uex_json_text(object, "state", &text, fault);
+
+    *ended = error == UEX_OK && text.data != NULL && strcmp((const char *)text.data, "ended") == 0;
+    if (error == UEX_OK && text.data != NULL && !*ended && strcmp((const char *)text.data, "running") != 0)
+        error = uex_fail(fault, UEX_MALFORMED, "state is neither running nor ended");
+    return error;
+}
+
 enum uex_error uex_group_progress_read(struct uex_bytes value, struct uex_group_progress *out, struct uex_fault *fault)
 {
     cJSON *object = NULL;
@@ -84,6 +71,8 @@ enum uex_error uex_group_progress_read(struct uex_bytes value, struct uex_group_
 
     if (error == UEX_OK)
         error = read_names(object, out, fault);
+    if (error == UEX_OK)
+        error = read_state(object, &out->ended, fault);
     if (error == UEX_OK)
         error = read_count(object, "rows", &out->row_count, fault);
     if (error == UEX_OK)
