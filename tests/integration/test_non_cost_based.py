@@ -57,17 +57,16 @@ def test_list__longer_than_the_bound__result_refused_and_others_go_on(pipe):
     assert [record.headers["export-error-code"] for record in pipe.dead_letters()] == [b"result-refused"]
 
 
-def test_list__null_usernames__are_told_apart_or_refused(pipe):
-    """A view that yields NULL for a username: whatever is done, the message stays a list of strings."""
+def test_list__null_usernames__are_nulls_in_the_list(pipe):
     group_id, other = pipe.new_group("NON_COST_BASED"), pipe.new_group("NON_COST_BASED", rows=3)
     pipe.database.add_users(group_id, {"username": "known"}, {"username": None})
     pipe.send(group_id)
     pipe.send(other)
     pipe.run_worker()
     check_list(pipe, records_of(pipe, other), other)
-    for record in records_of(pipe, group_id):
-        names = value_of(record, group_id)["usernames"]
-        assert "" not in names, "NULL became an empty name"
+    (record,) = records_of(pipe, group_id)
+    assert sorted(value_of(record, group_id)["usernames"], key=str) == [None, "known"]
+    assert common_headers(record)["export-row-count"] == "2"
 
 
 def test_list__reexport__announces_the_rows_of_then(pipe):
@@ -87,6 +86,9 @@ def test_list__masked_usernames__are_masked_here_too(pipe):
     pipe.send(group_id)
     pipe.run_worker(export__mask="username:redact")
     assert value_of(records_of(pipe, group_id)[0], group_id)["usernames"] == ["***"] * 4
+    pipe.send(group_id)
+    pipe.run_worker(export__mask="username:null")
+    assert value_of(records_of(pipe, group_id)[1], group_id)["usernames"] == [None] * 4
 
 
 def test_list__formula_guard_reject__dead_letters_the_group(pipe):

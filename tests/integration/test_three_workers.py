@@ -17,7 +17,10 @@ def fill(pipe):
         INSERT INTO {s}_groups SELECT '{s}-' || n, CASE n % 4 WHEN 0 THEN 'NON_COST_BASED' ELSE 'COST_BASED' END, true
             FROM generate_series(1, 500) n;
         INSERT INTO {s}_users (username, group_id, bio) SELECT 'u' || n || '-' || m, '{s}-' || n, repeat(md5(m::text), 20)
-            FROM generate_series(1, 500) n, generate_series(1, 40) m WHERE m <= 1 + n % 40""")
+            FROM generate_series(1, 500) n, generate_series(1, 40) m WHERE m <= 1 + n % 40;
+        -- Each export takes a moment, so that some are under way whenever a worker dies.
+        CREATE OR REPLACE VIEW {s}_user AS SELECT * FROM {s}_users
+            WHERE CASE WHEN username LIKE '%-1' THEN pg_sleep(0.05) IS NOT NULL ELSE true END""")
     return {f"{pipe.suffix}-{n}": 1 + n % 40 for n in range(1, GROUPS + 1)}
 
 
@@ -26,20 +29,20 @@ def test_three_workers__one_killed_one_stopped__each_command_has_one_outcome(new
     pipe = new_pipe(partitions=12)
     rows = fill(pipe)
     commands = {group_id: str(uuid.uuid4()) for group_id in rows}
-    # A group that needs long is in the hands of the worker that dies or stops, with some luck: it is done by another.
     workers = [pipe.worker(export__lanes="2", kafka__session__timeout__ms="6000") for _ in range(3)]
     pipe.broker.send_many(pipe.topic["command"], [
         (group_id.encode(), json.dumps({"groupId": group_id, "commandId": command_id}).encode())
         for group_id, command_id in commands.items()])
     results = pipe.reader("result")
-    results.wait(lambda records: len(records) >= 100, 120, "100 results")
+    results.wait(lambda records: len(records) >= 60, 120, "60 results")
     workers[0].kill()
+    assert len(pipe.results()) < GROUPS - 50, "it was not in the middle"
     results.wait(lambda records: len(records) >= 200, 120, "200 results")
     workers[1].terminate()
+    assert len(pipe.results()) < GROUPS - 50, "it was not in the middle"
     assert workers[1].wait(60) == 0
     pipe.settle(180)
     assert workers[2].stop() == 0
-    assert len(results.records) < GROUPS or workers[0].process.returncode == -9
 
     found = by_group(pipe.results())
     assert {g: len(r) for g, r in found.items() if len(r) != 1} == {}, "announced more than once"
