@@ -6,6 +6,7 @@
 #include "export/program.h"
 
 #define ASK_MS 10000
+#define ALIVE_MS 1000
 #define POLL_MS 100 /* so soon a signal is seen */
 
 struct source {
@@ -47,6 +48,16 @@ static enum uex_error find_targets(const struct uex_config *config, struct sourc
     }
     uex_kafka_destroy(handle);
     return err;
+}
+
+bool uex_topic_reader_is_connected(struct uex_topic_reader *reader)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    bool is_there = rd_kafka_metadata(reader->consumer, 0, NULL, &metadata, ALIVE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (is_there)
+        rd_kafka_metadata_destroy(metadata);
+    return is_there;
 }
 
 static enum uex_error add_source(const struct uex_config *config, struct uex_topic_reader *reader,

@@ -27,6 +27,22 @@ static const struct uex_example topics_grow_examples[] = {
     {"exportctl topics grow", "finishes a growth that was interrupted"},
     {0}};
 
+static const struct uex_option status[] = {
+    {"--run", "ID", "the outcomes of this run, and the active groups that have none in it", &uex_ctl_options.run, NULL},
+    {"--follow", NULL, "go on: new outcomes, and what workers are doing now; Ctrl-C ends it", NULL,
+     &uex_ctl_options.follow},
+    {"--limit", "N", "rows of the table at most, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
+     NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+
+static const struct uex_example status_examples[] = {
+    {"exportctl status", "the last outcome of every group, failed ones first"},
+    {"exportctl status --run 2026-11-22", "how a night went: counts, failed and still missing groups"},
+    {"exportctl status g-17 --output json", "everything that is known of one group, for a script"},
+    {"exportctl status --follow", "what is being exported now, with rows, rate and age"},
+    {0}};
+
 const struct uex_verb uex_verbs[] = {
     {.name = "config check",
      .summary = "Checks the whole configuration, touching nothing.",
@@ -61,4 +77,17 @@ const struct uex_verb uex_verbs[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_topics_grow_run},
+    {.name = "status",
+     .operands = "[GROUP…]",
+     .summary = "Shows the last outcome of each group, or its outcome in a run; failed ones first.",
+     .details =
+         "Reads the state topic and, for --follow, the progress topic: over the brokers alone. Which groups are\n"
+         "missing in a run is known where postgres.dsn is set and the database answers; otherwise that is said.\n"
+         "A state remembers the last 16 commands of its group: of a run further back the outcome is unknown.\n"
+         "Exit code 1 where a GROUP has no outcome.",
+     .examples = status_examples,
+     .options = status,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_status_run},
     {0}};

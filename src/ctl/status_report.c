@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From states and active groups to rows, and the document around them. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/status.h"
+
+#define DATABASE_WAIT_MS 5000 /* beyond the time that reading the states took anyway */
+
+bool uex_status_is_asked(const struct uex_status_report *report, const char *group_id)
+{
+    for (int i = 0; i < report->group_count; i++)
+        if (strcmp(report->group_ids[i], group_id) == 0)
+            return true;
+    return report->group_count == 0;
+}
+
+struct adding {
+    struct uex_status_report *report;
+    enum uex_error error;
+};
+
+static void add_state(void *context, const char *group_id, struct uex_bytes value)
+{
+    struct adding *adding = context;
+
+    if (adding->error == UEX_OK)
+        adding->error = uex_status_rows_add(&adding->report->rows, group_id, value, adding->report->run_id);
+}
+
+static enum uex_error add_asked(struct uex_status_report *report)
+{
+    enum uex_error err = UEX_OK;
+
+    for (int i = 0; i < report->group_count && err == UEX_OK; i++) {
+        bool is_again = false;
+
+        for (int earlier = 0; earlier < i; earlier++)
+            is_again = is_again || strcmp(report->group_ids[earlier], report->group_ids[i]) == 0;
+        if (!is_again)
+            err = uex_status_rows_add(&report->rows, report->group_ids[i],
+                                      uex_state_set_find(&report->states, report->group_ids[i]), report->run_id);
+    }
+    return err;
+}
+
+/* Active groups without an outcome in the run are missing; of the others only those with one belong to it. */
+static enum uex_error add_missing(struct uex_status_report *report, const struct uex_group_list *active)
+{
+    struct uex_status_rows *rows = &report->rows;
+    size_t state_count = rows->count;
+    enum uex_error err = UEX_OK;
+
+    for (size_t i = 0; i < state_count; i++)
+        rows->items[i].is_wanted =
+            uex_status_is_outcome(rows->items[i].status) || rows->items[i].status == UEX_STATUS_UNREADABLE;
+    for (const char *id = uex_group_list_next(active, NULL); id != NULL && err == UEX_OK;
+         id = uex_group_list_next(active, id)) {
+        struct uex_status_row *row = uex_status_rows_find(rows, state_count, id);
+
+        if (row == NULL) {
+            err = uex_status_rows_add(rows, id, (struct uex_bytes){0}, report->run_id);
+            row = &rows->items[rows->count - 1];
+        }
+        if (err == UEX_OK)
+            row->is_wanted = true;
+    }
+    uex_status_rows_keep_wanted(rows);
+    return err;
+}
+
+enum uex_error uex_status_build(struct uex_status_report *report)
+{
+    struct adding adding = {.report = report};
+    struct uex_group_list active = {0};
+    enum uex_error err = UEX_OK;
+
+    if (report->group_count > 0) {
+        err = add_asked(report);
+    } else {
+        uex_state_set_each(&report->states, add_state, &adding);
+        err = adding.error;
+    }
+    if (err == UEX_OK && report->group_count == 0 && report->run_id != NULL) {
+        report->missing_known =
+            uex_active_groups_finish(report->active, DATABASE_WAIT_MS, &active, &report->why_not) == UEX_OK;
+        report->active = NULL;
+        err = add_missing(report, &active);
+    }
+    uex_group_list_clear(&active);
+    if (err == UEX_OK)
+        uex_status_rows_finish(&report->rows);
+    return err;
+}
+
+static void append_run(const struct uex_status_report *report, struct uex_buffer *out)
+{
+    uex_buffer_append_text(out, "\"run\": ");
+    uex_buffer_append_json(out, report->run_id);
+}
+
+void uex_status_print_counts(const struct uex_status_report *report, struct uex_buffer *out)
+{
+    bool is_partial = report->run_id != NULL && report->group_count == 0 && !report->missing_known;
+
+    if (report->format == UEX_OUTPUT_JSON) {
+        uex_buffer_append_text(out, "{\"event\": \"counts\", ");
+        append_run(report, out);
+        uex_buffer_append_text(out, ", \"counts\": {");
+        uex_status_counts_write_json(&report->rows, out);
+        uex_buffer_append_text(out, "}}\n");
+        return;
+    }
+    if (report->run_id != NULL)
+        uex_buffer_append_format(out, "run %s: ", report->run_id);
+    uex_status_counts_write(&report->rows, out);
+    uex_buffer_append_text(out, "\n");
+    if (is_partial)
+        uex_buffer_append_format(out, "which groups are missing is not known: %s\n", report->why_not.text);
+}
+
+static void print_json(const struct uex_status_report *report, struct uex_buffer *out)
+{
+    char at[UEX_TIME_TEXT_SIZE];
+
+    uex_time_format(uex_wall_ms(), at);
+    uex_buffer_append_text(out, "{");
+    append_run(report, out);
+    uex_buffer_append_format(out, ", \"at\": \"%s\", \"groupCount\": %zu, \"counts\": {", at, report->rows.count);
+    uex_status_counts_write_json(&report->rows, out);
+    uex_buffer_append_format(out,
+                             "}, \"missingKnown\": %s, \"missingNote\": ", report->missing_known ? "true" : "false");
+    uex_buffer_append_json(out, report->why_not.text[0] == 0 ? NULL : report->why_not.text);
+    uex_buffer_append_text(out, ", \"groups\": ");
+    uex_status_rows_write(&report->rows, UEX_OUTPUT_JSON, 0, out);
+    uex_buffer_append_text(out, "}\n");
+}
+
+void uex_status_print(const struct uex_status_report *report, struct uex_buffer *out)
+{
+    size_t left_out =
+        report->shown_max > 0 && report->rows.count > report->shown_max ? report->rows.count - report->shown_max : 0;
+
+    if (report->format == UEX_OUTPUT_JSON) {
+        print_json(report, out);
+        return;
+    }
+    uex_status_print_counts(report, out);
+    if (report->rows.count > 0) {
+        uex_buffer_append_text(out, "\n");
+        uex_status_rows_write(&report->rows, UEX_OUTPUT_TABLE, report->shown_max, out);
+    }
+    if (left_out > 0)
+        uex_buffer_append_format(out, "… and %zu more (--limit 0 shows all)\n", left_out);
+}
