@@ -174,12 +174,19 @@ static struct uex_delivery *next_suspect(struct uex_engine *engine)
     return delivery;
 }
 
-static struct uex_delivery *next_delivery(struct uex_engine *engine)
+struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
 {
+    struct uex_delivery *delivery = NULL;
+
     if (engine->alone != NULL || engine->closing || engine->outcome_count >= engine->outcomes_max ||
         uex_breaker_any_open(engine))
         return NULL;
-    return engine->first_suspect != NULL ? next_suspect(engine) : next_job(engine);
+    delivery = engine->first_suspect != NULL ? next_suspect(engine) : next_job(engine);
+    if (delivery != NULL) {
+        delivery->state = UEX_DELIVERY_RUNNING;
+        engine->running_count++;
+    }
+    return delivery;
 }
 
 static struct uex_delivery *wait_for_delivery(struct uex_engine *engine)
@@ -187,16 +194,8 @@ static struct uex_delivery *wait_for_delivery(struct uex_engine *engine)
     struct uex_delivery *delivery = NULL;
 
     pthread_mutex_lock(&engine->lock);
-    while (!engine->draining) {
-        delivery = next_delivery(engine);
-        if (delivery != NULL)
-            break;
+    while (!engine->draining && (delivery = uex_dispatch_next(engine)) == NULL)
         pthread_cond_wait(&engine->work_changed, &engine->lock);
-    }
-    if (delivery != NULL) {
-        delivery->state = UEX_DELIVERY_RUNNING;
-        engine->running_count++;
-    }
     pthread_mutex_unlock(&engine->lock);
     return delivery;
 }
@@ -232,6 +231,8 @@ static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
         engine->first_suspect = delivery;
         if (engine->last_suspect == NULL)
             engine->last_suspect = delivery;
+        if (entry != NULL) /* those behind it go on after the suspects */
+            push_ready(engine, entry);
         return;
     }
     delivery->next_in_group = entry->first_waiting;

@@ -176,6 +176,8 @@ void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *deli
 void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delivery);
 /* The partition's memories are complete: let its deliveries go on. */
 void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *partition);
+/* The next delivery that may run now, in state RUNNING; NULL: there is none. */
+struct uex_delivery *uex_dispatch_next(struct uex_engine *engine);
 /* Not locked. The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. */
 struct uex_delivery *uex_dispatch_take(struct uex_engine *engine);
 /* Not locked. A lane brings its delivery back; `job` is moved into its outcome. */

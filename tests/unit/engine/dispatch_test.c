@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The dispatcher without Kafka: an engine whose one partition is assigned, restored and open. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/engine.h"
+
+static struct uex_engine engine;
+static struct uex_config config;
+static char command_topic[] = "commands";
+
+static void set_up_locks(void)
+{
+    pthread_condattr_t attributes;
+
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&engine.lock, NULL);
+    (void)pthread_cond_init(&engine.work_changed, &attributes);
+    (void)pthread_cond_init(&engine.outcomes_changed, &attributes);
+    (void)pthread_cond_init(&engine.between, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&engine, 0, sizeof(engine));
+    memset(&config, 0, sizeof(config));
+    config.retry_crashes = 5;
+    engine.config = &config;
+    engine.sources[0].topic = command_topic;
+    engine.source_count = 1;
+    engine.outcomes_max = 100;
+    engine.partition_count = 1;
+    engine.partitions = calloc(1, sizeof(struct uex_partition));
+    engine.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.partitions[0].assigned = true;
+    engine.partitions[0].restored = true;
+    engine.partitions[0].slots[0].assigned = true;
+    uex_window_restore(&engine.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
+                       &engine.partitions[0].slots[0].marks);
+    uex_starts_restore(&engine.partitions[0].slots[0], &engine.partitions[0].slots[0].marks);
+    engine.partitions[0].slots[0].committed_until = 1000;
+    engine.has_assignment = true;
+    engine.epoch = 1;
+    set_up_locks();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    while (engine.deliveries != NULL) {
+        struct uex_delivery *next = engine.deliveries->next;
+
+        uex_delivery_free(engine.deliveries);
+        engine.deliveries = next;
+    }
+    uex_group_table_clear(&engine.groups);
+    free(engine.partitions[0].slots);
+    free(engine.partitions);
+    (void)pthread_mutex_destroy(&engine.lock);
+    (void)pthread_cond_destroy(&engine.work_changed);
+    (void)pthread_cond_destroy(&engine.outcomes_changed);
+    (void)pthread_cond_destroy(&engine.between);
+    return 0;
+}
+
+/* A parsed command of a group at an offset. */
+static struct uex_delivery *arrive(const char *group, int64_t offset)
+{
+    struct uex_record *record = calloc(1, sizeof(*record));
+    struct uex_delivery *delivery = NULL;
+
+    record->topic = command_topic;
+    record->offset = offset;
+    delivery = uex_delivery_new(record, 0);
+    delivery->command.group_id = strdup(group);
+    delivery->command.run_id = strdup("");
+    (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
+                   "00000000-0000-4000-8000-%012lld", (long long)offset);
+    uex_window_see(&engine.partitions[0].slots[0].window, offset);
+    uex_dispatch_adopt_new(&engine, delivery);
+    return delivery;
+}
+
+static struct uex_delivery *enqueue(const char *group, int64_t offset)
+{
+    struct uex_delivery *delivery = arrive(group, offset);
+
+    uex_dispatch_enqueue(&engine, delivery);
+    return delivery;
+}
+
+/* What a lane gets now; NULL where it would wait. */
+static struct uex_delivery *take_or_nothing(void)
+{
+    return uex_dispatch_next(&engine);
+}
+
+static void take__two_commands_of_a_group__second_waits_for_the_commit_of_the_first(void **state)
+{
+    struct uex_delivery *first = enqueue("g", 1);
+    struct uex_delivery *second = enqueue("g", 2);
+    struct uex_job_outcome job = {0};
+
+    (void)state;
+    assert_ptr_equal(take_or_nothing(), first);
+    assert_null(take_or_nothing());
+    job.skip = UEX_SKIP_EMPTY;
+    uex_dispatch_finish(&engine, first, &job);
+    assert_null(take_or_nothing()); /* ended, not committed */
+    uex_dispatch_withdraw(&engine, first);
+    uex_dispatch_release(&engine, first);
+    assert_ptr_equal(take_or_nothing(), second);
+}
+
+static void take__different_groups__run_side_by_side(void **state)
+{
+    struct uex_delivery *first = enqueue("a", 1);
+    struct uex_delivery *second = enqueue("b", 2);
+
+    (void)state;
+    assert_ptr_equal(take_or_nothing(), first);
+    assert_ptr_equal(take_or_nothing(), second);
+    assert_null(take_or_nothing());
+}
+
+static void take__id_among_the_recent_ones__is_skipped_without_a_job(void **state)
+{
+    struct uex_group_entry *entry = uex_group_table_get(&engine.groups, "g");
+    struct uex_delivery *delivery = NULL;
+    const struct uex_state_record record = {.group_id = "g",
+                                            .outcome = UEX_OUTCOME_EXPORTED,
+                                            .command_id = "00000000-0000-4000-8000-000000000007",
+                                            .run_id = "",
+                                            .at_ms = 1,
+                                            .snapshot_at_ms = UEX_NO_TIME,
+                                            .duration_ms = UEX_NO_TIME,
+                                            .next_attempt_at_ms = UEX_NO_TIME};
+
+    (void)state;
+    entry->memory = uex_group_memory_new();
+    assert_int_equal(uex_group_memory_add(entry->memory, &record), UEX_OK);
+    delivery = enqueue("g", 7);
+    assert_null(take_or_nothing());
+    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
+    assert_int_equal(delivery->outcome.skip, UEX_SKIP_DUPLICATE);
+    assert_true(delivery->outcome.keeps_no_state);
+    assert_ptr_equal(engine.first_outcome, delivery);
+}
+
+static void enqueue__before_the_restore__waits_for_it(void **state)
+{
+    struct uex_delivery *delivery = NULL;
+
+    (void)state;
+    engine.partitions[0].restored = false;
+    delivery = enqueue("g", 1);
+    assert_null(take_or_nothing());
+    uex_dispatch_restored(&engine, &engine.partitions[0]);
+    assert_ptr_equal(take_or_nothing(), delivery);
+}
+
+static void take__beyond_the_open_mark__asks_for_a_commit_first(void **state)
+{
+    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_delivery *delivery = NULL;
+
+    (void)state;
+    slot->committed_until = UEX_OFFSET_NONE;
+    delivery = enqueue("g", 5);
+    assert_null(take_or_nothing());
+    assert_true(uex_starts_need_commit(&engine, slot));
+    assert_true(slot->want_until > 5);
+    slot->committed_until = slot->want_until;
+    assert_ptr_equal(take_or_nothing(), delivery);
+}
+
+static void take__open_breaker__gives_nothing(void **state)
+{
+    struct uex_fault fault = {.error = UEX_DB_UNAVAILABLE};
+
+    (void)state;
+    uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_JSON);
+    (void)enqueue("g", 1);
+    assert_true(uex_breaker_open(&engine, UEX_DEPENDENCY_DATABASE, &fault));
+    assert_false(uex_breaker_open(&engine, UEX_DEPENDENCY_DATABASE, &fault));
+    assert_null(take_or_nothing());
+    uex_breaker_close(&engine, UEX_DEPENDENCY_DATABASE);
+    assert_non_null(take_or_nothing());
+}
+
+static void return__outage__goes_to_the_front_and_is_not_charged(void **state)
+{
+    struct uex_delivery *first = enqueue("g", 1);
+    struct uex_job_outcome job = {0};
+
+    (void)state;
+    (void)enqueue("g", 2);
+    assert_ptr_equal(take_or_nothing(), first);
+    job.error = UEX_DB_UNAVAILABLE;
+    uex_dispatch_return(&engine, first, &job);
+    assert_int_equal(engine.running_count, 0);
+    assert_int_equal(first->attempt, 1);
+    assert_null(engine.first_outcome);
+    assert_ptr_equal(take_or_nothing(), first);
+}
+
+static void return__at_each_of_many_openings__is_charged_in_the_end(void **state)
+{
+    struct uex_delivery *delivery = enqueue("g", 1);
+
+    (void)state;
+    for (int i = 0; i < config.retry_crashes; i++) {
+        struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE};
+
+        if (i > 1) { /* it runs alone by now */
+            assert_true(delivery->suspect);
+            assert_ptr_equal(engine.first_suspect, delivery);
+        }
+        assert_ptr_equal(take_or_nothing(), delivery);
+        delivery->holds_group = true;
+        uex_dispatch_return(&engine, delivery, &job);
+    }
+    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED); /* no tiers here */
+}
+
+static void take__suspects__run_alone_and_before_all_others(void **state)
+{
+    struct uex_delivery *other = enqueue("b", 3);
+    struct uex_delivery *suspect = arrive("a", 1);
+
+    (void)state;
+    suspect->suspect = true;
+    engine.first_suspect = suspect;
+    engine.last_suspect = suspect;
+    assert_ptr_equal(take_or_nothing(), suspect);
+    assert_ptr_equal(engine.alone, suspect);
+    assert_null(take_or_nothing());
+    engine.running_count--;
+    uex_dispatch_release(&engine, suspect);
+    assert_null(engine.alone);
+    assert_ptr_equal(take_or_nothing(), other);
+}
+
+static void take__too_many_outcomes_wait__gives_nothing(void **state)
+{
+    struct uex_delivery *ended = arrive("a", 1);
+
+    (void)state;
+    engine.outcomes_max = 1;
+    ended->outcome.keeps_no_state = true;
+    uex_dispatch_submit(&engine, ended);
+    (void)enqueue("b", 2);
+    assert_null(take_or_nothing());
+}
+
+static void drop_queued__running_stays__waiting_goes(void **state)
+{
+    struct uex_delivery *running = enqueue("g", 1);
+
+    (void)state;
+    (void)enqueue("g", 2);
+    (void)enqueue("h", 3);
+    assert_ptr_equal(take_or_nothing(), running);
+    uex_dispatch_drop_queued(&engine);
+    assert_int_equal(engine.delivery_count, 1);
+    assert_null(take_or_nothing());
+    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 1), running);
+    uex_cancel_request(&running->cancel);
+    assert_null(uex_dispatch_find(&engine, 0, 0, 1)); /* leaves room for its successor */
+}
+
+#define UEX_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UEX_TEST(take__two_commands_of_a_group__second_waits_for_the_commit_of_the_first),
+        UEX_TEST(take__different_groups__run_side_by_side),
+        UEX_TEST(take__id_among_the_recent_ones__is_skipped_without_a_job),
+        UEX_TEST(enqueue__before_the_restore__waits_for_it),
+        UEX_TEST(take__beyond_the_open_mark__asks_for_a_commit_first),
+        UEX_TEST(take__open_breaker__gives_nothing),
+        UEX_TEST(return__outage__goes_to_the_front_and_is_not_charged),
+        UEX_TEST(return__at_each_of_many_openings__is_charged_in_the_end),
+        UEX_TEST(take__suspects__run_alone_and_before_all_others),
+        UEX_TEST(take__too_many_outcomes_wait__gives_nothing),
+        UEX_TEST(drop_queued__running_stays__waiting_goes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
