@@ -67,7 +67,9 @@ static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *
             known = strcmp(engine->sources[source].topic, tiers[i].topic) == 0;
         if (known || engine->source_count == UEX_SOURCES_MAX)
             continue;
+        pthread_mutex_lock(&engine->lock); /* for those who count the sources from outside */
         engine->sources[engine->source_count++].topic = strdup(tiers[i].topic);
+        pthread_mutex_unlock(&engine->lock);
     }
     for (size_t source = 0; source < engine->source_count; source++) {
         if (engine->sources[source].topic == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/lanes.h"
 
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "kafka/client.h"
@@ -27,35 +27,149 @@ static struct uex_job_limits limits_of(const struct uex_config *config)
     };
 }
 
-enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine, struct uex_spool_dir *dir,
-                              struct uex_fault *fault)
+/* ---- what others see of a job */
+
+static void sign_of_life(struct uex_lane *lane)
+{
+    lane->moved_ms = uex_monotonic_ms();
+}
+
+static void on_request(void *context, const char *method, long status, int64_t duration_ms)
+{
+    struct uex_lane *lane = context;
+
+    sign_of_life(lane);
+    uex_meters_request(lane->meters, method, status, duration_ms);
+}
+
+static void on_moved(void *context)
+{
+    sign_of_life(context);
+}
+
+/* A step that begins again counts from 0 again. */
+static uint64_t more_than(uint64_t before, uint64_t now)
+{
+    return now >= before ? now - before : now;
+}
+
+static void count_bytes(struct uex_lane *lane)
+{
+    const uint64_t read_bytes = lane->delivery->progress.text_bytes;
+    const uint64_t written_bytes = lane->delivery->progress.object_bytes;
+
+    uex_meters_bytes(lane->meters, more_than(lane->read_bytes, read_bytes),
+                     more_than(lane->written_bytes, written_bytes));
+    lane->read_bytes = read_bytes;
+    lane->written_bytes = written_bytes;
+}
+
+static void on_batch(void *context, const struct uex_group *group, uint64_t row_count, int64_t duration_ms)
+{
+    struct uex_lane *lane = context;
+
+    sign_of_life(lane);
+    uex_meters_batch(lane->meters, group, row_count, duration_ms);
+    count_bytes(lane);
+}
+
+static void on_group_known(void *context, const struct uex_group *group)
+{
+    struct uex_lane *lane = context;
+
+    uex_meters_group_known(lane->meters, group);
+    if (group->type == UEX_GROUP_INVALID)
+        uex_log(UEX_LOG_WARN, "the group has a type that is not known: it is skipped",
+                UEX_STR("group", group->group_id), UEX_STR("type", group->type_text),
+                UEX_STR("command", lane->delivery->command.command_id));
+}
+
+static void begin_job(struct uex_lane *lane, struct uex_delivery *delivery)
+{
+    lane->read_bytes = 0;
+    lane->written_bytes = 0;
+    pthread_mutex_lock(&lane->lock);
+    lane->delivery = delivery;
+    lane->started_at_ms = uex_wall_ms();
+    lane->told = false;
+    pthread_mutex_unlock(&lane->lock);
+    sign_of_life(lane);
+    lane->busy = true;
+}
+
+static void tell(const struct uex_lane *lane, struct uex_lane_news *news)
+{
+    const struct uex_delivery *delivery = lane->delivery;
+
+    (void)snprintf(news->group_id, sizeof(news->group_id), "%s", delivery->command.group_id);
+    memcpy(news->command_id, delivery->command.command_id, sizeof(news->command_id));
+    news->ended = false;
+    news->rows = delivery->progress.row_count;
+    news->text_bytes = delivery->progress.text_bytes;
+    news->object_bytes = delivery->progress.object_bytes;
+    news->started_at_ms = lane->started_at_ms;
+}
+
+/* Whoever gets the delivery next may free it. */
+static void end_job(struct uex_lane *lane, const struct uex_job_outcome *job)
+{
+    count_bytes(lane);
+    uex_meters_attempt(lane->meters, job);
+    pthread_mutex_lock(&lane->lock);
+    if (lane->told) {
+        tell(lane, &lane->last);
+        lane->last.ended = true;
+        lane->has_last = true;
+    }
+    lane->delivery = NULL;
+    pthread_mutex_unlock(&lane->lock);
+    lane->busy = false;
+}
+
+size_t uex_lane_news(struct uex_lane *lane, struct uex_lane_news *news)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&lane->lock);
+    if (lane->has_last)
+        news[count++] = lane->last;
+    lane->has_last = false;
+    if (lane->delivery != NULL) {
+        lane->told = true;
+        tell(lane, &news[count++]);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return count;
+}
+
+/* ---- life */
+
+enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine, struct uex_meters *meters,
+                              struct uex_spool_dir *dir, struct uex_fault *fault)
 {
     const size_t count = (size_t)engine->config->export_lanes;
 
     lanes->lanes = calloc(count, sizeof(*lanes->lanes));
     if (lanes->lanes == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "lanes");
-    lanes->count = count;
     for (size_t i = 0; i < count; i++) {
+        struct uex_lane *lane = &lanes->lanes[i];
         const enum uex_error error =
-            uex_job_runner_new(engine->config, dir, limits_of(engine->config), &lanes->lanes[i].runner, fault);
+            uex_job_runner_new(engine->config, dir, limits_of(engine->config), &lane->runner, fault);
 
         if (error != UEX_OK)
             return error;
-        lanes->lanes[i].engine = engine;
+        (void)pthread_mutex_init(&lane->lock, NULL);
+        lane->engine = engine;
+        lane->meters = meters;
+        lane->store_observer = (struct uex_store_observer){.context = lane, .request = on_request, .moved = on_moved};
+        uex_job_runner_observe_store(lane->runner, &lane->store_observer);
+        lanes->count++;
     }
     return UEX_OK;
 }
 
-static void group_known(void *context, const struct uex_group *group)
-{
-    const struct uex_delivery *delivery = context;
-
-    if (group->type == UEX_GROUP_INVALID)
-        uex_log(UEX_LOG_WARN, "the group has a type that is not known: it is skipped",
-                UEX_STR("group", group->group_id), UEX_STR("type", group->type_text),
-                UEX_STR("command", delivery->command.command_id));
-}
+/* ---- outages */
 
 static enum uex_error probe(struct uex_lane *lane, enum uex_dependency dependency, struct uex_fault *fault)
 {
@@ -109,10 +223,17 @@ static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, 
     if (dependency == UEX_DEPENDENCY_NONE || probe(lane, dependency, &fault) == UEX_OK)
         return false;
     opened = uex_breaker_open(lane->engine, dependency, &fault);
+    end_job(lane, job);
     uex_dispatch_return(lane->engine, delivery, job);
     if (opened)
         watch(lane, dependency);
     return true;
+}
+
+static void finish(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job)
+{
+    end_job(lane, job);
+    uex_dispatch_finish(lane->engine, delivery, job);
 }
 
 static void *lane_run(void *argument)
@@ -121,15 +242,17 @@ static void *lane_run(void *argument)
     struct uex_delivery *delivery = NULL;
 
     while ((delivery = uex_dispatch_take(lane->engine)) != NULL) {
-        const struct uex_job_observer observer = {.context = delivery, .group_known = group_known};
+        const struct uex_job_observer observer = {.context = lane, .group_known = on_group_known, .batch = on_batch};
         struct uex_job_outcome job = {0};
 
         uex_log(UEX_LOG_DEBUG, "taken", UEX_STR("command", delivery->command.command_id),
                 UEX_STR("group", delivery->command.group_id), UEX_STR("topic", delivery->record->topic),
                 UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
+        begin_job(lane, delivery);
         uex_job_run(lane->runner, &delivery->command, &delivery->cancel, &delivery->progress, &observer, &job);
+        sign_of_life(lane);
         if (!settle_outage(lane, delivery, &job))
-            uex_dispatch_finish(lane->engine, delivery, &job);
+            finish(lane, delivery, &job);
     }
     return NULL;
 }
@@ -155,8 +278,10 @@ void uex_lanes_join(struct uex_lanes *lanes)
 
 void uex_lanes_close(struct uex_lanes *lanes)
 {
-    for (size_t i = 0; i < lanes->count; i++)
+    for (size_t i = 0; i < lanes->count; i++) {
         uex_job_runner_free(lanes->lanes[i].runner);
+        (void)pthread_mutex_destroy(&lanes->lanes[i].lock);
+    }
     free(lanes->lanes);
     memset(lanes, 0, sizeof(*lanes));
 }

@@ -4,12 +4,37 @@
 #define WORKER_LANES_H
 
 #include "engine/engine.h"
+#include "worker/meters.h"
+
+/* What is told of a job to those who watch. */
+struct uex_lane_news {
+    char group_id[UEX_GROUP_ID_MAX_BYTES + 1];
+    char command_id[UEX_UUID_TEXT_SIZE];
+    bool ended;
+    uint64_t rows, text_bytes, object_bytes;
+    int64_t started_at_ms; /* wall */
+};
 
 struct uex_lane {
     struct uex_engine *engine;
+    struct uex_meters *meters;
     struct uex_job_runner *runner;
+    struct uex_store_observer store_observer;
     pthread_t thread;
     bool started;
+    uint64_t read_bytes, written_bytes; /* of the job, as counted so far; the lane's thread */
+
+    _Atomic bool busy; /* has a job */
+    /* Its last sign of life: rows, bytes to or from the store, the end of a step. Monotonic; written by the lane, the
+     * store's threads and the monitor. */
+    _Atomic int64_t moved_ms;
+
+    pthread_mutex_t lock; /* guards what follows */
+    struct uex_delivery *delivery;
+    int64_t started_at_ms;
+    bool told;     /* of this job */
+    bool has_last; /* a job that was told of has ended */
+    struct uex_lane_news last;
 };
 
 struct uex_lanes {
@@ -19,9 +44,15 @@ struct uex_lanes {
 
 /* Make export.lanes runners. Nothing is connected. */
 UEX_MUST_CHECK enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine,
-                                             struct uex_spool_dir *dir, struct uex_fault *fault);
+                                             struct uex_meters *meters, struct uex_spool_dir *dir,
+                                             struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault);
 /* Wait for the threads; the engine drains, so each ends after its job. */
 void uex_lanes_join(struct uex_lanes *lanes);
 void uex_lanes_close(struct uex_lanes *lanes);
+
+/* The monitor asks, from time to time: the end of a job that it was told of before, and the job under way. Returns how
+ * many of `news` were filled. Any thread. */
+#define UEX_LANE_NEWS_MAX 2
+size_t uex_lane_news(struct uex_lane *lane, struct uex_lane_news *news);
 #endif

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "export/http.h"
 #include "export/program.h"
 #include "kafka/client.h"
 #include "kafka/topics.h"
 #include "worker/audit.h"
-#include "worker/lanes.h"
+#include "worker/monitor.h"
+#include "worker/sample.h"
 
 #define TOPICS_TIMEOUT_MS 10000
 #define TOPICS_APPEAR_MS 5000 /* brokers hear of a new topic one after the other */
@@ -22,6 +24,12 @@ struct worker {
     struct uex_engine engine;
     struct uex_lanes lanes;
     struct uex_spool_dir *spool_dir;
+    struct uex_meters meters;
+    struct uex_health health;
+    struct uex_monitor monitor;
+    struct uex_progress *progress;
+    struct uex_sample_source sample;
+    struct uex_http *http;
     pthread_t intake, committer;
     bool intake_started, committer_started;
 };
@@ -30,6 +38,82 @@ static int say(enum uex_error error, const char *message, const struct uex_fault
 {
     uex_log(UEX_LOG_ERROR, message, UEX_STR("code", uex_error_code(error)), UEX_STR("error", fault->text));
     return uex_exit_of(error);
+}
+
+/* ---- what the engine tells */
+
+static void on_committed(void *context, const struct uex_delivery *delivery)
+{
+    struct worker *worker = context;
+
+    uex_audit(delivery);
+    uex_meters_committed(&worker->meters, delivery);
+}
+
+static void on_seen(void *context, const struct uex_delivery *delivery)
+{
+    struct worker *worker = context;
+
+    uex_meters_seen(&worker->meters, &delivery->command);
+}
+
+static void on_transaction(void *context, const char *result, int64_t duration_us, size_t outcome_count)
+{
+    struct worker *worker = context;
+
+    (void)outcome_count;
+    uex_meters_transaction(&worker->meters, result, duration_us);
+}
+
+static void on_rebalanced(void *context, size_t partition_count, size_t adopted, size_t cancelled)
+{
+    struct worker *worker = context;
+
+    (void)partition_count;
+    uex_meters_rebalanced(&worker->meters, adopted, cancelled);
+}
+
+/* ---- what is told over HTTP */
+
+static bool on_live(void *context, bool verbose, struct uex_buffer *body)
+{
+    return uex_health_live(&((struct worker *)context)->health, verbose, body);
+}
+
+static bool on_ready(void *context, bool verbose, struct uex_buffer *body)
+{
+    return uex_health_ready(&((struct worker *)context)->health, verbose, body);
+}
+
+/* First of all, before anything is touched: an address that is in use is a mistake of the configuration. */
+static int open_http(struct worker *worker)
+{
+    const struct uex_http_site site = {
+        .context = worker, .metrics = worker->meters.registry, .live = on_live, .ready = on_ready};
+    struct uex_fault fault = {0};
+
+    if (worker->config->http_listen[0] == '\0')
+        return UEX_EXIT_DONE;
+    if (uex_http_open(worker->config->http_listen, &site, &worker->http, &fault) != UEX_OK ||
+        uex_http_start(worker->http, &fault) != UEX_OK)
+        return say(fault.error, "the HTTP server cannot start", &fault);
+    uex_log(UEX_LOG_INFO, "answering /metrics, /livez and /readyz", UEX_STR("address", uex_http_address(worker->http)));
+    return UEX_EXIT_DONE;
+}
+
+static int prepare(struct worker *worker)
+{
+    struct uex_fault fault = {0};
+
+    uex_health_init(&worker->health, worker->config, &worker->engine, &worker->lanes);
+    if (uex_meters_init(&worker->meters, worker->config, &fault) != UEX_OK)
+        return say(fault.error, "the worker cannot start", &fault);
+    worker->sample.meters = &worker->meters;
+    worker->sample.health = &worker->health;
+    worker->sample.engine = &worker->engine;
+    worker->sample.lanes = &worker->lanes;
+    uex_metrics_on_scrape(worker->meters.registry, uex_sample, &worker->sample);
+    return open_http(worker);
 }
 
 /* ---- start-up */
@@ -104,16 +188,15 @@ static int await_dependencies(struct worker *worker, int64_t until_ms)
     }
 }
 
-static void on_committed(void *context, const struct uex_delivery *delivery)
-{
-    (void)context;
-    uex_audit(delivery);
-}
-
 static int start_up(struct worker *worker)
 {
     const int64_t until_ms = uex_monotonic_ms() + worker->config->startup_timeout_ms;
-    const struct uex_engine_observer observer = {.committed = on_committed};
+    const struct uex_engine_observer observer = {.context = worker,
+                                                 .committed = on_committed,
+                                                 .transaction = on_transaction,
+                                                 .rebalanced = on_rebalanced,
+                                                 .taken = on_seen,
+                                                 .seen = on_seen};
     struct uex_fault fault = {0};
     enum uex_error error = uex_engine_open(&worker->engine, worker->config, &observer, &fault);
     int code = UEX_EXIT_DONE;
@@ -122,9 +205,13 @@ static int start_up(struct worker *worker)
         return say(error, "the Kafka clients cannot be made", &fault);
     error = uex_spool_dir_open(worker->config->export_work_dir, &worker->spool_dir, &fault);
     if (error == UEX_OK)
-        error = uex_lanes_open(&worker->lanes, &worker->engine, worker->spool_dir, &fault);
+        error = uex_lanes_open(&worker->lanes, &worker->engine, &worker->meters, worker->spool_dir, &fault);
+    if (error == UEX_OK)
+        error = uex_progress_new(worker->config, &worker->progress, &fault);
     if (error != UEX_OK)
         return say(error, "the worker cannot start", &fault);
+    worker->sample.progress = worker->progress;
+    worker->health.phase = UEX_PHASE_WAITING;
     error = uex_kafka_wait(worker->engine.probe, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
     if (error == UEX_CANCELLED)
         return UEX_EXIT_DONE;
@@ -151,6 +238,9 @@ static int start_threads(struct worker *worker)
     worker->intake_started = pthread_create(&worker->intake, NULL, uex_intake_run, &worker->engine) == 0;
     if (!worker->committer_started || !worker->intake_started)
         return say(UEX_NO_MEMORY, "a thread cannot start", &fault);
+    if (uex_monitor_start(&worker->monitor, &worker->health, &worker->lanes, worker->progress, &fault) != UEX_OK)
+        return say(fault.error, "a thread cannot start", &fault);
+    worker->health.phase = UEX_PHASE_RUNNING;
     uex_log(UEX_LOG_INFO, "the worker is ready for commands", UEX_STR("version", UEX_VERSION),
             UEX_STR("topic", worker->config->topics_command), UEX_STR("consumer_group", worker->config->kafka_group_id),
             UEX_NUM("lanes", worker->lanes.count));
@@ -217,6 +307,7 @@ static void shut_down(struct worker *worker)
     struct uex_engine *engine = &worker->engine;
     pthread_t watchdog;
 
+    worker->health.phase = UEX_PHASE_STOPPING;
     uex_log(UEX_LOG_INFO, "shutting down: no new commands; running exports may end");
     pthread_mutex_lock(&engine->lock);
     engine->draining = true;
@@ -227,6 +318,7 @@ static void shut_down(struct worker *worker)
     if (pthread_create(&watchdog, NULL, leave_at_once, NULL) == 0)
         (void)pthread_detach(watchdog);
     uex_lanes_join(&worker->lanes);
+    uex_monitor_stop(&worker->monitor);
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
         uex_log(UEX_LOG_WARN, "outcomes could not be committed before the end: the next owner makes them again");
     pthread_mutex_lock(&engine->lock);
@@ -260,7 +352,9 @@ int uex_worker_run(const struct uex_config *config)
     if (worker == NULL)
         return UEX_EXIT_FAILED;
     worker->config = config;
-    code = start_up(worker);
+    code = prepare(worker);
+    if (code == UEX_EXIT_DONE)
+        code = start_up(worker);
     if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
         code = start_threads(worker);
         while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) && !is_broken(&worker->engine))
@@ -269,8 +363,11 @@ int uex_worker_run(const struct uex_config *config)
             code = UEX_EXIT_FAILED;
         shut_down(worker);
     }
+    uex_http_close(worker->http); /* it looks at all the others */
+    uex_progress_free(worker->progress);
     uex_lanes_close(&worker->lanes);
     uex_engine_close(&worker->engine);
+    uex_meters_clear(&worker->meters);
     uex_spool_dir_close(worker->spool_dir);
     free(worker);
     if (code == UEX_EXIT_DONE)

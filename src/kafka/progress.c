@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kafka/progress.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kafka/client.h"
+
+#define WORKER_SIZE 256
+#define LAST_WORDS_MS 500
+
+struct uex_progress {
+    const struct uex_config *config;
+    rd_kafka_t *producer;
+    char worker[WORKER_SIZE];
+    struct uex_buffer value;
+    _Atomic uint64_t sent, failed, dropped;
+};
+
+static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
+{
+    struct uex_progress *progress = opaque;
+
+    (void)producer;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        progress->sent++;
+    else
+        progress->failed++;
+}
+
+static enum uex_error make_producer(struct uex_progress *progress, struct uex_fault *fault)
+{
+    static const struct {
+        const char *name, *value;
+    } properties[] = {
+        /* An idempotent producer can end in a fatal error, and needs a right more. */
+        {"enable.idempotence", "false"},
+        {"acks", "1"},
+        {"linger.ms", "50"},
+        {"message.timeout.ms", "5000"}, /* older news is none */
+        {"queue.buffering.max.messages", "2000"},
+        {"queue.buffering.max.kbytes", "2048"},
+        {"partitioner", "murmur2_random"}, /* where the group's commands are */
+    };
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(progress->config, UEX_KAFKA_PRODUCER, fault);
+    enum uex_error err = conf == NULL ? UEX_CONFIG : UEX_OK;
+
+    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]) && err == UEX_OK; i++)
+        err = uex_kafka_conf_set(conf, properties[i].name, properties[i].value, fault);
+    if (err != UEX_OK) {
+        if (conf != NULL)
+            rd_kafka_conf_destroy(conf);
+        return err;
+    }
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_opaque(conf, progress);
+    progress->producer = uex_kafka_create(UEX_KAFKA_PRODUCER, conf, fault);
+    return progress->producer == NULL ? UEX_CONFIG : UEX_OK;
+}
+
+enum uex_error uex_progress_new(const struct uex_config *config, struct uex_progress **out, struct uex_fault *fault)
+{
+    struct uex_progress *progress = calloc(1, sizeof(*progress));
+    char host[128] = "";
+    enum uex_error err = UEX_OK;
+
+    *out = NULL;
+    if (progress == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the producer of progress");
+    progress->config = config;
+    if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
+        (void)snprintf(host, sizeof(host), "unknown");
+    (void)snprintf(progress->worker, sizeof(progress->worker), "%s:%ld", host, (long)getpid());
+    err = make_producer(progress, fault);
+    if (err != UEX_OK) {
+        uex_progress_free(progress);
+        return err;
+    }
+    *out = progress;
+    return UEX_OK;
+}
+
+void uex_progress_write(const struct uex_progress_record *record, const char *worker, struct uex_buffer *out)
+{
+    char started_at[UEX_TIME_TEXT_SIZE], at[UEX_TIME_TEXT_SIZE];
+
+    uex_time_format(record->started_at_ms, started_at);
+    uex_time_format(record->at_ms, at);
+    uex_buffer_append_text(out, "{\"groupId\":");
+    uex_buffer_append_json(out, record->group_id);
+    uex_buffer_append_text(out, ",\"commandId\":");
+    uex_buffer_append_json(out, record->command_id);
+    uex_buffer_append_text(out, ",\"worker\":");
+    uex_buffer_append_json(out, worker);
+    uex_buffer_append_format(out, ",\"state\":\"%s\",\"rows\":%llu,\"bytes\":%llu,\"startedAt\":\"%s\",\"at\":\"%s\"}",
+                             record->ended ? "ended" : "running", (unsigned long long)record->rows,
+                             (unsigned long long)record->bytes, started_at, at);
+}
+
+void uex_progress_send(struct uex_progress *progress, const struct uex_progress_record *record)
+{
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (progress == NULL || record->group_id == NULL || record->group_id[0] == '\0' || record->command_id[0] == '\0')
+        return;
+    uex_buffer_reset(&progress->value);
+    uex_progress_write(record, progress->worker, &progress->value);
+    if (!uex_buffer_failed(&progress->value))
+        code = rd_kafka_producev(progress->producer, RD_KAFKA_V_TOPIC(progress->config->topics_progress),
+                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                 RD_KAFKA_V_KEY(record->group_id, strlen(record->group_id)),
+                                 RD_KAFKA_V_VALUE(progress->value.data, progress->value.size_bytes),
+                                 RD_KAFKA_V_TIMESTAMP(record->at_ms), RD_KAFKA_V_END);
+    if (uex_buffer_failed(&progress->value) || code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        progress->dropped++;
+}
+
+void uex_progress_poll(struct uex_progress *progress)
+{
+    if (progress != NULL)
+        (void)rd_kafka_poll(progress->producer, 0);
+}
+
+void uex_progress_free(struct uex_progress *progress)
+{
+    if (progress == NULL)
+        return;
+    if (progress->producer != NULL) {
+        (void)rd_kafka_flush(progress->producer, LAST_WORDS_MS);
+        (void)rd_kafka_purge(progress->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        (void)rd_kafka_flush(progress->producer, 0);
+        rd_kafka_destroy(progress->producer);
+    }
+    uex_buffer_clear(&progress->value);
+    free(progress);
+}
+
+void uex_progress_counts(const struct uex_progress *progress, struct uex_progress_counts *out)
+{
+    *out = (struct uex_progress_counts){0};
+    if (progress == NULL)
+        return;
+    out->sent = progress->sent;
+    out->failed = progress->failed;
+    out->dropped = progress->dropped;
+}
