@@ -66,8 +66,8 @@ int uex_status_run(const struct uex_config *config, int operand_count, char **op
         struct uex_group_list unused = {0};
         struct uex_fault fault = {0};
 
-        (void)uex_active_groups_finish(report.active, 0, &unused, &fault);
-        uex_group_list_clear(&unused);
+        if (uex_active_groups_finish(report.active, 0, &unused, &fault) == UEX_OK)
+            uex_group_list_clear(&unused);
     }
     uex_status_rows_clear(&report.rows);
     uex_state_set_clear(&report.states);
