@@ -174,17 +174,28 @@ static enum uex_error add_row(struct uex_status_rows *rows, const char *group_id
     return UEX_OK;
 }
 
+static const struct uex_status_row nothing_known = {.at_ms = UEX_NO_TIME,
+                                                    .snapshot_at_ms = UEX_NO_TIME,
+                                                    .duration_ms = UEX_NO_TIME,
+                                                    .next_attempt_at_ms = UEX_NO_TIME,
+                                                    .last_exported_at_ms = UEX_NO_TIME,
+                                                    .rows = UEX_UNKNOWN,
+                                                    .bytes = UEX_UNKNOWN,
+                                                    .attempts = UEX_UNKNOWN};
+
+enum uex_error uex_status_rows_add_record(struct uex_status_rows *rows, const struct uex_state_record *record)
+{
+    struct uex_status_row row = nothing_known;
+    struct told told = {0};
+
+    take_record(record, &row, &told);
+    return add_row(rows, record->group_id, &row, &told);
+}
+
 enum uex_error uex_status_rows_add(struct uex_status_rows *rows, const char *group_id, struct uex_bytes value,
                                    const char *run_id)
 {
-    struct uex_status_row row = {.at_ms = UEX_NO_TIME,
-                                 .snapshot_at_ms = UEX_NO_TIME,
-                                 .duration_ms = UEX_NO_TIME,
-                                 .next_attempt_at_ms = UEX_NO_TIME,
-                                 .last_exported_at_ms = UEX_NO_TIME,
-                                 .rows = UEX_UNKNOWN,
-                                 .bytes = UEX_UNKNOWN,
-                                 .attempts = UEX_UNKNOWN};
+    struct uex_status_row row = nothing_known;
     struct told told = {.status = UEX_STATUS_MISSING, .run_id = run_id};
     struct uex_group_state_view view = {0};
     struct uex_fault fault = {0};

@@ -47,6 +47,9 @@ void uex_status_rows_clear(struct uex_status_rows *rows);
  * `value.data` NULL: there is no record. UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_status_rows_add(struct uex_status_rows *rows, const char *group_id,
                                                   struct uex_bytes value, const char *run_id);
+/* The row of an outcome itself. UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_status_rows_add_record(struct uex_status_rows *rows,
+                                                         const struct uex_state_record *record);
 /* Does the row tell of an outcome (else: of none)? */
 bool uex_status_is_outcome(enum uex_status status);
 /* The row of a group among the first `count`, which are in the order of their ids; NULL if there is none. */

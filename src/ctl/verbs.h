@@ -44,5 +44,11 @@ int uex_config_show_run(const struct uex_config *config, int operand_count, char
 int uex_topics_check_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_create_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_grow_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_dlq_list_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_dlq_show_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_dlq_replay_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_dlq_discard_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_trigger_run(const struct uex_config *config, int operand_count, char **operands);
+void uex_trigger_check(const struct uex_config *config, struct uex_buffer *problems);
 int uex_status_run(const struct uex_config *config, int operand_count, char **operands);
 #endif
