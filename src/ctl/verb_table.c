@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs, one row each, with their flags. */
 #include "check/checks.h"
+#include "ctl/dlq.h"
 #include "ctl/options.h"
 #include "ctl/verbs.h"
 
@@ -27,6 +28,22 @@ static const struct uex_example topics_grow_examples[] = {
     {"exportctl topics grow", "finishes a growth that was interrupted"},
     {0}};
 
+static const struct uex_option trigger[] = {
+    {"--all", NULL, "every active group of the database", NULL, &uex_ctl_options.all},
+    {"--run", "ID", "the run that the exports belong to; default: none", &uex_ctl_options.run, NULL},
+    {"--reason", "TEXT", "why, for the audit", &uex_ctl_options.reason, NULL},
+    {"--by", "TEXT", "who asks, for the audit; default: the login and the host", &uex_ctl_options.by, NULL},
+    {"--wait", NULL, "follow each group to its outcome", NULL, &uex_ctl_options.wait},
+    {"--timeout", "D", "with --wait: give up waiting after this time, for example 10m", &uex_ctl_options.timeout, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+
+static const struct uex_example trigger_examples[] = {
+    {"exportctl trigger g-17 --reason 'asked for by support' --wait", "exports one group now and says how it ended"},
+    {"exportctl trigger g-17 g-18", "two groups; prints the ids of their commands"},
+    {"exportctl trigger --all --run 2026-11-22-again --wait --timeout 2h", "a whole night again"},
+    {0}};
+
 static const struct uex_option status[] = {
     {"--run", "ID", "the outcomes of this run, and the active groups that have none in it", &uex_ctl_options.run, NULL},
     {"--follow", NULL, "go on: new outcomes, and what workers are doing now; Ctrl-C ends it", NULL,
@@ -42,6 +59,56 @@ static const struct uex_example status_examples[] = {
     {"exportctl status g-17 --output json", "everything that is known of one group, for a script"},
     {"exportctl status --follow", "what is being exported now, with rows, rate and age"},
     {0}};
+
+/* Which dead letters are meant. */
+#define DLQ_CHOICE                                                                                                     \
+    {"--group", "GROUP", "letters of this group", &uex_dlq_options.group, NULL},                                       \
+        {"--error", "CODE", "letters with this error code, for example database-data", &uex_dlq_options.error, NULL},  \
+        {"--since", "TIME", "dead-lettered then or later: RFC 3339, or how long ago (12h)", &uex_dlq_options.since,    \
+         NULL},                                                                                                        \
+        {"--until", "TIME", "dead-lettered before then", &uex_dlq_options.until, NULL},                                \
+    {                                                                                                                  \
+        "--all", NULL, "all letters", NULL, &uex_ctl_options.all                                                       \
+    }
+
+static const struct uex_option dlq_list[] = {
+    DLQ_CHOICE,
+    {"--open", NULL, "only those that nobody has replayed or discarded", NULL, &uex_dlq_options.open},
+    {"--limit", "N", "the newest N", &uex_ctl_options.limit, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+static const struct uex_example dlq_list_examples[] = {
+    {"exportctl dlq list --open --since 12h", "what failed for good this night and waits for a decision"},
+    {"exportctl dlq list --error database-data --output json", "for a script"},
+    {0}};
+
+static const struct uex_option dlq_show[] = {DLQ_CHOICE, UEX_OPTION_OUTPUT(&uex_ctl_options.output), {0}};
+static const struct uex_example dlq_show_examples[] = {
+    {"exportctl dlq show 3:4711", "one letter: command, error, headers, and what was done with it"}, {0}};
+
+static const struct uex_option dlq_replay[] = {
+    DLQ_CHOICE,
+    {"--dry-run", NULL, "only say what would be done", NULL, &uex_dlq_options.dry_run},
+    {"--again", NULL, "also what was replayed or discarded before, or ended meanwhile", NULL, &uex_dlq_options.again},
+    {"--reason", "TEXT", "why, for the audit", &uex_ctl_options.reason, NULL},
+    {"--by", "TEXT", "who, for the audit; default: login and host", &uex_ctl_options.by, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+static const struct uex_example dlq_replay_examples[] = {
+    {"exportctl dlq replay --error store-denied --since 12h --dry-run", "what would run again"},
+    {"exportctl dlq replay 3:4711 --reason 'bucket policy mended'", "one command runs again"},
+    {"exportctl dlq replay --all", "everything that is still open"},
+    {0}};
+
+static const struct uex_option dlq_discard[] = {
+    DLQ_CHOICE,
+    {"--dry-run", NULL, "only say what would be done", NULL, &uex_dlq_options.dry_run},
+    {"--reason", "TEXT", "why, for the audit; needed", &uex_ctl_options.reason, NULL},
+    {"--by", "TEXT", "who, for the audit; default: login and host", &uex_ctl_options.by, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+static const struct uex_example dlq_discard_examples[] = {
+    {"exportctl dlq discard --group g-17 --reason 'group was closed'", "these will not be asked for again"}, {0}};
 
 const struct uex_verb uex_verbs[] = {
     {.name = "config check",
@@ -77,6 +144,58 @@ const struct uex_verb uex_verbs[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_topics_grow_run},
+    {.name = "dlq list",
+     .operands = "[PARTITION:OFFSET…]",
+     .summary = "Lists the commands that failed for good, oldest first, and what was done with them.",
+     .examples = dlq_list_examples,
+     .options = dlq_list,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_dlq_list_run},
+    {.name = "dlq show",
+     .operands = "[PARTITION:OFFSET…]",
+     .summary = "Shows everything that is known of dead letters.",
+     .examples = dlq_show_examples,
+     .options = dlq_show,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_dlq_show_run},
+    {.name = "dlq replay",
+     .operands = "[PARTITION:OFFSET…]",
+     .summary = "Sends dead letters back to the command topic, each once, to be tried afresh.",
+     .details =
+         "Key, value, command id and foreign headers stay as they were. Commands and the marks that they were\n"
+         "replayed are written in one transaction (500 letters each), so nothing is replayed twice: not when it\n"
+         "is interrupted, nor when two people do it at the same time; of two, the later one goes on alone.\n"
+         "A letter stays where it is if it was replayed or discarded before, or if its command was exported or\n"
+         "skipped meanwhile; --again insists. A command that ended runs again under a new id only: --again\n"
+         "writes one into the header and, where the value carries the old one, into the value; nothing else\n"
+         "in it changes. A letter without a value (it was too large) cannot be replayed.",
+     .examples = dlq_replay_examples,
+     .options = dlq_replay,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_dlq_replay_run},
+    {.name = "dlq discard",
+     .operands = "[PARTITION:OFFSET…]",
+     .summary = "Marks dead letters as not to be replayed, with a reason.",
+     .details = "The letters stay in the topic until its retention ends them; `dlq replay --again` still takes them.",
+     .examples = dlq_discard_examples,
+     .options = dlq_discard,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_dlq_discard_run},
+    {.name = "trigger",
+     .operands = "GROUP…|--all",
+     .summary = "Sends a command for each group, all in one Kafka transaction; each has an id of its own and exports.",
+     .details = "With --wait each group is followed until it was exported, skipped or dead-lettered; a retry goes on.\n"
+                "Exit code 1 where one was dead-lettered, or a named group was not exported for another reason than\n"
+                "being empty; 4 when --timeout ran out. Ctrl-C ends the waiting, not the exports.",
+     .examples = trigger_examples,
+     .options = trigger,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_trigger_check,
+     .run = uex_trigger_run},
     {.name = "status",
      .operands = "[GROUP…]",
      .summary = "Shows the last outcome of each group, or its outcome in a run; failed ones first.",

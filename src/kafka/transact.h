@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/kafka/transact.h — transactions of the operators' tools: short, bounded, given up when the operator stops, and
+ * fenced by whoever begins with the same transactional id later. One thread. The worker's own is engine/txn.h, which
+ * never gives up. */
+#ifndef EXPORT_KAFKA_TRANSACT_H
+#define EXPORT_KAFKA_TRANSACT_H
+
+#include "kafka/client.h"
+
+/* What became of a step. An error of UEX_TRANSACT_ABORT is repeated from the beginning of the transaction once it is
+ * aborted; UEX_TRANSACT_FENCED: another one took over, this producer is of no use any more. */
+enum uex_transact_step { UEX_TRANSACT_DONE, UEX_TRANSACT_ABORT, UEX_TRANSACT_FENCED, UEX_TRANSACT_FAILED };
+
+struct uex_transact {
+    rd_kafka_t *producer;
+    const struct uex_cancel *cancel; /* NULL: none */
+    int timeout_ms;                  /* of a transaction */
+    int64_t until_ms;                /* of the one under way; monotonic */
+    /* Called from flush and commit for each record that was not taken; `opaque` is the record's. May be NULL. */
+    void (*on_refused)(void *opaque, rd_kafka_resp_err_t code);
+};
+
+/* A record to be produced; everything but the headers is borrowed and copied. */
+struct uex_transact_record {
+    const char *topic;
+    int32_t partition; /* RD_KAFKA_PARTITION_UA: any */
+    struct uex_bytes key, value;
+    rd_kafka_headers_t *headers; /* taken over in any case; may be NULL */
+    void *opaque;
+};
+
+/* Make the producer. Nothing is reached yet. UEX_CONFIG, UEX_KAFKA. uex_transact_close() in any case. */
+UEX_MUST_CHECK enum uex_error uex_transact_open(struct uex_transact *transact, const struct uex_config *config,
+                                                const char *transactional_id, int timeout_ms, struct uex_fault *fault);
+/* End what an earlier one with this id left open, and fence it; within `wait_ms`. UEX_KAFKA_UNAVAILABLE, UEX_CANCELLED,
+ * UEX_KAFKA (not allowed). `*fenced`: another one was quicker. */
+UEX_MUST_CHECK enum uex_error uex_transact_init(struct uex_transact *transact, int64_t wait_ms, bool *fenced,
+                                                struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_transact_step uex_transact_begin(struct uex_transact *transact, enum uex_error *err,
+                                                         struct uex_fault *fault);
+/* Queue a record. Any error means: abort. UEX_RESULT_REFUSED: for this record's own sake; UEX_CANCELLED. */
+UEX_MUST_CHECK enum uex_error uex_transact_produce(struct uex_transact *transact,
+                                                   const struct uex_transact_record *record, struct uex_fault *fault);
+/* Commit, and wait for the answer whatever `cancel` says. UEX_TRANSACT_FAILED with UEX_TIMEOUT: how it ended is not
+ * known. */
+UEX_MUST_CHECK enum uex_transact_step uex_transact_commit(struct uex_transact *transact, enum uex_error *err,
+                                                          struct uex_fault *fault);
+/* Abort, within bounds; what could not be aborted ends with its timeout. */
+enum uex_transact_step uex_transact_abort(struct uex_transact *transact);
+/* Accepts a zeroed struct. */
+void uex_transact_close(struct uex_transact *transact);
+#endif
