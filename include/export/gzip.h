@@ -25,10 +25,11 @@ void uex_gzip_free(struct uex_gzip *gzip);
  * the CSV inside. */
 struct uex_gzip_reader;
 struct uex_gzip_facts {
-    uint64_t size_bytes;   /* compressed */
-    uint64_t text_bytes;   /* uncompressed */
-    uint64_t line_count;   /* RFC 4180 records, with header line and comment line */
-    char first_line[1024]; /* without '\n', cut */
+    uint64_t size_bytes;    /* compressed */
+    uint64_t text_bytes;    /* uncompressed */
+    uint64_t line_count;    /* RFC 4180 records, with header line and comment line */
+    char first_line[1024];  /* without '\n', cut */
+    char second_line[1024]; /* likewise: what names the columns where a comment stands before it */
     uint8_t sha256[UEX_SHA256_SIZE];
 };
 UEX_MUST_CHECK struct uex_gzip_reader *uex_gzip_reader_new(void);

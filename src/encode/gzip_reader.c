@@ -8,6 +8,7 @@
 #define WINDOW_BITS_GZIP (15 + 16) /* gzip only, no zlib header */
 #define STEP_MAX_BYTES ((size_t)1 << 30)
 #define OUT_BYTES ((size_t)64 << 10)
+#define KEPT_LINES 2
 
 struct uex_gzip_reader {
     z_stream stream;
@@ -17,8 +18,7 @@ struct uex_gzip_reader {
     struct uex_digest *digest;
     struct uex_csv_counter counter;
     struct uex_gzip_facts facts;
-    bool has_first_line;
-    size_t first_line_used;
+    size_t line, line_used; /* of the first two, which are kept */
     uint8_t out[OUT_BYTES];
 };
 
@@ -37,15 +37,23 @@ struct uex_gzip_reader *uex_gzip_reader_new(void)
     return reader;
 }
 
+static void keep(struct uex_gzip_reader *reader, char byte)
+{
+    char *line = reader->line == 0 ? reader->facts.first_line : reader->facts.second_line;
+
+    if (byte == '\n') {
+        reader->line++;
+        reader->line_used = 0;
+    } else if (reader->line_used < sizeof(reader->facts.first_line) - 1) {
+        line[reader->line_used++] = byte;
+    }
+}
+
 static enum uex_error take_text(struct uex_gzip_reader *reader, struct uex_bytes text)
 {
     reader->facts.text_bytes += text.size_bytes;
-    for (size_t at = 0; at < text.size_bytes && !reader->has_first_line; at++) {
-        if (text.data[at] == '\n')
-            reader->has_first_line = true;
-        else if (reader->first_line_used < sizeof(reader->facts.first_line) - 1)
-            reader->facts.first_line[reader->first_line_used++] = (char)text.data[at];
-    }
+    for (size_t at = 0; at < text.size_bytes && reader->line < KEPT_LINES; at++)
+        keep(reader, (char)text.data[at]);
     if (!uex_csv_counter_add(&reader->counter, text))
         return uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not CSV: %s", reader->counter.reason);
     return UEX_OK;

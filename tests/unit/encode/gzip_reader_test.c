@@ -128,6 +128,25 @@ static void reader__facts__are_those_of_the_stored_bytes(void **state)
     uex_buffer_clear(&object);
 }
 
+static void reader__comment_before_the_header__is_the_first_line(void **state)
+{
+    static const char text[] = "# ExportVersion: 1.0\nusername,groupId\nu-1,g-17\n";
+    static const size_t PIECES[] = {1, 1 << 20};
+    struct uex_buffer object = {0};
+
+    (void)state;
+    add_member(&object, text, strlen(text));
+    for (size_t i = 0; i < sizeof(PIECES) / sizeof(PIECES[0]); i++) {
+        struct uex_gzip_facts facts = {0};
+
+        assert_int_equal(read_object(uex_buffer_bytes(&object), PIECES[i], &facts, NULL), UEX_OK);
+        assert_string_equal(facts.first_line, "# ExportVersion: 1.0");
+        assert_string_equal(facts.second_line, "username,groupId");
+        assert_int_equal(facts.line_count, 3);
+    }
+    uex_buffer_clear(&object);
+}
+
 static void reader__long_first_line__is_cut(void **state)
 {
     char text[3001];
@@ -287,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reader__records_with_quotes_and_newlines__are_counted),
         cmocka_unit_test(reader__facts__are_those_of_the_stored_bytes),
+        cmocka_unit_test(reader__comment_before_the_header__is_the_first_line),
         cmocka_unit_test(reader__long_first_line__is_cut),
         cmocka_unit_test(reader__what_the_compressor_writes__is_read_at_every_level),
         cmocka_unit_test(reader__highly_compressed_text__is_read_in_small_steps),
