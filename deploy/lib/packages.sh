@@ -11,6 +11,9 @@ declare -A UEX_PACKAGES=(
     [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
     # For tests only.
     [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus"
+    # To build and look at the image without a Docker engine; to check what stands below deploy/.
+    [image]="buildah debootstrap git"
+    [deploy]="docker-compose"
 )
 
 # packages_missing LIST…: prints the packages of the lists (build, run, tests) that are not installed.

@@ -13,6 +13,20 @@ count_failed() { FAILED=$((FAILED + $1)); }
 
 indented() { sed 's/^/    | /'; }
 
+# check WHAT COMMAND…: one test; what the command said stands beside a failure. `set -e` does not hold inside of COMMAND.
+check() {
+    local what=$1 log="$RUN_DIR/check.log"
+    shift
+    if "$@" >"$log" 2>&1 </dev/null; then
+        count_passed 1
+        printf 'ok      %s\n' "$what"
+        return
+    fi
+    count_failed 1
+    printf 'FAILED  %s\n' "$what"
+    tail -n 60 "$log" | indented
+}
+
 # run_part NAME: a part that breaks off without having counted a failure has failed all the same.
 run_part() {
     local start=$SECONDS
