@@ -241,6 +241,8 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                             rd_kafka_topic_partition_list_t *partitions, void *engine);
 /* Finish an assignment whose committed position was not known at once. */
 void uex_rebalance_continue(struct uex_engine *engine);
+/* The consumer is about to leave: an assignment that waits for its positions is not taken. */
+void uex_rebalance_abandon(struct uex_engine *engine);
 /* Committed positions of `list` as the broker has them now, stable ones only; UEX_TIMEOUT: not yet known, ask again.
  * Any thread. */
 UEX_MUST_CHECK enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list,

@@ -321,6 +321,7 @@ void *uex_intake_run(void *argument)
         if (engine->resubscribe_at_ms != 0 && uex_monotonic_ms() >= engine->resubscribe_at_ms)
             resubscribe(engine);
     }
+    uex_rebalance_abandon(engine);
     (void)rd_kafka_consumer_close(engine->consumer);
     return NULL;
 }

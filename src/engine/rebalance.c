@@ -30,6 +30,14 @@ static void drop_pending(struct uex_engine *engine)
     destroy_metadata(&engine->pending_metadata);
 }
 
+void uex_rebalance_abandon(struct uex_engine *engine)
+{
+    if (engine->pending_assignment == NULL)
+        return;
+    drop_pending(engine);
+    (void)rd_kafka_assign(engine->consumer, NULL); /* librdkafka does not leave the group before it is answered */
+}
+
 /* ---- revoke */
 
 static void forget_held(struct uex_slot *slot)
