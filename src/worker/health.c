@@ -152,8 +152,9 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
             stuck = check;
     }
     if (verbose)
-        uex_buffer_append_format(body, "{\"status\": \"%s\", \"phase\": \"%s\", \"checks\": [%s\n]}\n",
-                                 stuck.good ? "ok" : "stuck", phase_text(phase), uex_buffer_text(&checks));
+        uex_buffer_append_format(body, "{\"status\": \"%s\", \"phase\": \"%s\", \"checks\": [%s%s]}\n",
+                                 stuck.good ? "ok" : "stuck", phase_text(phase), uex_buffer_text(&checks),
+                                 thread_count > 0 ? "\n" : "");
     else if (stuck.good)
         uex_buffer_append_text(body, "ok\n");
     else
