@@ -44,6 +44,20 @@ static const struct uex_example trigger_examples[] = {
     {"exportctl trigger --all --run 2026-11-22-again --wait --timeout 2h", "a whole night again"},
     {0}};
 
+static const struct uex_option verify[] = {
+    {"--run", "ID", "what was exported in this run, instead of the last export of each GROUP", &uex_ctl_options.run,
+     NULL},
+    {"--limit", "N", "rows of the table at most, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
+     NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+
+static const struct uex_example verify_examples[] = {
+    {"exportctl verify g-17", "is the last export of g-17 complete and as it was announced?"},
+    {"exportctl verify --run 2026-11-22", "the same for everything that a night has exported"},
+    {"exportctl verify g-17 --output json", "each check as true, false or null, for a script"},
+    {0}};
+
 static const struct uex_option status[] = {
     {"--run", "ID", "the outcomes of this run, and the active groups that have none in it", &uex_ctl_options.run, NULL},
     {"--follow", NULL, "go on: new outcomes, and what workers are doing now; Ctrl-C ends it", NULL,
@@ -196,6 +210,18 @@ const struct uex_verb uex_verbs[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_trigger_check,
      .run = uex_trigger_run},
+    {.name = "verify",
+     .operands = "GROUP…|--run ID",
+     .summary = "Fetches the objects and compares them with what was announced to FlairBit and with the states.",
+     .details =
+         "Checked are sha256, byte count, that it is one gzip member of CSV, rows, the header line; of a list of\n"
+         "usernames that its parts are complete and as many names as announced. The object is read as a stream.\n"
+         "Exit code 1 where anything does not hold.",
+     .examples = verify_examples,
+     .options = verify,
+     .needs = UEX_NEED_KAFKA | UEX_NEED_STORAGE,
+     .check = uex_verify_check_config,
+     .run = uex_verify_run},
     {.name = "status",
      .operands = "[GROUP…]",
      .summary = "Shows the last outcome of each group, or its outcome in a run; failed ones first.",
