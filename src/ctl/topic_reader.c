@@ -13,6 +13,7 @@ struct source {
     const char *name;
     int32_t partition_count;
     bool *is_read;    /* per partition: its end was reached once */
+    int64_t *starts;  /* per partition: the first offset there is; NULL: not asked for */
     int64_t *targets; /* per partition: the end is not before this offset; NULL: wherever it is */
 };
 
@@ -37,13 +38,13 @@ static enum uex_error find_targets(const struct uex_config *config, struct sourc
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     enum uex_error err = uex_ctl_connect(config, UEX_KAFKA_READER_UNCOMMITTED, &handle, fault);
 
+    source->starts = calloc((size_t)source->partition_count, sizeof(*source->starts));
     source->targets = calloc((size_t)source->partition_count, sizeof(*source->targets));
-    if (err == UEX_OK && source->targets == NULL)
+    if (err == UEX_OK && (source->starts == NULL || source->targets == NULL))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the partitions of %s", source->name);
     for (int32_t number = 0; err == UEX_OK && number < source->partition_count; number++) {
-        int64_t low = 0;
-
-        code = rd_kafka_query_watermark_offsets(handle, source->name, number, &low, &source->targets[number], ASK_MS);
+        code = rd_kafka_query_watermark_offsets(handle, source->name, number, &source->starts[number],
+                                                &source->targets[number], ASK_MS);
         err = uex_kafka_fail(fault, code, "asking how far a topic goes");
     }
     uex_kafka_destroy(handle);
@@ -92,6 +93,17 @@ static enum uex_error find_offsets(rd_kafka_t *consumer, rd_kafka_topic_partitio
     return uex_kafka_fail(fault, code, "asking from where to read");
 }
 
+/* Where reading begins. 0 for the beginning: asking librdkafka for it costs half a second, and where that record is no
+ * more it goes to the first one that there is by itself (auto.offset.reset). */
+static int64_t first_offset(const struct uex_read_topic *topic, const struct source *source, int32_t number)
+{
+    if (topic->from == UEX_READ_NEW)
+        return RD_KAFKA_OFFSET_END;
+    if (topic->from == UEX_READ_SINCE)
+        return topic->since_ms;
+    return source->starts == NULL ? 0 : source->starts[number];
+}
+
 static enum uex_error assign(struct uex_topic_reader *reader, const struct uex_read_topic *topics,
                              struct uex_fault *fault)
 {
@@ -104,9 +116,7 @@ static enum uex_error assign(struct uex_topic_reader *reader, const struct uex_r
 
         for (int32_t number = 0; number < reader->sources[i].partition_count; number++)
             rd_kafka_topic_partition_list_add(list, topics[i].name, number)->offset =
-                topics[i].from == UEX_READ_ALL   ? RD_KAFKA_OFFSET_BEGINNING
-                : topics[i].from == UEX_READ_NEW ? RD_KAFKA_OFFSET_END
-                                                 : topics[i].since_ms;
+                first_offset(&topics[i], &reader->sources[i], number);
         if (topics[i].from == UEX_READ_SINCE)
             err = find_offsets(reader->consumer, list, fault);
         for (int at = 0; at < list->cnt; at++)
@@ -152,6 +162,7 @@ void uex_topic_reader_close(struct uex_topic_reader *reader)
     uex_kafka_destroy(reader->consumer);
     for (size_t i = 0; i < reader->source_count; i++) {
         free(reader->sources[i].is_read);
+        free(reader->sources[i].starts);
         free(reader->sources[i].targets);
     }
     free(reader);
