@@ -62,7 +62,8 @@ struct uex_job_limits {
 struct uex_job_runner;
 
 /* A runner with its own database connection, cache, store and compressor, made from the configuration; nothing is
- * connected yet. `dir` is borrowed. Errors: UEX_CONFIG, UEX_NO_MEMORY. */
+ * connected yet. `dir` is borrowed. Without storage.url it has no store and serves uex_job_export_to() alone. Errors:
+ * UEX_CONFIG, UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_job_runner_new(const struct uex_config *config, struct uex_spool_dir *dir,
                                                  struct uex_job_limits limits, struct uex_job_runner **out,
                                                  struct uex_fault *fault);

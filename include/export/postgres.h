@@ -39,6 +39,10 @@ UEX_MUST_CHECK enum uex_error uex_postgres_each_active_group(struct uex_postgres
                                                                                     const char *group_id),
                                                              void *context, struct uex_fault *fault);
 
+/* How many rows an export of the group would have now. */
+UEX_MUST_CHECK enum uex_error uex_postgres_count_rows(struct uex_postgres *postgres, const char *group_id,
+                                                      uint64_t *out, struct uex_fault *fault);
+
 /* How rows are read. */
 struct uex_row_plan {
     const struct uex_masks *masks;

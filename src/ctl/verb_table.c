@@ -58,6 +58,16 @@ static const struct uex_example verify_examples[] = {
     {"exportctl verify g-17 --output json", "each check as true, false or null, for a script"},
     {0}};
 
+static const struct uex_option export_group[] = {
+    {"--output", "FILE|-", "where to; - is stdout", &uex_ctl_options.output, NULL},
+    {"--force", NULL, "replace FILE if it is there", NULL, &uex_ctl_options.force},
+    {0}};
+
+static const struct uex_example export_examples[] = {
+    {"exportctl export g-17 --output g-17.csv.gz", "the file that a worker would upload, without uploading it"},
+    {"exportctl export g-17 --output - | zcat | head", "a look at its first rows"},
+    {0}};
+
 static const struct uex_option status[] = {
     {"--run", "ID", "the outcomes of this run, and the active groups that have none in it", &uex_ctl_options.run, NULL},
     {"--follow", NULL, "go on: new outcomes, and what workers are doing now; Ctrl-C ends it", NULL,
@@ -222,6 +232,18 @@ const struct uex_verb uex_verbs[] = {
      .needs = UEX_NEED_KAFKA | UEX_NEED_STORAGE,
      .check = uex_verify_check_config,
      .run = uex_verify_run},
+    {.name = "export",
+     .operands = "GROUP",
+     .summary = "Writes one group's gzip-compressed CSV to a file; neither Kafka nor the object store is needed.",
+     .details =
+         "Columns, masks and format are those of export.*, as a worker has them; usernames of groups that are not\n"
+         "cost-based are written as CSV too. FILE appears once it is complete and is not replaced without\n"
+         "--force. Nothing is announced to anybody.",
+     .examples = export_examples,
+     .options = export_group,
+     .needs = UEX_NEED_POSTGRES,
+     .check = uex_export_check,
+     .run = uex_export_run},
     {.name = "status",
      .operands = "[GROUP…]",
      .summary = "Shows the last outcome of each group, or its outcome in a run; failed ones first.",

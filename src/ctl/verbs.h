@@ -52,5 +52,7 @@ int uex_trigger_run(const struct uex_config *config, int operand_count, char **o
 void uex_trigger_check(const struct uex_config *config, struct uex_buffer *problems);
 int uex_verify_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_verify_check_config(const struct uex_config *config, struct uex_buffer *problems);
+int uex_export_run(const struct uex_config *config, int operand_count, char **operands);
+void uex_export_check(const struct uex_config *config, struct uex_buffer *problems);
 int uex_status_run(const struct uex_config *config, int operand_count, char **operands);
 #endif

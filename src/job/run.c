@@ -42,15 +42,6 @@ enum uex_error uex_job_find_group(struct uex_job *job)
     return UEX_OK;
 }
 
-static enum uex_error prepare_store(struct uex_job_runner *runner, struct uex_fault *fault)
-{
-    enum uex_error err = runner->prepared ? UEX_OK : runner->store->prepare(runner->store, fault);
-
-    if (err == UEX_OK)
-        runner->prepared = true;
-    return err;
-}
-
 /* The order of these steps is the contract's (section 4) and of the engine's rule for races: object, leftovers, group,
  * rows. */
 static enum uex_error attempt(struct uex_job *job)
@@ -61,7 +52,7 @@ static enum uex_error attempt(struct uex_job *job)
 
     if (uex_cancel_requested(job->cancel))
         return uex_fail(&out->fault, UEX_CANCELLED, "the export was given up");
-    err = prepare_store(job->runner, &out->fault);
+    err = uex_job_prepare_store(job->runner, &out->fault);
     if (err == UEX_OK)
         err = uex_job_announce(job);
     if (err != UEX_NOT_FOUND)
@@ -124,12 +115,6 @@ static void end_outcome(struct uex_job *job, enum uex_error err, int64_t start_m
     out->duration_ms = uex_monotonic_ms() - start_ms;
 }
 
-static void borrow_cancel(struct uex_job_runner *runner, const struct uex_cancel *cancel)
-{
-    runner->store->cancel = cancel;
-    uex_postgres_set_cancel(runner->postgres, cancel);
-}
-
 void uex_job_run(struct uex_job_runner *runner, const struct uex_command *command, const struct uex_cancel *cancel,
                  struct uex_job_progress *progress, const struct uex_job_observer *observer,
                  struct uex_job_outcome *out)
@@ -146,7 +131,7 @@ void uex_job_run(struct uex_job_runner *runner, const struct uex_command *comman
     enum uex_error err;
 
     begin_outcome(out, command->group_id);
-    borrow_cancel(runner, cancel);
+    uex_job_borrow_cancel(runner, cancel);
     err = choose_domain(runner, command, out);
     if (err == UEX_OK) {
         uex_object_key(out->domain_id, command->group_id, command->command_id, &key);
@@ -154,7 +139,7 @@ void uex_job_run(struct uex_job_runner *runner, const struct uex_command *comman
         err = uex_buffer_failed(&key) ? UEX_NO_MEMORY : attempt_until_decided(&job);
     }
     end_outcome(&job, err, start_ms);
-    borrow_cancel(runner, NULL);
+    uex_job_borrow_cancel(runner, NULL);
     uex_buffer_clear(&key);
 }
 
@@ -225,13 +210,13 @@ enum uex_error uex_job_export_to(struct uex_job_runner *runner, const char *grou
     enum uex_error err = plain.digest == NULL ? UEX_NO_MEMORY : UEX_OK;
 
     begin_outcome(out, group_id);
-    borrow_cancel(runner, cancel);
+    uex_job_borrow_cancel(runner, cancel);
     if (err == UEX_OK)
         err = uex_job_find_group(&job);
     if (err == UEX_OK && out->skip == UEX_SKIP_NONE)
         err = repeat_plain(&job, &plain);
     end_outcome(&job, err, start_ms);
-    borrow_cancel(runner, NULL);
+    uex_job_borrow_cancel(runner, NULL);
     uex_digest_free(plain.digest);
     return out->error;
 }

@@ -32,7 +32,7 @@ static enum uex_error fill(struct uex_job_runner *runner, struct uex_fault *faul
         err = uex_postgres_check_dsn(config->postgres_dsn, fault);
     if (err == UEX_OK && config->redis_url != NULL)
         err = uex_redis_check_url(config->redis_url, fault);
-    if (err == UEX_OK)
+    if (err == UEX_OK && config->storage_url != NULL && config->storage_url[0] != '\0')
         err = uex_object_store_new(config, &runner->store, fault);
     if (err != UEX_OK)
         return err;
@@ -80,7 +80,8 @@ void uex_job_runner_free(struct uex_job_runner *runner)
 
 void uex_job_runner_observe_store(struct uex_job_runner *runner, const struct uex_store_observer *observer)
 {
-    runner->store->observer = observer;
+    if (runner->store != NULL)
+        runner->store->observer = observer;
 }
 
 void uex_job_runner_cache_counts(const struct uex_job_runner *runner, struct uex_cache_counts *out)
@@ -88,22 +89,37 @@ void uex_job_runner_cache_counts(const struct uex_job_runner *runner, struct uex
     uex_redis_catalogue_counts(runner->catalogue, out);
 }
 
+void uex_job_borrow_cancel(struct uex_job_runner *runner, const struct uex_cancel *cancel)
+{
+    if (runner->store != NULL)
+        runner->store->cancel = cancel;
+    uex_postgres_set_cancel(runner->postgres, cancel);
+}
+
+enum uex_error uex_job_prepare_store(struct uex_job_runner *runner, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    if (runner->store == NULL)
+        return uex_fail(fault, UEX_CONFIG, "storage.url is not set");
+    if (!runner->prepared)
+        err = runner->store->prepare(runner->store, fault);
+    runner->prepared = err == UEX_OK;
+    return err;
+}
+
 enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                     struct uex_fault *fault)
 {
     enum uex_error err;
 
-    runner->store->cancel = cancel;
-    uex_postgres_set_cancel(runner->postgres, cancel);
+    uex_job_borrow_cancel(runner, cancel);
     err = uex_postgres_probe(runner->postgres, fault);
     if (err == UEX_OK)
         err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
     if (err == UEX_OK)
-        err = runner->store->prepare(runner->store, fault);
-    if (err == UEX_OK)
-        runner->prepared = true;
-    runner->store->cancel = NULL;
-    uex_postgres_set_cancel(runner->postgres, NULL);
+        err = uex_job_prepare_store(runner, fault);
+    uex_job_borrow_cancel(runner, NULL);
     return err;
 }
 
@@ -119,5 +135,6 @@ enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, stru
 
 enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, struct uex_fault *fault)
 {
-    return runner->store->probe(runner->store, fault);
+    return runner->store == NULL ? uex_fail(fault, UEX_CONFIG, "storage.url is not set")
+                                 : runner->store->probe(runner->store, fault);
 }

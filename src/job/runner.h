@@ -14,7 +14,7 @@ struct uex_job_runner {
     struct uex_masks masks;
     struct uex_postgres *postgres;
     struct uex_catalogue *catalogue; /* over `postgres` */
-    struct uex_object_store *store;
+    struct uex_object_store *store;  /* NULL without storage.url */
     struct uex_gzip *gzip;
     bool prepared; /* the store was prepared */
 };
@@ -33,6 +33,11 @@ struct uex_job {
     uint64_t batch_row_count;
     int64_t batch_started_ms, stream_started_ms; /* monotonic */
 };
+
+/* src/job/runner.c: waits of the store and the database end by `cancel`; NULL: by none. */
+void uex_job_borrow_cancel(struct uex_job_runner *runner, const struct uex_cancel *cancel);
+/* The store is ready, once per runner. */
+UEX_MUST_CHECK enum uex_error uex_job_prepare_store(struct uex_job_runner *runner, struct uex_fault *fault);
 
 /* src/job/stream.c: the rows of the group, counted as they pass. */
 
