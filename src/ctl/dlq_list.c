@@ -86,18 +86,24 @@ static void fill(struct uex_table *table, struct uex_dlq_letters *letters, size_
 static bool print(struct uex_dlq_letters *letters, size_t most, enum uex_output format)
 {
     static const struct uex_column_of_table columns[] = {
-        {"place", "PLACE", false},      {"partition", NULL, true},
-        {"offset", NULL, true},         {"at", "WHEN", false},
-        {"groupId", "GROUP", false},    {"commandId", "COMMAND", false},
-        {"errorCode", "ERROR", false},  {"error", NULL, false},
-        {"attempts", "ATTEMPTS", true}, {"state", "STATE", false},
-        {"stateAt", NULL, false},       {"stateBy", NULL, false},
-        {"originalTopic", NULL, false}, {"originalPartition", NULL, true},
-        {"originalOffset", NULL, true}, {"text", "TEXT", false},
+        {"place", "PLACE", false},
+        {"partition", NULL, true},
+        {"offset", NULL, true},
+        {"at", "WHEN", false},
+        {"groupId", "GROUP", false},
+        {"commandId", "COMMAND", false},
+        {"errorCode", "ERROR", false},
+        {"attempts", "ATTEMPTS", true},
+        {"state", "STATE", false},
+        {"stateAt", NULL, false},
+        {"stateBy", NULL, false},
+        {"originalTopic", NULL, false},
+        {"originalPartition", NULL, true},
+        {"originalOffset", NULL, true},
+        {"error", "TEXT", false},
     };
     struct uex_table table = {.columns = columns,
-                              .column_count =
-                                  format == UEX_OUTPUT_JSON ? UEX_TABLE_COLUMNS_MAX - 1 : UEX_TABLE_COLUMNS_MAX,
+                              .column_count = sizeof(columns) / sizeof(columns[0]),
                               .colour = colour,
                               .coloured = uex_output_is_terminal()};
     struct counts counts = {0};
