@@ -124,19 +124,28 @@ static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *bat
 bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch *batch)
 {
     struct uex_delivery *delivery = engine->first_outcome;
+    const int64_t now_ms = uex_monotonic_ms();
     uint64_t bytes = 0;
 
     batch->count = 0;
     batch->position_count = 0;
     batch->epoch = engine->epoch;
+    batch->metadata = engine->group_metadata;
     while (delivery != NULL && batch->count < most && batch->count < UEX_BATCH_MAX) {
         struct uex_delivery *next = delivery->next_outcome;
         const bool alone = goes_alone(delivery);
+        const bool later = delivery->not_before_ms > now_ms;
 
         /* Without the group's history its state record would lose it: what was adopted waits for the restore. */
         const bool ready = delivery->outcome.keeps_no_state || engine->partitions[delivery->partition].restored;
 
-        if (ready && delivery->epoch == engine->epoch && (!alone || batch->count == 0) &&
+        if (uex_cancel_requested(&delivery->cancel)) { /* its topic was made anew: there is no such command any more */
+            uex_dispatch_withdraw(engine, delivery);
+            uex_dispatch_release(engine, delivery);
+            delivery = next;
+            continue;
+        }
+        if (ready && !later && delivery->epoch == engine->epoch && (!alone || batch->count == 0) &&
             (batch->count == 0 || bytes + list_bytes(delivery) <= UEX_BATCH_LISTS_BYTES)) {
             if (!add(engine, batch, delivery))
                 break; /* no memory: the rest waits */
@@ -192,7 +201,8 @@ static enum uex_error produce_parts(const struct uex_engine *engine, struct uex_
             break;
         record.value = uex_buffer_bytes(&value);
         record.headers = uex_headers_result(delivery->record, &facts);
-        error = uex_txn_produce(txn, &record, fault);
+        error =
+            record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers") : uex_txn_produce(txn, &record, fault);
     }
     uex_buffer_clear(&value);
     return error;
@@ -228,6 +238,7 @@ static enum uex_error forward(const struct uex_engine *engine, struct uex_txn *t
     const struct uex_outcome *outcome = &delivery->outcome;
     const char *code = uex_error_code(outcome->fault.error);
     const char *text = outcome->fault.text[0] != '\0' ? outcome->fault.text : uex_error_sentence(outcome->fault.error);
+    struct uex_record bare = *delivery->record;
     struct uex_txn_record record = {.key = delivery->record->key, .value = delivery->record->value, .opaque = delivery};
 
     if (outcome->kind == UEX_OUTCOME_REROUTED) {
@@ -247,8 +258,12 @@ static enum uex_error forward(const struct uex_engine *engine, struct uex_txn *t
         record.partition = RD_KAFKA_PARTITION_UA;
         if (outcome->value_refused)
             record.value = (struct uex_bytes){0};
-        record.headers = uex_headers_dead_letter(delivery->record, &delivery->origin, delivery->command.command_id,
-                                                 code, text, (int32_t)delivery->attempt);
+        if (outcome->headers_refused) { /* only what we write ourselves: it says where the command stands */
+            bare.header_count = 0;
+            record.key = outcome->keeps_no_state ? (struct uex_bytes){0} : record.key;
+        }
+        record.headers = uex_headers_dead_letter(&bare, &delivery->origin, delivery->command.command_id, code, text,
+                                                 (int32_t)delivery->attempt);
     }
     return record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers") : uex_txn_produce(txn, &record, fault);
 }

@@ -25,6 +25,8 @@ struct uex_batch_position {
 
 struct uex_batch {
     uint64_t epoch;
+    const rd_kafka_consumer_group_metadata_t
+        *metadata; /* of that epoch; the engine keeps it until the transaction has ended */
     struct uex_delivery *deliveries[UEX_BATCH_MAX];
     size_t count;
     struct uex_batch_position *positions;

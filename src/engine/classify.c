@@ -73,7 +73,11 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     struct uex_fault fault = {0};
     struct uex_bytes key = record->key;
     enum uex_hold hold = UEX_HOLD_NONE;
+    int32_t count = 0;
 
+    pthread_mutex_lock(&engine->lock);
+    count = engine->partition_count;
+    pthread_mutex_unlock(&engine->lock);
     uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
     delivery->attempt = (unsigned)uex_record_attempt(record);
     uex_command_clear(&delivery->command);
@@ -83,7 +87,7 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     } else {
         if (key.data == NULL)
             key = uex_bytes_of_text(delivery->command.group_id);
-        if (record->key.data == NULL || uex_partition_of(key, engine->partition_count) != delivery->partition)
+        if (record->key.data == NULL || uex_partition_of(key, count) != delivery->partition)
             hold = route(engine, delivery, key, ended);
     }
     uex_classify_name(engine, delivery);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "engine/batch.h"
+#include "engine/settle.h"
 #include "kafka/client.h"
 
 #define IDLE_WAIT_MS 200
@@ -22,6 +23,7 @@ struct committer {
     int64_t tokens_at_ms;
     int64_t collecting_since_ms; /* 0: nothing waits */
     unsigned aborts_in_a_row;
+    int64_t not_before_ms; /* the pause after an abort */
     int64_t complained_ms;
 };
 
@@ -88,6 +90,10 @@ static bool collect(struct committer *committer)
         }
     }
     most = allowance(committer);
+    if (uex_monotonic_ms() < committer->not_before_ms && !engine->closing && !engine->stopping) {
+        wait_ms(engine, committer->not_before_ms - uex_monotonic_ms() + 1);
+        return false;
+    }
     if (!may_commit(engine) || (most == 0 && engine->outcome_count > 0) ||
         !uex_batch_collect(engine, most, &committer->batch)) {
         wait_ms(engine, engine->outcome_count > 0 ? 20 : IDLE_WAIT_MS);
@@ -119,6 +125,8 @@ static enum uex_error produce_all(struct committer *committer, struct uex_fault 
         struct uex_delivery *delivery = committer->batch.deliveries[i];
         const enum uex_error error = uex_batch_produce(committer->engine, &committer->txn, delivery, fault);
 
+        if (error == UEX_SPOOL) /* no repetition of the transaction mends it */
+            delivery->spool_failed = true;
         if (error != UEX_OK)
             return error;
     }
@@ -134,6 +142,18 @@ static bool any_refused(const struct uex_batch *batch)
     return false;
 }
 
+/* An assignment that came while this transaction was under way has made its positions somebody else's. */
+static bool is_stale(struct committer *committer)
+{
+    struct uex_engine *engine = committer->engine;
+    bool stale = false;
+
+    pthread_mutex_lock(&engine->lock);
+    stale = committer->batch.epoch != engine->epoch;
+    pthread_mutex_unlock(&engine->lock);
+    return stale;
+}
+
 static enum uex_error send_positions(struct committer *committer, struct uex_fault *fault)
 {
     rd_kafka_topic_partition_list_t *offsets = uex_batch_offsets(committer->engine, &committer->batch);
@@ -141,7 +161,7 @@ static enum uex_error send_positions(struct committer *committer, struct uex_fau
 
     if (offsets == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "positions");
-    error = uex_txn_send_offsets(&committer->txn, offsets, committer->engine->group_metadata, fault);
+    error = uex_txn_send_offsets(&committer->txn, offsets, committer->batch.metadata, fault);
     rd_kafka_topic_partition_list_destroy(offsets);
     return error;
 }
@@ -153,7 +173,7 @@ static enum end transact(struct committer *committer, struct uex_fault *fault)
     txn->last_code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (uex_txn_prepare(txn, PREPARE_TIMEOUT_MS, fault) != UEX_OK || uex_txn_begin(txn, fault) != UEX_OK)
         return END_ABORTED; /* nothing was said yet */
-    if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) &&
+    if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) && !is_stale(committer) &&
         send_positions(committer, fault) == UEX_OK && uex_txn_commit(txn, fault) == UEX_OK)
         return END_COMMITTED;
     uex_txn_abort(txn);
@@ -215,113 +235,6 @@ static void judge(struct committer *committer)
 
 /* ---- afterwards (locked) */
 
-static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery)
-{
-    struct uex_group_entry *entry = NULL;
-
-    if (delivery->outcome.memory == NULL || !engine->partitions[delivery->partition].assigned)
-        return;
-    entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
-    if (entry == NULL)
-        return;
-    uex_group_memory_free(entry->memory);
-    entry->memory = delivery->outcome.memory;
-    entry->memory_partition = delivery->partition;
-    delivery->outcome.memory = NULL;
-}
-
-static void done(struct committer *committer, struct uex_delivery *delivery)
-{
-    struct uex_engine *engine = committer->engine;
-    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
-
-    if (slot->assigned)
-        uex_window_complete(&slot->window, delivery->offset);
-    if (engine->observer.committed != NULL)
-        engine->observer.committed(engine->observer.context, delivery);
-    take_memory(engine, delivery);
-    uex_dispatch_release(engine, delivery);
-}
-
-/* One record of the outcome was refused, and it went alone: the refusal becomes the command's own outcome, step by step
- * down to a dead letter without a value, and without a state record. */
-static void refuse(struct uex_delivery *delivery)
-{
-    struct uex_outcome *outcome = &delivery->outcome;
-
-    if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
-        const bool no_state = outcome->kind == UEX_OUTCOME_REROUTED && delivery->command.group_id == NULL;
-
-        (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome for topic %s: %s",
-                       delivery->refused_topic == NULL ? "?" : delivery->refused_topic,
-                       rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code));
-        outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
-        outcome->keeps_no_state = no_state || !delivery->holds_group;
-    } else if (!outcome->value_refused) {
-        outcome->value_refused = true;
-    } else {
-        outcome->keeps_no_state = true;
-    }
-}
-
-/* Back to the front of the queue, in order. */
-static void put_back(struct committer *committer)
-{
-    struct uex_engine *engine = committer->engine;
-    struct uex_batch *batch = &committer->batch;
-
-    for (size_t i = batch->count; i-- > 0;) {
-        struct uex_delivery *delivery = batch->deliveries[i];
-
-        if (delivery == NULL)
-            continue;
-        if (delivery->refused_code != 0 && batch->count == 1)
-            refuse(delivery);
-        delivery->commit_alone = delivery->commit_alone || delivery->refused_code != 0;
-        delivery->state = UEX_DELIVERY_ENDED;
-        delivery->next_outcome = engine->first_outcome;
-        engine->first_outcome = delivery;
-        if (engine->last_outcome == NULL)
-            engine->last_outcome = delivery;
-        engine->outcome_count++;
-    }
-}
-
-static void apply(struct committer *committer, enum end end)
-{
-    struct uex_engine *engine = committer->engine;
-    struct uex_batch *batch = &committer->batch;
-
-    for (size_t i = 0; i < batch->count; i++) {
-        struct uex_delivery *delivery = batch->deliveries[i];
-
-        if (end == END_COMMITTED || delivery->verdict == UEX_VERDICT_DONE) {
-            done(committer, delivery);
-            batch->deliveries[i] = NULL;
-        } else if (delivery->verdict == UEX_VERDICT_LOST) {
-            uex_dispatch_release(engine, delivery);
-            batch->deliveries[i] = NULL;
-        }
-    }
-    for (size_t i = 0; end == END_COMMITTED && i < batch->position_count && batch->epoch == engine->epoch; i++) {
-        struct uex_slot *slot = uex_engine_slot(engine, batch->positions[i].source, batch->positions[i].partition);
-
-        if (slot->assigned)
-            slot->committed_base = batch->positions[i].window.base;
-        uex_starts_committed(engine, batch->positions[i].source, batch->positions[i].partition,
-                             &batch->positions[i].marks);
-    }
-    put_back(committer);
-    engine->transaction_open = false;
-    pthread_cond_broadcast(&engine->work_changed);
-    for (size_t i = 0; i < sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]); i++) {
-        if (engine->retired_metadata[i] != NULL)
-            rd_kafka_consumer_group_metadata_destroy(engine->retired_metadata[i]);
-        engine->retired_metadata[i] = NULL;
-    }
-    pthread_cond_broadcast(&engine->between);
-}
-
 /* A generation that is over commits nothing more: wait for the next assignment. Any other abort: a pause that grows,
  * then again. */
 static void after_abort(struct committer *committer, const struct uex_fault *fault)
@@ -336,8 +249,9 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
     }
     complain(committer, "a transaction was given up; its outcomes are kept and tried again", fault);
     committer->aborts_in_a_row++;
-    wait_ms(engine,
-            committer->aborts_in_a_row > 10 ? PAUSE_AFTER_ABORT_MAX_MS : 50 * (int64_t)committer->aborts_in_a_row);
+    committer->not_before_ms =
+        uex_monotonic_ms() +
+        (committer->aborts_in_a_row > 10 ? PAUSE_AFTER_ABORT_MAX_MS : 50 * (int64_t)committer->aborts_in_a_row);
 }
 
 static void run_transaction(struct committer *committer)
@@ -356,10 +270,11 @@ static void run_transaction(struct committer *committer)
         engine->observer.transaction(engine->observer.context,
                                      end == END_COMMITTED ? "committed" : (end == END_ABORTED ? "aborted" : "unknown"),
                                      uex_monotonic_us() - started_us, committer->batch.count);
+    uex_settle_announce(engine, &committer->batch, end == END_COMMITTED);
     pthread_mutex_lock(&engine->lock);
     engine->rebuild_count = committer->txn.rebuild_count;
     refused = any_refused(&committer->batch);
-    apply(committer, end);
+    uex_settle(engine, &committer->batch, end == END_COMMITTED);
     if (end == END_COMMITTED) {
         committer->aborts_in_a_row = 0;
         committer->complained_ms = 0;

@@ -31,6 +31,7 @@ struct uex_outcome {
     int64_t due_at_ms;               /* of RETRIED: not before */
     int32_t to_partition;            /* of REROUTED */
     bool keeps_no_state;             /* malformed, rerouted, duplicate: no state record */
+    bool headers_refused;            /* nor its headers: it goes with ours alone */
     bool value_refused;              /* even the dead-letter topic refuses the value: it goes without */
     int64_t at_ms;                   /* when it was made */
     struct uex_job_outcome job;      /* facts of what was exported */
@@ -48,13 +49,16 @@ struct uex_delivery {
     unsigned attempt; /* which attempt this is, from 1 */
     enum uex_delivery_state state;
     enum uex_delivery_verdict verdict;
-    bool commit_alone;    /* a transaction with it was refused: find out who it was */
-    int refused_code;     /* librdkafka's code if a record of it was refused; the committer's thread */
-    char *refused_topic;  /* where; owned */
-    bool holds_group;     /* it is its group's running delivery */
-    bool suspect;         /* may have killed its worker: runs alone, its start committed before it is parsed */
-    uint64_t start_epoch; /* of a suspect: its start was counted in this epoch's marks; 0: not yet */
-    int64_t start_count;  /* which start it is */
+    bool announced;        /* the observer has heard of its commit */
+    bool spool_failed;     /* its list cannot be read back */
+    int64_t not_before_ms; /* monotonic: it is refused again and again and lets others go first */
+    bool commit_alone;     /* a transaction with it was refused: find out who it was */
+    int refused_code;      /* librdkafka's code if a record of it was refused; the committer's thread */
+    char *refused_topic;   /* where; owned */
+    bool holds_group;      /* it is its group's running delivery */
+    bool suspect;          /* may have killed its worker: runs alone, its start committed before it is parsed */
+    uint64_t start_epoch;  /* of a suspect: its start was counted in this epoch's marks; 0: not yet */
+    int64_t start_count;   /* which start it is */
     bool start_committed;
     unsigned openings; /* how often in a row it was running when a breaker opened */
     struct uex_cancel cancel;

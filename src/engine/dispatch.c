@@ -19,7 +19,8 @@ struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t s
 {
     for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
         if (delivery->offset == offset && delivery->partition == partition && delivery->source == source &&
-            !uex_cancel_requested(&delivery->cancel)) /* one that is given up leaves room for its successor */
+            !uex_cancel_requested(&delivery->cancel) &&
+            delivery->verdict != UEX_VERDICT_LOST) /* one that is given up leaves room for its successor */
             return delivery;
     }
     return NULL;
@@ -256,8 +257,10 @@ void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *deliver
     adoptable = engine->has_assignment && delivery->epoch == engine->epoch && !uex_cancel_requested(&delivery->cancel);
     if (adoptable)
         put_back(engine, delivery);
-    else
-        uex_dispatch_release(engine, delivery); /* whoever gets the partition reads it again */
+    else { /* whoever gets the partition reads it again */
+        uex_starts_return(engine, delivery);
+        uex_dispatch_release(engine, delivery);
+    }
     pthread_cond_broadcast(&engine->between);
     pthread_mutex_unlock(&engine->lock);
 }
@@ -306,10 +309,12 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
     pthread_mutex_lock(&engine->lock);
     engine->running_count--;
     if (given_up ||
-        uex_cancel_requested(&delivery->cancel)) /* the partition went to somebody else, or the program ends */
+        uex_cancel_requested(&delivery->cancel)) { /* the partition went to somebody else, or the program ends */
+        uex_starts_return(engine, delivery);
         uex_dispatch_release(engine, delivery);
-    else
+    } else {
         uex_dispatch_submit(engine, delivery);
+    }
     pthread_cond_broadcast(&engine->between);
     pthread_mutex_unlock(&engine->lock);
     uex_job_outcome_clear(job);

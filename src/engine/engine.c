@@ -48,35 +48,51 @@ static rd_kafka_t *make(struct uex_engine *engine, enum uex_kafka_role role, str
     return uex_kafka_create(role, conf, fault);
 }
 
+static bool knows_source(const struct uex_engine *engine, const char *topic)
+{
+    for (size_t source = 0; source < engine->source_count; source++) {
+        if (strcmp(engine->sources[source].topic, topic) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum uex_error add_source(struct uex_engine *engine, const char *topic, struct uex_fault *fault)
+{
+    char *copy = strdup(topic);
+
+    if (copy == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "topics");
+    pthread_mutex_lock(&engine->lock); /* for those who count the sources from outside */
+    engine->sources[engine->source_count].topic = copy;
+    engine->source_count++;
+    pthread_mutex_unlock(&engine->lock);
+    return UEX_OK;
+}
+
+/* The command topic, then the configured tiers in their order (a retry goes to sources[1 + tier]), then tiers that are
+ * no longer configured but still there. */
 static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *fault)
 {
     struct uex_tier tiers[UEX_TIERS_MAX];
     size_t count = 0;
-    const enum uex_error error = uex_topics_tiers(engine->probe, engine->config, ASK_TIMEOUT_MS, tiers, &count, fault);
+    enum uex_error error = uex_topics_tiers(engine->probe, engine->config, ASK_TIMEOUT_MS, tiers, &count, fault);
 
-    if (error != UEX_OK)
-        return error;
-    if (engine->source_count == 0) {
-        engine->sources[0].topic = strdup(engine->config->topics_command);
-        engine->source_count = 1;
+    for (size_t i = 0; i < count && error == UEX_OK; i++) {
+        if (tiers[i].configured && tiers[i].partition_count == 0)
+            error = uex_fail(fault, UEX_KAFKA_TOPICS, "there is no topic %s; this makes it: exportctl topics create",
+                             tiers[i].topic);
     }
-    for (size_t i = 0; i < count; i++) {
-        bool known = tiers[i].partition_count == 0;
-
-        for (size_t source = 0; source < engine->source_count && !known; source++)
-            known = strcmp(engine->sources[source].topic, tiers[i].topic) == 0;
-        if (known || engine->source_count == UEX_SOURCES_MAX)
-            continue;
-        pthread_mutex_lock(&engine->lock); /* for those who count the sources from outside */
-        engine->sources[engine->source_count++].topic = strdup(tiers[i].topic);
-        pthread_mutex_unlock(&engine->lock);
+    if (error == UEX_OK && engine->source_count == 0)
+        error = add_source(engine, engine->config->topics_command, fault);
+    for (int configured = 1; configured >= 0; configured--) {
+        for (size_t i = 0; i < count && error == UEX_OK; i++) {
+            if (tiers[i].configured == (configured == 1) && tiers[i].partition_count > 0 &&
+                !knows_source(engine, tiers[i].topic) && engine->source_count < UEX_SOURCES_MAX)
+                error = add_source(engine, tiers[i].topic, fault);
+        }
     }
-    for (size_t source = 0; source < engine->source_count; source++) {
-        if (engine->sources[source].topic == NULL)
-            return uex_fail(fault, UEX_NO_MEMORY, "topics");
-    }
-    engine->tier_count = engine->config->retry_tier_count;
-    return UEX_OK;
+    return error;
 }
 
 enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
@@ -89,6 +105,7 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->outcomes_max = outcomes_max(config);
     engine->queue_max = QUEUE_MAX;
     engine->queue_max_bytes = QUEUE_MAX_BYTES;
+    engine->tier_count = config->retry_tier_count;
     engine->oldest_held_ms = UEX_NO_TIME;
     init_locks(engine);
     engine->probe = make(engine, UEX_KAFKA_READER_UNCOMMITTED, fault);
@@ -156,6 +173,10 @@ void uex_engine_close(struct uex_engine *engine)
     uex_kafka_destroy(engine->probe);
     if (engine->group_metadata != NULL)
         rd_kafka_consumer_group_metadata_destroy(engine->group_metadata);
+    for (size_t i = 0; i < sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]); i++) {
+        if (engine->retired_metadata[i] != NULL)
+            rd_kafka_consumer_group_metadata_destroy(engine->retired_metadata[i]);
+    }
     uex_group_table_clear(&engine->groups);
     for (int32_t i = 0; i < engine->partition_count; i++)
         free(engine->partitions[i].slots);

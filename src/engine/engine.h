@@ -12,6 +12,7 @@
  *   policy.c     from the facts of a job to the command's outcome
  *   committer.c  one thread: batches of outcomes, each batch one Kafka transaction
  *   batch.c      the records of an outcome
+ *   settle.c     what follows from the end of a transaction
  *   txn.c        the transactional producer and its states
  *
  * One mutex guards everything in this struct that is not marked otherwise; it is never held over I/O.
@@ -47,7 +48,9 @@ struct uex_slot {
     struct uex_marks marks;                      /* starts that are to be committed; see starts.c */
     int64_t committed_until; /* commands below it may be started; UEX_OFFSET_NONE: the broker has no open mark of this
                                 epoch */
-    int64_t want_until;      /* what the next commit shall allow */
+    int64_t started_until;   /* one more than the highest offset that was started; UEX_OFFSET_NONE: nothing */
+    int64_t refused_from;    /* the lowest offset that waits for a mark; UEX_OFFSET_NONE: none */
+    bool closed;             /* the open mark was taken back */
     int64_t suspect_until;   /* unfinished commands below it were perhaps under way when a worker died */
     bool starts_dirty;       /* marks have changed since the last commit */
     bool assigned;
@@ -118,6 +121,7 @@ struct uex_engine {
     rd_kafka_topic_partition_list_t *pending_assignment; /* its committed position is not known yet; intake thread */
     rd_kafka_consumer_group_metadata_t *pending_metadata;
     int64_t pending_since_ms;
+    int partial_count;           /* assignments in a row that were not whole */
     int64_t resubscribe_at_ms;   /* monotonic; 0: no need. A partition number was not held in every source */
     struct uex_restore *restore; /* intake thread */
 
@@ -222,6 +226,8 @@ void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot
 void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t partition, const struct uex_marks *marks);
 /* A suspect has ended: the start of the next one can be committed together with its outcome. */
 void uex_starts_prepare_next(struct uex_engine *engine);
+/* A running delivery goes on in a new epoch, whose positions have to say that it is under way. */
+void uex_starts_adopt(struct uex_engine *engine, struct uex_delivery *delivery);
 /* A suspect goes back to its queue: its start does not count. */
 void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Not locked. A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
@@ -260,6 +266,8 @@ void uex_restore_cancel(struct uex_engine *engine);
 void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 /* The outcome of a command that failed with `fault` before or outside of a job. */
 void uex_policy_dead_letter(struct uex_delivery *delivery, const struct uex_fault *fault);
+/* The outcome cannot be sent because its spool cannot be read: a failure of its own. */
+void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_delivery *delivery);
 /* The state record of an outcome; strings are borrowed from the delivery. `sha256_hex` has UEX_SHA256_HEX_SIZE bytes.
  */
 void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_hex, struct uex_state_record *out);

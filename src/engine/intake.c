@@ -7,6 +7,7 @@
 #define RESTORE_BUDGET_MS 20
 #define SERVE_EVERY_MS 20
 #define HOLD_AGAIN_MS 200
+#define DELAY_MAX_MS ((int64_t)168 * 3600 * 1000) /* the longest that retry.delays allows */
 #define REJOIN_AFTER_MS 1000
 
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
@@ -26,32 +27,45 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* When a retry is due. Headers come from outside: in the command topic a due time counts only beside an attempt (a
+ * tier's record that was moved), and one that no retry.delays can have made is none. */
+static int64_t due_of(const struct uex_delivery *delivery)
+{
+    const int64_t due_ms = uex_record_due_ms(delivery->record);
+
+    if (due_ms == UEX_NO_TIME || (delivery->source == 0 && uex_record_attempt(delivery->record) <= 1))
+        return UEX_NO_TIME;
+    return due_ms - uex_wall_ms() > DELAY_MAX_MS ? UEX_NO_TIME : due_ms;
+}
+
 /* Take a record that is not held back. UEX_HOLD_NONE: the delivery is taken over (or was known already). */
 static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
 {
-    const int64_t due_ms = uex_record_due_ms(delivery->record);
-    struct uex_delivery *known = NULL;
+    const int64_t due_ms = due_of(delivery);
     enum uex_hold hold = UEX_HOLD_NONE;
+    bool known = false;
+    bool suspect = false;
     bool ended = false;
 
     pthread_mutex_lock(&engine->lock);
     if (!uex_window_fits(&slot->window, delivery->offset))
         hold = UEX_HOLD_WINDOW;
-    known = uex_dispatch_find(engine, delivery->source, delivery->partition, delivery->offset);
-    if (hold == UEX_HOLD_NONE && (known != NULL || uex_window_finished(&slot->window, delivery->offset))) {
+    known = hold == UEX_HOLD_NONE &&
+            (uex_dispatch_find(engine, delivery->source, delivery->partition, delivery->offset) != NULL ||
+             uex_window_finished(&slot->window, delivery->offset));
+    if (known)
         uex_window_see(&slot->window, delivery->offset);
-        pthread_mutex_unlock(&engine->lock);
-        uex_delivery_free(delivery);
-        return UEX_HOLD_NONE;
-    }
+    suspect = uex_starts_is_suspect(slot, delivery->offset);
     pthread_mutex_unlock(&engine->lock);
-    if (hold != UEX_HOLD_NONE)
+    if (known)
+        uex_delivery_free(delivery);
+    if (known || hold != UEX_HOLD_NONE)
         return hold;
     if (due_ms != UEX_NO_TIME && due_ms > uex_wall_ms()) {
         slot->held_until_ms = due_ms;
         return UEX_HOLD_DUE;
     }
-    if (uex_starts_is_suspect(slot, delivery->offset)) {
+    if (suspect) {
         take_suspect(engine, slot, delivery);
         return UEX_HOLD_NONE;
     }
@@ -102,8 +116,11 @@ static bool find_source(const struct uex_engine *engine, const char *topic, size
 }
 
 /* The log was cut or made anew: what the window knows belongs to offsets that are no more. */
-static void notice_reset(struct uex_engine *engine, struct uex_slot *slot, const struct uex_record *record)
+static void notice_reset(struct uex_engine *engine, size_t source, struct uex_slot *slot,
+                         const struct uex_record *record)
 {
+    struct uex_marks marks;
+
     pthread_mutex_lock(&engine->lock);
     if (slot->window.base != UEX_OFFSET_NONE && record->offset < slot->window.base) {
         uex_log(UEX_LOG_ERROR,
@@ -111,7 +128,14 @@ static void notice_reset(struct uex_engine *engine, struct uex_slot *slot, const
                 "taken from here",
                 UEX_STR("topic", record->topic), UEX_INT("partition", record->partition),
                 UEX_INT("offset", record->offset), UEX_INT("committed", slot->window.base));
-        uex_window_restore(&slot->window, record->offset, (struct uex_bytes){0}, NULL);
+        for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+            if (delivery->source == source && delivery->partition == record->partition)
+                uex_cancel_request(&delivery->cancel);
+        }
+        uex_window_restore(&slot->window, record->offset, (struct uex_bytes){0}, &marks);
+        uex_starts_restore(slot, &marks);
+        slot->end_offset = UEX_OFFSET_NONE;
+        slot->committed_base = UEX_OFFSET_NONE;
     }
     pthread_mutex_unlock(&engine->lock);
 }
@@ -145,7 +169,7 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
         return;
     }
     note_age(engine, delivery);
-    notice_reset(engine, slot, record);
+    notice_reset(engine, source, slot, record);
     if (slot->first_held == NULL) {
         const enum uex_hold hold = take(engine, slot, delivery);
 
@@ -265,6 +289,11 @@ static void on_message(struct uex_engine *engine, const rd_kafka_message_t *mess
         on_record(engine, message);
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         on_end(engine, message);
+    } else if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
+        uex_log(UEX_LOG_ERROR,
+                "the consumer cannot go on (another member with the same kafka.group.instance.id?): the program ends",
+                UEX_STR("error", rd_kafka_message_errstr(message)));
+        uex_engine_break(engine);
     } else {
         uex_log(UEX_LOG_WARN, "the consumer reports an error and goes on",
                 UEX_STR("error", rd_kafka_err2str(message->err)),

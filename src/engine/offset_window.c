@@ -101,8 +101,10 @@ void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count
             place = i;
     }
     if (count == 0) {
-        if (place < marks->start_count)
+        if (place < marks->start_count) {
             marks->starts[place] = marks->starts[--marks->start_count];
+            marks->starts[marks->start_count] = (struct uex_start){0};
+        }
         return;
     }
     if (place == UEX_STARTS_MAX) {
@@ -210,6 +212,15 @@ bool uex_window_finished(const struct uex_window *window, int64_t offset)
     if (window->base == UEX_OFFSET_NONE)
         return false;
     return offset < window->base || bit_get(window, offset);
+}
+
+void uex_marks_prune(struct uex_marks *marks, const struct uex_window *window)
+{
+    for (size_t i = marks->start_count; i-- > 0;) {
+        if (uex_window_finished(window, marks->starts[i].offset))
+            marks->starts[i] = marks->starts[--marks->start_count];
+    }
+    memset(&marks->starts[marks->start_count], 0, (UEX_STARTS_MAX - marks->start_count) * sizeof(marks->starts[0]));
 }
 
 static void encode_starts(const struct uex_window *window, const struct uex_marks *marks, struct uex_buffer *out)

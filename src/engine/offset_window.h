@@ -36,6 +36,7 @@ struct uex_marks {
     int32_t partition_count; /* the topic's count at the time of the commit; 0: not known, or the groups' states are
                                 spread */
     int64_t open_until;      /* offsets below it may have been started; UEX_OFFSET_NONE: closed, nothing is under way */
+    bool closing;            /* not written: this commit takes the open mark back */
     struct uex_start starts[UEX_STARTS_MAX];
     size_t start_count;
 };
@@ -46,6 +47,9 @@ void uex_marks_init(struct uex_marks *marks);
 int64_t uex_marks_starts(const struct uex_marks *marks, int64_t offset);
 /* Set the count; 0 takes the entry out. When all places are taken the entry with the lowest count goes. */
 void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count);
+
+/* Forget the starts of finished commands. */
+void uex_marks_prune(struct uex_marks *marks, const struct uex_window *window);
 
 void uex_window_init(struct uex_window *window);
 

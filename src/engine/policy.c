@@ -44,6 +44,18 @@ void uex_policy_dead_letter(struct uex_delivery *delivery, const struct uex_faul
     delivery->outcome.at_ms = uex_wall_ms();
 }
 
+void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_fault fault = {0};
+
+    delivery->spool_failed = false;
+    uex_outcome_clear(&delivery->outcome);
+    delivery->outcome.at_ms = uex_wall_ms();
+    (void)uex_fail(&fault, UEX_SPOOL, "the list of usernames could not be read back from export.work_dir");
+    delivery->outcome.fault = fault;
+    decide_failure(engine, delivery);
+}
+
 void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_hex, struct uex_state_record *out)
 {
     const struct uex_outcome *outcome = &delivery->outcome;

@@ -76,7 +76,7 @@ static bool any_open_mark(struct uex_engine *engine)
         for (int32_t i = 0; i < engine->partition_count; i++) {
             const struct uex_slot *slot = uex_engine_slot(engine, source, i);
 
-            if (slot->assigned && slot->committed_until != UEX_OFFSET_NONE)
+            if (slot->assigned && slot->committed_until != UEX_OFFSET_NONE && !slot->closed)
                 return true;
         }
     }
@@ -107,8 +107,10 @@ static void revoke(struct uex_engine *engine, bool lost)
     drop_pending(engine);
     uex_restore_cancel(engine);
     pthread_mutex_lock(&engine->lock);
-    close_marks(engine, lost);
-    wait_between(engine);
+    if (engine->has_assignment) {
+        close_marks(engine, lost);
+        wait_between(engine);
+    }
     engine->closing = false;
     engine->has_assignment = false;
     uex_dispatch_drop_queued(engine);
@@ -175,6 +177,7 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
 {
     bool partial = false;
 
+    engine->resubscribe_at_ms = 0;
     for (int32_t i = 0; i < engine->partition_count; i++) {
         size_t held = 0;
 
@@ -190,7 +193,11 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
         uex_log(UEX_LOG_WARN,
                 "a partition is not held in all command and retry topics: it waits, and the worker joins again",
                 UEX_STR("mend", "exportctl topics check"));
-        engine->resubscribe_at_ms = uex_monotonic_ms() + RESUBSCRIBE_AFTER_MS;
+        if (engine->partial_count < 5)
+            engine->partial_count++;
+        engine->resubscribe_at_ms = uex_monotonic_ms() + ((int64_t)RESUBSCRIBE_AFTER_MS << engine->partial_count);
+    } else {
+        engine->partial_count = 0;
     }
 }
 
@@ -268,9 +275,10 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
             delivery->epoch = engine->epoch;
             (*adopted)++;
             uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG,
-                    "a job is adopted: its partition came back", UEX_STR("command", delivery->command.command_id),
-                    UEX_STR("group", delivery->command.group_id), UEX_INT("partition", delivery->partition),
-                    UEX_INT("offset", delivery->offset));
+                    "a job is adopted: its partition came back",
+                    UEX_STR("command", delivery->holds_group ? delivery->command.command_id : NULL),
+                    UEX_STR("group", delivery->holds_group ? delivery->command.group_id : NULL),
+                    UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
         } else if (delivery->state == UEX_DELIVERY_RUNNING) {
             if (!uex_cancel_requested(&delivery->cancel))
                 (*cancelled)++;
@@ -334,6 +342,11 @@ static void begin_epoch(struct uex_engine *engine, rd_kafka_topic_partition_list
     engine->pending_metadata = NULL;
     engine->fenced = false;
     engine->has_assignment = true;
+    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+        if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->epoch &&
+            !uex_cancel_requested(&delivery->cancel))
+            uex_starts_adopt(engine, delivery);
+    }
     pthread_cond_broadcast(&engine->outcomes_changed);
 }
 

@@ -128,7 +128,8 @@ static void remember(struct uex_engine *engine, const char *group_id, int32_t fr
         uex_group_memory_free(memory);
         return;
     }
-    if (engine->restore->all && entry->memory != NULL &&
+    /* Within one partition the later record is the newer one, whatever clocks say. */
+    if (engine->restore->all && entry->memory != NULL && entry->memory_partition != from &&
         uex_group_memory_at_ms(entry->memory) > uex_group_memory_at_ms(memory)) {
         uex_group_memory_free(memory);
         return;
@@ -206,6 +207,7 @@ static bool note_misplaced(void *context, struct uex_group_entry *entry)
 static void finish(struct uex_engine *engine)
 {
     struct uex_restore *restore = engine->restore;
+    size_t group_count = 0;
 
     (void)rd_kafka_assign(engine->reader, NULL);
     pthread_mutex_lock(&engine->lock);
@@ -219,9 +221,10 @@ static void finish(struct uex_engine *engine)
         uex_dispatch_restored(engine, &engine->partitions[i]);
     }
     pthread_cond_broadcast(&engine->outcomes_changed);
+    group_count = engine->groups.entry_count;
     pthread_mutex_unlock(&engine->lock);
     uex_log(UEX_LOG_INFO, "the groups' states are restored", UEX_NUM("records", restore->records),
-            UEX_BOOL("all_partitions", restore->all), UEX_NUM("groups", engine->groups.entry_count),
+            UEX_BOOL("all_partitions", restore->all), UEX_NUM("groups", group_count),
             UEX_INT("duration_ms", uex_monotonic_ms() - restore->started_ms));
     restore_free(restore);
     engine->restore = NULL;

@@ -15,8 +15,10 @@ void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks)
     slot->marks = *marks;
     slot->suspect_until = marks->open_until;
     slot->committed_until = UEX_OFFSET_NONE;
-    slot->want_until = marks->open_until;
+    slot->started_until = UEX_OFFSET_NONE;
+    slot->refused_from = UEX_OFFSET_NONE;
     slot->starts_dirty = false;
+    slot->closed = false;
 }
 
 bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset)
@@ -26,13 +28,28 @@ bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset)
 
 bool uex_starts_allowed(struct uex_engine *engine, struct uex_slot *slot, int64_t offset)
 {
-    if (slot->want_until < offset + 1 + START_AHEAD)
-        slot->want_until = offset + 1 + START_AHEAD;
-    if (slot->committed_until != UEX_OFFSET_NONE && offset < slot->committed_until)
+    if (slot->committed_until != UEX_OFFSET_NONE && offset < slot->committed_until) {
+        if (slot->started_until < offset + 1)
+            slot->started_until = offset + 1;
         return true;
+    }
+    if (slot->refused_from == UEX_OFFSET_NONE || offset < slot->refused_from)
+        slot->refused_from = offset;
     slot->starts_dirty = true;
     pthread_cond_signal(&engine->outcomes_changed);
     return false;
+}
+
+/* What the next commit allows: a few beyond what was started, and beyond the first that waits. */
+static int64_t open_until(const struct uex_slot *slot)
+{
+    int64_t until = slot->suspect_until;
+
+    if (slot->started_until != UEX_OFFSET_NONE && until < slot->started_until + START_AHEAD)
+        until = slot->started_until + START_AHEAD;
+    if (slot->refused_from != UEX_OFFSET_NONE && until < slot->refused_from + 1 + START_AHEAD)
+        until = slot->refused_from + 1 + START_AHEAD;
+    return until;
 }
 
 bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_slot *slot)
@@ -40,7 +57,7 @@ bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_sl
     if (!slot->assigned || slot->window.base == UEX_OFFSET_NONE)
         return false;
     if (engine->closing)
-        return slot->committed_until != UEX_OFFSET_NONE;
+        return slot->committed_until != UEX_OFFSET_NONE && !slot->closed;
     return slot->starts_dirty;
 }
 
@@ -60,12 +77,12 @@ void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot
     const struct uex_delivery *alone = engine->alone;
 
     *out = slot->marks;
-    out->open_until = slot->want_until > slot->suspect_until ? slot->want_until : slot->suspect_until;
-    if (slot->committed_until == UEX_OFFSET_NONE && !slot->starts_dirty)
-        out->open_until = slot->suspect_until; /* nothing of this epoch was started: what was suspected stays so */
+    out->open_until = open_until(slot);
+    out->closing = engine->closing;
     if (!engine->closing)
         return;
-    out->open_until = UEX_OFFSET_NONE;
+    /* What never ran alone stays suspected, also over a clean revoke. */
+    out->open_until = slot->window.base < slot->suspect_until ? slot->suspect_until : UEX_OFFSET_NONE;
     take_back(out, engine, slot, alone, alone != NULL && alone->state == UEX_DELIVERY_RUNNING);
     take_back(out, engine, slot, engine->first_suspect, true);
 }
@@ -85,7 +102,10 @@ void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t part
     if (slot == NULL || !slot->assigned)
         return;
     slot->committed_until = marks->open_until;
-    if (marks->open_until >= slot->want_until && memcmp(marks->starts, slot->marks.starts, sizeof(marks->starts)) == 0)
+    slot->closed = marks->closing;
+    if (slot->refused_from != UEX_OFFSET_NONE && slot->refused_from < slot->committed_until)
+        slot->refused_from = UEX_OFFSET_NONE;
+    if (slot->refused_from == UEX_OFFSET_NONE && memcmp(marks->starts, slot->marks.starts, sizeof(marks->starts)) == 0)
         slot->starts_dirty = false;
     note_start(engine->alone, engine, source, partition, marks);
     note_start(engine->first_suspect, engine, source, partition, marks);
@@ -102,6 +122,7 @@ static void count_start(struct uex_engine *engine, struct uex_delivery *delivery
         return;
     delivery->start_epoch = engine->epoch;
     delivery->start_committed = false;
+    uex_marks_prune(&slot->marks, &slot->window);
     delivery->start_count = uex_marks_starts(&slot->marks, delivery->offset) + 1;
     uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count);
     (void)uex_starts_allowed(engine, slot, delivery->offset);
@@ -124,10 +145,25 @@ void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
-    if (delivery->start_epoch == engine->epoch)
+    if (delivery->start_epoch == engine->epoch && slot->assigned) {
         uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count - 1);
+        slot->starts_dirty = true;
+        pthread_cond_signal(&engine->outcomes_changed);
+    }
     delivery->start_epoch = 0;
     delivery->start_committed = false;
+}
+
+void uex_starts_adopt(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+
+    (void)uex_starts_allowed(engine, slot, delivery->offset);
+    if (slot->started_until < delivery->offset + 1)
+        slot->started_until = delivery->offset + 1;
+    slot->starts_dirty = true;
+    if (delivery->suspect)
+        count_start(engine, delivery);
 }
 
 /* ---- a suspect */
@@ -212,10 +248,12 @@ static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
 static void end_alone(struct uex_engine *engine, struct uex_delivery *delivery, bool has_outcome)
 {
     engine->running_count--;
-    if (has_outcome && !uex_cancel_requested(&delivery->cancel))
+    if (has_outcome && !uex_cancel_requested(&delivery->cancel)) {
         uex_dispatch_submit(engine, delivery);
-    else
+    } else {
+        uex_starts_return(engine, delivery);
         uex_dispatch_release(engine, delivery);
+    }
     pthread_cond_broadcast(&engine->between);
 }
 

@@ -12,7 +12,9 @@
 #define QUEUE_FULL_TRIES 2000
 #define FLUSH_MS 1000
 #define FLUSHES_MAX 120
-#define TRANSACTION_TIMEOUT_MS "15000"
+#define TIMEOUT_LEAST_MS 15000
+#define TIMEOUT_MAX_MS 900000 /* transaction.max.timeout.ms of a broker, by default */
+#define LIST_BYTES_PER_MS 4096
 #define NOT_POSSIBLE UEX_TXN_STATE_COUNT
 
 /* Rows: state. Columns: PREPARED, BEGUN, NEEDS_ABORT, ABORTED, COMMITTED, BROKE. */
@@ -86,15 +88,26 @@ static enum uex_error gave_up(struct uex_txn *txn, const char *what, struct uex_
     return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s: no end after %d repetitions", what, RETRIES_MAX);
 }
 
+/* Covers the longest list that is allowed at LIST_BYTES_PER_MS, within what brokers allow. */
+static int64_t transaction_timeout_ms(const struct uex_config *config)
+{
+    const int64_t list_ms = config->commit_max_list_bytes / LIST_BYTES_PER_MS;
+
+    return list_ms > TIMEOUT_MAX_MS - TIMEOUT_LEAST_MS ? TIMEOUT_MAX_MS : TIMEOUT_LEAST_MS + list_ms;
+}
+
 static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
 {
+    char timeout[24];
     rd_kafka_conf_t *conf = uex_kafka_conf_new(txn->config, UEX_KAFKA_TX_PRODUCER, fault);
 
     if (conf == NULL)
         return UEX_CONFIG;
     /* Short: an open transaction of a dead worker holds back every read_committed reader until it times out. */
-    if (uex_config_kafka(txn->config, "transaction.timeout.ms") == NULL)
-        (void)rd_kafka_conf_set(conf, "transaction.timeout.ms", TRANSACTION_TIMEOUT_MS, NULL, 0);
+    if (uex_config_kafka(txn->config, "transaction.timeout.ms") == NULL) {
+        (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)transaction_timeout_ms(txn->config));
+        (void)rd_kafka_conf_set(conf, "transaction.timeout.ms", timeout, NULL, 0);
+    }
     /* Where Java clients would put the same key. */
     (void)rd_kafka_conf_set(conf, "partitioner", "murmur2_random", NULL, 0);
     if (uex_kafka_conf_set(conf, "transactional.id", txn->transactional_id, fault) != UEX_OK) {

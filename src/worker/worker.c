@@ -292,14 +292,25 @@ static void abandon_running(struct uex_engine *engine)
                 UEX_NUM("exports", count));
 }
 
+static bool is_broken(struct uex_engine *engine)
+{
+    bool broken = false;
+
+    pthread_mutex_lock(&engine->lock);
+    broken = engine->broken;
+    pthread_mutex_unlock(&engine->lock);
+    return broken;
+}
+
 /* The bounded part is over and a client library does not return: the process leaves. What it had not committed belongs
  * to the next owner. */
 static void *leave_at_once(void *argument)
 {
-    (void)argument;
+    struct uex_engine *engine = argument;
+
     (void)uex_sleep_ms(LEAVE_MS, NULL);
     uex_log(UEX_LOG_WARN, "leaving Kafka takes too long: the process ends");
-    _exit(UEX_EXIT_DONE);
+    _exit(is_broken(engine) ? UEX_EXIT_FAILED : UEX_EXIT_DONE);
 }
 
 static void shut_down(struct worker *worker)
@@ -315,7 +326,7 @@ static void shut_down(struct worker *worker)
     pthread_mutex_unlock(&engine->lock);
     if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
         abandon_running(engine);
-    if (pthread_create(&watchdog, NULL, leave_at_once, NULL) == 0)
+    if (pthread_create(&watchdog, NULL, leave_at_once, engine) == 0)
         (void)pthread_detach(watchdog);
     uex_lanes_join(&worker->lanes);
     uex_monitor_stop(&worker->monitor);
@@ -332,16 +343,6 @@ static void shut_down(struct worker *worker)
     pthread_mutex_unlock(&engine->lock);
     if (worker->committer_started)
         (void)pthread_join(worker->committer, NULL);
-}
-
-static bool is_broken(struct uex_engine *engine)
-{
-    bool broken = false;
-
-    pthread_mutex_lock(&engine->lock);
-    broken = engine->broken;
-    pthread_mutex_unlock(&engine->lock);
-    return broken;
 }
 
 int uex_worker_run(const struct uex_config *config)

@@ -172,15 +172,59 @@ static void take__beyond_the_open_mark__asks_for_a_commit_first(void **state)
 {
     struct uex_slot *slot = &engine.partitions[0].slots[0];
     struct uex_delivery *delivery = NULL;
+    struct uex_marks marks;
 
     (void)state;
     slot->committed_until = UEX_OFFSET_NONE;
     delivery = enqueue("g", 5);
+    (void)enqueue("h", 500); /* what waits far behind does not widen the mark */
     assert_null(take_or_nothing());
     assert_true(uex_starts_need_commit(&engine, slot));
-    assert_true(slot->want_until > 5);
-    slot->committed_until = slot->want_until;
+    uex_starts_to_commit(&engine, slot, &marks);
+    assert_true(marks.open_until > 5 && marks.open_until < 100);
+    uex_starts_committed(&engine, 0, 0, &marks);
     assert_ptr_equal(take_or_nothing(), delivery);
+    assert_null(take_or_nothing());
+    uex_starts_to_commit(&engine, slot, &marks);
+    assert_true(marks.open_until > 500);
+}
+
+static void closing__suspects_that_never_ran_alone__stay_suspected(void **state)
+{
+    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_marks marks;
+
+    (void)state;
+    slot->suspect_until = 9;
+    engine.closing = true;
+    assert_true(uex_starts_need_commit(&engine, slot));
+    uex_starts_to_commit(&engine, slot, &marks);
+    assert_int_equal(marks.open_until, 9);
+    uex_starts_committed(&engine, 0, 0, &marks);
+    assert_false(uex_starts_need_commit(&engine, slot));
+    slot->closed = false;
+    slot->suspect_until = 0;
+    uex_starts_to_commit(&engine, slot, &marks);
+    assert_int_equal(marks.open_until, UEX_OFFSET_NONE);
+}
+
+static void finish__suspect_given_up__its_start_does_not_count(void **state)
+{
+    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_delivery *suspect = arrive("a", 1);
+    struct uex_job_outcome job = {.error = UEX_CANCELLED};
+
+    (void)state;
+    suspect->suspect = true;
+    engine.first_suspect = suspect;
+    engine.last_suspect = suspect;
+    assert_ptr_equal(take_or_nothing(), suspect);
+    uex_marks_set_starts(&slot->marks, 1, 2);
+    uex_starts_adopt(&engine, suspect); /* counts its start in this epoch */
+    assert_int_equal(uex_marks_starts(&slot->marks, 1), 3);
+    uex_dispatch_finish(&engine, suspect, &job);
+    assert_int_equal(uex_marks_starts(&slot->marks, 1), 2);
+    assert_null(engine.alone);
 }
 
 static void take__open_breaker__gives_nothing(void **state)
@@ -289,6 +333,8 @@ int main(void)
         UEX_TEST(take__id_among_the_recent_ones__is_skipped_without_a_job),
         UEX_TEST(enqueue__before_the_restore__waits_for_it),
         UEX_TEST(take__beyond_the_open_mark__asks_for_a_commit_first),
+        UEX_TEST(closing__suspects_that_never_ran_alone__stay_suspected),
+        UEX_TEST(finish__suspect_given_up__its_start_does_not_count),
         UEX_TEST(take__open_breaker__gives_nothing),
         UEX_TEST(return__outage__goes_to_the_front_and_is_not_charged),
         UEX_TEST(return__at_each_of_many_openings__is_charged_in_the_end),

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/settle.h"
+
+/* An outcome that is refused in every form waits so long, and lets all others go first. */
+#define REFUSED_AGAIN_MS 30000
+
+void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, bool committed)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct uex_delivery *delivery = batch->deliveries[i];
+        bool done = committed;
+
+        if (!done) {
+            pthread_mutex_lock(&engine->lock);
+            done = delivery->verdict == UEX_VERDICT_DONE;
+            pthread_mutex_unlock(&engine->lock);
+        }
+        if (done && engine->observer.committed != NULL)
+            engine->observer.committed(engine->observer.context, delivery);
+        delivery->announced = done;
+    }
+}
+
+static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_group_entry *entry = NULL;
+
+    if (delivery->outcome.memory == NULL || !engine->partitions[delivery->partition].assigned)
+        return;
+    entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+    if (entry == NULL)
+        return;
+    uex_group_memory_free(entry->memory);
+    entry->memory = delivery->outcome.memory;
+    entry->memory_partition = delivery->partition;
+    delivery->outcome.memory = NULL;
+}
+
+/* In a later epoch the window and the group's memory were read anew, and know of it, and perhaps of more. */
+static void done(struct uex_engine *engine, const struct uex_batch *batch, struct uex_delivery *delivery)
+{
+    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+
+    if (!delivery->announced && engine->observer.committed != NULL)
+        engine->observer.committed(engine->observer.context, delivery);
+    if (batch->epoch == engine->epoch && !uex_cancel_requested(&delivery->cancel)) {
+        if (slot->assigned)
+            uex_window_complete(&slot->window, delivery->offset);
+        take_memory(engine, delivery);
+    }
+    uex_dispatch_release(engine, delivery);
+}
+
+/* One record of the outcome was refused, and it went alone: the refusal becomes the command's own outcome, step by step
+ * down to a dead letter of a few hundred bytes that says where the command stands. */
+static void refuse(struct uex_delivery *delivery)
+{
+    struct uex_outcome *outcome = &delivery->outcome;
+
+    if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
+        (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome for topic %s: %s",
+                       delivery->refused_topic == NULL ? "?" : delivery->refused_topic,
+                       rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code));
+        outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
+        outcome->keeps_no_state = !delivery->holds_group;
+    } else if (!outcome->value_refused) {
+        outcome->value_refused = true;
+    } else if (!outcome->headers_refused) {
+        outcome->headers_refused = true;
+        outcome->keeps_no_state = true;
+    } else {
+        delivery->not_before_ms = uex_monotonic_ms() + REFUSED_AGAIN_MS;
+        uex_log(UEX_LOG_ERROR,
+                "Kafka refuses even the bare dead letter of a command: its offset stays open, and it is tried again",
+                UEX_STR("topic", delivery->refused_topic), UEX_STR("command", delivery->command.command_id),
+                UEX_STR("from_topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
+                UEX_INT("offset", delivery->offset),
+                UEX_STR("error", rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code)));
+    }
+}
+
+/* Back to the front of the queue, in order. */
+static void put_back(struct uex_engine *engine, struct uex_batch *batch)
+{
+    for (size_t i = batch->count; i-- > 0;) {
+        struct uex_delivery *delivery = batch->deliveries[i];
+
+        if (delivery == NULL)
+            continue;
+        if (delivery->refused_code != 0 && batch->count == 1)
+            refuse(delivery);
+        if (delivery->spool_failed)
+            uex_policy_spool_failed(engine, delivery);
+        delivery->commit_alone = delivery->commit_alone || delivery->refused_code != 0;
+        delivery->state = UEX_DELIVERY_ENDED;
+        delivery->next_outcome = engine->first_outcome;
+        engine->first_outcome = delivery;
+        if (engine->last_outcome == NULL)
+            engine->last_outcome = delivery;
+        engine->outcome_count++;
+    }
+}
+
+static void note_positions(struct uex_engine *engine, const struct uex_batch *batch)
+{
+    for (size_t i = 0; i < batch->position_count; i++) {
+        const struct uex_batch_position *position = &batch->positions[i];
+        struct uex_slot *slot = uex_engine_slot(engine, position->source, position->partition);
+
+        if (slot->assigned)
+            slot->committed_base = position->window.base;
+        uex_starts_committed(engine, position->source, position->partition, &position->marks);
+    }
+}
+
+void uex_settle(struct uex_engine *engine, struct uex_batch *batch, bool committed)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct uex_delivery *delivery = batch->deliveries[i];
+
+        if (committed || delivery->verdict == UEX_VERDICT_DONE) {
+            done(engine, batch, delivery);
+            batch->deliveries[i] = NULL;
+        } else if (delivery->verdict == UEX_VERDICT_LOST) {
+            uex_dispatch_release(engine, delivery);
+            batch->deliveries[i] = NULL;
+        }
+    }
+    if (committed && batch->epoch == engine->epoch)
+        note_positions(engine, batch);
+    put_back(engine, batch);
+    batch->metadata = NULL;
+    engine->transaction_open = false;
+    for (size_t i = 0; i < sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]); i++) {
+        if (engine->retired_metadata[i] != NULL)
+            rd_kafka_consumer_group_metadata_destroy(engine->retired_metadata[i]);
+        engine->retired_metadata[i] = NULL;
+    }
+    pthread_cond_broadcast(&engine->work_changed);
+    pthread_cond_broadcast(&engine->between);
+}
