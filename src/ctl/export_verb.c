@@ -55,7 +55,7 @@ static void write_share(uint64_t rows, uint64_t expected, struct uex_buffer *out
 
     uex_buffer_append_text(out, "  [");
     for (uint64_t i = 0; i < BAR_WIDTH; i++)
-        uex_buffer_append_text(out, i * 100 < share * BAR_WIDTH ? "#" : "-");
+        uex_buffer_append_text(out, (i + 1) * 100 <= share * BAR_WIDTH ? "#" : "-");
     uex_buffer_append_format(out, "] %3" PRIu64 " %%", share);
 }
 

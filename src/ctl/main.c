@@ -56,6 +56,9 @@ int main(int argc, char **argv)
         code = UEX_EXIT_USAGE;
         goto done;
     }
+    /* What a library has to say stands in the one line that the verb says itself. */
+    if (config.log_level == UEX_LOG_INFO || config.log_level == UEX_LOG_WARN)
+        uex_log_setup(program.name, UEX_LOG_ERROR, config.log_format);
     uex_program_catch_signals();
     code = verb->run(&config, operand_count - words, operands + words);
 done:

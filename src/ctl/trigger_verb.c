@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "check/checks.h"
+#include "ctl/connect.h"
 #include "ctl/options.h"
 #include "ctl/trigger.h"
 #include "ctl/verbs.h"
@@ -205,8 +206,12 @@ static enum uex_error take_all(struct uex_trigger *trigger, struct uex_group_lis
 static int send_and_say(const struct uex_trigger *trigger)
 {
     struct uex_fault fault = {0};
-    enum uex_error err = uex_trigger_send(trigger, &fault);
+    rd_kafka_t *admin = NULL;
+    enum uex_error err = uex_ctl_connect(trigger->config, UEX_KAFKA_ADMIN, &admin, &fault); /* says best why not */
 
+    uex_kafka_destroy(admin);
+    if (err == UEX_OK)
+        err = uex_trigger_send(trigger, &fault);
     if (err != UEX_OK) {
         int code = uex_output_fail(err, &fault);
 

@@ -184,6 +184,7 @@ enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const stru
 {
     int64_t until_ms = uex_monotonic_ms() + timeout_ms;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    char failure[200];
 
     while (!uex_cancel_requested(cancel)) {
         const struct rd_kafka_metadata *metadata = NULL;
@@ -193,10 +194,12 @@ enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const stru
             rd_kafka_metadata_destroy(metadata);
             return UEX_OK;
         }
-        if (uex_monotonic_ms() >= until_ms)
+        if (uex_monotonic_ms() >= until_ms) {
+            uex_kafka_last_failure(failure, sizeof(failure));
             return uex_fail(fault, UEX_KAFKA_UNAVAILABLE,
                             "no broker of kafka.bootstrap.servers answered within %" PRId64 " ms: %s", timeout_ms,
-                            rd_kafka_err2str(code));
+                            failure[0] == 0 ? rd_kafka_err2str(code) : failure);
+        }
         if (code != RD_KAFKA_RESP_ERR__TIMED_OUT)
             (void)uex_sleep_ms(100, cancel); /* refused at once: no busy loop */
     }

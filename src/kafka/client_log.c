@@ -68,12 +68,33 @@ static void say(enum uex_log_level level, const char *kind, const char *message,
             UEX_NUM("suppressed", suppressed == 0 ? UEX_UNKNOWN : suppressed));
 }
 
+/* Why a connection failed last. A call that waits in vain says only that its time was over. */
+static char last_failure[200];
+
+static void note_failure(const char *text)
+{
+    const char *behind_thread = strncmp(text, "[thrd:", 6) == 0 ? strstr(text, "]: ") : NULL;
+
+    pthread_mutex_lock(&limits_lock);
+    snprintf(last_failure, sizeof(last_failure), "%s", behind_thread == NULL ? text : behind_thread + 3);
+    pthread_mutex_unlock(&limits_lock);
+}
+
+void uex_kafka_last_failure(char *out, size_t size)
+{
+    pthread_mutex_lock(&limits_lock);
+    snprintf(out, size, "%s", last_failure);
+    pthread_mutex_unlock(&limits_lock);
+}
+
 static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
 {
     char kind[LOG_KIND_SIZE];
 
     (void)handle;
     snprintf(kind, sizeof(kind), "%s", facility == NULL ? "" : facility);
+    if (strcmp(kind, "FAIL") == 0)
+        note_failure(text);
     say(level_of(level), kind, "message of librdkafka", text);
 }
 
