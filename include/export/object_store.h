@@ -41,6 +41,15 @@ struct uex_store_observer {
     void (*moved)(void *context); /* bytes have moved in either direction */
 };
 
+/* What a store's server says of itself, for `exportctl doctor`. */
+struct uex_store_inspection {
+    int64_t server_at_ms; /* its clock (HTTP Date, whole seconds), UEX_NO_TIME: it does not say */
+    int64_t local_at_ms;  /* ours in the middle of that request */
+    bool uploads_known;   /* false: it does not list unfinished uploads */
+    size_t old_uploads;   /* of our prefix, begun before the time asked for */
+    int64_t oldest_at_ms; /* UEX_NO_TIME: there is none */
+};
+
 struct uex_object_writer; /* one object being written; memory bound: 2 parts of 8 MiB */
 
 struct uex_object_store {
@@ -59,6 +68,10 @@ struct uex_object_store {
     enum uex_error (*abort_leftovers)(struct uex_object_store *store, const char *key, struct uex_fault *fault);
     /* Delete an object; only for probe objects of `exportctl doctor` and tests, never for exports. */
     enum uex_error (*remove)(struct uex_object_store *store, const char *key, struct uex_fault *fault);
+    /* Its server's clock, and multipart uploads that were begun before `before_ms` and never ended. NULL: it has no
+     * server. */
+    enum uex_error (*inspect)(struct uex_object_store *store, int64_t before_ms, struct uex_store_inspection *out,
+                              struct uex_fault *fault);
     /* Start writing `key` (without the URL's prefix, already percent-encoded). Nothing is visible under it before
      * commit(). */
     enum uex_error (*begin)(struct uex_object_store *store, const char *key, struct uex_object_writer **out,

@@ -30,6 +30,17 @@ UEX_MUST_CHECK enum uex_error uex_postgres_probe(struct uex_postgres *postgres, 
 UEX_MUST_CHECK enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_masks *masks,
                                                        struct uex_fault *fault);
 
+/* What the server says of itself and of our role, for `exportctl doctor`. */
+struct uex_postgres_facts {
+    char version[64], role[64];
+    bool in_recovery;                   /* a replica */
+    bool is_superuser, may_write;       /* may_write: INSERT, UPDATE or DELETE on one of the views */
+    int64_t server_at_ms, local_at_ms;  /* its clock, and ours in the middle of the question */
+    uint64_t active_groups, odd_groups; /* odd: active, of a type that is not exported */
+};
+UEX_MUST_CHECK enum uex_error uex_postgres_examine(struct uex_postgres *postgres, struct uex_postgres_facts *out,
+                                                   struct uex_fault *fault);
+
 /* The catalogue over a connection (borrowed, must outlive it). */
 UEX_MUST_CHECK struct uex_catalogue *uex_postgres_catalogue_new(struct uex_postgres *postgres);
 

@@ -17,6 +17,10 @@ UEX_MUST_CHECK enum uex_error uex_redis_check_url(const char *url, struct uex_fa
 UEX_MUST_CHECK struct uex_catalogue *uex_redis_catalogue_new(const struct uex_config *config,
                                                              struct uex_catalogue *behind);
 
+/* Does Redis answer? UEX_CACHE with what it said, never a password. For `exportctl doctor`; an empty redis.url is
+ * UEX_NOT_FOUND. */
+UEX_MUST_CHECK enum uex_error uex_redis_ping(const struct uex_config *config, struct uex_fault *fault);
+
 /* The wrapped catalogue's counts since start, for metrics. */
 struct uex_cache_counts {
     uint64_t hits, misses, failures;

@@ -254,6 +254,7 @@ enum uex_error uex_s3_store_new(const struct uex_config *config, struct uex_obje
                                             .read = read_object,
                                             .abort_leftovers = uex_s3_abort_leftovers,
                                             .remove = remove_object,
+                                            .inspect = uex_s3_inspect,
                                             .begin = uex_s3_begin,
                                             .write = uex_s3_write,
                                             .set_tags = uex_s3_set_tags,

@@ -61,6 +61,7 @@ struct uex_s3_response {
     char request_id[UEX_S3_CODE_SIZE];
     char bucket_region[UEX_S3_CODE_SIZE];
     char etag[UEX_S3_ETAG_SIZE];   /* with its quotes; "" */
+    int64_t date_ms;               /* the server's clock, whole seconds; 0: not said */
     struct uex_object_facts facts; /* size and metadata from the headers; url NULL */
     struct uex_buffer body;
     bool body_cut;             /* it was longer than UEX_S3_BODY_MAX_BYTES */

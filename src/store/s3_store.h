@@ -46,9 +46,11 @@ UEX_MUST_CHECK enum uex_error uex_s3_head(struct uex_s3_store *store, const char
 UEX_MUST_CHECK enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error,
                                              const struct uex_s3_request *request, struct uex_fault *fault);
 
-/* Members of the store, in s3_bucket.c, s3_writer.c and s3_multipart.c. */
+/* Members of the store, in s3_bucket.c, s3_writer.c, s3_multipart.c and s3_inspect.c. */
 enum uex_error uex_s3_prepare(struct uex_object_store *store, struct uex_fault *fault);
 enum uex_error uex_s3_probe(struct uex_object_store *store, struct uex_fault *fault);
+enum uex_error uex_s3_inspect(struct uex_object_store *store, int64_t before_ms, struct uex_store_inspection *out,
+                              struct uex_fault *fault);
 enum uex_error uex_s3_abort_leftovers(struct uex_object_store *store, const char *key, struct uex_fault *fault);
 enum uex_error uex_s3_begin(struct uex_object_store *store, const char *key, struct uex_object_writer **out,
                             struct uex_fault *fault);

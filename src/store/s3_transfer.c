@@ -115,6 +115,19 @@ static void take_etag(struct uex_s3_response *response, struct uex_bytes value)
     response->etag[value.size_bytes] = '\0';
 }
 
+static void take_date(struct uex_s3_response *response, struct uex_bytes value)
+{
+    char text[64];
+    time_t date = -1;
+
+    if (value.size_bytes >= sizeof(text))
+        return;
+    memcpy(text, value.data, value.size_bytes);
+    text[value.size_bytes] = '\0';
+    date = curl_getdate(text, NULL);
+    response->date_ms = date <= 0 ? 0 : (int64_t)date * 1000;
+}
+
 static void take_metadata(struct uex_s3_response *response, struct uex_bytes name, struct uex_bytes value)
 {
     static const char prefix[] = "x-amz-meta-";
@@ -132,6 +145,7 @@ static void take_metadata(struct uex_s3_response *response, struct uex_bytes nam
 static void forget_headers(struct uex_s3_response *response)
 {
     response->request_id[0] = response->bucket_region[0] = response->etag[0] = '\0';
+    response->date_ms = 0;
     uex_object_facts_init(&response->facts);
 }
 
@@ -162,6 +176,8 @@ static size_t on_header(char *data, size_t item_size, size_t item_count, void *c
         take_length(&response->facts, value);
     else if (name_is(name, "etag"))
         take_etag(response, value);
+    else if (name_is(name, "date"))
+        take_date(response, value);
     else if (name_is(name, "x-amz-request-id"))
         uex_s3_word_copy(response->request_id, sizeof(response->request_id), value);
     else if (name_is(name, "x-amz-bucket-region"))

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/redis.h"
+
+#include "redis/link.h"
+
+#include <string.h>
+
+enum uex_error uex_redis_ping(const struct uex_config *config, struct uex_fault *fault)
+{
+    struct uex_redis_link link = {0};
+    redisReply *reply = NULL;
+    enum uex_error err = UEX_OK;
+
+    if (config->redis_url == NULL || config->redis_url[0] == '\0')
+        return UEX_NOT_FOUND;
+    err = uex_redis_url_parse(config->redis_url, &link.url, fault);
+    if (err == UEX_OK && uex_redis_link_ask(&link, 1, (const char *const[]){"PING"}, &reply) != UEX_OK)
+        err = uex_fail(fault, UEX_CACHE, "Redis does not answer within %d ms, or refuses the login of redis.url",
+                       UEX_REDIS_STEP_MS);
+    /* An error's first word is its code; what follows may be anything. */
+    if (err == UEX_OK && reply->type == REDIS_REPLY_ERROR)
+        err = uex_fail(fault, UEX_CACHE, "Redis answers %.*s", (int)strcspn(reply->str, " "), reply->str);
+    if (reply != NULL)
+        freeReplyObject(reply);
+    uex_redis_link_close(&link);
+    uex_redis_url_clear(&link.url);
+    return err;
+}
