@@ -134,6 +134,13 @@ static const struct uex_option dlq_discard[] = {
 static const struct uex_example dlq_discard_examples[] = {
     {"exportctl dlq discard --group g-17 --reason 'group was closed'", "these will not be asked for again"}, {0}};
 
+static const struct uex_option no_options[] = {{0}};
+
+static const struct uex_example completion_examples[] = {
+    {"source <(exportctl completion bash)", "in this shell, or as a line of ~/.bashrc"},
+    {"exportctl completion bash > /etc/bash_completion.d/exportctl", "for all users"},
+    {0}};
+
 const struct uex_verb uex_verbs[] = {
     {.name = "config check",
      .summary = "Checks the whole configuration, touching nothing.",
@@ -257,4 +264,10 @@ const struct uex_verb uex_verbs[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_status_run},
+    {.name = "completion",
+     .operands = "bash",
+     .summary = "Prints a script that completes verbs and options in a shell.",
+     .examples = completion_examples,
+     .options = no_options,
+     .run = uex_completion_run},
     {0}};
