@@ -20,5 +20,6 @@ def _preload():
 
 def starting_at(moment):
     """The prefix of a command line whose clock starts at this moment (a datetime in UTC) and runs on."""
-    return ("env", "TZ=UTC", "FAKETIME_DONT_FAKE_MONOTONIC=1", f"LD_PRELOAD={_preload()}", "faketime", "-f",
+    return ("env", "TZ=UTC", "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            "ASAN_OPTIONS=verify_asan_link_order=0", f"LD_PRELOAD={_preload()}", "faketime", "-f",
             f"@{moment:%Y-%m-%d %H:%M:%S}")
