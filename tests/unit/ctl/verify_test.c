@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl/verify.h"
+#include "export/columns.h"
+#include "export/gzip.h"
+
+#define ID_1 "a0eebc99-9c0b-4ef8-bb6d-000000000001"
+#define ID_2 "a0eebc99-9c0b-4ef8-bb6d-000000000002"
+#define DOMAIN "5f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11"
+#define AT INT64_C(1795369800500)
+
+/* ---- what there is to verify */
+
+static struct uex_state_record record_of(enum uex_outcome_kind outcome, const char *command_id, const char *run_id)
+{
+    return (struct uex_state_record){.group_id = "g",
+                                     .outcome = outcome,
+                                     .command_id = command_id,
+                                     .run_id = run_id,
+                                     .at_ms = AT,
+                                     .rows = outcome == UEX_OUTCOME_EXPORTED ? 5 : UEX_UNKNOWN,
+                                     .bytes = outcome == UEX_OUTCOME_EXPORTED ? 50 : UEX_UNKNOWN,
+                                     .file_path = outcome == UEX_OUTCOME_EXPORTED ? "s3://b/f" : "",
+                                     .snapshot_at_ms = UEX_NO_TIME,
+                                     .duration_ms = 1,
+                                     .attempts = 1,
+                                     .next_attempt_at_ms = UEX_NO_TIME};
+}
+
+/* Exported in r1 by command 1, then dead-lettered in r2 by command 2. */
+static void take_history(struct uex_state_set *set, const char *group_id)
+{
+    struct uex_group_memory *memory = uex_group_memory_new();
+    struct uex_state_record first = record_of(UEX_OUTCOME_EXPORTED, ID_1, "r1");
+    struct uex_state_record second = record_of(UEX_OUTCOME_DEAD_LETTERED, ID_2, "r2");
+    struct uex_buffer out = {0};
+
+    assert_int_equal(uex_group_memory_add(memory, &first), UEX_OK);
+    assert_int_equal(uex_group_memory_add(memory, &second), UEX_OK);
+    uex_group_state_write(&second, memory, &out);
+    rd_kafka_message_t message = {
+        .key = (void *)(uintptr_t)group_id, .key_len = strlen(group_id), .payload = out.data, .len = out.size_bytes};
+    assert_int_equal(uex_state_set_take(set, &message), UEX_OK);
+    uex_buffer_clear(&out);
+    uex_group_memory_free(memory);
+}
+
+static void find__named_groups__take_their_last_export(void **state)
+{
+    struct uex_verification verification = {0};
+    struct uex_state_set set = {0};
+    char *groups[] = {(char *)(uintptr_t) "g", (char *)(uintptr_t) "none", (char *)(uintptr_t) "g"};
+
+    (void)state;
+    take_history(&set, "g");
+    assert_int_equal(uex_verify_find(&verification, &set, 3, groups), UEX_OK);
+    assert_int_equal(verification.count, 2);
+    assert_int_equal(verification.command_count, 1);
+    assert_string_equal(verification.items[0].command_id, ID_1);
+    assert_string_equal(verification.items[0].run_id, "r1");
+    assert_true(verification.items[0].state.rows == 5 && verification.items[0].state.bytes == UEX_UNKNOWN);
+    assert_string_equal(verification.items[0].state.file_path, "s3://b/f");
+    assert_true(uex_verified_is_good(&verification.items[0]));
+    assert_false(uex_verified_is_good(&verification.items[1]));
+    assert_non_null(strstr(uex_buffer_text(&verification.items[1].problems), "exportctl trigger"));
+    uex_verification_clear(&verification);
+    uex_state_set_clear(&set);
+}
+
+static void find__a_run__takes_what_was_exported_in_it(void **state)
+{
+    struct uex_verification first = {.run_id = "r1"}, second = {.run_id = "r2"}, named = {.run_id = "r2"};
+    struct uex_state_set set = {0};
+    char *groups[] = {(char *)(uintptr_t) "a"};
+
+    (void)state;
+    take_history(&set, "a");
+    take_history(&set, "b");
+    assert_int_equal(uex_verify_find(&first, &set, 0, NULL), UEX_OK);
+    assert_int_equal(first.count, 2);
+    assert_int_equal(first.command_count, 2);
+    assert_int_equal(uex_verify_find(&second, &set, 0, NULL), UEX_OK);
+    assert_int_equal(second.count, 0);
+    assert_int_equal(second.other_counts[UEX_OUTCOME_DEAD_LETTERED], 2);
+    assert_int_equal(uex_verify_find(&named, &set, 1, groups), UEX_OK);
+    assert_int_equal(named.count, 1);
+    assert_string_equal(uex_buffer_text(&named.items[0].problems), "dead-lettered in run r2\n");
+    uex_verification_clear(&first);
+    uex_verification_clear(&second);
+    uex_verification_clear(&named);
+    uex_state_set_clear(&set);
+}
+
+/* ---- objects, in a folder */
+
+struct stored {
+    char folder[64], url[96];
+    struct uex_config config;
+    struct uex_object_store *store;
+    struct uex_verified item;
+    uint64_t heard_bytes;
+};
+
+static enum uex_error append_bytes(void *context, struct uex_bytes data)
+{
+    uex_buffer_append(context, data.data, data.size_bytes);
+    return UEX_OK;
+}
+
+static void append_member(struct uex_buffer *object, const char *text)
+{
+    struct uex_gzip *gzip = uex_gzip_new(1);
+
+    uex_gzip_begin(gzip, (struct uex_sink){.write = append_bytes, .context = object});
+    assert_int_equal(uex_gzip_write(gzip, uex_bytes_of_text(text)), UEX_OK);
+    assert_int_equal(uex_gzip_finish(gzip), UEX_OK);
+    uex_gzip_free(gzip);
+}
+
+static int make_store(void **state)
+{
+    struct stored *stored = calloc(1, sizeof(*stored));
+    struct uex_fault fault = {0};
+
+    strcpy(stored->folder, "/tmp/verify-test-XXXXXX");
+    assert_non_null(mkdtemp(stored->folder));
+    snprintf(stored->url, sizeof(stored->url), "file://%s/o", stored->folder);
+    stored->config = (struct uex_config){.storage_url = stored->url, .s3_stall_timeout_ms = 5000};
+    if (uex_object_store_new(&stored->config, &stored->store, &fault) != UEX_OK)
+        fail_msg("%s", fault.text);
+    assert_int_equal(stored->store->prepare(stored->store, &fault), UEX_OK);
+    *state = stored;
+    return 0;
+}
+
+static int remove_store(void **state)
+{
+    struct stored *stored = *state;
+    char command[96];
+
+    stored->store->destroy(stored->store);
+    snprintf(command, sizeof(command), "rm -r %s", stored->folder);
+    assert_int_equal(system(command), 0);
+    free(stored);
+    return 0;
+}
+
+/* Store an object, and an item that was announced as it is. */
+static void store_object(struct stored *stored, struct uex_buffer *object, uint64_t row_count)
+{
+    struct uex_object_tags tags = {.command_id = ID_1, .snapshot_at_ms = AT};
+    struct uex_object_writer *writer = NULL;
+    struct uex_object_facts facts = {0};
+    struct uex_buffer key = {0};
+    uint8_t sha256[UEX_SHA256_SIZE];
+
+    uex_object_key(DOMAIN, "g", ID_1, &key);
+    assert_int_equal(stored->store->begin(stored->store, uex_buffer_text(&key), &writer, NULL), UEX_OK);
+    stored->store->set_tags(writer, &tags);
+    assert_int_equal(stored->store->write(writer, uex_buffer_bytes(object), NULL), UEX_OK);
+    assert_int_equal(stored->store->commit(writer, row_count, &facts, NULL), UEX_OK);
+    stored->item = (struct uex_verified){.group_id = (char *)(uintptr_t) "g", .command_id = ID_1, .domain_id = DOMAIN};
+    stored->item.announced =
+        (struct uex_verify_facts){.rows = row_count, .bytes = object->size_bytes, .file_path = strdup(facts.url)};
+    uex_sha256(uex_buffer_bytes(object), sha256);
+    uex_hex(sha256, sizeof(sha256), stored->item.announced.sha256);
+    uex_object_facts_clear(&facts);
+    uex_buffer_clear(&key);
+    uex_buffer_clear(object);
+}
+
+static void heard(void *context, uint64_t size_bytes)
+{
+    ((struct stored *)context)->heard_bytes = size_bytes;
+}
+
+/* Which checks fail, by their places as bits. */
+static unsigned failing(struct stored *stored)
+{
+    struct uex_fault fault = {0};
+    unsigned bits = 0;
+
+    if (uex_verify_object(&stored->item, stored->store, heard, stored, &fault) != UEX_OK)
+        fail_msg("%s", fault.text);
+    for (unsigned i = 0; i < UEX_VERIFY_COUNT; i++)
+        bits |= (unsigned)(stored->item.verdicts[i] == UEX_VERDICT_FAILS) << i;
+    free(stored->item.announced.file_path);
+    uex_buffer_clear(&stored->item.problems);
+    return bits;
+}
+
+#define BIT(check_) (1U << UEX_VERIFY_##check_)
+
+static void append_header(struct uex_buffer *text, enum uex_version_field version)
+{
+    uex_columns_header(version, text);
+    uex_buffer_append_text(text, "u-1\n\"u\n2\"\n");
+}
+
+static void object__as_announced__holds_in_all_three_forms(void **state)
+{
+    static const enum uex_version_field versions[] = {UEX_VERSION_NONE, UEX_VERSION_COMMENT, UEX_VERSION_COLUMN};
+    struct stored *stored = *state;
+    struct uex_buffer text = {0}, object = {0};
+
+    for (size_t i = 0; i < 3; i++) {
+        uex_buffer_reset(&text);
+        append_header(&text, versions[i]);
+        append_member(&object, uex_buffer_text(&text));
+        store_object(stored, &object, 2);
+        assert_int_equal(failing(stored), 0);
+        assert_int_equal(stored->item.verdicts[UEX_VERIFY_GZIP], UEX_VERDICT_HOLDS);
+        assert_int_equal(stored->item.verdicts[UEX_VERIFY_HEADER], UEX_VERDICT_HOLDS);
+        assert_true(stored->heard_bytes == stored->item.object.bytes && stored->item.object.rows == 2);
+        uex_buffer_reset(&object);
+        uex_object_key(DOMAIN, "g", ID_1, &object);
+        assert_int_equal(stored->store->remove(stored->store, uex_buffer_text(&object), NULL), UEX_OK);
+        uex_buffer_reset(&object);
+    }
+    uex_buffer_clear(&text);
+    uex_buffer_clear(&object);
+}
+
+static void object__other_than_announced__fails_where_it_differs(void **state)
+{
+    struct stored *stored = *state;
+    struct uex_buffer text = {0}, object = {0};
+
+    append_header(&text, UEX_VERSION_COLUMN);
+    append_member(&object, uex_buffer_text(&text));
+    store_object(stored, &object, 2);
+    stored->item.announced.rows = 3;
+    stored->item.announced.bytes--;
+    stored->item.announced.sha256[0] ^= 1;
+    assert_int_equal(failing(stored), BIT(ROWS) | BIT(BYTES) | BIT(SHA256));
+    uex_buffer_clear(&text);
+}
+
+static void object__no_gzip_or_two_members__fails(void **state)
+{
+    struct stored *stored = *state;
+    struct uex_buffer text = {0}, object = {0};
+
+    append_header(&text, UEX_VERSION_COLUMN);
+    append_member(&object, uex_buffer_text(&text));
+    append_member(&object, "u-3\n");
+    store_object(stored, &object, 3);
+    assert_int_equal(failing(stored), BIT(GZIP)); /* digest and bytes are as announced */
+    uex_buffer_clear(&text);
+}
+
+static void object__other_columns__fails(void **state)
+{
+    struct stored *stored = *state;
+    struct uex_buffer object = {0};
+
+    append_member(&object, "username,groupId\nu-1,g\n");
+    store_object(stored, &object, 1);
+    assert_int_equal(failing(stored), BIT(HEADER));
+}
+
+static void object__not_there_or_elsewhere__fails(void **state)
+{
+    struct stored *stored = *state;
+    struct uex_buffer text = {0}, object = {0};
+
+    append_header(&text, UEX_VERSION_COLUMN);
+    append_member(&object, uex_buffer_text(&text));
+    store_object(stored, &object, 2);
+    free(stored->item.announced.file_path);
+    stored->item.announced.file_path = strdup("s3://other/bucket");
+    assert_int_equal(failing(stored), BIT(OBJECT));
+    stored->item = (struct uex_verified){.group_id = (char *)(uintptr_t) "g", .command_id = ID_2, .domain_id = DOMAIN};
+    stored->item.announced.file_path = strdup("file:///x");
+    assert_int_equal(failing(stored), BIT(OBJECT));
+    uex_buffer_clear(&text);
+}
+
+int main(void)
+{
+#define STORED(test_) cmocka_unit_test_setup_teardown(test_, make_store, remove_store)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(find__named_groups__take_their_last_export),
+        cmocka_unit_test(find__a_run__takes_what_was_exported_in_it),
+        STORED(object__as_announced__holds_in_all_three_forms),
+        STORED(object__other_than_announced__fails_where_it_differs),
+        STORED(object__no_gzip_or_two_members__fails),
+        STORED(object__other_columns__fails),
+        STORED(object__not_there_or_elsewhere__fails),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
