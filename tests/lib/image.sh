@@ -31,10 +31,14 @@ image_base() {
 
 image_bud() {
     image_buildah bud --isolation chroot --timestamp 0 --no-cache --build-arg BASE=localhost/debian13-base \
-        --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" -f deploy/docker/Dockerfile -t "$1" .
+        --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" -f "$IMAGE_TREE/deploy/docker/Dockerfile" -t "$1" "$IMAGE_TREE"
 }
 
-image_build() { image_base "$1" && image_bud localhost/users-export; }
+# Of a copy of the tree: both builds are of the same input, whatever is edited meanwhile.
+image_build() {
+    mkdir "$IMAGE_TREE" && tree_files | tar -cf - -T - | tar -C "$IMAGE_TREE" -xf - &&
+        image_base "$1" && image_bud localhost/users-export
+}
 
 image_bare() {
     local found
@@ -140,6 +144,7 @@ part_image() {
     fi
     with_lock debian13-base prepare_base "$UEX_CACHE/debian13-base.tar" || return 1
     mkdir -p "$RUN_DIR/image"
+    IMAGE_TREE="$RUN_DIR/image/tree"
     run_logged "the image" "$RUN_DIR/image/build.log" image_build "$UEX_CACHE/debian13-base.tar" || return 1
     count_passed 1
     IMAGE_CONTAINER=$(image_buildah from localhost/users-export) && IMAGE_ROOT=$(image_buildah mount "$IMAGE_CONTAINER") || return 1
