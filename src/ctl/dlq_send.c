@@ -20,10 +20,11 @@ struct uex_dlq_sender {
     int32_t partition_count; /* of the command topic */
 };
 
-static void on_refused(void *opaque, rd_kafka_resp_err_t code)
+static void on_delivery(void *opaque, rd_kafka_resp_err_t code, int64_t offset)
 {
     struct uex_dlq_item *item = opaque;
 
+    (void)offset;
     if (item != NULL && uex_kafka_refuses_record(code))
         item->refused = code;
 }
@@ -46,7 +47,7 @@ enum uex_error uex_dlq_sender_open(const struct uex_config *config, enum uex_dlq
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a replay");
     *sender = (struct uex_dlq_sender){.config = config, .action = action, .by = by, .reason = reason};
     sender->transact.cancel = &uex_program_cancel;
-    sender->transact.on_refused = on_refused;
+    sender->transact.on_delivery = on_delivery;
     /* Fixed: whoever begins ends what another one left open, and keeps it from going on. */
     snprintf(id, sizeof(id), "%.249s-dlq", config->kafka_group_id);
     err = uex_transact_open(&sender->transact, config, id, TRANSACTION_MS, fault);

@@ -35,18 +35,15 @@ int32_t uex_topic_reader_partition_count(const struct uex_topic_reader *reader, 
 static enum uex_error find_targets(const struct uex_config *config, struct source *source, struct uex_fault *fault)
 {
     rd_kafka_t *handle = NULL;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     enum uex_error err = uex_ctl_connect(config, UEX_KAFKA_READER_UNCOMMITTED, &handle, fault);
 
     source->starts = calloc((size_t)source->partition_count, sizeof(*source->starts));
     source->targets = calloc((size_t)source->partition_count, sizeof(*source->targets));
     if (err == UEX_OK && (source->starts == NULL || source->targets == NULL))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the partitions of %s", source->name);
-    for (int32_t number = 0; err == UEX_OK && number < source->partition_count; number++) {
-        code = rd_kafka_query_watermark_offsets(handle, source->name, number, &source->starts[number],
-                                                &source->targets[number], ASK_MS);
-        err = uex_kafka_fail(fault, code, "asking how far a topic goes");
-    }
+    for (int32_t number = 0; err == UEX_OK && number < source->partition_count; number++)
+        err = uex_kafka_watermarks(handle, source->name, number, ASK_MS, &uex_program_cancel, &source->starts[number],
+                                   &source->targets[number], fault);
     uex_kafka_destroy(handle);
     return err;
 }

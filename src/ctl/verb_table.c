@@ -141,6 +141,11 @@ static const struct uex_example completion_examples[] = {
     {"exportctl completion bash > /etc/bash_completion.d/exportctl", "for all users"},
     {0}};
 
+static const struct uex_example doctor_examples[] = {
+    {"exportctl doctor", "what is wrong, and how to mend it, a line for each thing"},
+    {"exportctl doctor --output json | jq '.[] | select(.result == \"fail\")'", "for a script"},
+    {0}};
+
 const struct uex_verb uex_verbs[] = {
     {.name = "config check",
      .summary = "Checks the whole configuration, touching nothing.",
@@ -153,6 +158,18 @@ const struct uex_verb uex_verbs[] = {
      .summary = "Shows every setting, its value and where it was set; secrets only as set or not.",
      .options = output_only,
      .run = uex_config_show_run},
+    {.name = "doctor",
+     .summary = "Tries every dependency with this configuration, and says what is wrong and how to mend it.",
+     .details = "What a worker does is done for real and taken back: a record in each topic, in transactions that are\n"
+                "aborted (readers with read_committed never see it), a position of a group of its own in one of them,\n"
+                "and an object under doctor/ that is written, refused to be overwritten, read and deleted. Clocks of\n"
+                "brokers, database and store are compared with this machine's. Exit code 1 if anything failed, 3 if\n"
+                "a dependency did not answer; warnings leave it at 0.",
+     .examples = doctor_examples,
+     .options = output_only,
+     .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
+     .check = uex_check_all,
+     .run = uex_doctor_run},
     {.name = "topics check",
      .summary = "Compares the topics and their settings with what the programs need; exit code 1 on errors.",
      .options = output_only,

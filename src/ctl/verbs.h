@@ -44,6 +44,7 @@ int uex_config_show_run(const struct uex_config *config, int operand_count, char
 int uex_topics_check_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_create_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_grow_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_doctor_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_dlq_list_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_dlq_show_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_dlq_replay_run(const struct uex_config *config, int operand_count, char **operands);

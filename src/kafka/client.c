@@ -249,6 +249,27 @@ enum uex_error uex_kafka_partition_count(rd_kafka_t *handle, const char *topic, 
     return UEX_OK;
 }
 
+enum uex_error uex_kafka_watermarks(rd_kafka_t *handle, const char *topic, int32_t partition, int64_t timeout_ms,
+                                    const struct uex_cancel *cancel, int64_t *low, int64_t *high,
+                                    struct uex_fault *fault)
+{
+    int64_t until_ms = uex_monotonic_ms() + timeout_ms;
+
+    for (;;) {
+        int64_t left_ms = until_ms - uex_monotonic_ms();
+        rd_kafka_resp_err_t code =
+            rd_kafka_query_watermark_offsets(handle, topic, partition, low, high, left_ms < 1 ? 1 : (int)left_ms);
+
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return UEX_OK;
+        if (uex_kafka_error_of(code) != UEX_KAFKA_UNAVAILABLE || uex_monotonic_ms() >= until_ms)
+            return uex_fail(fault, uex_kafka_error_of(code), "asking how far partition %" PRId32 " of %s goes: %s",
+                            partition, topic, rd_kafka_err2str(code));
+        if (!uex_sleep_ms(100, cancel))
+            return uex_fail(fault, UEX_CANCELLED, "waiting for Kafka was given up");
+    }
+}
+
 size_t uex_kafka_message_max_bytes(const struct uex_config *config)
 {
     const char *text = uex_config_kafka(config, "message.max.bytes");

@@ -62,6 +62,12 @@ UEX_MUST_CHECK enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t t
 UEX_MUST_CHECK enum uex_error uex_kafka_partition_count(rd_kafka_t *handle, const char *topic, int64_t timeout_ms,
                                                         int32_t *out, struct uex_fault *fault);
 
+/* The first offset and the end of a partition, asked of its leader (of a read_committed handle the end is the last
+ * stable offset). A partition without a leader for the moment is asked for again, for `timeout_ms` at most. */
+UEX_MUST_CHECK enum uex_error uex_kafka_watermarks(rd_kafka_t *handle, const char *topic, int32_t partition,
+                                                   int64_t timeout_ms, const struct uex_cancel *cancel, int64_t *low,
+                                                   int64_t *high, struct uex_fault *fault);
+
 /* message.max.bytes in force for our producers. */
 size_t uex_kafka_message_max_bytes(const struct uex_config *config);
 

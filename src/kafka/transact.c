@@ -12,8 +12,8 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
     const struct uex_transact *transact = opaque;
 
     (void)handle;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && transact->on_refused != NULL)
-        transact->on_refused(message->_private, message->err);
+    if (transact->on_delivery != NULL)
+        transact->on_delivery(message->_private, message->err, message->offset);
 }
 
 enum uex_error uex_transact_open(struct uex_transact *transact, const struct uex_config *config,
@@ -117,6 +117,7 @@ static rd_kafka_error_t *produce_once(const struct uex_transact *transact, const
         {.vtype = RD_KAFKA_VTYPE_VALUE,
          .u.mem = {.ptr = (void *)(uintptr_t)record->value.data, .size = record->value.size_bytes}},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = record->opaque},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = record->timestamp_ms},
         {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = record->headers},
     };
 

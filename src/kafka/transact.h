@@ -16,8 +16,9 @@ struct uex_transact {
     const struct uex_cancel *cancel; /* NULL: none */
     int timeout_ms;                  /* of a transaction */
     int64_t until_ms;                /* of the one under way; monotonic */
-    /* Called from flush and commit for each record that was not taken; `opaque` is the record's. May be NULL. */
-    void (*on_refused)(void *opaque, rd_kafka_resp_err_t code);
+    /* Called for each record that was taken (at this offset) or not, from commit, abort and rd_kafka_poll() of the
+     * producer; `opaque` is the record's. May be NULL. */
+    void (*on_delivery)(void *opaque, rd_kafka_resp_err_t code, int64_t offset);
 };
 
 /* A record to be produced; everything but the headers is borrowed and copied. */
@@ -26,6 +27,7 @@ struct uex_transact_record {
     int32_t partition; /* RD_KAFKA_PARTITION_UA: any */
     struct uex_bytes key, value;
     rd_kafka_headers_t *headers; /* taken over in any case; may be NULL */
+    int64_t timestamp_ms;        /* 0: now */
     void *opaque;
 };
 

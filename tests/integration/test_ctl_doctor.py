@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""exportctl doctor: what is well, what is wrong and how to mend it; nothing of what it tries is left behind."""
+import datetime
+import json
+
+import pytest
+
+from support.acls import denied
+from support.careless_store import careless_store
+from support.faketime import starting_at
+from support.kafka import Reader
+from support.programs import run
+
+
+def doctor(pipe, *arguments, prefix=(), **settings):
+    """(exit code, {(dependency, check): [row, …]})"""
+    done = run("exportctl", ["doctor", "--output=json", *arguments],
+               {**pipe.settings, "EXPORT_LOG_LEVEL": "error", **settings}, 90, prefix)
+    pipe.programs.append(done)
+    assert done.out, done
+    found = {}
+    for row in json.loads(done.out):
+        assert set(row) == {"dependency", "check", "result", "detail", "mend"} and row["detail"]
+        assert (row["mend"] is None) or row["result"] in ("warn", "fail"), row
+        found.setdefault((row["dependency"], row["check"]), []).append(row)
+    return done.code, found
+
+
+def not_well(found):
+    return {key: [row["result"] for row in rows if row["result"] in ("warn", "fail")]
+            for key, rows in found.items() if any(row["result"] in ("warn", "fail") for row in rows)}
+
+
+def ready(pipe):
+    pipe.new_group(rows=1)
+    pipe.store.ensure_bucket(pipe.storage_url.split("/")[2])
+
+
+def test_doctor__everything_is_well__says_so_and_leaves_nothing(pipe):
+    ready(pipe)
+    worker = pipe.worker()
+    worker.wait_log(lambda line: line["message"] == "the groups' states are restored")
+    code, found = doctor(pipe)
+    assert code == 0 and not_well(found) == {}, not_well(found)
+    assert {("kafka", "brokers"), ("kafka", "topics"), ("kafka", "consumer group"), ("kafka", "reading"),
+            ("kafka", "writing"), ("kafka", "transactions"), ("kafka", "positions"), ("kafka", "clock"),
+            ("postgres", "views"), ("postgres", "role"), ("postgres", "clock"), ("store", "write"),
+            ("store", "create-only"), ("store", "read"), ("store", "delete"), ("store", "uploads"),
+            ("store", "clock"), ("redis", "answer")} <= set(found)
+    assert "1 workers" in found["kafka", "consumer group"][0]["detail"]
+    assert len(found["store", "create-only"]) == 2
+    for dependency in ("kafka", "postgres", "store"):
+        assert found[dependency, "clock"][0]["result"] == "ok", found[dependency, "clock"]
+    assert pipe.keys() == [] and pipe.store.uploads(pipe.storage_url) == []
+    for kind in ("command", "result", "state", "dlq", "progress"):
+        assert pipe.reader(kind).drain() == [], kind
+    pipe.settle()
+    assert worker.stop() == 0
+    text = run("exportctl", ["doctor"], {**pipe.settings, "EXPORT_LOG_LEVEL": "error"})
+    assert text.code == 0 and text.err == "", text
+    assert all(line[:4].strip() in ("ok", "warn", "", "skip") or "looked at" in line for line in text.out.splitlines()), text
+    assert "warn  kafka     consumer group" in text.out and "mend: start export-worker" in text.out
+
+
+def test_doctor__nothing_is_made_yet__names_what_makes_it(new_pipe):
+    pipe = new_pipe(partitions=0)
+    pipe.new_group(rows=1)
+    code, found = doctor(pipe)
+    assert code == 1
+    assert {row["mend"] for row in found["kafka", "topics"]} == {"exportctl topics create"}
+    assert found["kafka", "transactions"][0]["result"] == "skip"
+    assert found["store", "bucket"][0]["result"] == "warn" and found["store", "write"][0]["result"] == "skip"
+    assert pipe.keys() == []
+
+
+@pytest.mark.parametrize("settings, key, word", [
+    ({"EXPORT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}, ("kafka", "brokers"), "no broker"),
+    ({"EXPORT_S3_ENDPOINT": "http://127.0.0.1:9"}, ("store", "bucket"), "store-unavailable"),
+    ({"EXPORT_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:9/x"}, ("postgres", "connection"), "database-unavailable"),
+])
+def test_doctor__unreachable__goes_on_with_the_others_and_exits_3(pipe, settings, key, word):
+    ready(pipe)
+    code, found = doctor(pipe, EXPORT_STARTUP_TIMEOUT="2s", EXPORT_RETRY_ATTEMPTS="1", **settings)
+    assert code == 3
+    assert found[key][0]["result"] == "fail" and word in found[key][0]["detail"] and found[key][0]["mend"]
+    assert {dependency for dependency, _ in found} == {"kafka", "postgres", "store", "redis"}
+    assert {dependency for (dependency, _), rows in found.items() for row in rows if row["result"] == "fail"} == {key[0]}
+
+
+def test_doctor__wrong_credentials_and_no_cache__are_told_apart(pipe):
+    ready(pipe)
+    dsn = pipe.settings["EXPORT_POSTGRES_DSN"].replace("://export_worker:", "://export_worker:not")
+    code, found = doctor(pipe, EXPORT_POSTGRES_DSN=dsn, EXPORT_S3_SECRET_ACCESS_KEY="wrong-secret",
+                         EXPORT_REDIS_URL="redis://127.0.0.1:9")
+    assert code == 1
+    assert "database-authentication" in found["postgres", "connection"][0]["detail"]
+    assert "store-authentication" in found["store", "bucket"][0]["detail"]
+    assert found["redis", "answer"][0]["result"] == "warn"
+    assert "wrong-secret" not in pipe.all_logs() and "notexport" not in pipe.all_logs()
+
+
+def test_doctor__views_and_role__are_looked_at(pipe, services):
+    ready(pipe)
+    pipe.database.execute("INSERT INTO {s}_groups VALUES ('odd', 'FREE', true)")
+    code, found = doctor(pipe, EXPORT_POSTGRES_DSN=services.admin_dsn)
+    assert code == 0
+    assert found["postgres", "role"][0]["result"] == "warn" and "superuser" in found["postgres", "role"][0]["detail"]
+    assert found["postgres", "groups"][0]["result"] == "warn" and "1 of 2" in found["postgres", "groups"][0]["detail"]
+    pipe.database.execute("GRANT INSERT ON {s}_user TO export_worker")
+    assert doctor(pipe)[1]["postgres", "role"][0]["result"] == "warn"
+    pipe.database.execute("ALTER VIEW {s}_user RENAME COLUMN bio TO biography")
+    code, found = doctor(pipe)
+    assert code == 1 and "bio" in found["postgres", "views"][0]["detail"]
+    pipe.database.execute("REVOKE ALL ON {s}_group FROM export_worker")
+    code, found = doctor(pipe)
+    assert code == 1 and "GRANT SELECT" in found["postgres", "views"][0]["mend"]
+
+
+@pytest.mark.parametrize("kind, name, operation, key, word", [
+    ("TOPIC", "result", "WRITE", ("kafka", "writing"), "-result"),
+    ("TOPIC", "dlq", "WRITE", ("kafka", "writing"), "-dlq"),
+    ("TOPIC", "state", "READ", ("kafka", "reading"), "-state"),
+    ("GROUP", "", "READ", ("kafka", "positions"), "Group authorization"),
+    ("TRANSACTIONAL_ID", "", "WRITE", ("kafka", "transactions"), "Transactional Id authorization"),
+])
+def test_doctor__a_right_is_missing__is_named(pipe, kind, name, operation, key, word):
+    ready(pipe)
+    with denied(pipe.broker, kind, pipe.topic[name] if name else pipe.suffix, operation):
+        code, found = doctor(pipe)
+    assert code == 1
+    assert found[key][0]["result"] == "fail" and word in found[key][0]["detail"], found
+    assert "allow" in found[key][0]["mend"]
+    if kind == "TOPIC":
+        assert [k for k, results in not_well(found).items() if "fail" in results] == [key]
+
+
+def test_doctor__a_store_that_overwrites__is_found_out(pipe):
+    ready(pipe)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    uploads = [(now - datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.000Z") for hours in (1, 30, 70)]
+    with careless_store(ahead_s=40, uploads=uploads) as server:
+        code, found = doctor(pipe, EXPORT_S3_ENDPOINT=server.url)
+        assert code == 1
+        assert [row["result"] for row in found["store", "create-only"]] == ["fail", "fail"]
+        assert "If-None-Match" in found["store", "create-only"][0]["mend"]
+        assert found["store", "read"][0]["result"] == "fail"
+        assert found["store", "uploads"][0]["result"] == "warn" and "2 unfinished" in found["store", "uploads"][0]["detail"]
+        assert found["store", "clock"][0]["result"] == "warn" and "ahead" in found["store", "clock"][0]["detail"]
+        assert server.objects == {}
+
+
+def test_doctor__this_machines_clock_is_wrong__every_server_says_so(pipe):
+    ready(pipe)
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=8)
+    code, found = doctor(pipe, prefix=starting_at(later))
+    assert code == 1
+    for dependency in ("kafka", "postgres", "store"):
+        (row,) = found[dependency, "clock"]
+        assert row["result"] == "fail" and " behind this machine's clock" in row["detail"], row
+        assert 460 < float(row["detail"].split(" is ")[1].split(" s ")[0]) < 500, row
+
+
+def test_doctor__a_directory_as_store__is_tried_too(pipe, tmp_path):
+    pipe.new_group(rows=1)
+    (tmp_path / "exports").mkdir()
+    code, found = doctor(pipe, EXPORT_STORAGE_URL=f"file://{tmp_path}/exports")
+    assert code == 0 and found["store", "create-only"][0]["result"] == "ok"
+    assert [path for path in (tmp_path / "exports").rglob("*") if path.is_file()] == []
+
+
+def test_doctor__run_beside_a_reader_that_commits__aborted_records_are_not_seen(pipe):
+    ready(pipe)
+    reader = Reader(pipe.broker.bootstrap, pipe.topic["result"])
+    uncommitted = Reader(pipe.broker.bootstrap, pipe.topic["result"], "read_uncommitted")
+    assert doctor(pipe)[0] == 0
+    assert reader.drain() == []
+    assert [(record.key, record.value) for record in uncommitted.drain()] == [(b"export-doctor", None)]
+    reader.close()
+    uncommitted.close()
