@@ -11,8 +11,9 @@ from confluent_kafka import KafkaException, Producer
 
 from .world import FAKETIME, WORKERS
 
-TXN_OFFSET_COMMIT, END_TXN, PRODUCE, ADD_PARTITIONS = 28, 26, 0, 24
-SESSION_S, TRANSACTION_S, REVOKE_WAIT_S = 6.0, 5.0, 5.0
+PRODUCE, FETCH, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT = 0, 1, 24, 26, 28
+SESSION_S, TRANSACTION_S = 6.0, 5.0
+CLOSE_WAIT_S, REVOKE_WAIT_S = 3.0, 8.0  # how long a revoke waits at most: for its marks, in all
 
 
 class Skip(Exception):
@@ -252,6 +253,23 @@ def revoke_late(world, draw):
     sleep(REVOKE_WAIT_S + rest)
     world.proxy.weather(links(world, [victim], "kafka"))
     sleep(0.5)
+
+
+@fault("adopt-late", special=("misrouted", "misrouted", "keyless", "malformed", "oversized"), spread_s=3.0)
+def adopt_late(world, draw):
+    """outcomes wait while partitions are dealt again, and are adopted and committed before their records are read again"""
+    other, before = draw.choice(WORKERS), draw.uniform(0.3, 1.5)
+    late, rest = draw.uniform(CLOSE_WAIT_S + 1.0, TRANSACTION_S - 0.5), draw.uniform(0.8, 1.5)
+    stay = links(world, [number for number in WORKERS if number != other], "kafka")
+    sleep(before)
+    world.proxy.weather(stay, kafka_hold=[END_TXN])
+    began = time.monotonic()
+    world.end_worker(other)
+    world.start_worker(other)
+    sleep(began + late - time.monotonic())
+    world.proxy.weather(stay, kafka_hold=[FETCH])
+    sleep(rest)
+    world.proxy.weather(stay)
 
 
 def fence(world, victims):

@@ -28,7 +28,7 @@ from . import CHAOS, ROOT
 
 FOLDER = CHAOS / "mutants.d"
 _PLACE = re.compile(r"<<<<\n(.*?)\n====\n(.*?)\n?>>>>\n", re.S)
-SOURCES = ("CMakeLists.txt", "CMakePresets.json", "cmake", "src", "include", "tests/CMakeLists.txt")
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "cmake", "schemas", "src", "include", "tests/CMakeLists.txt", "tests/fuzz", "tests/unit")
 
 
 class Unfit(Exception):
@@ -64,7 +64,12 @@ def read(path):
     return Mutant(path.stem, " ".join(sentence), arguments, changes)
 
 
-def copy_sources(target):
+def copy_sources(target, committed):
+    target.mkdir(parents=True)
+    if committed:
+        archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
+        subprocess.run(["tar", "-x", "-C", str(target)], input=archive, check=True)
+        return
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
@@ -109,14 +114,15 @@ def hunt(mutant, programs, seed, folder):
     """(found?, what was said, cycles, seconds)"""
     began = time.monotonic()
     logs = folder / f"run-{mutant.name}"
-    command = [sys.executable, "-m", "harness", "--seed", str(seed), "--folder", str(logs), "--settle", "40", *mutant.arguments]
+    command = [sys.executable, "-m", "harness", "--seed", str(seed), "--folder", str(logs), "--settle", "40", "--keep", *mutant.arguments]
     done = subprocess.run(command, env={**os.environ, "USERS_EXPORT_BIN": str(programs)}, cwd=CHAOS, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, check=False)
     (folder / f"{mutant.name}.log").write_text(done.stdout + done.stderr)
     said = [line.strip() for line in done.stdout.splitlines() if re.match(r" +(LOST|DUPLICATED|FALSE):", line)]
     if done.returncode not in (0, 1):
         raise Unfit(f"the harness itself failed: {folder}/{mutant.name}.log:\n{(done.stdout + done.stderr)[-2000:]}")
-    shutil.rmtree(logs, ignore_errors=True)
+    if said:
+        shutil.rmtree(logs, ignore_errors=True)
     cycles = len(re.findall(r"^cycle ", done.stdout, re.M))
     return done.returncode == 1 and bool(said), said, cycles, time.monotonic() - began
 
@@ -126,6 +132,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these mutants")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--list", action="store_true", help="names and sentences, nothing else")
+    parser.add_argument("--committed", action="store_true", help="of the sources as committed, not as they stand here")
     parser.add_argument("--check", action="store_true", help="only whether every mutant still fits the sources")
     options = parser.parse_args()
     mutants = [read(path) for path in sorted(FOLDER.glob("*.mutant"))]
@@ -139,7 +146,7 @@ def main():
         return 0
     folder = Path(tempfile.mkdtemp(prefix="users-export-mutants."))
     tree = folder / "tree"
-    copy_sources(tree)
+    copy_sources(tree, options.committed)
     missed = 0
     for mutant in mutants:
         before = apply(mutant, tree)
