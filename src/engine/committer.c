@@ -143,7 +143,7 @@ static bool any_refused(const struct uex_batch *batch)
 }
 
 /* An assignment that came while this transaction was under way has made its positions somebody else's. */
-static bool is_stale(struct committer *committer)
+static bool is_stale(struct committer *committer, struct uex_fault *fault)
 {
     struct uex_engine *engine = committer->engine;
     bool stale = false;
@@ -151,6 +151,8 @@ static bool is_stale(struct committer *committer)
     pthread_mutex_lock(&engine->lock);
     stale = committer->batch.epoch != engine->epoch;
     pthread_mutex_unlock(&engine->lock);
+    if (stale)
+        (void)uex_fail(fault, UEX_KAFKA, "a new assignment came before its positions were sent");
     return stale;
 }
 
@@ -173,7 +175,7 @@ static enum end transact(struct committer *committer, struct uex_fault *fault)
     txn->last_code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (uex_txn_prepare(txn, PREPARE_TIMEOUT_MS, fault) != UEX_OK || uex_txn_begin(txn, fault) != UEX_OK)
         return END_ABORTED; /* nothing was said yet */
-    if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) && !is_stale(committer) &&
+    if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) && !is_stale(committer, fault) &&
         send_positions(committer, fault) == UEX_OK && uex_txn_commit(txn, fault) == UEX_OK)
         return END_COMMITTED;
     uex_txn_abort(txn);

@@ -41,6 +41,7 @@ enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE, UE
 struct uex_slot {
     struct uex_window window;
     int64_t committed_base; /* what the broker has; UEX_OFFSET_NONE: nothing */
+    int64_t fetch_from;     /* where this assignment began to read; UEX_OFFSET_NONE: at the beginning */
     int64_t end_offset;     /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
     struct uex_delivery *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
     enum uex_hold hold;                          /* why the first of them waits */

@@ -115,14 +115,16 @@ static bool find_source(const struct uex_engine *engine, const char *topic, size
     return false;
 }
 
-/* The log was cut or made anew: what the window knows belongs to offsets that are no more. */
+/* The consumer never goes back behind the offset that it was assigned at (records between that and the window's base
+ * may still come, when an adopted outcome was committed before they were read again). The log was cut or made anew:
+ * what the window knows belongs to offsets that are no more. */
 static void notice_reset(struct uex_engine *engine, size_t source, struct uex_slot *slot,
                          const struct uex_record *record)
 {
     struct uex_marks marks;
 
     pthread_mutex_lock(&engine->lock);
-    if (slot->window.base != UEX_OFFSET_NONE && record->offset < slot->window.base) {
+    if (record->offset < slot->fetch_from) {
         uex_log(UEX_LOG_ERROR,
                 "the topic goes back behind the committed position: was it deleted and made anew? Its commands are "
                 "taken from here",
@@ -134,6 +136,7 @@ static void notice_reset(struct uex_engine *engine, size_t source, struct uex_sl
         }
         uex_window_restore(&slot->window, record->offset, (struct uex_bytes){0}, &marks);
         uex_starts_restore(slot, &marks);
+        slot->fetch_from = record->offset;
         slot->end_offset = UEX_OFFSET_NONE;
         slot->committed_base = UEX_OFFSET_NONE;
     }

@@ -53,15 +53,11 @@ static void forget_held(struct uex_slot *slot)
 }
 
 /* Wait until the committer is between two transactions. Locked. */
-static void wait_between(struct uex_engine *engine)
+static void wait_between(struct uex_engine *engine, const struct timespec *until)
 {
-    struct timespec until = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += REVOKE_WAIT_MS / 1000;
     engine->revoking = true;
     while (engine->transaction_open) {
-        if (pthread_cond_timedwait(&engine->between, &engine->lock, &until) == ETIMEDOUT) {
+        if (pthread_cond_timedwait(&engine->between, &engine->lock, until) == ETIMEDOUT) {
             uex_log(UEX_LOG_WARN,
                     "a transaction did not end before the partitions went away: its end will be read from Kafka");
             break;
@@ -102,14 +98,17 @@ static void close_marks(struct uex_engine *engine, bool lost)
 
 static void revoke(struct uex_engine *engine, bool lost)
 {
+    struct timespec until = {0};
     rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(8);
 
     drop_pending(engine);
     uex_restore_cancel(engine);
     pthread_mutex_lock(&engine->lock);
     if (engine->has_assignment) {
+        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
+        until.tv_sec += REVOKE_WAIT_MS / 1000;
         close_marks(engine, lost);
-        wait_between(engine);
+        wait_between(engine, &until);
     }
     engine->closing = false;
     engine->has_assignment = false;
@@ -229,6 +228,7 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
             engine->partitions[place->partition].needs_all = marks.partition_count != engine->partition_count;
+        slot->fetch_from = slot->committed_base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : slot->window.base;
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }
     if (suspects)
