@@ -14,7 +14,7 @@ struct uex_group_progress {
     char group_id[UEX_GROUP_ID_MAX_BYTES + 1];
     char command_id[UEX_UUID_TEXT_SIZE];
     char worker[4 * UEX_WORKER_NAME_MAX_CHARACTERS + 1]; /* host name and process id */
-    bool ended; /* the worker is done with this attempt */
+    bool ended;                                          /* the worker is done with this attempt */
     uint64_t row_count;
     uint64_t object_bytes;
     int64_t started_at_ms, at_ms;
