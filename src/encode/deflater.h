@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/encode/deflater.h — what a compression library must do for uex_gzip: turn bytes into one gzip member, piece by
- * piece, with a header that says neither time nor name, so that the same bytes always give the same object. One thread
- * at a time. */
+/* src/encode/deflater.h — what a compression library must do for a block: turn bytes into deflate data (RFC 1951) that
+ * refer to nothing before them, whose last block is not final, and which end at a byte (zlib's full flush). Such pieces
+ * can stand one behind the other in one stream, in any order, whoever made them. The same bytes always give the same
+ * piece. One thread at a time. */
 #ifndef EXPORT_ENCODE_DEFLATER_H
 #define EXPORT_ENCODE_DEFLATER_H
 
 #include "export/error.h"
 
-/* What is left to read and to fill; each step moves on in both. */
-struct uex_deflater_io {
-    struct uex_bytes in;
-    uint8_t *out;
-    size_t out_bytes;
-};
-
 struct uex_deflater_kind {
     void *(*make)(int level); /* NULL: no memory */
-    enum uex_error (*begin)(void *deflater);
-    /* Goes on until the input is taken in or the output is full. After `is_last` input `ended` tells that the trailer
-     * is out. */
-    enum uex_error (*step)(void *deflater, struct uex_deflater_io *io, bool is_last, bool *ended);
+    /* `out_bytes` is at least uex_deflate_bound() of the input. */
+    enum uex_error (*compress)(void *deflater, struct uex_bytes in, uint8_t *out, size_t out_bytes, size_t *used_bytes);
     void (*destroy)(void *deflater); /* accepts NULL */
 };
 
@@ -27,4 +19,13 @@ extern const struct uex_deflater_kind uex_deflater_zlib; /* levels 1 to 9 */
 #ifdef UEX_HAVE_ISAL
 extern const struct uex_deflater_kind uex_deflater_isal; /* levels 1 to 3 */
 #endif
+
+/* Bytes that do not compress are stored, 5 bytes more for each 16 KiB at worst; the flush needs a few. */
+static inline size_t uex_deflate_bound(size_t in_bytes)
+{
+    return in_bytes + in_bytes / 512 + 1024;
+}
+
+/* CRC-32 of gzip, by the fastest library there is. */
+uint32_t uex_gzip_crc32(uint32_t crc, struct uex_bytes data);
 #endif

@@ -2,11 +2,11 @@
 #ifdef UEX_HAVE_ISAL
 #include "encode/deflater.h"
 
+#include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 
-#define STEP_MAX_BYTES ((size_t)1 << 30) /* ISA-L counts in 32 bits */
-#define ALIGNMENT 64                     /* of a cache line, as igzip_lib.h asks for the stream's tables */
+#define ALIGNMENT 64 /* of a cache line, as igzip_lib.h asks for the stream's tables */
 
 struct isal {
     struct isal_zstream stream;
@@ -43,39 +43,36 @@ static void *make(int level)
     return isal;
 }
 
-static enum uex_error begin(void *deflater)
+/* The stateless call takes the whole block where it stands: nothing is copied into a window of its own. */
+static enum uex_error compress_block(void *deflater, struct uex_bytes in, uint8_t *out, size_t out_bytes,
+                                     size_t *used_bytes)
 {
     struct isal *isal = deflater;
+    struct isal_zstream *stream = &isal->stream;
 
-    isal_deflate_init(&isal->stream);
-    isal->stream.level = isal->level;
-    isal->stream.level_buf = isal->level_buffer;
-    isal->stream.level_buf_size = isal->level_size;
-    isal->stream.gzip_flag = IGZIP_GZIP;
-    isal->stream.flush = NO_FLUSH;
+    if (in.size_bytes > UINT32_MAX / 2 || out_bytes > UINT32_MAX)
+        return UEX_LIMIT; /* ISA-L counts in 32 bits */
+    isal_deflate_stateless_init(stream);
+    stream->level = isal->level;
+    stream->level_buf = isal->level_buffer;
+    stream->level_buf_size = isal->level_size;
+    stream->gzip_flag = IGZIP_DEFLATE;
+    stream->flush = FULL_FLUSH;
+    stream->end_of_stream = 0;
+    stream->next_in = (uint8_t *)(uintptr_t)in.data; /* only read */
+    stream->avail_in = (uint32_t)in.size_bytes;
+    stream->next_out = out;
+    stream->avail_out = (uint32_t)out_bytes;
+    if (isal_deflate_stateless(stream) != COMP_OK || stream->avail_in != 0)
+        return UEX_INTERNAL;
+    *used_bytes = out_bytes - stream->avail_out;
     return UEX_OK;
 }
 
-/* total_in, which becomes the trailer's length, wraps at 4 GiB, as RFC 1952, section 2.3.1 wants it (ISIZE). */
-static enum uex_error step(void *deflater, struct uex_deflater_io *io, bool is_last, bool *ended)
+uint32_t uex_gzip_crc32(uint32_t crc, struct uex_bytes data)
 {
-    struct isal_zstream *stream = &((struct isal *)deflater)->stream;
-    size_t in_bytes = io->in.size_bytes > STEP_MAX_BYTES ? STEP_MAX_BYTES : io->in.size_bytes;
-    size_t out_bytes = io->out_bytes > STEP_MAX_BYTES ? STEP_MAX_BYTES : io->out_bytes;
-
-    stream->next_in = (uint8_t *)(uintptr_t)io->in.data; /* only read */
-    stream->avail_in = (uint32_t)in_bytes;
-    stream->next_out = io->out;
-    stream->avail_out = (uint32_t)out_bytes;
-    stream->end_of_stream = is_last && in_bytes == io->in.size_bytes;
-    int result = isal_deflate(stream);
-    io->in.data += in_bytes - stream->avail_in;
-    io->in.size_bytes -= in_bytes - stream->avail_in;
-    io->out += out_bytes - stream->avail_out;
-    io->out_bytes -= out_bytes - stream->avail_out;
-    *ended = stream->internal_state.state == ZSTATE_END;
-    return result == COMP_OK ? UEX_OK : UEX_INTERNAL;
+    return crc32_gzip_refl(crc, data.data, data.size_bytes);
 }
 
-const struct uex_deflater_kind uex_deflater_isal = {.make = make, .begin = begin, .step = step, .destroy = destroy};
+const struct uex_deflater_kind uex_deflater_isal = {.make = make, .compress = compress_block, .destroy = destroy};
 #endif

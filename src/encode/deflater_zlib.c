@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#define WINDOW_BITS_GZIP (15 + 16) /* 32 KiB, with gzip's header and trailer */
-#define MEMORY_LEVEL 8             /* zlib's own default */
+#define WINDOW_BITS_RAW (-15) /* 32 KiB, without header and trailer */
+#define MEMORY_LEVEL 8        /* zlib's own default */
 
 static void destroy(void *deflater)
 {
@@ -24,36 +24,39 @@ static void *make(int level)
 
     if (stream == NULL)
         return NULL;
-    if (deflateInit2(stream, level, Z_DEFLATED, WINDOW_BITS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(stream, level, Z_DEFLATED, WINDOW_BITS_RAW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
         free(stream);
         return NULL;
     }
     return stream;
 }
 
-static enum uex_error begin(void *deflater)
-{
-    return deflateReset(deflater) == Z_OK ? UEX_OK : UEX_INTERNAL;
-}
-
-static enum uex_error step(void *deflater, struct uex_deflater_io *io, bool is_last, bool *ended)
+static enum uex_error compress_block(void *deflater, struct uex_bytes in, uint8_t *out, size_t out_bytes,
+                                     size_t *used_bytes)
 {
     z_stream *stream = deflater;
-    uInt in_bytes = io->in.size_bytes > UINT_MAX ? UINT_MAX : (uInt)io->in.size_bytes;
-    uInt out_bytes = io->out_bytes > UINT_MAX ? UINT_MAX : (uInt)io->out_bytes;
 
-    stream->next_in = (z_const Bytef *)io->in.data;
-    stream->avail_in = in_bytes;
-    stream->next_out = io->out;
-    stream->avail_out = out_bytes;
-    int result = deflate(stream, is_last && in_bytes == io->in.size_bytes ? Z_FINISH : Z_NO_FLUSH);
-    io->in.data += in_bytes - stream->avail_in;
-    io->in.size_bytes -= in_bytes - stream->avail_in;
-    io->out += out_bytes - stream->avail_out;
-    io->out_bytes -= out_bytes - stream->avail_out;
-    *ended = result == Z_STREAM_END;
+    if (in.size_bytes > UINT_MAX || out_bytes > UINT_MAX)
+        return UEX_LIMIT;
+    if (deflateReset(stream) != Z_OK)
+        return UEX_INTERNAL;
+    stream->next_in = (z_const Bytef *)in.data;
+    stream->avail_in = (uInt)in.size_bytes;
+    stream->next_out = out;
+    stream->avail_out = (uInt)out_bytes;
     /* Z_BUF_ERROR only says that there was nothing to do. */
-    return result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR ? UEX_OK : UEX_INTERNAL;
+    int result = deflate(stream, Z_FULL_FLUSH);
+    if ((result != Z_OK && result != Z_BUF_ERROR) || stream->avail_in != 0 || stream->avail_out == 0)
+        return UEX_INTERNAL;
+    *used_bytes = out_bytes - stream->avail_out;
+    return UEX_OK;
 }
 
-const struct uex_deflater_kind uex_deflater_zlib = {.make = make, .begin = begin, .step = step, .destroy = destroy};
+#ifndef UEX_HAVE_ISAL
+uint32_t uex_gzip_crc32(uint32_t crc, struct uex_bytes data)
+{
+    return (uint32_t)crc32_z(crc, data.data, data.size_bytes);
+}
+#endif
+
+const struct uex_deflater_kind uex_deflater_zlib = {.make = make, .compress = compress_block, .destroy = destroy};

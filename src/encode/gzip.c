@@ -1,23 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export/gzip.h"
+/* src/encode/gzip.c — one gzip member out of blocks that were compressed by themselves: a header, the blocks' deflate
+ * data, one empty final block, the trailer with the checksums combined. */
+#include "encode/block.h"
+#include "encode/crew.h"
 
 #include <stdlib.h>
+#include <zlib.h>
 
-#include "encode/deflater.h"
+#include "export/clock.h"
 
-#define OUT_BYTES ((size_t)256 << 10)
-#define IN_BYTES ((size_t)64 << 10) /* rows are short and each call of a deflater costs: they gather here */
+/* RFC 1952, section 2.3: deflate, no flags, no time, no extra flags, unknown operating system: nothing in it depends on
+ * when and where. */
+static const uint8_t HEADER[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
+/* RFC 1951, section 3.2.6: a last block with fixed codes and nothing but its end. */
+static const uint8_t FINAL_BLOCK[2] = {3, 0};
+#define TRAILER_BYTES 8
+
+/* Levels from here on are slower than any database gives rows. */
+#define SLOW_LEVEL 4
+
+/* A block in the order of the stream. */
+struct slot {
+    struct uex_gzip_block *block;
+    struct uex_crew_task task;
+    bool offered; /* a helper has it */
+};
 
 struct uex_gzip {
-    const struct uex_deflater_kind *kind;
-    void *deflater;
+    struct uex_deflater *deflater;
     struct uex_sink sink;
     enum uex_error error; /* sticks until the next begin */
+    bool begun;           /* the calling thread counts as working */
     uint64_t bytes_in, bytes_out;
-    size_t in_used, out_used;
-    uint8_t in[IN_BYTES];
-    uint8_t out[OUT_BYTES];
+    uint32_t crc;
+    /* A ring: `waiting_count` blocks that are full and not yet in the stream, then the one being filled. */
+    struct slot slots[UEX_GZIP_BLOCKS_MAX];
+    size_t first, waiting_count;
+    int64_t filled_at_us, compress_us; /* when the last block was full; how long compressing it took */
 };
+
+static struct slot *slot_at(struct uex_gzip *gzip, size_t index)
+{
+    return &gzip->slots[(gzip->first + index) % UEX_GZIP_BLOCKS_MAX];
+}
 
 struct uex_gzip *uex_gzip_new(int level)
 {
@@ -25,107 +50,193 @@ struct uex_gzip *uex_gzip_new(int level)
 
     if (gzip == NULL)
         return NULL;
-    level = level < 1 ? 1 : level > 9 ? 9 : level;
-    gzip->kind = &uex_deflater_zlib;
-#ifdef UEX_HAVE_ISAL
-    if (level <= 3)
-        gzip->kind = &uex_deflater_isal;
-#endif
-    gzip->deflater = gzip->kind->make(level);
-    if (gzip->deflater == NULL) {
-        free(gzip);
-        return NULL;
-    }
+    uex_crew_join();
+    gzip->deflater = uex_deflater_new(level);
+    gzip->slots[0].block = uex_gzip_block_new();
     gzip->error = UEX_INTERNAL; /* nothing is begun */
-    return gzip;
+    if (gzip->deflater != NULL && gzip->slots[0].block != NULL)
+        return gzip;
+    uex_gzip_free(gzip);
+    return NULL;
+}
+
+/* Wait for helpers that still have blocks of a stream that was given up, or has ended; keep one block. */
+static void settle(struct uex_gzip *gzip)
+{
+    struct uex_gzip_block *kept = NULL;
+
+    for (size_t i = 0; i < UEX_GZIP_BLOCKS_MAX; i++) {
+        if (gzip->slots[i].offered)
+            uex_crew_wait(&gzip->slots[i].task);
+        gzip->slots[i].offered = false;
+        if (kept == NULL)
+            kept = gzip->slots[i].block;
+        else
+            uex_gzip_block_free(gzip->slots[i].block);
+        gzip->slots[i].block = NULL;
+    }
+    gzip->first = gzip->waiting_count = 0;
+    gzip->slots[0].block = kept;
+    if (gzip->begun)
+        uex_crew_end_work();
+    gzip->begun = false;
+}
+
+static enum uex_error emit(struct uex_gzip *gzip, struct uex_bytes data)
+{
+    gzip->bytes_out += data.size_bytes;
+    return gzip->sink.write(gzip->sink.context, data);
 }
 
 void uex_gzip_begin(struct uex_gzip *gzip, struct uex_sink sink)
 {
+    settle(gzip);
+    uex_gzip_block_reset(gzip->slots[0].block);
     gzip->sink = sink;
-    gzip->bytes_in = 0;
-    gzip->bytes_out = 0;
-    gzip->in_used = 0;
-    gzip->out_used = 0;
-    gzip->error = gzip->kind->begin(gzip->deflater);
+    gzip->bytes_in = gzip->bytes_out = 0;
+    gzip->crc = 0;
+    gzip->filled_at_us = gzip->compress_us = 0;
+    gzip->error = UEX_OK;
+    gzip->begun = true;
+    uex_crew_begin_work();
 }
 
-static enum uex_error hand_over(struct uex_gzip *gzip)
+/* What a block holds goes behind what is there; the header goes with the first. */
+static enum uex_error append(struct uex_gzip *gzip, const struct uex_gzip_block *block)
 {
-    size_t size_bytes = gzip->out_used;
+    enum uex_error err = block->error;
 
-    if (size_bytes == 0)
-        return UEX_OK;
-    gzip->out_used = 0;
-    gzip->bytes_out += size_bytes;
-    return gzip->sink.write(gzip->sink.context, uex_bytes_of(gzip->out, size_bytes));
+    if (err == UEX_OK && gzip->bytes_out == 0)
+        err = emit(gzip, uex_bytes_of(HEADER, sizeof(HEADER)));
+    if (err != UEX_OK || block->in_used == 0)
+        return err;
+    gzip->crc = (uint32_t)crc32_combine(gzip->crc, block->crc, (z_off_t)block->in_used);
+    gzip->bytes_in += block->in_used;
+    return emit(gzip, uex_bytes_of(block->out, block->out_used));
 }
 
-/* Compress all of `data`; with `is_last` up to the trailer. */
-static enum uex_error compress(struct uex_gzip *gzip, struct uex_bytes data, bool is_last)
+/* Put the oldest waiting block into the stream. */
+static enum uex_error append_first(struct uex_gzip *gzip)
 {
-    struct uex_deflater_io io = {.in = data};
-    bool ended = false;
+    struct slot *slot = slot_at(gzip, 0);
+    enum uex_error err;
 
-    while (io.in.size_bytes > 0 || (is_last && !ended)) {
-        size_t in_before = io.in.size_bytes;
-
-        io.out = gzip->out + gzip->out_used;
-        io.out_bytes = OUT_BYTES - gzip->out_used;
-        enum uex_error error = gzip->kind->step(gzip->deflater, &io, is_last, &ended);
-        size_t made = (size_t)(io.out - gzip->out) - gzip->out_used;
-        gzip->out_used += made;
-        if (error == UEX_OK && made == 0 && io.in.size_bytes == in_before && !ended)
-            error = UEX_INTERNAL; /* a step that does nothing would be repeated for ever */
-        if (error == UEX_OK && gzip->out_used == OUT_BYTES)
-            error = hand_over(gzip);
-        if (error != UEX_OK)
-            return error;
-    }
-    return UEX_OK;
+    if (slot->offered)
+        uex_crew_wait(&slot->task);
+    slot->offered = false;
+    err = append(gzip, slot->block);
+    uex_gzip_block_reset(slot->block);
+    gzip->first = (gzip->first + 1) % UEX_GZIP_BLOCKS_MAX;
+    gzip->waiting_count--;
+    return err;
 }
 
-static enum uex_error compress_gathered(struct uex_gzip *gzip, bool is_last)
+/* Is compressing what holds the stream up, so that help is worth the hand-over? */
+static bool wants_help(const struct uex_gzip *gzip)
 {
-    size_t size_bytes = gzip->in_used;
+    int64_t cycle_us = uex_monotonic_us() - gzip->filled_at_us;
 
-    gzip->in_used = 0;
-    return compress(gzip, uex_bytes_of(gzip->in, size_bytes), is_last);
+    return gzip->deflater->level >= SLOW_LEVEL || gzip->compress_us * 10 > cycle_us * 7;
+}
+
+static void compress_here(struct uex_gzip *gzip, struct slot *slot)
+{
+    int64_t from_us = uex_monotonic_us();
+
+    (void)!uex_gzip_block_compress(slot->block, gzip->deflater); /* the block keeps the error */
+    gzip->compress_us = uex_monotonic_us() - from_us;
+}
+
+/* The block being filled is full: compress it here or by a helper, append what is ready, and have an empty one next. */
+static enum uex_error turn(struct uex_gzip *gzip)
+{
+    struct slot *slot = slot_at(gzip, gzip->waiting_count);
+    enum uex_error err = UEX_OK;
+
+    slot->task = (struct uex_crew_task){.block = slot->block, .level = gzip->deflater->level};
+    slot->offered = wants_help(gzip) && uex_crew_offer(&slot->task);
+    gzip->filled_at_us = uex_monotonic_us();
+    gzip->waiting_count++;
+    if (!slot->offered)
+        compress_here(gzip, slot);
+    while (err == UEX_OK && gzip->waiting_count > 0 &&
+           (gzip->waiting_count == UEX_GZIP_BLOCKS_MAX || !slot_at(gzip, 0)->offered ||
+            uex_crew_is_done(&slot_at(gzip, 0)->task)))
+        err = append_first(gzip);
+    slot = slot_at(gzip, gzip->waiting_count);
+    if (err == UEX_OK && slot->block == NULL && (slot->block = uex_gzip_block_new()) == NULL)
+        err = UEX_NO_MEMORY;
+    return err;
 }
 
 enum uex_error uex_gzip_write(struct uex_gzip *gzip, struct uex_bytes data)
 {
-    if (gzip->error != UEX_OK || data.size_bytes == 0)
-        return gzip->error;
-    gzip->bytes_in += data.size_bytes;
-    if (data.size_bytes > IN_BYTES - gzip->in_used)
-        gzip->error = compress_gathered(gzip, false);
+    while (gzip->error == UEX_OK && data.size_bytes > 0) {
+        size_t taken = uex_gzip_block_fill(slot_at(gzip, gzip->waiting_count)->block, data);
+
+        data.data += taken;
+        data.size_bytes -= taken;
+        if (data.size_bytes > 0)
+            gzip->error = turn(gzip);
+    }
+    return gzip->error;
+}
+
+static enum uex_error append_all(struct uex_gzip *gzip)
+{
+    enum uex_error err = UEX_OK;
+
+    while (err == UEX_OK && gzip->waiting_count > 0)
+        err = append_first(gzip);
+    return err;
+}
+
+enum uex_error uex_gzip_flush(struct uex_gzip *gzip)
+{
+    struct slot *slot = slot_at(gzip, gzip->waiting_count);
+
     if (gzip->error != UEX_OK)
         return gzip->error;
-    if (data.size_bytes >= IN_BYTES) {
-        gzip->error = compress(gzip, data, false);
-        return gzip->error;
-    }
-    memcpy(gzip->in + gzip->in_used, data.data, data.size_bytes);
-    gzip->in_used += data.size_bytes;
-    return UEX_OK;
+    compress_here(gzip, slot);
+    gzip->error = append_all(gzip);
+    if (gzip->error == UEX_OK)
+        gzip->error = append(gzip, slot->block);
+    uex_gzip_block_reset(slot->block);
+    return gzip->error;
+}
+
+enum uex_error uex_gzip_put(struct uex_gzip *gzip, struct uex_gzip_block *block)
+{
+    if (gzip->error == UEX_OK)
+        gzip->error = append(gzip, block);
+    uex_gzip_block_reset(block);
+    return gzip->error;
 }
 
 enum uex_error uex_gzip_finish(struct uex_gzip *gzip)
 {
-    enum uex_error error = gzip->error;
+    uint8_t end[sizeof(FINAL_BLOCK) + TRAILER_BYTES];
+    enum uex_error err = uex_gzip_flush(gzip);
 
-    if (error == UEX_OK)
-        error = compress_gathered(gzip, true);
-    if (error == UEX_OK)
-        error = hand_over(gzip);
-    gzip->error = error == UEX_OK ? UEX_INTERNAL : error; /* the stream is over */
-    return error;
+    memcpy(end, FINAL_BLOCK, sizeof(FINAL_BLOCK));
+    for (unsigned i = 0; i < 4; i++) {
+        end[sizeof(FINAL_BLOCK) + i] = (uint8_t)(gzip->crc >> (8 * i));
+        end[sizeof(FINAL_BLOCK) + 4 + i] = (uint8_t)(gzip->bytes_in >> (8 * i)); /* modulo 2^32, section 2.3.1 */
+    }
+    if (err == UEX_OK)
+        err = emit(gzip, uex_bytes_of(end, sizeof(end)));
+    gzip->error = err == UEX_OK ? UEX_INTERNAL : err; /* the stream is over */
+    settle(gzip);
+    return err;
 }
 
 uint64_t uex_gzip_bytes_in(const struct uex_gzip *gzip)
 {
-    return gzip->bytes_in;
+    uint64_t waiting = 0;
+
+    for (size_t i = 0; i < UEX_GZIP_BLOCKS_MAX; i++)
+        waiting += gzip->slots[i].block == NULL ? 0 : gzip->slots[i].block->in_used;
+    return gzip->bytes_in + waiting;
 }
 
 uint64_t uex_gzip_bytes_out(const struct uex_gzip *gzip)
@@ -137,6 +248,9 @@ void uex_gzip_free(struct uex_gzip *gzip)
 {
     if (gzip == NULL)
         return;
-    gzip->kind->destroy(gzip->deflater);
+    settle(gzip);
+    uex_gzip_block_free(gzip->slots[0].block);
+    uex_deflater_free(gzip->deflater);
     free(gzip);
+    uex_crew_leave();
 }
