@@ -9,13 +9,11 @@ import collections
 import contextlib
 import json
 import random
-import re
 import sys
 import time
 
 CHUNK = 65536
 KAFKA_INIT_PRODUCER_ID = 22
-_TRANSACTIONAL_ID = re.compile(rb"[A-Za-z0-9._-]{1,200}-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _STORM = (b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.'
           b"</Message></Error>")
 
@@ -322,9 +320,15 @@ TRANSACTIONAL_IDS = {}  # by link's name: the newest one
 
 
 def note_transactional_id(link, frame):
-    found = _TRANSACTIONAL_ID.search(frame)
-    if found:
-        TRANSACTIONAL_IDS[link.name] = found.group().decode()
+    """The first field of the request: behind its length, which is a letter as often as not."""
+    version = int.from_bytes(frame[6:8], "big")
+    at = 14 + max(int.from_bytes(frame[12:14], "big", signed=True), 0)  # behind the client's id
+    if version >= 2:  # no tagged fields, a short string
+        at, size = at + 2, frame[at + 1] - 1
+    else:
+        at, size = at + 2, int.from_bytes(frame[at:at + 2], "big", signed=True)
+    if size > 0:
+        TRANSACTIONAL_IDS[link.name] = frame[at:at + size].decode()
 
 
 class Control:
