@@ -40,12 +40,15 @@ struct uex_group_state_view {
     struct uex_state_record record;      /* the newest outcome */
     struct uex_group_memory_view memory; /* `recent` and `lastExported` */
     char command_id[UEX_UUID_TEXT_SIZE]; /* what record.command_id points to: a view is not to be copied */
-    void *json;                          /* owned: the strings */
+    char *text;                          /* owned: the strings */
 };
 
 /* Read a record's JSON by the rules of uex_group_state_read(), and the fields that it passes over too. UEX_MALFORMED,
  * UEX_NO_MEMORY. The caller clears `out` in any case. */
 UEX_MUST_CHECK enum uex_error uex_group_state_view_read(struct uex_bytes value, struct uex_group_state_view *out,
                                                         struct uex_fault *fault);
+/* The same without `recent`, which is most of a record: its entries are not looked at and there are none. */
+UEX_MUST_CHECK enum uex_error uex_group_state_newest_read(struct uex_bytes value, struct uex_group_state_view *out,
+                                                          struct uex_fault *fault);
 void uex_group_state_view_clear(struct uex_group_state_view *view);
 #endif

@@ -57,9 +57,23 @@ struct uex_utf8_char uex_utf8_next(const uint8_t *text, size_t size_bytes)
     return next;
 }
 
+/* Eight characters of ASCII at a time, as most text has them. */
+static size_t skip_ascii(struct uex_bytes text, size_t at)
+{
+    uint64_t word = 0;
+
+    while (text.size_bytes - at >= sizeof(word)) {
+        memcpy(&word, text.data + at, sizeof(word));
+        if ((word & UINT64_C(0x8080808080808080)) != 0)
+            break;
+        at += sizeof(word);
+    }
+    return at;
+}
+
 bool uex_utf8_valid(struct uex_bytes text)
 {
-    for (size_t at = 0; at < text.size_bytes;) {
+    for (size_t at = skip_ascii(text, 0); at < text.size_bytes; at = skip_ascii(text, at)) {
         struct uex_utf8_char next = uex_utf8_next(text.data + at, text.size_bytes - at);
 
         if (!next.valid)

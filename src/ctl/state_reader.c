@@ -43,7 +43,7 @@ static struct state_entry *entry_new(struct uex_bytes key)
 static int64_t time_of(struct uex_bytes value)
 {
     struct uex_group_state_view view;
-    int64_t at_ms = uex_group_state_view_read(value, &view, NULL) == UEX_OK ? view.record.at_ms : UEX_NO_TIME;
+    int64_t at_ms = uex_group_state_newest_read(value, &view, NULL) == UEX_OK ? view.record.at_ms : UEX_NO_TIME;
 
     uex_group_state_view_clear(&view);
     return at_ms;

@@ -202,8 +202,13 @@ enum uex_error uex_status_rows_add(struct uex_status_rows *rows, const char *gro
     char hex[UEX_SHA256_HEX_SIZE] = "";
     enum uex_error err = UEX_OK;
 
+    /* What came before it is of no interest where the newest outcome is the one that was asked for. */
     if (value.data != NULL)
+        err = uex_group_state_newest_read(value, &view, &fault);
+    if (value.data != NULL && err == UEX_OK && run_id != NULL && strcmp(view.record.run_id, run_id) != 0) {
+        uex_group_state_view_clear(&view);
         err = uex_group_state_view_read(value, &view, &fault);
+    }
     if (err == UEX_MALFORMED) {
         told.status = UEX_STATUS_UNREADABLE;
         told.reason = fault.text;

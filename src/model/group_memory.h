@@ -4,8 +4,6 @@
 #ifndef EXPORT_MODEL_GROUP_MEMORY_H
 #define EXPORT_MODEL_GROUP_MEMORY_H
 
-#include <cjson/cJSON.h>
-
 #include "export/group_state_view.h"
 
 #define UEX_STATE_VERSION 1
@@ -21,7 +19,7 @@ UEX_MUST_CHECK enum uex_error uex_group_memory_pack(const struct uex_group_memor
                                                     struct uex_group_memory *memory);
 
 /* Read it from a state record's JSON: version, group, outcome, time, `recent` and `lastExported`, nothing else. Strings
- * point into `object`. UEX_MALFORMED. */
-UEX_MUST_CHECK enum uex_error uex_group_memory_view_read(const cJSON *object, struct uex_group_memory_view *out,
-                                                         enum uex_outcome_kind *outcome, struct uex_fault *fault);
+ * point into `*text`, which the caller frees in any case. UEX_MALFORMED, UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_group_memory_view_read(struct uex_bytes value, struct uex_group_memory_view *out,
+                                                         char **text, struct uex_fault *fault);
 #endif

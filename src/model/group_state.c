@@ -3,9 +3,9 @@
 #include "export/group_state.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "model/group_memory.h"
-#include "model/json.h"
 
 static void append_name(struct uex_buffer *out, const char *name)
 {
@@ -114,14 +114,11 @@ void uex_group_state_write(const struct uex_state_record *record, const struct u
 enum uex_error uex_group_state_read(struct uex_bytes value, struct uex_group_memory **out, struct uex_fault *fault)
 {
     struct uex_group_memory_view view = {0};
-    enum uex_outcome_kind outcome;
     struct uex_group_memory *memory = NULL;
-    cJSON *object = NULL;
-    enum uex_error error = uex_json_object_parse(value, &object, fault);
+    char *text = NULL;
+    enum uex_error error = uex_group_memory_view_read(value, &view, &text, fault);
 
     *out = NULL;
-    if (error == UEX_OK)
-        error = uex_group_memory_view_read(object, &view, &outcome, fault);
     if (error != UEX_OK)
         goto done;
     memory = uex_group_memory_new();
@@ -134,6 +131,6 @@ enum uex_error uex_group_state_read(struct uex_bytes value, struct uex_group_mem
     memory = NULL;
 done:
     uex_group_memory_free(memory);
-    cJSON_Delete(object);
+    free(text);
     return error;
 }

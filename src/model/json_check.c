@@ -2,6 +2,7 @@
 #include "model/json.h"
 
 #include "export/text.h"
+#include "model/json_plain.h"
 
 /* Where the check stands in the text. Each scan_ function starts at what it checks and leaves `at` behind it, or sets
  * `problem` and returns false. */
@@ -79,7 +80,7 @@ static bool scan_unicode_escape(struct scanner *scanner)
 static bool scan_string(struct scanner *scanner)
 {
     scanner->at++; /* the quote */
-    while (scanner->at < scanner->end) {
+    while ((scanner->at = uex_json_skip_plain(scanner->at, scanner->end)) < scanner->end) {
         uint8_t byte = *scanner->at++;
         if (byte == '"')
             return true;

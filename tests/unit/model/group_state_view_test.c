@@ -72,6 +72,11 @@ static void read__what_was_written__comes_back(void **state)
     assert_string_equal(view.memory.last.file_path, "s3://b/g.csv.gz");
     uex_group_state_view_clear(&view);
     uex_group_state_view_clear(&view);
+    assert_int_equal(uex_group_state_newest_read(uex_buffer_bytes(&out), &view, NULL), UEX_OK);
+    assert_string_equal(view.record.command_id, ID_2);
+    assert_int_equal(view.memory.recent_count, 0);
+    assert_true(view.memory.has_last && view.memory.last.rows == 11);
+    uex_group_state_view_clear(&view);
     uex_buffer_clear(&out);
     uex_group_memory_free(memory);
 }
@@ -103,6 +108,28 @@ static void read__missing_and_null_fields__are_unknown(void **state)
     }
 }
 
+static void read__escapes_anywhere__are_decoded(void **state)
+{
+    struct uex_group_state_view view = {0};
+
+    (void)state;
+    assert_int_equal(read_text(" {\t\"version\" : 1 , \"group\\u0049d\":\"a\\u00e9\\ud83d\\ude00\\\"\\\\\\/\",\r\n"
+                               "\"outcome\":\"exp\\u006frted\",\"commandId\":\"" ID_1 "\",\"unknown\":\"}]\\\"{[\","
+                               "\"deeper\":[{\"recent\":[\"]\"]}, [ ] ,{ }],\"reason\":\"b\\b\\f\\n\\r\\t\\u0915\","
+                               "\"recent\" : [ {\"commandId\":\"" ID_2
+                               "\",\"runId\":\"r\\u0031\",\"outcome\":\"skipped\"}"
+                               " , {\"outcome\":\"exported\",\"commandId\":\"" ID_1 "\",\"runId\":\"\"} ] } ",
+                               &view),
+                     UEX_OK);
+    assert_string_equal(view.record.group_id, "aé😀\"\\/");
+    assert_string_equal(view.record.reason, "b\b\f\n\r\tक");
+    assert_int_equal(view.record.outcome, UEX_OUTCOME_EXPORTED);
+    assert_int_equal(view.memory.recent_count, 2);
+    assert_string_equal(view.memory.recent[0].run_id, "r1");
+    assert_string_equal(view.memory.recent[1].run_id, "");
+    uex_group_state_view_clear(&view);
+}
+
 static void read__upper_case_command_id__is_lower_case(void **state)
 {
     struct uex_group_state_view view = {0};
@@ -127,6 +154,8 @@ static void read__fields_of_a_wrong_kind__are_malformed(void **state)
         "{\"version\":1,\"groupId\":\"g\",\"outcome\":\"lost\",\"commandId\":\"" ID_1 "\"}",
         "{\"version\":1,\"groupId\":\"g\",\"outcome\":\"exported\",\"commandId\":\"1\"}",
         "{\"version\":1,\"groupId\":\"g\",\"outcome\":\"exported\"}",
+        RECORD(",\"rows\":1,\"rows\":1"),
+        RECORD(",\"row\\u0073\":1,\"rows\":1"),
         RECORD(",\"rows\":-1"),
         RECORD(",\"rows\":1.5"),
         RECORD(",\"bytes\":\"1\""),
@@ -156,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read__what_was_written__comes_back),
         cmocka_unit_test(read__missing_and_null_fields__are_unknown),
+        cmocka_unit_test(read__escapes_anywhere__are_decoded),
         cmocka_unit_test(read__upper_case_command_id__is_lower_case),
         cmocka_unit_test(read__fields_of_a_wrong_kind__are_malformed),
     };
