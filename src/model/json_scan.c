@@ -216,14 +216,14 @@ bool uex_json_next(struct uex_json_value *rest, struct uex_json_value *element)
 enum uex_error uex_json_string(const struct uex_json_value *value, const char *name, struct uex_bytes *out,
                                struct uex_fault *fault)
 {
-    char *text = value->start + 1;
-    char *end = NULL;
+    char *text = NULL, *end = NULL;
 
     *out = (struct uex_bytes){0};
     if (value->kind == UEX_JSON_ABSENT)
         return UEX_OK;
     if (value->kind != UEX_JSON_STRING)
         return uex_fail(fault, UEX_MALFORMED, "%s is not a string", name);
+    text = value->start + 1;
     if (memchr(text, '\\', value->size_bytes - 2) == NULL)
         end = text + value->size_bytes - 2;
     else
