@@ -39,12 +39,20 @@ struct uex_log_field {
     uex_log_write((level_), (message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},                       \
                   sizeof((const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}}) / sizeof(struct uex_log_field))
 
+/* The same for what has to be on record whatever log.level says: who changed what. Its level is "info". */
+#define uex_log_audit(message_, ...)                                                                                   \
+    uex_log_audit_write((message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},                           \
+                        sizeof((const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}}) /                              \
+                            sizeof(struct uex_log_field))
+
 /* Set up once at start, before other threads. `program` goes into each line as field "program". */
 void uex_log_setup(const char *program, enum uex_log_level least, enum uex_log_format format);
 bool uex_log_enabled(enum uex_log_level level);
 /* Behind uex_log(); fields of kind UEX_LOG_NONE are skipped. */
 void uex_log_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
                    size_t field_count);
-/* The same with printf, for lines without ids. */
+/* Behind uex_log_audit(). */
+void uex_log_audit_write(const char *message, const struct uex_log_field *fields, size_t field_count);
+/* uex_log() with printf, for lines without ids. */
 void uex_log_format(enum uex_log_level level, const char *format, ...) UEX_PRINTF(2, 3);
 #endif

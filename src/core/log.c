@@ -271,14 +271,12 @@ static void write_without_memory(void)
     write_line(uex_bytes_of_text(line));
 }
 
-void uex_log_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
-                   size_t field_count)
+static void write_always(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
+                         size_t field_count)
 {
     struct uex_buffer line = {.cap_bytes = LINE_CAP_BYTES};
     int saved_errno = errno;
 
-    if (!uex_log_enabled(level))
-        return;
     build_line(&line, level, message == NULL ? "" : message, fields, field_count);
     if (uex_buffer_failed(&line))
         write_without_memory();
@@ -286,6 +284,18 @@ void uex_log_write(enum uex_log_level level, const char *message, const struct u
         write_line(uex_buffer_bytes(&line));
     uex_buffer_clear(&line);
     errno = saved_errno;
+}
+
+void uex_log_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
+                   size_t field_count)
+{
+    if (uex_log_enabled(level))
+        write_always(level, message, fields, field_count);
+}
+
+void uex_log_audit_write(const char *message, const struct uex_log_field *fields, size_t field_count)
+{
+    write_always(UEX_LOG_INFO, message, fields, field_count);
 }
 
 void uex_log_format(enum uex_log_level level, const char *format, ...)

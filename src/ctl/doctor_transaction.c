@@ -65,23 +65,17 @@ static void await(struct attempt *attempt, const struct sent *sent)
 static rd_kafka_resp_err_t send_position(struct attempt *attempt, char *text, size_t text_size)
 {
     const struct uex_config *config = attempt->doctor->config;
-    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_consumer_group_metadata_t *group = NULL;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_error_t *error = NULL;
     char name[300];
 
     snprintf(name, sizeof(name), "%.249s-doctor", config->kafka_group_id);
-    group = rd_kafka_consumer_group_metadata_new(name);
-    rd_kafka_topic_partition_list_add(offsets, config->topics_command, 0)->offset = 0;
-    error = rd_kafka_send_offsets_to_transaction(attempt->transact.producer, offsets, group, ASK_MS);
+    error = uex_transact_try_position(&attempt->transact, name, config->topics_command);
     if (error != NULL) {
         code = rd_kafka_error_code(error);
         snprintf(text, text_size, "%s", rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
     }
-    rd_kafka_consumer_group_metadata_destroy(group);
-    rd_kafka_topic_partition_list_destroy(offsets);
     return code;
 }
 

@@ -2,10 +2,12 @@
 #include "kafka/transact.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SLICE_MS 500
 #define ABORT_MS 15000
 #define AGAIN_PAUSE_MS 20
+#define POSITION_MS 10000
 
 static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
 {
@@ -26,8 +28,10 @@ enum uex_error uex_transact_open(struct uex_transact *transact, const struct uex
     if (conf == NULL)
         return fault->error;
     transact->timeout_ms = timeout_ms;
+    transact->group = strdup(transactional_id);
     snprintf(timeout, sizeof(timeout), "%d", timeout_ms);
-    err = uex_kafka_conf_set(conf, "transactional.id", transactional_id, fault);
+    err = transact->group == NULL ? uex_fail(fault, UEX_NO_MEMORY, "no memory for a producer")
+                                  : uex_kafka_conf_set(conf, "transactional.id", transactional_id, fault);
     if (err == UEX_OK)
         err = uex_kafka_conf_set(conf, "transaction.timeout.ms", timeout, fault);
     if (err == UEX_OK)
@@ -125,6 +129,32 @@ static rd_kafka_error_t *produce_once(const struct uex_transact *transact, const
                               sizeof(arguments) / sizeof(arguments[0]) - (record->headers == NULL ? 1 : 0));
 }
 
+rd_kafka_error_t *uex_transact_try_position(struct uex_transact *transact, const char *group, const char *topic)
+{
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata_new(group);
+    rd_kafka_error_t *error = NULL;
+
+    rd_kafka_topic_partition_list_add(offsets, topic, 0)->offset = 0;
+    error = rd_kafka_send_offsets_to_transaction(transact->producer, offsets, metadata, POSITION_MS);
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return error;
+}
+
+/* "Not allowed in this state" says only that an earlier record has failed the transaction; another call says why. */
+static rd_kafka_error_t *reason_of(struct uex_transact *transact, const char *topic, rd_kafka_error_t *error)
+{
+    rd_kafka_error_t *reason = NULL;
+
+    if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__STATE)
+        reason = uex_transact_try_position(transact, transact->group, topic);
+    if (reason == NULL)
+        return error;
+    rd_kafka_error_destroy(error);
+    return reason;
+}
+
 /* A record that librdkafka does not take does not fail the transaction, so anything but a full queue must. */
 enum uex_error uex_transact_produce(struct uex_transact *transact, const struct uex_transact_record *record,
                                     struct uex_fault *fault)
@@ -148,7 +178,7 @@ enum uex_error uex_transact_produce(struct uex_transact *transact, const struct 
     if (record->headers != NULL)
         rd_kafka_headers_destroy(record->headers);
     if (err == UEX_OK)
-        return uex_kafka_fail_error(fault, error, record->topic);
+        return uex_kafka_fail_error(fault, reason_of(transact, record->topic, error), record->topic);
     rd_kafka_error_destroy(error);
     return err;
 }
@@ -188,6 +218,8 @@ enum uex_transact_step uex_transact_abort(struct uex_transact *transact)
 
 void uex_transact_close(struct uex_transact *transact)
 {
+    free(transact->group);
+    transact->group = NULL;
     if (transact->producer == NULL)
         return;
     (void)rd_kafka_purge(transact->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);

@@ -13,6 +13,7 @@ enum uex_transact_step { UEX_TRANSACT_DONE, UEX_TRANSACT_ABORT, UEX_TRANSACT_FEN
 
 struct uex_transact {
     rd_kafka_t *producer;
+    char *group;                     /* owned: the transactional id, as the name of a group */
     const struct uex_cancel *cancel; /* NULL: none */
     int timeout_ms;                  /* of a transaction */
     int64_t until_ms;                /* of the one under way; monotonic */
@@ -40,6 +41,11 @@ UEX_MUST_CHECK enum uex_error uex_transact_init(struct uex_transact *transact, i
                                                 struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_transact_step uex_transact_begin(struct uex_transact *transact, enum uex_error *err,
                                                          struct uex_fault *fault);
+/* Put a position of the group `group` (its name is in the prefix that ACLs name) into the transaction: the record at 0
+ * of partition 0 of `topic`. Only for transactions that are aborted: to see whether it is allowed, or why the
+ * transaction has failed. */
+UEX_MUST_CHECK rd_kafka_error_t *uex_transact_try_position(struct uex_transact *transact, const char *group,
+                                                           const char *topic);
 /* Queue a record. Any error means: abort. UEX_RESULT_REFUSED: for this record's own sake; UEX_CANCELLED. */
 UEX_MUST_CHECK enum uex_error uex_transact_produce(struct uex_transact *transact,
                                                    const struct uex_transact_record *record, struct uex_fault *fault);

@@ -12,6 +12,7 @@ import uuid
 import pytest
 from confluent_kafka import Producer
 
+from support.acls import denied
 from support.checks import check_file
 from support.kafka import Reader
 from support.murmur2 import partition_of
@@ -398,6 +399,21 @@ def test_replay__a_mark_stands_behind_an_open_transaction__is_waited_for(new_pip
     reader = Reader(pipe.broker.bootstrap, pipe.topic["command"])
     assert len(reader.drain()) == 2
     reader.close()
+
+
+@pytest.mark.parametrize("kind, name, operation, word", [
+    ("TOPIC", "command", "WRITE", "Topic authorization failed"),
+    ("TOPIC", "dlq", "WRITE", "Topic authorization failed"),
+    ("TOPIC", "dlq", "READ", "needs READ"),
+    ("TRANSACTIONAL_ID", "", "WRITE", "Transactional Id authorization failed"),
+])
+def test_replay__a_right_is_missing__is_said_in_one_line_and_nothing_is_done(pipe, kind, name, operation, word):
+    put_letter(pipe, "g-1")
+    with denied(pipe.broker, kind, pipe.topic[name] if name else pipe.suffix, operation):
+        done = pipe.ctl("dlq", "replay", "--all")
+    assert done.code == 1 and word in done.err and len(done.err.splitlines()) == 1, done
+    assert commands(pipe) == [] and marks(pipe) == []
+    assert pipe.ctl("dlq", "replay", "--all").code == 0 and len(commands(pipe)) == 1
 
 
 def test_dlq__no_broker__exits_3_with_one_line(new_pipe):

@@ -191,6 +191,21 @@ static void log__below_the_least_level__writes_nothing(void **state)
     assert_string_equal(capture_end(), "");
 }
 
+static void log_audit__above_the_least_level__is_written_all_the_same(void **state)
+{
+    cJSON *line = NULL;
+
+    (void)state;
+    uex_log_setup("unit-test", UEX_LOG_ERROR, UEX_LOG_JSON);
+    capture_begin();
+    uex_log_audit("discarded", UEX_STR("by", "asha"));
+    line = cJSON_Parse(capture_end());
+    assert_non_null(line);
+    assert_string_equal(string_of(line, "level"), "info");
+    assert_string_equal(string_of(line, "by"), "asha");
+    cJSON_Delete(line);
+}
+
 static void log__text_format__is_readable_and_one_line(void **state)
 {
     (void)state;
@@ -341,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup(log__very_long_text__is_cut_at_a_character, setup),
         cmocka_unit_test_setup(log_format__percent_and_numbers__is_the_message, setup),
         cmocka_unit_test_setup(log__below_the_least_level__writes_nothing, setup),
+        cmocka_unit_test_setup(log_audit__above_the_least_level__is_written_all_the_same, setup),
         cmocka_unit_test_setup(log__text_format__is_readable_and_one_line, setup),
         cmocka_unit_test_setup(log__several_threads__lines_do_not_mix, setup),
         cmocka_unit_test_setup(log__errno__is_kept, setup),
