@@ -12,7 +12,8 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *del
     struct uex_command *command = &delivery->command;
     const struct uex_record *record = delivery->record;
 
-    if (command->command_id[0] == '\0' && !uex_record_command_id(record, command->command_id))
+    delivery->has_own_id = command->command_id[0] != '\0';
+    if (!delivery->has_own_id && !uex_record_command_id(record, command->command_id))
         uex_command_id_of_record(engine->cluster_id, record->topic, record->partition, record->offset,
                                  record->timestamp_ms, command->command_id);
     if (command->requested_at_ms == UEX_NO_TIME)

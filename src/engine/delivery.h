@@ -55,6 +55,7 @@ struct uex_delivery {
     bool commit_alone;     /* a transaction with it was refused: find out who it was */
     int refused_code;      /* librdkafka's code if a record of it was refused; the committer's thread */
     char *refused_topic;   /* where; owned */
+    bool has_own_id;       /* the value carries the id; else it is its record's, and travels in a header */
     bool holds_group;      /* it is its group's running delivery */
     bool suspect;          /* may have killed its worker: runs alone, its start committed before it is parsed */
     uint64_t start_epoch;  /* of a suspect: its start was counted in this epoch's marks; 0: not yet */

@@ -12,6 +12,7 @@
 #define QUEUE_FULL_TRIES 2000
 #define FLUSH_MS 1000
 #define FLUSHES_MAX 120
+#define MESSAGE_MAX_BYTES "1000000000"
 #define TIMEOUT_LEAST_MS 15000
 #define TIMEOUT_MAX_MS 900000 /* transaction.max.timeout.ms of a broker, by default */
 #define LIST_BYTES_PER_MS 4096
@@ -108,6 +109,8 @@ static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
         (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)transaction_timeout_ms(txn->config));
         (void)rd_kafka_conf_set(conf, "transaction.timeout.ms", timeout, NULL, 0);
     }
+    /* What was read must be forwarded however large it is: topics decide what they take, not this client. */
+    (void)rd_kafka_conf_set(conf, "message.max.bytes", MESSAGE_MAX_BYTES, NULL, 0);
     /* Where Java clients would put the same key. */
     (void)rd_kafka_conf_set(conf, "partitioner", "murmur2_random", NULL, 0);
     if (uex_kafka_conf_set(conf, "transactional.id", txn->transactional_id, fault) != UEX_OK) {

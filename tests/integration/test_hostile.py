@@ -168,11 +168,7 @@ def test_duplicate__same_id_many_times_at_once__is_exported_once(pipe):
 
 # -- limits -------------------------------------------------------------------------------------------------------------
 
-CLIENT_LIMIT = pytest.mark.xfail(strict=True, reason="the producer's message.max.bytes, 1000000, is below the topics'")
-
-
-@pytest.mark.parametrize("size", [999_000, pytest.param(1_040_000, marks=CLIENT_LIMIT),
-                                  pytest.param(1_048_400, marks=CLIENT_LIMIT)])
+@pytest.mark.parametrize("size", [999_000, 1_040_000, 1_048_400])
 def test_command__as_large_as_the_topic_takes__goes_its_way(pipe, size):
     """Moved, exported or dead-lettered with its value: what the DLQ takes is not refused by us."""
     group_id, other = pipe.new_group(rows=1), pipe.new_group(rows=1)
