@@ -29,6 +29,18 @@ struct uex_kafka_property {
 
 struct uex_config_origin; /* what was given for a setting and where; src/core/config_load.h */
 
+/* Who issues temporary credentials for the store: the standard variables of AWS's tools, as the environment has them.
+ * NULL: not set. Used only where s3.access_key_id is not set. */
+struct uex_config_aws {
+    char *role_arn, *token_file; /* AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE; both or none */
+    char *session_name;          /* AWS_ROLE_SESSION_NAME */
+    char *sts_url;               /* AWS_ENDPOINT_URL_STS */
+    char *container_url;         /* AWS_CONTAINER_CREDENTIALS_FULL_URI, or made of …_RELATIVE_URI */
+    char *container_token;       /* AWS_CONTAINER_AUTHORIZATION_TOKEN; secret */
+    char *container_token_file;  /* AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE */
+    char *ca_file;               /* AWS_CA_BUNDLE; for the issuer only */
+};
+
 /* The settings, all checked. Strings are owned by the struct; "" means not set. */
 struct uex_config {
     struct uex_kafka_property *kafka; /* passed through; group.id always among them */
@@ -46,6 +58,7 @@ struct uex_config {
     char *s3_ca_file;
     int64_t s3_connect_timeout_ms, s3_stall_timeout_ms;
     char *s3_sse, *s3_sse_kms_key_id;
+    struct uex_config_aws aws;
     char *export_domain_id; /* lower case UUID or "" */
     int64_t export_lanes;   /* at least 1: the default is already worked out */
     int64_t export_readers;
@@ -100,12 +113,15 @@ UEX_MUST_CHECK enum uex_error uex_config_load(struct uex_config *out, int *argum
 enum uex_config_need {
     UEX_NEED_KAFKA = 1,    /* kafka.bootstrap.servers */
     UEX_NEED_POSTGRES = 2, /* postgres.dsn */
-    UEX_NEED_STORAGE = 4,  /* storage.url; with s3:// the credentials */
+    UEX_NEED_STORAGE = 4,  /* storage.url; with s3:// credentials, or someone who issues them */
     UEX_NEED_DOMAIN = 8    /* export.domain_id */
 };
 /* Add a line for each needed setting that is missing. UEX_CONFIG if any. */
 UEX_MUST_CHECK enum uex_error uex_config_require(const struct uex_config *config, unsigned needs,
                                                  struct uex_buffer *problems);
+
+/* Does the environment name someone who issues temporary credentials for the store? */
+bool uex_config_aws_given(const struct uex_config *config);
 
 /* Wipes secrets, frees. Accepts a zeroed struct. */
 void uex_config_clear(struct uex_config *config);

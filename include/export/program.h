@@ -72,6 +72,9 @@ void uex_program_say_problems(const struct uex_program *program, const struct ue
 extern struct uex_cancel uex_program_cancel;
 /* Also ignores SIGPIPE. Call before threads are started. */
 void uex_program_catch_signals(void);
+/* SIGHUP does not end the program from now on; has one come since the last question? */
+void uex_program_catch_hangup(void);
+bool uex_program_hung_up(void);
 /* How often a stopping signal came, and which was the last (0: none). */
 int uex_program_signal(void);
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "config_aws.h"
 #include "config_file.h"
 #include "config_kafka.h"
 #include "config_load.h"
@@ -218,6 +219,8 @@ enum uex_error uex_config_load(struct uex_config *out, int *argument_count, char
     if (loader.file != NULL)
         apply_file(&loader);
     uex_config_apply_environment(&loader);
+    if (loader.broken == UEX_OK)
+        loader.broken = uex_config_aws_take(&out->aws, environment);
     for (size_t i = 0; i < flags.count; i++) {
         struct uex_config_place place = {.source = UEX_SOURCE_FLAG, .name = flags.items[i].key};
 
@@ -243,6 +246,7 @@ void uex_config_clear(struct uex_config *config)
     }
     free(config->origins);
     free(config->kafka_group_id);
+    uex_config_aws_clear(&config->aws);
     uex_kafka_free(config);
     *config = (struct uex_config){0};
 }

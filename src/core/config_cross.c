@@ -115,7 +115,7 @@ enum uex_error uex_config_require(const struct uex_config *config, unsigned need
     if ((needs & UEX_NEED_STORAGE) != 0)
         complete &= require_text(config->storage_url, "storage.url", false, problems);
     if ((needs & UEX_NEED_STORAGE) != 0 && config->storage_url != NULL &&
-        strncmp(config->storage_url, "s3://", 5) == 0) {
+        strncmp(config->storage_url, "s3://", 5) == 0 && !uex_config_aws_given(config)) {
         complete &= require_text(config->s3_access_key_id, "s3.access_key_id", true, problems);
         complete &= require_text(config->s3_secret_access_key, "s3.secret_access_key", true, problems);
     }

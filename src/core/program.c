@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -114,6 +116,18 @@ static enum uex_error load(const struct uex_program *program, int *operand_count
     return err;
 }
 
+/* Memory and environment hold secrets and rows: no core dump of them, and no look into them for other processes of the
+ * same user. A sanitizer has to look into its own process. */
+static void keep_memory_private(void)
+{
+    const struct rlimit none = {0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    (void)prctl(PR_SET_DUMPABLE, 0); /* a core_pattern that is a pipe does not heed the limit */
+#endif
+}
+
 bool uex_program_start(const struct uex_program *program, int argc, char **argv, struct uex_config *config,
                        int *operand_count, char **operands, int *exit_code)
 {
@@ -122,6 +136,7 @@ bool uex_program_start(const struct uex_program *program, int argc, char **argv,
     enum uex_error err = UEX_OK;
 
     *exit_code = UEX_EXIT_DONE;
+    keep_memory_private();
     if (answer_questions(program, argc, argv))
         return false;
     *operand_count = argc > 0 ? argc - 1 : 0;
@@ -239,6 +254,30 @@ void uex_program_catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+}
+
+static volatile sig_atomic_t hung_up;
+
+static void on_hangup(int number)
+{
+    (void)number;
+    hung_up = 1;
+}
+
+void uex_program_catch_hangup(void)
+{
+    struct sigaction action = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+bool uex_program_hung_up(void)
+{
+    const bool asked = hung_up != 0;
+
+    hung_up = 0;
+    return asked;
 }
 
 int uex_program_signal(void)

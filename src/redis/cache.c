@@ -9,6 +9,7 @@
 
 #include "export/text.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,10 +23,62 @@ struct redis_catalogue {
     struct uex_catalogue *behind;
     struct uex_redis_link link;
     char ttl_ms[24];
+    uint64_t url_number;    /* of the replacement that is in use; 0: the configuration's */
     int64_t quiet_until_ms; /* monotonic; Redis is left alone until then */
     /* Written by the owner, read by the metrics' thread. */
     _Atomic uint64_t hits, misses, failures;
 };
+
+/* The URL that came after the start. */
+static pthread_mutex_t replacement_lock = PTHREAD_MUTEX_INITIALIZER;
+static char *replacement;
+static _Atomic uint64_t replacement_number; /* 0: none came */
+
+bool uex_redis_replace_url(const char *url)
+{
+    char *copy = uex_text_copy(uex_bytes_of_text(url));
+    bool changed = false;
+
+    pthread_mutex_lock(&replacement_lock);
+    changed = copy != NULL && (replacement == NULL || strcmp(replacement, copy) != 0);
+    if (changed) {
+        uex_secret_free(replacement);
+        replacement = copy;
+        replacement_number++;
+    } else {
+        uex_secret_free(copy);
+    }
+    pthread_mutex_unlock(&replacement_lock);
+    return changed;
+}
+
+void uex_redis_forget_url(void)
+{
+    pthread_mutex_lock(&replacement_lock);
+    uex_secret_free(replacement);
+    replacement = NULL;
+    replacement_number = 0;
+    pthread_mutex_unlock(&replacement_lock);
+}
+
+static void follow_replacement(struct redis_catalogue *self)
+{
+    struct uex_redis_url url = {0};
+
+    if (self->url_number == replacement_number)
+        return;
+    pthread_mutex_lock(&replacement_lock);
+    self->url_number = replacement_number;
+    if (replacement != NULL && uex_redis_url_parse(replacement, &url, NULL) == UEX_OK) {
+        uex_redis_link_close(&self->link);
+        uex_redis_url_clear(&self->link.url);
+        self->link.url = url;
+        self->quiet_until_ms = 0;
+    } else {
+        uex_redis_url_clear(&url);
+    }
+    pthread_mutex_unlock(&replacement_lock);
+}
 
 static void failed(struct redis_catalogue *self)
 {
@@ -99,8 +152,10 @@ static enum uex_error cached_find(struct uex_catalogue *catalogue, const char *g
     struct redis_catalogue *self = (struct redis_catalogue *)catalogue;
     struct uex_buffer key = {0};
     enum uex_error err = UEX_OK;
-    bool use = uex_group_id_valid(uex_bytes_of_text(group_id)) && !is_quiet(self);
+    bool use = false;
 
+    follow_replacement(self);
+    use = uex_group_id_valid(uex_bytes_of_text(group_id)) && !is_quiet(self);
     if (use) {
         uex_buffer_append_text(&key, KEY_PREFIX);
         uex_percent_encode(&key, uex_bytes_of_text(group_id));

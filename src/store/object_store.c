@@ -43,5 +43,6 @@ enum uex_error uex_object_store_global_init(void)
 void uex_object_store_global_cleanup(void)
 {
     uex_s3_prepared_clear();
+    uex_s3_credentials_forget();
     curl_global_cleanup();
 }

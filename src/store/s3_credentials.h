@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/store/s3_credentials.h — who signs. Fetched anew for each request, so that credentials may change between two. */
+/* src/store/s3_credentials.h — who signs. Fetched anew for each request, so that credentials may change between two.
+ *
+ * Where they come from, the first that is there: s3.access_key_id and s3.secret_access_key; a role that a web identity
+ * token stands for (AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE); the container's credentials endpoint. Those of the last
+ * two end some day: they are kept for the process, and renewed before that. Any thread.
+ */
 #ifndef EXPORT_STORE_S3_CREDENTIALS_H
 #define EXPORT_STORE_S3_CREDENTIALS_H
 
@@ -12,9 +17,18 @@ struct uex_s3_credentials {
     char *session_token; /* "": none */
 };
 
-/* The credentials in force now. UEX_STORE_AUTH if there are none, UEX_NO_MEMORY. The caller clears `out` in any case.
- * Any thread. */
+/* The credentials in force now. UEX_STORE_AUTH if there are none, or the issuer refuses them; UEX_STORE_UNAVAILABLE if
+ * the issuer does not answer; UEX_NO_MEMORY. Waits for the issuer at most some 10 s, and only while none are valid. The
+ * caller clears `out` in any case. */
 UEX_MUST_CHECK enum uex_error uex_s3_credentials_fetch(const struct uex_config *config, struct uex_s3_credentials *out,
                                                        struct uex_fault *fault);
 void uex_s3_credentials_clear(struct uex_s3_credentials *credentials);
+
+/* The store refused these credentials: temporary ones are asked for again at the next request, at most every 5 s. */
+void uex_s3_credentials_doubt(void);
+/* From now on those of `config` are used instead of the ones that uex_s3_credentials_fetch() is given. True if they
+ * differ from what was in force. */
+bool uex_s3_credentials_replace(const struct uex_config *config);
+/* Forget, and wipe, what is kept for the process. */
+void uex_s3_credentials_forget(void);
 #endif

@@ -303,6 +303,8 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
     err = exchange(client, request, &wire, response, fault);
     if (err == UEX_OK)
         err = judge(client, request, response, fault);
+    if (err == UEX_STORE_AUTH)
+        uex_s3_credentials_doubt();
 done:
     uex_s3_credentials_clear(&credentials);
     wire_clear(&wire);

@@ -345,7 +345,7 @@ static void shut_down(struct worker *worker)
         (void)pthread_join(worker->committer, NULL);
 }
 
-int uex_worker_run(const struct uex_config *config)
+int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
     int code = UEX_EXIT_FAILED;
@@ -358,8 +358,10 @@ int uex_worker_run(const struct uex_config *config)
         code = start_up(worker);
     if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
         code = start_threads(worker);
-        while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) && !is_broken(&worker->engine))
+        while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) && !is_broken(&worker->engine)) {
+            uex_secrets_watch(secrets, uex_program_hung_up());
             (void)uex_sleep_ms(WATCH_MS * 4, &uex_program_cancel);
+        }
         if (is_broken(&worker->engine))
             code = UEX_EXIT_FAILED;
         shut_down(worker);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/core/config_aws.h — the standard variables of AWS's tools that say who issues temporary credentials. */
+#ifndef EXPORT_CORE_CONFIG_AWS_H
+#define EXPORT_CORE_CONFIG_AWS_H
+
+#include "export/config.h"
+
+/* Copy them out of the environment. UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_config_aws_take(struct uex_config_aws *aws, char *const *environment);
+void uex_config_aws_clear(struct uex_config_aws *aws);
+#endif

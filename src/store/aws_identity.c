@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/aws_identity.h"
+
+#include <cjson/cJSON.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "export/clock.h"
+#include "export/text.h"
+#include "store/s3_xml.h"
+
+#define ANSWER_MAX_BYTES ((size_t)64 << 10)
+#define TOKEN_MAX_BYTES ((size_t)32 << 10)
+#define ASK_LIMIT_MS 10000L
+#define SESSION_SECONDS "3600"
+
+/* A question to an issuer, and its answer. Everything in it is secret. */
+struct question {
+    struct uex_buffer url, body, authorization, answer;
+    bool post;
+};
+
+static void wipe(struct uex_buffer *buffer)
+{
+    if (buffer->data != NULL)
+        explicit_bzero(buffer->data, buffer->capacity_bytes);
+    uex_buffer_clear(buffer);
+}
+
+static void question_clear(struct question *question)
+{
+    wipe(&question->url);
+    wipe(&question->body);
+    wipe(&question->authorization);
+    wipe(&question->answer);
+}
+
+/* The token is renewed by whoever wrote the file, so it is read each time. */
+static enum uex_error read_token(const char *path, struct uex_buffer *out, struct uex_fault *fault)
+{
+    char piece[4096];
+    size_t size_bytes = 0;
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL)
+        return uex_fail(fault, UEX_STORE_AUTH, "the token's file cannot be read");
+    while ((size_bytes = fread(piece, 1, sizeof(piece), file)) > 0 && out->size_bytes <= TOKEN_MAX_BYTES)
+        uex_buffer_append(out, piece, size_bytes);
+    fclose(file);
+    explicit_bzero(piece, sizeof(piece));
+    while (out->size_bytes > 0 && (out->data[out->size_bytes - 1] == '\n' || out->data[out->size_bytes - 1] == '\r'))
+        out->data[--out->size_bytes] = '\0';
+    if (uex_buffer_failed(out) || out->size_bytes == 0 || out->size_bytes > TOKEN_MAX_BYTES ||
+        strpbrk(uex_buffer_text(out), "\r\n") != NULL)
+        return uex_fail(fault, UEX_STORE_AUTH, "the token's file holds no token");
+    return UEX_OK;
+}
+
+bool uex_aws_url_allowed(const char *url)
+{
+    static const char *const hosts[] = {"127.0.0.1",     "localhost",      "[::1]",
+                                        "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"};
+    const char *host = url + strlen("http://");
+
+    if (strncmp(url, "https://", 8) == 0)
+        return true;
+    if (strncmp(url, "http://", 7) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        const size_t length = strlen(hosts[i]);
+
+        if (strncmp(host, hosts[i], length) == 0 && strchr(":/", host[length]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static size_t on_answer(char *data, size_t item_size, size_t item_count, void *context)
+{
+    struct uex_buffer *answer = context;
+    const size_t size_bytes = item_size * item_count;
+
+    uex_buffer_append(answer, data, size_bytes);
+    return uex_buffer_failed(answer) ? 0 : size_bytes;
+}
+
+static enum uex_error exchange(const struct uex_config *config, struct question *question, long *status,
+                               struct uex_fault *fault)
+{
+    CURL *easy = curl_easy_init();
+    struct curl_slist *headers = NULL;
+    CURLcode code = CURLE_OUT_OF_MEMORY;
+
+    if (question->authorization.size_bytes > 0)
+        headers = curl_slist_append(NULL, uex_buffer_text(&question->authorization));
+    if (easy != NULL && (headers != NULL || question->authorization.size_bytes == 0)) {
+        curl_easy_setopt(easy, CURLOPT_URL, uex_buffer_text(&question->url));
+        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ASK_LIMIT_MS);
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->s3_connect_timeout_ms);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
+        curl_easy_setopt(easy, CURLOPT_WRITEDATA, &question->answer);
+        if (config->aws.ca_file != NULL)
+            curl_easy_setopt(easy, CURLOPT_CAINFO, config->aws.ca_file);
+        if (question->post) {
+            curl_easy_setopt(easy, CURLOPT_POSTFIELDS, uex_buffer_text(&question->body));
+            curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)question->body.size_bytes);
+        }
+        code = curl_easy_perform(easy);
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
+    }
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(easy);
+    if (code == CURLE_OUT_OF_MEMORY)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for asking for credentials");
+    if (code != CURLE_OK)
+        return uex_fail(fault, UEX_STORE_UNAVAILABLE, "asking for the store's credentials: %s",
+                        curl_easy_strerror(code));
+    return UEX_OK;
+}
+
+static void append_form(struct uex_buffer *body, const char *name, const char *value)
+{
+    uex_buffer_append_format(body, "&%s=", name);
+    uex_percent_encode(body, uex_bytes_of_text(value));
+}
+
+static enum uex_error ask_sts(const struct uex_config *config, struct question *question, struct uex_fault *fault)
+{
+    const struct uex_config_aws *aws = &config->aws;
+    struct uex_buffer token = {0};
+    enum uex_error err = read_token(aws->token_file, &token, fault);
+
+    question->post = true;
+    if (aws->sts_url != NULL)
+        uex_buffer_append_text(&question->url, aws->sts_url);
+    else
+        uex_buffer_append_format(&question->url, "https://sts.%s.amazonaws.com/", config->s3_region);
+    uex_buffer_append_text(&question->body, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15");
+    append_form(&question->body, "DurationSeconds", SESSION_SECONDS);
+    append_form(&question->body, "RoleArn", aws->role_arn);
+    append_form(&question->body, "RoleSessionName", aws->session_name != NULL ? aws->session_name : "users-export");
+    append_form(&question->body, "WebIdentityToken", uex_buffer_text(&token));
+    wipe(&token);
+    return err;
+}
+
+static enum uex_error ask_container(const struct uex_config *config, struct question *question, struct uex_fault *fault)
+{
+    const struct uex_config_aws *aws = &config->aws;
+    struct uex_buffer token = {0};
+    enum uex_error err = UEX_OK;
+
+    uex_buffer_append_text(&question->url, aws->container_url);
+    if (aws->container_token_file != NULL)
+        err = read_token(aws->container_token_file, &token, fault);
+    else if (aws->container_token != NULL)
+        uex_buffer_append_text(&token, aws->container_token);
+    if (token.size_bytes > 0)
+        uex_buffer_append_format(&question->authorization, "Authorization: %s", uex_buffer_text(&token));
+    wipe(&token);
+    return err;
+}
+
+static void take(char **field, const char *text)
+{
+    uex_secret_free(*field);
+    *field = uex_text_copy(uex_bytes_of_text(text));
+}
+
+static bool is_complete(const struct uex_s3_credentials *found, int64_t expires_ms)
+{
+    const char *const values[] = {found->access_key_id, found->secret_access_key, found->session_token};
+
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        if (values[i] == NULL || values[i][0] == '\0' || strpbrk(values[i], "\r\n") != NULL)
+            return false;
+    return expires_ms > 0;
+}
+
+struct reading {
+    struct uex_s3_credentials *out;
+    int64_t *expires_ms;
+};
+
+static bool on_element(void *context, const char *path, const char *text)
+{
+    static const char prefix[] = "AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials/";
+    struct reading *reading = context;
+    const char *name = path + strlen(prefix);
+
+    if (strncmp(path, prefix, strlen(prefix)) != 0)
+        return true;
+    if (strcmp(name, "AccessKeyId") == 0)
+        take(&reading->out->access_key_id, text);
+    else if (strcmp(name, "SecretAccessKey") == 0)
+        take(&reading->out->secret_access_key, text);
+    else if (strcmp(name, "SessionToken") == 0)
+        take(&reading->out->session_token, text);
+    else if (strcmp(name, "Expiration") == 0 && !uex_time_parse(text, strlen(text), reading->expires_ms))
+        return false;
+    return true;
+}
+
+bool uex_aws_read_sts(struct uex_bytes document, struct uex_s3_credentials *out, int64_t *expires_ms)
+{
+    struct reading reading = {.out = out, .expires_ms = expires_ms};
+
+    *expires_ms = 0;
+    return uex_s3_xml_read(document, (struct uex_s3_xml_handler){.element = on_element, .context = &reading}) &&
+           is_complete(out, *expires_ms);
+}
+
+static void wipe_json(cJSON *item)
+{
+    for (; item != NULL; item = item->next)
+        if (cJSON_IsString(item))
+            explicit_bzero(item->valuestring, strlen(item->valuestring));
+}
+
+bool uex_aws_read_container(struct uex_bytes document, struct uex_s3_credentials *out, int64_t *expires_ms)
+{
+    cJSON *json = cJSON_ParseWithLength((const char *)document.data, document.size_bytes);
+    const cJSON *expiration = cJSON_GetObjectItemCaseSensitive(json, "Expiration");
+    const struct {
+        const char *name;
+        char **field;
+    } fields[] = {{"AccessKeyId", &out->access_key_id},
+                  {"SecretAccessKey", &out->secret_access_key},
+                  {"Token", &out->session_token}};
+
+    *expires_ms = 0;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, fields[i].name);
+
+        if (cJSON_IsString(item))
+            take(fields[i].field, item->valuestring);
+    }
+    if (!cJSON_IsString(expiration) ||
+        !uex_time_parse(expiration->valuestring, strlen(expiration->valuestring), expires_ms))
+        *expires_ms = 0;
+    if (json != NULL)
+        wipe_json(json->child);
+    cJSON_Delete(json);
+    return is_complete(out, *expires_ms);
+}
+
+static bool on_refusal(void *context, const char *path, const char *text)
+{
+    if (strcmp(path, "ErrorResponse/Error/Code") == 0)
+        uex_s3_word_copy(context, UEX_S3_CODE_SIZE, uex_bytes_of_text(text));
+    return true;
+}
+
+/* What an issuer says instead of credentials: its code, never its text, which may quote the token. */
+static enum uex_error judge(const struct question *question, long status, struct uex_fault *fault)
+{
+    char code[UEX_S3_CODE_SIZE] = "";
+    const struct uex_s3_xml_handler handler = {.element = on_refusal, .context = code};
+
+    if (question->post && !uex_s3_xml_read(uex_buffer_bytes(&question->answer), handler))
+        code[0] = '\0';
+    return uex_fail(fault, status >= 500 || status == 429 ? UEX_STORE_UNAVAILABLE : UEX_STORE_AUTH,
+                    "the issuer of the store's credentials answered with HTTP %ld%s%s", status, code[0] == 0 ? "" : " ",
+                    code);
+}
+
+enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_s3_credentials *out,
+                                    int64_t *expires_ms, struct uex_fault *fault)
+{
+    struct question question = {.answer.cap_bytes = ANSWER_MAX_BYTES};
+    const bool sts = config->aws.role_arn != NULL;
+    long status = 0;
+    bool read = false;
+    enum uex_error err = sts ? ask_sts(config, &question, fault) : ask_container(config, &question, fault);
+
+    if (err == UEX_OK && !uex_aws_url_allowed(uex_buffer_text(&question.url)))
+        err = uex_fail(fault, UEX_STORE_AUTH, "the issuer of the store's credentials must be asked by https");
+    if (err == UEX_OK)
+        err = exchange(config, &question, &status, fault);
+    if (err == UEX_OK && (status < 200 || status > 299))
+        err = judge(&question, status, fault);
+    if (err == UEX_OK) {
+        read = sts ? uex_aws_read_sts(uex_buffer_bytes(&question.answer), out, expires_ms)
+                   : uex_aws_read_container(uex_buffer_bytes(&question.answer), out, expires_ms);
+        if (!read)
+            err = uex_fail(fault, UEX_STORE_AUTH, "the issuer of the store's credentials answered with something else");
+        else if (*expires_ms <= uex_wall_ms())
+            err = uex_fail(fault, UEX_STORE_AUTH, "the issuer's credentials are over already");
+    }
+    question_clear(&question);
+    return err;
+}
