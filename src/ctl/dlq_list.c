@@ -116,9 +116,9 @@ static bool print(struct uex_dlq_letters *letters, size_t most, enum uex_output 
     if (format == UEX_OUTPUT_JSON)
         uex_buffer_append_text(&out, "\n");
     else
-        uex_buffer_append_format(&out, "%s%zu dead letters: %zu open, %zu replayed, %zu discarded\n",
-                                 table.row_count > 0 ? "\n" : "", letters->count, counts.open,
-                                 counts.done[UEX_DLQ_REPLAYED], counts.done[UEX_DLQ_DISCARDED]);
+        uex_buffer_append_format(&out, "%s%zu dead letter%s: %zu open, %zu replayed, %zu discarded\n",
+                                 table.row_count > 0 ? "\n" : "", letters->count, letters->count == 1 ? "" : "s",
+                                 counts.open, counts.done[UEX_DLQ_REPLAYED], counts.done[UEX_DLQ_DISCARDED]);
     printed = uex_output_print(&out);
     uex_buffer_clear(&out);
     uex_table_clear(&table);

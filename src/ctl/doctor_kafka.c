@@ -25,7 +25,7 @@ static void say_brokers(struct uex_doctor *doctor, rd_kafka_t *handle)
     }
     if (uex_kafka_cluster_id(handle, ASK_MS, cluster_id, &fault) != UEX_OK)
         cluster_id[0] = 0;
-    uex_doctor_say(doctor, "kafka", "brokers", UEX_DOCTOR_OK, NULL, "%d brokers, cluster %s", metadata->broker_cnt,
+    uex_doctor_say(doctor, "kafka", "brokers", UEX_DOCTOR_OK, NULL, "brokers: %d, cluster %s", metadata->broker_cnt,
                    cluster_id[0] == 0 ? "without an id" : cluster_id);
     rd_kafka_metadata_destroy(metadata);
 }
@@ -153,8 +153,8 @@ static void say_members(struct uex_doctor *doctor, const rd_kafka_ConsumerGroupD
     else
         uex_doctor_say(doctor, "kafka", "consumer group", members == 0 ? UEX_DOCTOR_WARN : UEX_DOCTOR_OK,
                        members == 0 ? "start export-worker; without one commands only wait" : NULL,
-                       "%s: %zu workers, %s", doctor->config->kafka_group_id, members,
-                       rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)));
+                       "%s is %s, workers: %zu", doctor->config->kafka_group_id,
+                       rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)), members);
 }
 
 static void say_group(struct uex_doctor *doctor, rd_kafka_t *handle)

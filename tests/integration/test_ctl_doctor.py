@@ -47,7 +47,7 @@ def test_doctor__everything_is_well__says_so_and_leaves_nothing(pipe):
             ("postgres", "views"), ("postgres", "role"), ("postgres", "clock"), ("store", "write"),
             ("store", "create-only"), ("store", "read"), ("store", "delete"), ("store", "uploads"),
             ("store", "clock"), ("redis", "answer")} <= set(found)
-    assert "1 workers" in found["kafka", "consumer group"][0]["detail"]
+    assert "workers: 1" in found["kafka", "consumer group"][0]["detail"]
     assert len(found["store", "create-only"]) == 2
     for dependency in ("kafka", "postgres", "store"):
         assert found[dependency, "clock"][0]["result"] == "ok", found[dependency, "clock"]
