@@ -2,6 +2,7 @@
 """What the ledger cannot know by itself: objects behind the announcements, the store's leftovers, positions against records."""
 import collections
 import csv
+import datetime
 import io
 import json
 import time
@@ -16,6 +17,13 @@ from .ledger import describe
 from .reader import NotNow
 
 ROWS_READ_MAX = 2000  # bigger files are counted, not compared
+GAVE_UP = "a transaction did not end before the partitions went away"
+GAVE_UP_HOLDS_S = 60
+
+
+def times_of(log, message):
+    lines = [json.loads(line) for line in log.splitlines() if message in line]
+    return [datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00")).timestamp() for line in lines]
 
 
 class Checks:
@@ -111,6 +119,14 @@ class Checks:
                 self.blame("false", f"multipart uploads are left over: {uploads}")
                 return
             time.sleep(0.3)
+
+    def positions_were_in_time(self):
+        """No worker sends positions after a revoke, but of a transaction for which it has waited as long as it may."""
+        for name, at in self.world.proxy.late_positions():
+            given_up = [when for worker in self.world.started if name == f"w{worker.number}"
+                        for when in times_of(worker.text(), GAVE_UP)]
+            if not any(abs(at - when) < GAVE_UP_HOLDS_S for when in given_up):
+                self.blame("false", f"{name} sent positions at {at:.3f}, after it had given up its partitions")
 
     # -- positions against records -------------------------------------------------------------------------------------
     def positions(self, commands, timeout=4.0):

@@ -120,6 +120,7 @@ def run_cycle(world, number, fault, options):
         if not world.checks.positions(commands):
             world.checks.blame("false", "in quiet the positions could not be compared with what can be seen")
         world.checks.store_is_clean()
+        world.checks.positions_were_in_time()
         hold_dead_letter(world, commands)
     else:
         outcome.recovery_s = settle_s

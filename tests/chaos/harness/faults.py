@@ -13,7 +13,7 @@ from .world import FAKETIME, WORKERS
 
 PRODUCE, FETCH, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT = 0, 1, 24, 26, 28
 SESSION_S, TRANSACTION_S = 6.0, 5.0
-CLOSE_WAIT_S, REVOKE_WAIT_S = 3.0, 8.0  # how long a revoke waits at most: for its marks, in all
+CLOSE_WAIT_S, REVOKE_WAIT_S = 3.0, 5.0  # how long a revoke waits at most: for its marks, in all
 
 
 class Skip(Exception):
@@ -250,7 +250,7 @@ def revoke_late(world, draw):
     sleep(1.0)
     world.end_worker(other)
     world.start_worker(other)
-    sleep(REVOKE_WAIT_S + rest)
+    sleep(REVOKE_WAIT_S + 3.0 + rest)  # 3 s for the other
     world.proxy.weather(links(world, [victim], "kafka"))
     sleep(0.5)
 

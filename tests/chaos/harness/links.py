@@ -50,6 +50,13 @@ class Proxy:
             counts[path] = counts.get(path, 0) + 1
         return counts
 
+    def started(self, worker):
+        self._ask(do="started", worker=worker)
+
+    def late_positions(self):
+        """[(worker, time)] of positions that a worker sent between giving up its partitions and being given new ones"""
+        return self._ask(do="late-positions")["late"]
+
     def transactional_ids(self):
         """{link: the id with which the last producer behind it introduced itself}"""
         return self._ask(do="transactional-ids")["ids"]

@@ -13,7 +13,7 @@ import sys
 import time
 
 CHUNK = 65536
-KAFKA_INIT_PRODUCER_ID = 22
+KAFKA_JOIN_GROUP, KAFKA_LEAVE_GROUP, KAFKA_SYNC_GROUP, KAFKA_INIT_PRODUCER_ID, KAFKA_TXN_OFFSET_COMMIT = 11, 13, 14, 22, 28
 _STORM = (b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.'
           b"</Message></Error>")
 
@@ -290,8 +290,7 @@ class KafkaPair:
                 frame = await read_frame(self.client_in)
                 api = int.from_bytes(frame[4:6], "big")
                 self.asked[frame[8:12]] = api
-                if api == KAFKA_INIT_PRODUCER_ID:
-                    note_transactional_id(self.link, frame)
+                note_request(self.link, api, frame)
                 while api in self.link.weather.kafka_hold:
                     await self.link.weather.changed.wait()
                 await self.up.put(frame)
@@ -304,6 +303,8 @@ class KafkaPair:
             while True:
                 frame = await read_frame(self.server_in)
                 api = self.asked.pop(frame[4:8], -1)
+                if api == KAFKA_SYNC_GROUP:
+                    REVOKED.discard(worker_of(self.link))
                 if api in self.link.weather.kafka_lose:
                     return
                 await self.down.put(frame)
@@ -316,19 +317,39 @@ async def read_frame(reader):
     return size + await reader.readexactly(int.from_bytes(size, "big"))
 
 
-TRANSACTIONAL_IDS = {}  # by link's name: the newest one
+TRANSACTIONAL_IDS = {}   # by link's name: the newest one
+REVOKED = set()          # workers that have given up their partitions, and wait for new ones or are about to end
+IDS_OVER = set()         # transactional ids of processes that have ended
+LATE_POSITIONS = []      # (worker, time) of positions that were sent in between
 
 
-def note_transactional_id(link, frame):
-    """The first field of the request: behind its length, which is a letter as often as not."""
-    version = int.from_bytes(frame[6:8], "big")
+def worker_of(link):
+    return link.name.partition("-")[0]
+
+
+def note_request(link, api, frame):
+    if api == KAFKA_INIT_PRODUCER_ID and (found := first_string(frame, 2)):
+        TRANSACTIONAL_IDS[link.name] = found
+    elif api in (KAFKA_JOIN_GROUP, KAFKA_LEAVE_GROUP):
+        REVOKED.add(worker_of(link))
+    elif api == KAFKA_TXN_OFFSET_COMMIT and worker_of(link) in REVOKED and first_string(frame, 3) not in IDS_OVER:
+        LATE_POSITIONS.append((worker_of(link), time.time()))
+
+
+def first_string(frame, flexible_from):
+    """The first field of a request, which is a string: short ones have tagged fields (none) before them."""
     at = 14 + max(int.from_bytes(frame[12:14], "big", signed=True), 0)  # behind the client's id
-    if version >= 2:  # no tagged fields, a short string
+    if int.from_bytes(frame[6:8], "big") >= flexible_from:
         at, size = at + 2, frame[at + 1] - 1
     else:
         at, size = at + 2, int.from_bytes(frame[at:at + 2], "big", signed=True)
-    if size > 0:
-        TRANSACTIONAL_IDS[link.name] = frame[at:at + size].decode()
+    return frame[at:at + max(size, 0)].decode("ascii", "replace")
+
+
+def note_start(worker):
+    """A new process: what the one before it has left in its connections says nothing of this one."""
+    IDS_OVER.update(id for name, id in TRANSACTIONAL_IDS.items() if name.startswith(f"{worker}-"))
+    REVOKED.discard(worker)
 
 
 class Control:
@@ -346,6 +367,11 @@ class Control:
                 await self.links[name].change(request["weather"])
         elif what == "writes":
             return {"writes": WRITES}
+        elif what == "started":
+            note_start(request["worker"])
+        elif what == "late-positions":
+            late, LATE_POSITIONS[:] = list(LATE_POSITIONS), []
+            return {"late": late}
         elif what == "transactional-ids":
             return {"ids": TRANSACTIONAL_IDS}
         else:

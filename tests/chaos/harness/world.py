@@ -163,6 +163,7 @@ class World:
 
     def start_worker(self, number, environ=None):
         path = self.folder / f"worker-{number}-{len(self.started) + 1}.log"
+        self.proxy.started(f"w{number}")
         worker = Worker([], {**self.settings(number), **(environ or {})}, path)
         worker.number = number
         self.workers[number] = worker
