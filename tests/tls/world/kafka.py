@@ -160,6 +160,14 @@ class Kafka:
         producer.produce(topic, key=key, value=value, **({} if partition is None else {"partition": partition}))
         assert producer.flush(30) == 0
 
+    def partition_of(self, key):
+        """Where the key belongs (murmur2, as Java clients have it): asked by sending a command that exports nothing."""
+        reports = []
+        producer = Producer({**self.admin_conf, "partitioner": "murmur2_random"})
+        producer.produce("flairbit-users", key=key.encode(), value=b"{}", on_delivery=lambda error, message: reports.append(message))
+        assert producer.flush(30) == 0
+        return reports[0].partition()
+
     def read(self, topic):
         """All records that a read_committed reader sees now."""
         reader = Consumer({**self.admin_conf, "group.id": "independent", "enable.partition.eof": True, "enable.auto.commit": False,

@@ -102,6 +102,10 @@ class Worker:
             self.process.terminate()
         return self.process.wait(timeout)
 
+    def stop_itself(self, timeout=60):
+        """The exit code of a worker that ends without being told."""
+        return self.process.wait(timeout)
+
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Least rights: what is shipped is enough (test_a_night.py), and each of its rights is needed."""
+import json
+import uuid
+
+import pytest
+
+from conftest import DOMAIN
+from world.kafka import Kafka
+from world.processes import wait_for
+from world.s3 import BUCKET, S3
+
+PATIENCE = {"EXPORT_STARTUP_TIMEOUT": "4s", "EXPORT_SHUTDOWN_TIMEOUT": "1s", "EXPORT_RETRY_DELAYS": "1s,5m,30m",
+            "EXPORT_KAFKA_TRANSACTION_TIMEOUT_MS": "5000"}
+REFUSED = ("uthorization failed", "denied", "AccessDenied")
+
+
+def all_kinds_of_work(world, seconds):
+    """Whether a worker can do everything that it has to: a result, a dead letter, a move, progress, a retry."""
+    group_id, late = world.new_group(60_000), world.new_group(2)
+    counted = ("flairbit-dlq", "export-group-progress", "export-group-state", "export-group-retry-0")
+    before = {topic: len(world.kafka.read(topic)) for topic in counted}
+    world.kafka.send("export-group", group_id.encode(), b"{}", 0)
+    world.kafka.send("export-group", group_id.encode(), b"{}", 1)
+    world.kafka.send("export-group", b"broken", b"no JSON")
+    # In the first tier, as a retry would be: it has to come from there, and go on from there.
+    world.kafka.send("export-group-retry-0", late.encode(), b"{}", world.kafka.partition_of(late))
+    worker = world.worker(**PATIENCE)
+    done = ('"outcome":"dead-lettered"', '"outcome":"rerouted"', f'"outcome":"exported","group":"{group_id}"',
+            f'"outcome":"exported","group":"{late}"')
+    try:
+        wait_for(lambda: all(text in worker.text() for text in done) or any(text in worker.text() for text in REFUSED)
+                 or worker.process.poll() is not None, "an end", seconds)
+        worker.stop()
+    except AssertionError:
+        worker.kill()
+    after = {topic: len(world.kafka.read(topic)) for topic in before}
+    missing = [text for text in done if text not in worker.text()] + [topic for topic in counted[:3] if after[topic] <= before[topic]]
+    return missing + [text for text in REFUSED if text in worker.text()]
+
+
+def test_worker__all_rights__everything_can_be_done(world):
+    """What the tests below compare with."""
+    missing = all_kinds_of_work(world, 90)
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("right", Kafka.rights("users-export-worker"), ids=" ".join)
+def test_worker__a_right_is_missing__its_work_cannot_be_done(world, right):
+    world.kafka.forbid("users-export-worker", right)
+    try:
+        assert all_kinds_of_work(world, 25), f"{right} is granted and not needed"
+    finally:
+        world.kafka.allow("users-export-worker", right)
+
+
+@pytest.mark.parametrize("right", Kafka.rights("users-export-scheduler"), ids=" ".join)
+def test_scheduler__a_right_is_missing__it_says_so(world, right):
+    world.kafka.forbid("users-export-scheduler", right)
+    try:
+        code, said = world.run("export-scheduler", "--startup.timeout=5s", timeout=120)
+        assert code == 1 and ("uthorization" in said or "may not be seen" in said), said
+    finally:
+        world.kafka.allow("users-export-scheduler", right)
+
+
+def upload_in_parts(world):
+    """A command for a group that goes up in parts, and of which an earlier attempt left an upload."""
+    group_id, command_id = world.new_group(300_000), str(uuid.uuid4())
+    key = f"exports/{DOMAIN}/{group_id}/{command_id}.csv.gz"
+    world.s3.client().create_multipart_upload(Bucket=BUCKET, Key=key)
+    world.kafka.send("export-group", group_id.encode(), json.dumps({"groupId": group_id, "commandId": command_id}).encode())
+    return f'"group":"{group_id}"'
+
+
+def outcome(worker, mark):
+    def there():
+        return [line for line in worker.text().splitlines() if '"event":"outcome"' in line and mark in line]
+
+    return wait_for(there, f"an outcome: {worker.text()[-3000:]}", 60)[0]
+
+
+def test_store__all_actions__upload_in_parts_and_leftovers_aborted(world):
+    mark = upload_in_parts(world)
+    worker = world.worker(**PATIENCE)
+    assert '"outcome":"exported"' in outcome(worker, mark)
+    assert not world.s3.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+    worker.stop()
+
+
+@pytest.mark.parametrize("action", S3.actions())
+def test_store__an_action_is_missing__is_denied(world, action):
+    worker = world.worker(**PATIENCE)
+    worker.wait_text("ready for commands")
+    world.s3.allow("export-worker", without=action)
+    try:
+        assert "denied" in outcome(worker, upload_in_parts(world)), f"{action} is granted and not needed"
+    finally:
+        world.s3.allow("export-worker")
+        worker.stop()
+
+
+@pytest.mark.parametrize("view", ["export_group", "export_user"])
+def test_database__a_view_may_not_be_read__says_so(world, view):
+    world.postgres.execute(f"REVOKE SELECT ON {view} FROM export_worker")
+    worker = world.worker("--startup.timeout=3s")
+    try:
+        assert worker.stop_itself(30) == 3
+        assert view in worker.text() and "denied" in worker.text(), worker.text()
+    finally:
+        world.postgres.execute(f"GRANT SELECT ON {view} TO export_worker")
+
+
+def test_database__role__reads_two_views_and_writes_nothing(world):
+    import psycopg
+    with psycopg.connect(world.postgres.dsn([world.postgres.primary], target_session_attrs=None)) as connection:
+        for statement in ("SELECT * FROM users", "SELECT * FROM matching_groups", "CREATE TABLE mine (a int)",
+                          "UPDATE export_user SET bio = 'x'"):
+            with pytest.raises(psycopg.Error):
+                connection.execute(statement)
+            connection.rollback()
+        connection.execute("SELECT count(*) FROM export_user")
