@@ -80,7 +80,8 @@ static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *
 
     for (size_t i = 0; i < count && error == UEX_OK; i++) {
         if (tiers[i].configured && tiers[i].partition_count == 0)
-            error = uex_fail(fault, UEX_KAFKA_TOPICS, "there is no topic %s; this makes it: exportctl topics create",
+            error = uex_fail(fault, UEX_KAFKA_TOPICS,
+                             "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
                              tiers[i].topic);
     }
     if (error == UEX_OK && engine->source_count == 0)

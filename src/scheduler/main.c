@@ -76,7 +76,8 @@ static enum uex_error await_kafka(const struct uex_config *config, struct uex_fa
     if (err == UEX_OK)
         err = uex_kafka_partition_count(admin, config->topics_command, ASK_MS, &partition_count, fault);
     if (err == UEX_NOT_FOUND)
-        err = uex_fail(fault, UEX_KAFKA_TOPICS, "there is no topic %s; this makes it: exportctl topics create",
+        err = uex_fail(fault, UEX_KAFKA_TOPICS,
+                       "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
                        config->topics_command);
     if (err == UEX_OK)
         err = uex_lag_wait(admin, config, &uex_program_cancel, fault);
