@@ -217,6 +217,8 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *del
  * without an end is a dead letter. */
 /* A fresh assignment: what its committed position says. */
 void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks);
+/* The end of the partition was reported: what comes later was not there when the owner before died. */
+void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset);
 bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset);
 /* May it be started now? If not, the committer is asked to commit a mark that allows it. */
 bool uex_starts_allowed(struct uex_engine *engine, struct uex_slot *slot, int64_t offset);

@@ -282,6 +282,7 @@ static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
         return;
     pthread_mutex_lock(&engine->lock);
     slot->end_offset = message->offset;
+    uex_starts_see_end(engine, slot, message->offset);
     pthread_mutex_unlock(&engine->lock);
     move_to_end(engine, slot);
 }

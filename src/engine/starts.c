@@ -21,6 +21,15 @@ void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks)
     slot->closed = false;
 }
 
+void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset)
+{
+    if (slot->suspect_until <= end_offset)
+        return;
+    slot->suspect_until = end_offset;
+    slot->starts_dirty = true; /* the mark in Kafka must not wait for what comes after this assignment either */
+    pthread_cond_signal(&engine->outcomes_changed);
+}
+
 bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset)
 {
     return offset < slot->suspect_until || uex_marks_starts(&slot->marks, offset) > 0;

@@ -208,6 +208,25 @@ static void closing__suspects_that_never_ran_alone__stay_suspected(void **state)
     assert_int_equal(marks.open_until, UEX_OFFSET_NONE);
 }
 
+static void see_end__mark_beyond_it__what_comes_later_is_not_suspected(void **state)
+{
+    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_marks marks;
+
+    (void)state;
+    slot->suspect_until = 9;
+    slot->committed_until = UEX_OFFSET_NONE;
+    uex_starts_see_end(&engine, slot, 12);
+    assert_true(uex_starts_is_suspect(slot, 8));
+    assert_false(uex_starts_need_commit(&engine, slot));
+    uex_starts_see_end(&engine, slot, 4);
+    assert_true(uex_starts_is_suspect(slot, 3));
+    assert_false(uex_starts_is_suspect(slot, 4));
+    assert_true(uex_starts_need_commit(&engine, slot)); /* the next owner must not suspect it either */
+    uex_starts_to_commit(&engine, slot, &marks);
+    assert_int_equal(marks.open_until, 4);
+}
+
 static void finish__suspect_given_up__its_start_does_not_count(void **state)
 {
     struct uex_slot *slot = &engine.partitions[0].slots[0];
@@ -334,6 +353,7 @@ int main(void)
         UEX_TEST(enqueue__before_the_restore__waits_for_it),
         UEX_TEST(take__beyond_the_open_mark__asks_for_a_commit_first),
         UEX_TEST(closing__suspects_that_never_ran_alone__stay_suspected),
+        UEX_TEST(see_end__mark_beyond_it__what_comes_later_is_not_suspected),
         UEX_TEST(finish__suspect_given_up__its_start_does_not_count),
         UEX_TEST(take__open_breaker__gives_nothing),
         UEX_TEST(return__outage__goes_to_the_front_and_is_not_charged),
