@@ -146,15 +146,12 @@ static enum uex_transact_step try_once(struct uex_dlq_sender *sender, struct uex
     if (step != UEX_TRANSACT_DONE)
         return step;
     *err = produce_all(sender, items, count, fault);
-    if (*err == UEX_OK) {
+    if (*err == UEX_OK)
         step = uex_transact_commit(&sender->transact, err, fault);
-        if (step != UEX_TRANSACT_ABORT)
-            return step;
-    }
-    step = uex_transact_abort(&sender->transact);
-    if (step == UEX_TRANSACT_FENCED)
+    if (*err == UEX_OK || (step != UEX_TRANSACT_ABORT && step != UEX_TRANSACT_DONE))
         return step;
-    return step == UEX_TRANSACT_DONE ? UEX_TRANSACT_ABORT : UEX_TRANSACT_FAILED;
+    step = uex_transact_abort(&sender->transact);
+    return step == UEX_TRANSACT_DONE ? UEX_TRANSACT_ABORT : step;
 }
 
 enum uex_error uex_dlq_sender_send(struct uex_dlq_sender *sender, struct uex_dlq_item *items, size_t count,

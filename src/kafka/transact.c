@@ -85,8 +85,9 @@ enum uex_error uex_transact_init(struct uex_transact *transact, int64_t wait_ms,
 
     *fenced = false;
     while (again) {
-        enum uex_transact_step step = judge(transact, rd_kafka_init_transactions(transact->producer, SLICE_MS),
-                                            "preparing for transactions", &again, &err, fault);
+        enum uex_transact_step step =
+            judge(transact, rd_kafka_init_transactions(transact->producer, SLICE_MS),
+                  transact->opening != NULL ? transact->opening : "preparing for transactions", &again, &err, fault);
 
         *fenced = step == UEX_TRANSACT_FENCED;
         if (step == UEX_TRANSACT_DONE || *fenced)

@@ -15,6 +15,7 @@ struct uex_transact {
     rd_kafka_t *producer;
     char *group;                     /* owned: the transactional id, as the name of a group */
     const struct uex_cancel *cancel; /* NULL: none */
+    const char *opening;             /* for faults of init: "becoming the one scheduler"; NULL: something general */
     int timeout_ms;                  /* of a transaction */
     int64_t until_ms;                /* of the one under way; monotonic */
     /* Called for each record that was taken (at this offset) or not, from commit, abort and rd_kafka_poll() of the
