@@ -7,6 +7,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
+COORDINATOR_STARTS = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+                      KafkaError.NOT_COORDINATOR, KafkaError.UNSTABLE_OFFSET_COMMIT)
+
 
 @dataclass(frozen=True)
 class Record:
@@ -151,8 +154,18 @@ class Broker:
     def committed(self, group, topic):
         """{partition: offset or None}"""
         asked = [TopicPartition(topic, number) for number in range(self.partition_count(topic))]
-        future = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)], require_stable=True)
-        answer = future[group].result(timeout=20).topic_partitions
+        deadline = time.monotonic() + 60
+        while True:
+            future = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)],
+                                                            require_stable=True)
+            try:
+                answer = future[group].result(timeout=20).topic_partitions
+                break
+            except KafkaException as error:  # a coordinator that has just started, or an open transaction
+                if not error.args[0].retriable() and error.args[0].code() not in COORDINATOR_STARTS:
+                    raise
+                assert time.monotonic() < deadline, str(error)
+                time.sleep(0.5)
         return {p.partition: p.offset if p.offset >= 0 else None for p in answer}
 
     def lag(self, group, topic):
