@@ -213,3 +213,9 @@ def test_grow__two_workers_under_load__each_command_has_one_outcome(new_pipe, af
     assert grown, "no state on a new partition"
     for record in grown:
         assert record.partition == partition_of(record.key, after)
+
+    # A worker that knew nothing before finds the states, on old partitions as well as on new ones.
+    for group_id in groups:
+        pipe.send(group_id, {"groupId": group_id, "commandId": last[group_id]}, partition=partition_of(group_id.encode(), before))
+    pipe.run_worker(120, **options)
+    assert collections.Counter(record.headers["export-command-id"].decode() for record in pipe.results()) == found
