@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from world.gateway import Gateway
 from world.processes import wait_for
 
 
@@ -144,17 +145,21 @@ class Issuer:
 @pytest.fixture
 def issuer(world):
     made = Issuer(world)
+    made.gateway = Gateway(world.s3, "issued-session-token")
     yield made
+    made.gateway.close()
     made.close()
 
 
-WITHOUT_KEYS = {"EXPORT_S3_ACCESS_KEY_ID": None, "EXPORT_S3_SECRET_ACCESS_KEY": None}
+def without_keys(issuer):
+    return {"EXPORT_S3_ACCESS_KEY_ID": None, "EXPORT_S3_SECRET_ACCESS_KEY": None, "EXPORT_S3_ENDPOINT": issuer.gateway.endpoint,
+            "EXPORT_S3_CA_FILE": None}
 
 
 def as_role(world, issuer, token="the-identity-token"):
     path = Path(world.folder, "identity-token")
     path.write_text(token, encoding="ascii")
-    return {**WITHOUT_KEYS, "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/users-export", "AWS_WEB_IDENTITY_TOKEN_FILE": str(path),
+    return {**without_keys(issuer), "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/users-export", "AWS_WEB_IDENTITY_TOKEN_FILE": str(path),
             "AWS_ENDPOINT_URL_STS": issuer.url + "/"}
 
 
@@ -164,7 +169,7 @@ def test_role__web_identity__asked_once_and_used(world, issuer):
     for _ in range(3):
         export_one(world, worker)
     assert worker.stop() == 0
-    assert len(issuer.asked) == 1
+    assert len(issuer.asked) == 1 and not issuer.gateway.refused
     assert issuer.asked[0]["RoleArn"].endswith("role/users-export") and issuer.asked[0]["WebIdentityToken"] == "the-identity-token"
 
 
@@ -190,7 +195,7 @@ def test_role__issuer_refuses__outage_with_its_code_and_not_its_text(world, issu
 
 
 def test_container__full_address_with_token__used(world, issuer):
-    worker = world.worker(**WITHOUT_KEYS, AWS_CONTAINER_CREDENTIALS_FULL_URI=issuer.url + "/v1/credentials",
+    worker = world.worker(**without_keys(issuer), AWS_CONTAINER_CREDENTIALS_FULL_URI=issuer.url + "/v1/credentials",
                           AWS_CONTAINER_AUTHORIZATION_TOKEN="the-container-token")
     worker.wait_text("ready for commands")
     export_one(world, worker)
@@ -199,8 +204,8 @@ def test_container__full_address_with_token__used(world, issuer):
     assert "the-container-token" not in worker.text()
 
 
-def test_container__plain_text_to_a_stranger__is_not_asked(world):
-    worker = world.worker(**WITHOUT_KEYS, AWS_CONTAINER_CREDENTIALS_FULL_URI="http://credentials.example:1/", EXPORT_STARTUP_TIMEOUT="3s")
+def test_container__plain_text_to_a_stranger__is_not_asked(world, issuer):
+    worker = world.worker(**without_keys(issuer), AWS_CONTAINER_CREDENTIALS_FULL_URI="http://credentials.example:1/", EXPORT_STARTUP_TIMEOUT="3s")
     assert worker.stop_itself(40) == 3
     assert "must be asked by https" in worker.text(), worker.text()
 
