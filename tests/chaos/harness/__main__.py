@@ -17,6 +17,7 @@ from .world import World
 
 BLOCK, BLOCK_OF_ONE = 20, 14  # of 20 cycles 14 run on one broker, the others on three
 SHORT_S = 270
+STARTS = 3
 
 
 def brokers_of(number):
@@ -82,7 +83,14 @@ class Runner:
         self.end_world()
         began = time.monotonic()
         overrides = dict(text.partition("=")[::2] for text in self.options.set)
-        self.world = World(self.folder / f"from-cycle-{number}", count, overrides)
+        for attempt in range(1, STARTS + 1):
+            try:
+                self.world = World(self.folder / f"from-cycle-{number}{f'-{attempt}' * (attempt > 1)}", count, overrides)
+                break
+            except Exception as error:  # somebody else took a port meanwhile, or the machine is too busy
+                if attempt == STARTS:
+                    raise
+                print(f"the cluster did not start, once more: {error}", flush=True)
         print(f"cluster of {count} broker{'s' * (count > 1)} and {len(self.world.workers)} workers: "
               f"{time.monotonic() - began:.1f} s", flush=True)
 

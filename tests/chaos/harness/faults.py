@@ -13,6 +13,7 @@ from .world import FAKETIME, WORKERS
 
 PRODUCE, FETCH, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT = 0, 1, 24, 26, 28
 SESSION_S, TRANSACTION_S = 6.0, 5.0
+STALL_S = 3.0  # then a request to the store is given up
 CLOSE_WAIT_S, REVOKE_WAIT_S = 3.0, 5.0  # how long a revoke waits at most: for its marks, in all
 
 
@@ -204,7 +205,8 @@ for _name, _longest, _ms in (("kafka", 8.5, (40, 300)), ("postgres", 4.0, (20, 1
                              ("redis", 4.0, (20, 300))):
     _special = ("big",) if _name in ("s3", "postgres") else ()
     cut(_name, _name, _longest, _special)
-    hold(_name, _name, _longest, _special)
+    if _name != "s3":
+        hold(_name, _name, _longest, _special)
     slow(_name, _name, _ms, _special)
 
 
@@ -293,6 +295,31 @@ def s3_storm(world, draw):
     share = draw.choice([0.4, 0.8, 1.0])
     sleep(before)
     for_a_while(world, links(world, victims, "s3"), seconds, http="storm", share=share)
+
+
+@fault("s3-hang", special=("big",))
+def s3_hang(world, draw):
+    """nothing comes through between workers and s3, or no answers; or writes arrive late: they were given up, or their worker is dead"""
+    how, before, seconds = draw.choice(["answers", "both", "reset", "given-up", "dead"]), draw.uniform(0.1, 1.5), draw.uniform(0.5, 4.0)
+    victims = draw.sample(WORKERS, 1) if how == "dead" else some(draw)
+    names = links(world, victims, "s3")
+    sleep(before)
+    if how in ("given-up", "dead"):
+        world.proxy.weather(names, hold="writes")
+        sleep(STALL_S)
+        if how == "dead":
+            for number in victims:
+                world.kill_worker(number)
+            sleep(SESSION_S + 2.0)  # the others do its commands
+        sleep(0.5)
+        world.proxy.weather(names, late_s=1.5)
+        sleep(1.0)
+    else:
+        world.proxy.weather(names, hold="answers" if how == "answers" else "both")
+        sleep(seconds)
+        if how == "reset":
+            world.proxy.weather(names, hold="both", reset=True)
+        world.proxy.weather(names)
 
 
 @fault("s3-half", special=("big",))

@@ -13,6 +13,7 @@ import sys
 import time
 
 CHUNK = 65536
+GIVEN_UP_S = 2.9
 KAFKA_JOIN_GROUP, KAFKA_LEAVE_GROUP, KAFKA_SYNC_GROUP, KAFKA_INIT_PRODUCER_ID, KAFKA_TXN_OFFSET_COMMIT = 11, 13, 14, 22, 28
 _STORM = (b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.'
           b"</Message></Error>")
@@ -23,7 +24,8 @@ class Weather:
 
     def __init__(self, **values):
         self.down = values.get("down", False)            # connections are reset and new ones refused
-        self.hold = values.get("hold", "")               # "both", "answers": bytes wait until the weather changes
+        self.hold = values.get("hold", "")               # "both", "answers", "writes": bytes wait until the weather changes
+        self.late_s = values.get("late_s", 0.0)          # what then has waited so long that it was given up waits on
         self.delay_ms = values.get("delay_ms", 0)        # each byte comes so much later, in both directions
         self.http = values.get("http", "")               # storm, half, lost, cut: what happens to a request
         self.share = values.get("share", 1.0)            # of the requests
@@ -170,6 +172,13 @@ class HttpPair:
         if self.link.weather.delay_ms:
             await asyncio.sleep(self.link.weather.delay_ms / 1000)
 
+    async def write_may_go(self):
+        began = time.monotonic()
+        while self.link.weather.hold == "writes":
+            await self.link.weather.changed.wait()
+        if time.monotonic() - began > GIVEN_UP_S:
+            await asyncio.sleep(self.link.weather.late_s)
+
     async def exchange(self):
         head = await self.client_in.readuntil(b"\r\n\r\n")
         line, headers = parse_head(head)
@@ -178,6 +187,8 @@ class HttpPair:
         weather = self.link.weather
         what = weather.http if weather.http and random.random() < weather.share else ""
         await self.weather(False)
+        if method == "PUT" or "uploadId=" in path:
+            await self.write_may_go()
         if what == "storm":
             await skip(self.client_in, length)
             self.client_out.write(b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
