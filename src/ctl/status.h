@@ -15,7 +15,6 @@ struct uex_status_report {
     int group_count;
     size_t shown_max;                 /* rows of the text table; 0: all */
     struct uex_active_groups *active; /* being read */
-    struct uex_state_set states;
     struct uex_status_rows rows;
     bool missing_known;       /* of a run: the database said which groups are active */
     struct uex_fault why_not; /* else */
@@ -23,7 +22,7 @@ struct uex_status_report {
 
 /* Is this a group that was asked for? */
 bool uex_status_is_asked(const struct uex_status_report *report, const char *group_id);
-/* The rows from the states, and for a run from the list of active groups. */
+/* Once the state topic was read into the rows: those that were asked for, and for a run the active groups. */
 UEX_MUST_CHECK enum uex_error uex_status_build(struct uex_status_report *report);
 /* The whole document, or counts and table. */
 void uex_status_print(const struct uex_status_report *report, struct uex_buffer *out);

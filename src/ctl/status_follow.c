@@ -52,26 +52,27 @@ static enum uex_error print_outcome(struct follow *follow, const struct uex_stat
 static enum uex_error take_outcome(struct follow *follow, const rd_kafka_message_t *message)
 {
     struct uex_status_report *report = follow->report;
-    struct uex_status_rows one = {0};
+    struct uex_status_row *row = NULL;
     char group_id[UEX_GROUP_ID_MAX_BYTES + 1] = "";
     enum uex_error err = UEX_OK;
 
     if (message->payload == NULL || message->key == NULL || message->key_len > UEX_GROUP_ID_MAX_BYTES)
         return UEX_OK;
     memcpy(group_id, message->key, message->key_len);
-    err = uex_status_rows_add(&one, group_id, uex_bytes_of(message->payload, message->len), NULL);
-    if (err != UEX_OK)
-        return err;
-    uex_running_end(&follow->running, one.items[0].command_id);
-    if (uex_status_is_asked(report, group_id) &&
-        (report->run_id == NULL || strcmp(one.items[0].run_id, report->run_id) == 0)) {
-        err = print_outcome(follow, &one.items[0]);
-        if (err == UEX_OK) {
-            err = uex_status_rows_put(&report->rows, &one.items[0]);
-            one.count = err == UEX_OK ? 0 : one.count;
-        }
+    row = uex_status_row_of_state(group_id, uex_bytes_of(message->payload, message->len), NULL);
+    if (row == NULL)
+        return UEX_NO_MEMORY;
+    row->partition = message->partition;
+    uex_running_end(&follow->running, row->command_id);
+    if (!uex_status_is_asked(report, group_id) ||
+        (report->run_id != NULL && strcmp(row->run_id, report->run_id) != 0)) {
+        uex_status_row_free(row);
+        return UEX_OK;
     }
-    uex_status_rows_clear(&one);
+    err = print_outcome(follow, row);
+    if (err == UEX_OK)
+        return uex_status_rows_put(&report->rows, row);
+    uex_status_row_free(row);
     return err;
 }
 
@@ -99,7 +100,7 @@ static enum uex_error take(struct follow *follow, const rd_kafka_message_t *mess
     follow->is_away = false;
     if (strcmp(rd_kafka_topic_name(message->rkt), follow->report->config->topics_progress) == 0)
         return take_progress(follow, message);
-    return follow->is_live ? take_outcome(follow, message) : uex_state_set_take(&follow->report->states, message);
+    return follow->is_live ? take_outcome(follow, message) : uex_status_rows_take(&follow->report->rows, message);
 }
 
 /* What was there before: counts, and the rows that somebody has to look at. */
@@ -113,19 +114,16 @@ static enum uex_error begin(struct follow *follow)
     if (err != UEX_OK)
         return err;
     follow->is_live = true;
-    while (attention_count < report->rows.count && report->rows.items[attention_count].status < UEX_STATUS_UNKNOWN)
+    while (attention_count < report->rows.count && report->rows.items[attention_count]->status < UEX_STATUS_UNKNOWN)
         attention_count++;
     uex_status_print_counts(report, &out);
     if (report->format == UEX_OUTPUT_TABLE && attention_count > 0) {
-        struct uex_status_rows some = report->rows;
-
-        some.count = attention_count;
+        if (report->shown_max > 0 && attention_count > report->shown_max)
+            attention_count = report->shown_max;
         uex_buffer_append_text(&out, "\n");
-        uex_status_rows_write(&some, report->format, report->shown_max, &out);
+        uex_status_rows_write(&report->rows, attention_count, report->format, &out);
         uex_buffer_append_text(&out, "\n");
     }
-    uex_status_rows_sort_by_id(&report->rows);
-    uex_state_set_clear(&report->states);
     return print(follow, &out) ? UEX_OK : UEX_END;
 }
 

@@ -15,55 +15,43 @@ bool uex_status_is_asked(const struct uex_status_report *report, const char *gro
     return report->group_count == 0;
 }
 
-struct adding {
-    struct uex_status_report *report;
-    enum uex_error error;
-};
-
-static void add_state(void *context, const char *group_id, struct uex_bytes value)
+static enum uex_error add_nothing(struct uex_status_report *report, const char *group_id)
 {
-    struct adding *adding = context;
+    struct uex_status_row *row = uex_status_row_of_state(group_id, (struct uex_bytes){0}, report->run_id);
 
-    if (adding->error == UEX_OK)
-        adding->error = uex_status_rows_add(&adding->report->rows, group_id, value, adding->report->run_id);
+    return row == NULL ? UEX_NO_MEMORY : uex_status_rows_put(&report->rows, row);
 }
 
-static enum uex_error add_asked(struct uex_status_report *report)
+/* Groups that were named: these and no others, also where they have no state. */
+static enum uex_error keep_asked(struct uex_status_report *report)
 {
     enum uex_error err = UEX_OK;
 
     for (int i = 0; i < report->group_count && err == UEX_OK; i++) {
-        bool is_again = false;
-
-        for (int earlier = 0; earlier < i; earlier++)
-            is_again = is_again || strcmp(report->group_ids[earlier], report->group_ids[i]) == 0;
-        if (!is_again)
-            err = uex_status_rows_add(&report->rows, report->group_ids[i],
-                                      uex_state_set_find(&report->states, report->group_ids[i]), report->run_id);
+        if (uex_status_rows_find(&report->rows, report->group_ids[i]) == NULL)
+            err = add_nothing(report, report->group_ids[i]);
+        if (err == UEX_OK)
+            uex_status_rows_find(&report->rows, report->group_ids[i])->is_wanted = true;
     }
+    uex_status_rows_keep_wanted(&report->rows);
     return err;
 }
 
 /* Active groups without an outcome in the run are missing; of the others only those with one belong to it. */
-static enum uex_error add_missing(struct uex_status_report *report, const struct uex_group_list *active)
+static enum uex_error keep_run(struct uex_status_report *report, const struct uex_group_list *active)
 {
     struct uex_status_rows *rows = &report->rows;
-    size_t state_count = rows->count;
     enum uex_error err = UEX_OK;
 
-    for (size_t i = 0; i < state_count; i++)
-        rows->items[i].is_wanted =
-            uex_status_is_outcome(rows->items[i].status) || rows->items[i].status == UEX_STATUS_UNREADABLE;
+    for (size_t i = 0; i < rows->count; i++)
+        rows->items[i]->is_wanted =
+            uex_status_is_outcome(rows->items[i]->status) || rows->items[i]->status == UEX_STATUS_UNREADABLE;
     for (const char *id = uex_group_list_next(active, NULL); id != NULL && err == UEX_OK;
          id = uex_group_list_next(active, id)) {
-        struct uex_status_row *row = uex_status_rows_find(rows, state_count, id);
-
-        if (row == NULL) {
-            err = uex_status_rows_add(rows, id, (struct uex_bytes){0}, report->run_id);
-            row = &rows->items[rows->count - 1];
-        }
+        if (uex_status_rows_find(rows, id) == NULL)
+            err = add_nothing(report, id);
         if (err == UEX_OK)
-            row->is_wanted = true;
+            uex_status_rows_find(rows, id)->is_wanted = true;
     }
     uex_status_rows_keep_wanted(rows);
     return err;
@@ -71,21 +59,16 @@ static enum uex_error add_missing(struct uex_status_report *report, const struct
 
 enum uex_error uex_status_build(struct uex_status_report *report)
 {
-    struct adding adding = {.report = report};
     struct uex_group_list active = {0};
     enum uex_error err = UEX_OK;
 
     if (report->group_count > 0) {
-        err = add_asked(report);
-    } else {
-        uex_state_set_each(&report->states, add_state, &adding);
-        err = adding.error;
-    }
-    if (err == UEX_OK && report->group_count == 0 && report->run_id != NULL) {
+        err = keep_asked(report);
+    } else if (report->run_id != NULL) {
         report->missing_known =
             uex_active_groups_finish(report->active, DATABASE_WAIT_MS, &active, &report->why_not) == UEX_OK;
         report->active = NULL;
-        err = add_missing(report, &active);
+        err = keep_run(report, &active);
     }
     uex_group_list_clear(&active);
     if (err == UEX_OK)
@@ -132,24 +115,25 @@ static void print_json(const struct uex_status_report *report, struct uex_buffer
                              "}, \"missingKnown\": %s, \"missingNote\": ", report->missing_known ? "true" : "false");
     uex_buffer_append_json(out, report->why_not.text[0] == 0 ? NULL : report->why_not.text);
     uex_buffer_append_text(out, ", \"groups\": ");
-    uex_status_rows_write(&report->rows, UEX_OUTPUT_JSON, 0, out);
+    uex_status_rows_write(&report->rows, report->rows.count, UEX_OUTPUT_JSON, out);
     uex_buffer_append_text(out, "}\n");
 }
 
 void uex_status_print(const struct uex_status_report *report, struct uex_buffer *out)
 {
-    size_t left_out =
-        report->shown_max > 0 && report->rows.count > report->shown_max ? report->rows.count - report->shown_max : 0;
+    size_t count = report->rows.count;
 
     if (report->format == UEX_OUTPUT_JSON) {
         print_json(report, out);
         return;
     }
+    if (report->shown_max > 0 && count > report->shown_max)
+        count = report->shown_max;
     uex_status_print_counts(report, out);
-    if (report->rows.count > 0) {
+    if (count > 0) {
         uex_buffer_append_text(out, "\n");
-        uex_status_rows_write(&report->rows, UEX_OUTPUT_TABLE, report->shown_max, out);
+        uex_status_rows_write(&report->rows, count, UEX_OUTPUT_TABLE, out);
     }
-    if (left_out > 0)
-        uex_buffer_append_format(out, "… and %zu more (--limit 0 shows all)\n", left_out);
+    if (count < report->rows.count)
+        uex_buffer_append_format(out, "… and %zu more (--limit 0 shows all)\n", report->rows.count - count);
 }

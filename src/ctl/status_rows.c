@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/status_rows.h"
 
+#include <search.h>
 #include <stdlib.h>
 
 #include "export/text.h"
@@ -43,22 +44,18 @@ static enum uex_status status_of(enum uex_outcome_kind outcome)
     }
 }
 
-static void clear_row(struct uex_status_row *row)
+bool uex_status_is_outcome(enum uex_status status)
 {
-    free(row->group_id);
-    free(row->reason);
-    free(row->run_id);
-    free(row->file_path);
-    free(row->sha256);
+    return status == UEX_STATUS_DEAD_LETTERED || status == UEX_STATUS_RETRIED || status == UEX_STATUS_SKIPPED ||
+           status == UEX_STATUS_EXPORTED;
 }
 
-void uex_status_rows_clear(struct uex_status_rows *rows)
+void uex_status_row_free(struct uex_status_row *row)
 {
-    for (size_t i = 0; i < rows->count; i++)
-        clear_row(&rows->items[i]);
-    free(rows->items);
-    *rows = (struct uex_status_rows){0};
+    free(row);
 }
+
+/* ---- from a state record to a row */
 
 /* What a row takes from a state record; borrowed. */
 struct told {
@@ -129,51 +126,6 @@ static void take_run(const struct uex_group_state_view *view, const char *run_id
     }
 }
 
-static char *copy_text(const char *text, bool *failed)
-{
-    char *copy = strdup(text == NULL ? "" : text);
-
-    *failed = *failed || copy == NULL;
-    return copy;
-}
-
-static bool make_room(struct uex_status_rows *rows)
-{
-    size_t capacity = rows->capacity == 0 ? 256 : rows->capacity * 2;
-    struct uex_status_row *items = NULL;
-
-    if (rows->count < rows->capacity)
-        return true;
-    items = realloc(rows->items, capacity * sizeof(*items));
-    if (items == NULL)
-        return false;
-    rows->items = items;
-    rows->capacity = capacity;
-    return true;
-}
-
-static enum uex_error add_row(struct uex_status_rows *rows, const char *group_id, struct uex_status_row *row,
-                              const struct told *told)
-{
-    bool failed = false;
-
-    if (!make_room(rows))
-        return UEX_NO_MEMORY;
-    row->status = told->status;
-    row->group_id = copy_text(group_id, &failed);
-    row->reason = copy_text(told->reason, &failed);
-    row->run_id = copy_text(told->run_id, &failed);
-    row->file_path = copy_text(told->file_path, &failed);
-    row->sha256 = copy_text(told->sha256, &failed);
-    if (failed) {
-        clear_row(row);
-        return UEX_NO_MEMORY;
-    }
-    rows->items[rows->count++] = *row;
-    rows->counts[row->status]++;
-    return UEX_OK;
-}
-
 static const struct uex_status_row nothing_known = {.at_ms = UEX_NO_TIME,
                                                     .snapshot_at_ms = UEX_NO_TIME,
                                                     .duration_ms = UEX_NO_TIME,
@@ -181,21 +133,54 @@ static const struct uex_status_row nothing_known = {.at_ms = UEX_NO_TIME,
                                                     .last_exported_at_ms = UEX_NO_TIME,
                                                     .rows = UEX_UNKNOWN,
                                                     .bytes = UEX_UNKNOWN,
-                                                    .attempts = UEX_UNKNOWN};
+                                                    .attempts = UEX_UNKNOWN,
+                                                    .newest_at_ms = UEX_NO_TIME};
 
-enum uex_error uex_status_rows_add_record(struct uex_status_rows *rows, const struct uex_state_record *record)
+/* A row in a block of its own, with copies of the strings. */
+static struct uex_status_row *row_new(const struct uex_status_row *figures, const char *group_id,
+                                      const struct told *told)
+{
+    const char *const texts_of_row[] = {group_id, told->reason, told->run_id, told->file_path, told->sha256};
+    size_t lengths[sizeof(texts_of_row) / sizeof(texts_of_row[0])], total = 0, at = 0;
+    struct uex_status_row *row = NULL;
+    const char **places[sizeof(texts_of_row) / sizeof(texts_of_row[0])];
+
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        lengths[i] = texts_of_row[i] == NULL ? 0 : strlen(texts_of_row[i]);
+        total += lengths[i] + 1;
+    }
+    row = calloc(1, sizeof(*row) + total);
+    if (row == NULL)
+        return NULL;
+    *row = *figures;
+    row->status = told->status;
+    places[0] = &row->group_id;
+    places[1] = &row->reason;
+    places[2] = &row->run_id;
+    places[3] = &row->file_path;
+    places[4] = &row->sha256;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        if (lengths[i] > 0)
+            memcpy(row->strings + at, texts_of_row[i], lengths[i]);
+        *places[i] = row->strings + at;
+        at += lengths[i] + 1;
+    }
+    return row;
+}
+
+struct uex_status_row *uex_status_row_of_record(const struct uex_state_record *record)
 {
     struct uex_status_row row = nothing_known;
     struct told told = {0};
 
     take_record(record, &row, &told);
-    return add_row(rows, record->group_id, &row, &told);
+    row.newest_at_ms = record->at_ms;
+    return row_new(&row, record->group_id, &told);
 }
 
-enum uex_error uex_status_rows_add(struct uex_status_rows *rows, const char *group_id, struct uex_bytes value,
-                                   const char *run_id)
+struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value, const char *run_id)
 {
-    struct uex_status_row row = nothing_known;
+    struct uex_status_row row = nothing_known, *made = NULL;
     struct told told = {.status = UEX_STATUS_MISSING, .run_id = run_id};
     struct uex_group_state_view view = {0};
     struct uex_fault fault = {0};
@@ -212,90 +197,147 @@ enum uex_error uex_status_rows_add(struct uex_status_rows *rows, const char *gro
     if (err == UEX_MALFORMED) {
         told.status = UEX_STATUS_UNREADABLE;
         told.reason = fault.text;
-        err = UEX_OK;
     } else if (err == UEX_OK && value.data != NULL) {
         if (run_id == NULL)
             take_record(&view.record, &row, &told);
         else
             take_run(&view, run_id, &row, &told, hex);
+        row.newest_at_ms = view.record.at_ms;
         if (view.memory.has_last)
             row.last_exported_at_ms = view.memory.last.at_ms;
     }
-    if (err == UEX_OK)
-        err = add_row(rows, group_id, &row, &told);
+    if (err == UEX_OK || err == UEX_MALFORMED)
+        made = row_new(&row, group_id, &told);
     uex_group_state_view_clear(&view);
-    return err;
+    return made;
 }
+
+/* ---- all of them */
 
 static int compare_ids(const void *left, const void *right)
 {
     return strcmp(((const struct uex_status_row *)left)->group_id, ((const struct uex_status_row *)right)->group_id);
 }
 
-void uex_status_rows_sort_by_id(struct uex_status_rows *rows)
+static void leave(void *row)
 {
-    if (rows->count > 1)
-        qsort(rows->items, rows->count, sizeof(rows->items[0]), compare_ids);
+    (void)row; /* the rows are freed one by one */
 }
 
-struct uex_status_row *uex_status_rows_find(const struct uex_status_rows *rows, size_t count, const char *group_id)
+void uex_status_rows_clear(struct uex_status_rows *rows)
 {
-    const struct uex_status_row wanted = {.group_id = (char *)(uintptr_t)group_id};
-
-    return count == 0 ? NULL : bsearch(&wanted, rows->items, count, sizeof(rows->items[0]), compare_ids);
+    tdestroy(rows->root, leave);
+    for (size_t i = 0; i < rows->count; i++)
+        uex_status_row_free(rows->items[i]);
+    free(rows->items);
+    *rows = (struct uex_status_rows){0};
 }
 
-void uex_status_rows_keep_wanted(struct uex_status_rows *rows)
+struct uex_status_row *uex_status_rows_find(const struct uex_status_rows *rows, const char *group_id)
 {
-    size_t kept = 0;
+    const struct uex_status_row wanted = {.group_id = group_id};
+    void *node = tfind(&wanted, &rows->root, compare_ids);
 
-    for (size_t i = 0; i < rows->count; i++) {
-        if (rows->items[i].is_wanted) {
-            rows->items[kept++] = rows->items[i];
-        } else {
-            rows->counts[rows->items[i].status]--;
-            clear_row(&rows->items[i]);
-        }
-    }
-    rows->count = kept;
+    return node == NULL ? NULL : *(struct uex_status_row **)node;
+}
+
+static bool make_room(struct uex_status_rows *rows)
+{
+    size_t capacity = rows->capacity == 0 ? 256 : rows->capacity * 2;
+    struct uex_status_row **items = NULL;
+
+    if (rows->count < rows->capacity)
+        return true;
+    items = realloc(rows->items, capacity * sizeof(struct uex_status_row *));
+    if (items == NULL)
+        return false;
+    rows->items = items;
+    rows->capacity = capacity;
+    return true;
+}
+
+/* Is the row that stands there to stay? Of two records in one partition the later is the newer; in two, as they are
+ * once the topic has grown, only their times tell. */
+static bool stays(const struct uex_status_row *before, const struct uex_status_row *row)
+{
+    return before->partition != row->partition && row->newest_at_ms < before->newest_at_ms;
 }
 
 enum uex_error uex_status_rows_put(struct uex_status_rows *rows, struct uex_status_row *row)
 {
-    struct uex_status_row *place = uex_status_rows_find(rows, rows->count, row->group_id);
-    size_t index = rows->count;
+    struct uex_status_row *before = NULL;
+    void *node = make_room(rows) ? tsearch(row, &rows->root, compare_ids) : NULL;
 
-    if (place != NULL) {
-        rows->counts[place->status]--;
-        clear_row(place);
-        *place = *row;
-    } else {
-        if (!make_room(rows))
-            return UEX_NO_MEMORY;
-        while (index > 0 && compare_ids(&rows->items[index - 1], row) > 0)
-            index--;
-        memmove(&rows->items[index + 1], &rows->items[index], (rows->count - index) * sizeof(rows->items[0]));
-        rows->items[index] = *row;
-        rows->count++;
+    if (node == NULL) {
+        uex_status_row_free(row);
+        return UEX_NO_MEMORY;
     }
+    before = *(struct uex_status_row **)node;
+    if (before == row) {
+        row->index = rows->count++;
+    } else if (stays(before, row)) {
+        uex_status_row_free(row);
+        return UEX_OK;
+    } else {
+        row->index = before->index;
+        rows->counts[before->status]--;
+        *(struct uex_status_row **)node = row;
+        uex_status_row_free(before);
+    }
+    rows->items[row->index] = row;
     rows->counts[row->status]++;
-    *row = (struct uex_status_row){0};
     return UEX_OK;
+}
+
+static void forget(struct uex_status_rows *rows, struct uex_status_row *row)
+{
+    struct uex_status_row *last = rows->items[--rows->count];
+
+    tdelete(row, &rows->root, compare_ids);
+    rows->counts[row->status]--;
+    rows->items[row->index] = last;
+    last->index = row->index;
+    uex_status_row_free(row);
+}
+
+enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *message)
+{
+    struct uex_status_rows *rows = context;
+    struct uex_bytes key = uex_bytes_of(message->key, message->key == NULL ? 0 : message->key_len);
+    char group_id[256] = "";
+    struct uex_status_row *before = NULL, *row = NULL;
+
+    if (!uex_group_id_valid(key))
+        return UEX_OK;
+    memcpy(group_id, key.data, key.size_bytes);
+    if (message->payload == NULL) {
+        before = uex_status_rows_find(rows, group_id);
+        if (before != NULL && before->partition == message->partition) /* else the newer one stands elsewhere */
+            forget(rows, before);
+        return UEX_OK;
+    }
+    row = uex_status_row_of_state(group_id, uex_bytes_of(message->payload, message->len), rows->run_id);
+    if (row == NULL)
+        return UEX_NO_MEMORY;
+    row->partition = message->partition;
+    return uex_status_rows_put(rows, row);
+}
+
+void uex_status_rows_keep_wanted(struct uex_status_rows *rows)
+{
+    for (size_t i = rows->count; i-- > 0;)
+        if (!rows->items[i]->is_wanted)
+            forget(rows, rows->items[i]);
 }
 
 static int compare_rows(const void *left, const void *right)
 {
-    const struct uex_status_row *left_row = left, *right_row = right;
+    const struct uex_status_row *left_row = *(struct uex_status_row *const *)left;
+    const struct uex_status_row *right_row = *(struct uex_status_row *const *)right;
 
     if (left_row->status != right_row->status)
         return left_row->status < right_row->status ? -1 : 1;
     return strcmp(left_row->group_id, right_row->group_id);
-}
-
-bool uex_status_is_outcome(enum uex_status status)
-{
-    return status == UEX_STATUS_DEAD_LETTERED || status == UEX_STATUS_RETRIED || status == UEX_STATUS_SKIPPED ||
-           status == UEX_STATUS_EXPORTED;
 }
 
 void uex_status_rows_finish(struct uex_status_rows *rows)
@@ -303,10 +345,10 @@ void uex_status_rows_finish(struct uex_status_rows *rows)
     int64_t first_ms = INT64_MAX;
 
     for (size_t i = 0; i < rows->count; i++)
-        if (uex_status_is_outcome(rows->items[i].status) && rows->items[i].at_ms < first_ms)
-            first_ms = rows->items[i].at_ms;
+        if (uex_status_is_outcome(rows->items[i]->status) && rows->items[i]->at_ms < first_ms)
+            first_ms = rows->items[i]->at_ms;
     for (size_t i = 0; i < rows->count; i++) {
-        struct uex_status_row *row = &rows->items[i];
+        struct uex_status_row *row = rows->items[i];
 
         if (row->status != UEX_STATUS_UNKNOWN)
             continue;
@@ -319,5 +361,7 @@ void uex_status_rows_finish(struct uex_status_rows *rows)
         row->at_ms = UEX_NO_TIME;
     }
     if (rows->count > 1)
-        qsort(rows->items, rows->count, sizeof(rows->items[0]), compare_rows);
+        qsort(rows->items, rows->count, sizeof(struct uex_status_row *), compare_rows);
+    for (size_t i = 0; i < rows->count; i++)
+        rows->items[i]->index = i;
 }

@@ -25,6 +25,7 @@ static const struct uex_column_of_table columns[] = {
     {"lastExportedAt", NULL, false},
 };
 #define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
+#define SHOWN_COUNT 10 /* those with a title stand first; the others are not worked out for the table */
 #define OUTCOME_COLUMN 1
 
 static const char *colour_of(size_t column, const char *cell)
@@ -57,7 +58,7 @@ static void add_row(struct uex_table *table, const struct uex_status_row *row)
 {
     char rows[NUMBER_SIZE], duration[NUMBER_SIZE], attempts[NUMBER_SIZE], bytes[NUMBER_SIZE];
     char at[UEX_TIME_TEXT_SIZE], next[UEX_TIME_TEXT_SIZE], snapshot[UEX_TIME_TEXT_SIZE], last[UEX_TIME_TEXT_SIZE];
-    const char *const cells[COLUMN_COUNT] = {
+    const char *cells[COLUMN_COUNT] = {
         row->group_id,
         uex_status_text(row->status),
         or_null(row->reason),
@@ -68,24 +69,29 @@ static void add_row(struct uex_table *table, const struct uex_status_row *row)
         number(row->attempts, attempts),
         wall_time(row->next_attempt_at_ms, next),
         or_null(row->command_id),
-        number(row->bytes, bytes),
-        or_null(row->file_path),
-        or_null(row->sha256),
-        wall_time(row->snapshot_at_ms, snapshot),
-        wall_time(row->last_exported_at_ms, last),
     };
 
+    if (table->column_count > SHOWN_COUNT) {
+        cells[SHOWN_COUNT] = number(row->bytes, bytes);
+        cells[SHOWN_COUNT + 1] = or_null(row->file_path);
+        cells[SHOWN_COUNT + 2] = or_null(row->sha256);
+        cells[SHOWN_COUNT + 3] = wall_time(row->snapshot_at_ms, snapshot);
+        cells[SHOWN_COUNT + 4] = wall_time(row->last_exported_at_ms, last);
+    }
     uex_table_add(table, cells);
 }
 
-void uex_status_rows_write(const struct uex_status_rows *rows, enum uex_output format, size_t shown_max,
+void uex_status_rows_write(const struct uex_status_rows *rows, size_t count, enum uex_output format,
                            struct uex_buffer *out)
 {
-    struct uex_table table = {
-        .columns = columns, .column_count = COLUMN_COUNT, .colour = colour_of, .coloured = uex_output_is_terminal()};
+    struct uex_table table = {.columns = columns,
+                              .column_count = format == UEX_OUTPUT_JSON ? COLUMN_COUNT : SHOWN_COUNT,
+                              .colour = colour_of,
+                              .coloured = uex_output_is_terminal()};
 
-    for (size_t i = 0; i < rows->count && (format == UEX_OUTPUT_JSON || shown_max == 0 || i < shown_max); i++)
-        add_row(&table, &rows->items[i]);
+    table.cells.cap_bytes = SIZE_MAX / 2;
+    for (size_t i = 0; i < count && i < rows->count; i++)
+        add_row(&table, rows->items[i]);
     uex_table_write(&table, format, out);
     uex_table_clear(&table);
 }

@@ -11,7 +11,7 @@ struct uex_triggered {
     const char *group_id; /* borrowed */
     char command_id[UEX_UUID_TEXT_SIZE];
     bool has_ended;
-    struct uex_status_rows outcome; /* the newest, a single row; empty: none yet */
+    struct uex_status_row *outcome; /* the newest; NULL: none yet */
 };
 
 struct uex_trigger {

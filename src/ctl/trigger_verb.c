@@ -85,7 +85,7 @@ static const char *or_null(const char *text)
 
 static void add_item(struct uex_table *table, const struct uex_trigger *trigger, const struct uex_triggered *item)
 {
-    const struct uex_status_row *row = item->outcome.count == 0 ? NULL : &item->outcome.items[0];
+    const struct uex_status_row *row = item->outcome;
     char rows[NUMBER_SIZE], bytes[NUMBER_SIZE], duration[NUMBER_SIZE], attempts[NUMBER_SIZE];
     char at[UEX_TIME_TEXT_SIZE] = "", next[UEX_TIME_TEXT_SIZE] = "";
     const char *const nothing[] = {item->group_id,
@@ -290,7 +290,7 @@ int uex_trigger_run(const struct uex_config *config, int operand_count, char **o
     if (code == UEX_EXIT_DONE && list.left_out > 0)
         code = UEX_EXIT_FAILED;
     for (size_t i = 0; i < trigger.count; i++)
-        uex_status_rows_clear(&trigger.items[i].outcome);
+        uex_status_row_free(trigger.items[i].outcome);
     free(trigger.items);
     uex_group_list_clear(&list);
     return code;

@@ -75,7 +75,7 @@ static bool tells_of(const struct uex_group_state_view *view, const char *comman
     return *is_newest;
 }
 
-static enum uex_error take_recent(struct uex_triggered *item, const struct uex_group_state_view *view)
+static struct uex_status_row *row_of_recent(const struct uex_triggered *item, const struct uex_group_state_view *view)
 {
     char command_id[UEX_UUID_TEXT_SIZE];
     struct uex_state_record record = {.group_id = item->group_id,
@@ -96,7 +96,7 @@ static enum uex_error take_recent(struct uex_triggered *item, const struct uex_g
         record.run_id = view->memory.recent[i].run_id;
         record.at_ms = view->memory.recent[i].at_ms;
     }
-    return uex_status_rows_add_record(&item->outcome, &record);
+    return uex_status_row_of_record(&record);
 }
 
 static enum uex_error take_state(struct wait *wait, const rd_kafka_message_t *message)
@@ -111,16 +111,18 @@ static enum uex_error take_state(struct wait *wait, const rd_kafka_message_t *me
     if (uex_group_state_view_read(uex_bytes_of(message->payload, message->len), &view, NULL) != UEX_OK ||
         !tells_of(&view, item->command_id, &is_newest))
         goto done;
-    uex_status_rows_clear(&item->outcome);
-    err = is_newest ? uex_status_rows_add_record(&item->outcome, &view.record) : take_recent(item, &view);
-    if (err != UEX_OK)
+    uex_status_row_free(item->outcome);
+    item->outcome = is_newest ? uex_status_row_of_record(&view.record) : row_of_recent(item, &view);
+    if (item->outcome == NULL) {
+        err = UEX_NO_MEMORY;
         goto done;
-    if (item->outcome.items[0].status != UEX_STATUS_RETRIED) {
+    }
+    if (item->outcome->status != UEX_STATUS_RETRIED) {
         item->has_ended = true;
         wait->trigger->ended_count++;
         uex_running_end(&wait->running, item->command_id);
     }
-    err = print_outcome(wait, &item->outcome.items[0]) ? UEX_OK : UEX_END;
+    err = print_outcome(wait, item->outcome) ? UEX_OK : UEX_END;
 done:
     uex_group_state_view_clear(&view);
     return err;
@@ -154,8 +156,8 @@ static void write_line(const struct wait *wait, const struct uex_triggered *item
     uex_output_duration(uex_monotonic_ms() - wait->sent_ms, age);
     if (running != NULL)
         uex_running_write(running, uex_wall_ms(), lines);
-    else if (item->outcome.count > 0)
-        uex_status_row_write(&item->outcome.items[0], lines);
+    else if (item->outcome != NULL)
+        uex_status_row_write(item->outcome, lines);
     else
         uex_buffer_append_format(lines, "%s  waiting  %s", item->group_id, age);
     uex_buffer_append_text(lines, "\n");
@@ -243,8 +245,7 @@ static int complain(const struct uex_trigger *trigger)
     size_t count = 0;
 
     for (size_t i = 0; i < trigger->count; i++) {
-        const struct uex_status_row *row =
-            trigger->items[i].outcome.count == 0 ? NULL : &trigger->items[i].outcome.items[0];
+        const struct uex_status_row *row = trigger->items[i].outcome;
         enum uex_error reason = UEX_INTERNAL;
         bool is_error = row != NULL && row->status == UEX_STATUS_DEAD_LETTERED;
 

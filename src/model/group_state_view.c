@@ -242,24 +242,16 @@ static enum uex_error read_memory(const struct members *record, bool with_recent
     return error;
 }
 
-/* A copy of the text, which is checked, and its members. */
+/* A copy of the text, and its members. */
 static enum uex_error open_record(struct uex_bytes value, char **text, struct members *out, struct uex_fault *fault)
 {
-    struct uex_json_value whole;
-    size_t offset_bytes = 0;
-    const char *problem = uex_json_check(value, &offset_bytes);
-
-    *text = NULL;
-    if (problem != NULL)
-        return uex_fail(fault, UEX_MALFORMED, "not JSON as expected: %s, at byte %zu", problem, offset_bytes);
     *text = malloc(value.size_bytes + 1);
     if (*text == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "reading JSON of %zu bytes", value.size_bytes);
-    memcpy(*text, value.data, value.size_bytes);
-    whole = uex_json_whole(*text, value.size_bytes);
-    if (whole.kind != UEX_JSON_OBJECT)
-        return uex_fail(fault, UEX_MALFORMED, "the JSON value is not an object");
-    return find_members(&whole, out, fault);
+    if (value.size_bytes > 0)
+        memcpy(*text, value.data, value.size_bytes);
+    (*text)[value.size_bytes] = 0;
+    return uex_json_open(*text, value.size_bytes, names, STATE_COUNT, out->values, fault);
 }
 
 enum uex_error uex_group_memory_view_read(struct uex_bytes value, struct uex_group_memory_view *out, char **text,

@@ -20,6 +20,15 @@
  * strings? NULL if so, else what is wrong ("a control character in a string"); `*offset_bytes` then says where. */
 const char *uex_json_check(struct uex_bytes text, size_t *offset_bytes);
 
+/* A member of the outermost object, as the check comes by it: its name and its value with their quotes. */
+struct uex_json_visitor {
+    void (*member)(void *context, struct uex_bytes name, struct uex_bytes value);
+    void *context;
+};
+/* The same check; `visitor` sees the members of the object that the text is, if it is one. What it saw is worth nothing
+ * where the check fails. */
+const char *uex_json_visit(struct uex_bytes text, const struct uex_json_visitor *visitor, size_t *offset_bytes);
+
 /* Read one JSON object in which no object has two members of the same name. UEX_MALFORMED with a text that names the
  * rule, never the value; UEX_NO_MEMORY. The caller frees `*out` with cJSON_Delete(). */
 UEX_MUST_CHECK enum uex_error uex_json_object_parse(struct uex_bytes text, cJSON **out, struct uex_fault *fault);

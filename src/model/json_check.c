@@ -11,6 +11,7 @@ struct scanner {
     const uint8_t *end;
     size_t value_count;
     const char *problem;
+    const struct uex_json_visitor *visitor; /* NULL: none */
 };
 
 static bool fail(struct scanner *scanner, const char *problem)
@@ -145,16 +146,36 @@ static bool scan_word(struct scanner *scanner, const char *word)
 static bool scan_value(struct scanner *scanner, int depth);
 
 /* "name" : — up to the member's value. */
-static bool scan_name(struct scanner *scanner)
+static bool scan_name(struct scanner *scanner, size_t *size_bytes)
 {
+    const uint8_t *start = scanner->at;
+
     if (peek(scanner) != '"')
         return fail(scanner, "a member without a name");
     if (!scan_string(scanner))
         return false;
+    *size_bytes = (size_t)(scanner->at - start);
     skip_space(scanner);
     if (peek(scanner) != ':')
         return fail(scanner, "a name without a colon");
     scanner->at++;
+    return true;
+}
+
+static bool scan_member(struct scanner *scanner, int depth)
+{
+    const uint8_t *name = scanner->at, *value = NULL;
+    size_t name_bytes = 0;
+
+    if (!scan_name(scanner, &name_bytes))
+        return false;
+    skip_space(scanner);
+    value = scanner->at;
+    if (!scan_value(scanner, depth + 1))
+        return false;
+    if (depth == 1 && scanner->visitor != NULL)
+        scanner->visitor->member(scanner->visitor->context, uex_bytes_of(name, name_bytes),
+                                 uex_bytes_of(value, (size_t)(scanner->at - value)));
     return true;
 }
 
@@ -174,9 +195,7 @@ static bool scan_container(struct scanner *scanner, int depth)
     }
     for (;;) {
         skip_space(scanner);
-        if (is_object && !scan_name(scanner))
-            return false;
-        if (!scan_value(scanner, depth + 1))
+        if (!(is_object ? scan_member(scanner, depth) : scan_value(scanner, depth + 1)))
             return false;
         skip_space(scanner);
         if (peek(scanner) == close) {
@@ -219,7 +238,12 @@ static bool scan_value(struct scanner *scanner, int depth)
 
 const char *uex_json_check(struct uex_bytes text, size_t *offset_bytes)
 {
-    struct scanner scanner = {.at = text.data, .end = text.data + text.size_bytes};
+    return uex_json_visit(text, NULL, offset_bytes);
+}
+
+const char *uex_json_visit(struct uex_bytes text, const struct uex_json_visitor *visitor, size_t *offset_bytes)
+{
+    struct scanner scanner = {.at = text.data, .end = text.data + text.size_bytes, .visitor = visitor};
 
     *offset_bytes = 0;
     if (text.size_bytes == 0)

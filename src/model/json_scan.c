@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "model/json.h"
 #include "model/json_plain.h"
 
 #define COUNT_MAX 9007199254740992.0 /* 2^53 */
@@ -56,43 +57,37 @@ static char *skip_word(char *at)
     return at;
 }
 
-static struct uex_json_value value_at(char *at, char *end)
+static enum uex_json_kind kind_of(int first)
 {
-    struct uex_json_value value = {.start = at};
-
-    switch (*at) {
+    switch (first) {
     case '"':
-        value.kind = UEX_JSON_STRING;
-        end = skip_string(at, end);
-        break;
+        return UEX_JSON_STRING;
     case '{':
-        value.kind = UEX_JSON_OBJECT;
-        end = skip_container(at, end);
-        break;
+        return UEX_JSON_OBJECT;
     case '[':
-        value.kind = UEX_JSON_ARRAY;
-        end = skip_container(at, end);
-        break;
+        return UEX_JSON_ARRAY;
     case 'n':
-        end = skip_word(at);
-        break;
+        return UEX_JSON_ABSENT;
     case 't':
     case 'f':
-        value.kind = UEX_JSON_BOOLEAN;
-        end = skip_word(at);
-        break;
+        return UEX_JSON_BOOLEAN;
     default:
-        value.kind = UEX_JSON_NUMBER;
-        end = skip_word(at);
+        return UEX_JSON_NUMBER;
     }
-    value.size_bytes = (size_t)(end - at);
-    return value;
 }
 
-struct uex_json_value uex_json_whole(char *text, size_t size_bytes)
+static struct uex_json_value value_at(char *at, char *end)
 {
-    text[size_bytes] = 0;
-    return value_at(skip_space(text), text + size_bytes);
+    struct uex_json_value value = {.kind = kind_of(*at), .start = at};
+
+    if (value.kind == UEX_JSON_STRING)
+        end = skip_string(at, end);
+    else if (value.kind == UEX_JSON_OBJECT || value.kind == UEX_JSON_ARRAY)
+        end = skip_container(at, end);
+    else
+        end = skip_word(at);
+    value.size_bytes = (size_t)(end - at);
+    return value;
 }
 
 static int hex4(const char *at)
@@ -157,10 +152,10 @@ static char *decode(const char *at, char *out)
 }
 
 /* The place of a name among the known ones; `name_count` if it is none of them. */
-static size_t place_of(const struct uex_json_value *name, const char *const *names, size_t name_count)
+static size_t place_of(struct uex_bytes name, const char *const *names, size_t name_count)
 {
-    const char *text = name->start + 1;
-    size_t length = name->size_bytes - 2, place = 0;
+    const char *text = (const char *)name.data + 1; /* behind the quote */
+    size_t length = name.size_bytes - 2, place = 0;
     char decoded[128];
 
     if (memchr(text, '\\', length) != NULL) {
@@ -183,7 +178,7 @@ enum uex_error uex_json_members(const struct uex_json_value *object, const char 
     memset(values, 0, name_count * sizeof(*values));
     while (*at != '}') {
         struct uex_json_value name = value_at(at, end), value;
-        size_t place = place_of(&name, names, name_count);
+        size_t place = place_of(uex_bytes_of(name.start, name.size_bytes), names, name_count);
 
         at = skip_space(at + name.size_bytes);
         value = value_at(skip_space(at + 1), end); /* behind the colon */
@@ -197,6 +192,47 @@ enum uex_error uex_json_members(const struct uex_json_value *object, const char 
         if (*at == ',')
             at = skip_space(at + 1);
     }
+    return UEX_OK;
+}
+
+/* What the check tells of the outermost object. */
+struct opening {
+    const char *const *names;
+    size_t name_count;
+    struct uex_json_value *values;
+    uint64_t seen;
+    bool is_double;
+};
+
+static void note_member(void *context, struct uex_bytes name, struct uex_bytes value)
+{
+    struct opening *opening = context;
+    size_t place = place_of(name, opening->names, opening->name_count);
+
+    if (place == opening->name_count)
+        return;
+    opening->is_double = opening->is_double || (opening->seen >> place & 1) != 0;
+    opening->seen |= UINT64_C(1) << place;
+    opening->values[place] = (struct uex_json_value){
+        .kind = kind_of(*value.data), .start = (char *)(uintptr_t)value.data, .size_bytes = value.size_bytes};
+}
+
+enum uex_error uex_json_open(char *text, size_t size_bytes, const char *const *names, size_t name_count,
+                             struct uex_json_value *values, struct uex_fault *fault)
+{
+    struct opening opening = {.names = names, .name_count = name_count, .values = values};
+    const struct uex_json_visitor visitor = {.member = note_member, .context = &opening};
+    size_t offset_bytes = 0;
+    const char *problem = NULL;
+
+    memset(values, 0, name_count * sizeof(*values));
+    problem = uex_json_visit(uex_bytes_of(text, size_bytes), &visitor, &offset_bytes);
+    if (problem != NULL)
+        return uex_fail(fault, UEX_MALFORMED, "not JSON as expected: %s, at byte %zu", problem, offset_bytes);
+    if (*skip_space(text) != '{')
+        return uex_fail(fault, UEX_MALFORMED, "the JSON value is not an object");
+    if (opening.is_double)
+        return uex_fail(fault, UEX_MALFORMED, "a JSON object has two members of the same name");
     return UEX_OK;
 }
 

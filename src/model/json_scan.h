@@ -23,9 +23,12 @@ struct uex_json_value {
     size_t size_bytes;
 };
 
-/* The value that the whole text is. */
-struct uex_json_value uex_json_whole(char *text, size_t size_bytes);
-/* Find the members of `object` that `names` has. Others are passed over. UEX_MALFORMED: one of them is there twice. */
+/* Check the text (uex_json_check()), which must be an object, and find its members that `names` has, at most 64 of
+ * them, in the same pass. UEX_MALFORMED. */
+UEX_MUST_CHECK enum uex_error uex_json_open(char *text, size_t size_bytes, const char *const *names, size_t name_count,
+                                            struct uex_json_value *values, struct uex_fault *fault);
+/* Find the members of an object in it that `names` has. Others are passed over. UEX_MALFORMED: one of them is there
+ * twice. */
 UEX_MUST_CHECK enum uex_error uex_json_members(const struct uex_json_value *object, const char *const *names,
                                                size_t name_count, struct uex_json_value *values,
                                                struct uex_fault *fault);

@@ -60,8 +60,10 @@ static struct uex_buffer state_after(const enum uex_outcome_kind *outcomes, cons
 static void add(struct uex_status_rows *rows, const char *group_id, const struct uex_buffer *state, const char *run_id)
 {
     struct uex_bytes value = state == NULL ? (struct uex_bytes){0} : uex_buffer_bytes(state);
+    struct uex_status_row *row = uex_status_row_of_state(group_id, value, run_id);
 
-    assert_int_equal(uex_status_rows_add(rows, group_id, value, run_id), UEX_OK);
+    assert_non_null(row);
+    assert_int_equal(uex_status_rows_put(rows, row), UEX_OK);
 }
 
 static void add__without_a_run__shows_the_newest_outcome(void **state)
@@ -74,11 +76,11 @@ static void add__without_a_run__shows_the_newest_outcome(void **state)
     (void)state;
     add(&rows, "g", &text, NULL);
     assert_int_equal(rows.count, 1);
-    assert_int_equal(rows.items[0].status, UEX_STATUS_RETRIED);
-    assert_string_equal(rows.items[0].reason, "timeout");
-    assert_string_equal(rows.items[0].run_id, "r2");
-    assert_string_equal(rows.items[0].command_id, id_of(2));
-    assert_true(rows.items[0].last_exported_at_ms == AT + 1);
+    assert_int_equal(rows.items[0]->status, UEX_STATUS_RETRIED);
+    assert_string_equal(rows.items[0]->reason, "timeout");
+    assert_string_equal(rows.items[0]->run_id, "r2");
+    assert_string_equal(rows.items[0]->command_id, id_of(2));
+    assert_true(rows.items[0]->last_exported_at_ms == AT + 1);
     assert_int_equal(rows.counts[UEX_STATUS_RETRIED], 1);
     uex_status_rows_clear(&rows);
     uex_buffer_clear(&text);
@@ -97,15 +99,15 @@ static void add__of_an_earlier_run__shows_what_is_remembered(void **state)
     add(&rows, "b", &text, "r2");
     add(&rows, "c", &text, "r3");
     add(&rows, "d", &text, "r4");
-    assert_int_equal(rows.items[0].status, UEX_STATUS_DEAD_LETTERED);
-    assert_true(rows.items[0].rows == UEX_UNKNOWN && rows.items[0].at_ms == AT + 1);
-    assert_int_equal(rows.items[1].status, UEX_STATUS_EXPORTED); /* lastExported tells more of it */
-    assert_true(rows.items[1].rows == 12 && rows.items[1].bytes == UEX_UNKNOWN);
-    assert_string_equal(rows.items[1].file_path, "s3://b/f");
-    assert_string_equal(rows.items[1].sha256, SHA);
-    assert_int_equal(rows.items[2].status, UEX_STATUS_SKIPPED);
-    assert_int_equal(rows.items[3].status, UEX_STATUS_MISSING);
-    assert_true(rows.items[3].at_ms == UEX_NO_TIME);
+    assert_int_equal(rows.items[0]->status, UEX_STATUS_DEAD_LETTERED);
+    assert_true(rows.items[0]->rows == UEX_UNKNOWN && rows.items[0]->at_ms == AT + 1);
+    assert_int_equal(rows.items[1]->status, UEX_STATUS_EXPORTED); /* lastExported tells more of it */
+    assert_true(rows.items[1]->rows == 12 && rows.items[1]->bytes == UEX_UNKNOWN);
+    assert_string_equal(rows.items[1]->file_path, "s3://b/f");
+    assert_string_equal(rows.items[1]->sha256, SHA);
+    assert_int_equal(rows.items[2]->status, UEX_STATUS_SKIPPED);
+    assert_int_equal(rows.items[3]->status, UEX_STATUS_MISSING);
+    assert_true(rows.items[3]->at_ms == UEX_NO_TIME);
     uex_status_rows_clear(&rows);
     uex_buffer_clear(&text);
 }
@@ -132,18 +134,18 @@ static void finish__run_that_could_be_forgotten__is_unknown(void **state)
     /* The run was when this group remembers only what came behind it: nobody knows. */
     add(&rows, "full", &full, "early");
     add(&rows, "one", &in_early, "early");
-    rows.items[1].at_ms = AT - 1000;
+    rows.items[1]->at_ms = AT - 1000;
     uex_status_rows_finish(&rows);
-    assert_string_equal(rows.items[0].group_id, "full");
-    assert_int_equal(rows.items[0].status, UEX_STATUS_UNKNOWN);
-    assert_true(rows.items[0].at_ms == UEX_NO_TIME);
+    assert_string_equal(rows.items[0]->group_id, "full");
+    assert_int_equal(rows.items[0]->status, UEX_STATUS_UNKNOWN);
+    assert_true(rows.items[0]->at_ms == UEX_NO_TIME);
     assert_int_equal(rows.counts[UEX_STATUS_UNKNOWN], 1);
     uex_status_rows_clear(&rows);
     /* It remembers what was before the run: an outcome in it would be there. */
     add(&rows, "full", &full, "late");
     add(&rows, "one", &in_late, "late");
     uex_status_rows_finish(&rows);
-    assert_int_equal(rows.items[0].status, UEX_STATUS_MISSING);
+    assert_int_equal(rows.items[0]->status, UEX_STATUS_MISSING);
     assert_int_equal(rows.counts[UEX_STATUS_MISSING], 1);
     assert_int_equal(rows.counts[UEX_STATUS_UNKNOWN], 0);
     uex_status_rows_clear(&rows);
@@ -177,9 +179,9 @@ static void finish__all_kinds__puts_what_needs_attention_first(void **state)
     add(&rows, "m", NULL, "r");
     uex_status_rows_finish(&rows);
     for (size_t i = 0; i < rows.count; i++)
-        assert_string_equal(rows.items[i].group_id, expected[i]);
-    assert_int_equal(rows.items[1].status, UEX_STATUS_UNREADABLE);
-    assert_true(rows.items[1].reason[0] != 0);
+        assert_string_equal(rows.items[i]->group_id, expected[i]);
+    assert_int_equal(rows.items[1]->status, UEX_STATUS_UNREADABLE);
+    assert_true(rows.items[1]->reason[0] != 0);
     uex_status_counts_write(&rows, &out);
     assert_string_equal(uex_buffer_text(&out), "7 groups: 1 dead-lettered, 1 unreadable, 1 retried, 1 missing, "
                                                "1 skipped, 2 exported");
@@ -193,58 +195,100 @@ static void finish__all_kinds__puts_what_needs_attention_first(void **state)
     uex_buffer_clear(&out);
 }
 
-static void put__rows_by_id__are_replaced_or_inserted_in_order(void **state)
+static void take(struct uex_status_rows *rows, const char *group_id, const struct uex_buffer *state, int32_t partition)
 {
-    static const enum uex_outcome_kind exported[] = {UEX_OUTCOME_EXPORTED}, failed[] = {UEX_OUTCOME_DEAD_LETTERED};
-    static const char *const runs[] = {"r"};
-    struct uex_buffer good = state_after(exported, runs, 1), bad = state_after(failed, runs, 1);
-    struct uex_status_rows rows = {0}, one = {0};
-    static const char *const ids[] = {"b", "d", "a", "c", "e", "b"};
+    rd_kafka_message_t message = {.partition = partition,
+                                  .key = (void *)(uintptr_t)group_id,
+                                  .key_len = strlen(group_id),
+                                  .payload = state == NULL ? NULL : state->data,
+                                  .len = state == NULL ? 0 : state->size_bytes};
+
+    assert_int_equal(uex_status_rows_take(rows, &message), UEX_OK);
+}
+
+static void take__records_of_a_topic__keep_the_newest_of_each_group(void **state)
+{
+    static const enum uex_outcome_kind kinds[] = {UEX_OUTCOME_EXPORTED, UEX_OUTCOME_DEAD_LETTERED};
+    static const char *const runs[] = {"r", "r"};
+    struct uex_buffer older = state_after(kinds, runs, 1), newer = state_after(kinds, runs, 2);
+    struct uex_status_rows rows = {0};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-        add(&one, ids[i], i == 5 ? &bad : &good, NULL);
-        assert_int_equal(uex_status_rows_put(&rows, &one.items[0]), UEX_OK);
-        one.count = 0;
-    }
-    assert_int_equal(rows.count, 5);
-    for (size_t i = 0; i < rows.count; i++) {
-        assert_int_equal(rows.items[i].group_id[0], "abcde"[i]);
-        assert_ptr_equal(uex_status_rows_find(&rows, rows.count, rows.items[i].group_id), &rows.items[i]);
-    }
-    assert_null(uex_status_rows_find(&rows, rows.count, "z"));
-    assert_int_equal(rows.counts[UEX_STATUS_EXPORTED], 4);
+    take(&rows, "a", &older, 0);
+    take(&rows, "b", &older, 1);
+    take(&rows, "c", &older, 2);
+    take(&rows, "a", &newer, 0);
+    assert_int_equal(rows.count, 3);
+    assert_int_equal(uex_status_rows_find(&rows, "a")->status, UEX_STATUS_DEAD_LETTERED);
+    assert_int_equal(rows.counts[UEX_STATUS_EXPORTED], 2);
     assert_int_equal(rows.counts[UEX_STATUS_DEAD_LETTERED], 1);
-    rows.items[0].is_wanted = rows.items[1].is_wanted = true;
-    uex_status_rows_keep_wanted(&rows);
+    /* The topic has grown: what stands where the group was before is older, whenever it is read. */
+    take(&rows, "a", &older, 5);
+    take(&rows, "a", NULL, 5);
+    assert_int_equal(uex_status_rows_find(&rows, "a")->status, UEX_STATUS_DEAD_LETTERED);
+    take(&rows, "b", &newer, 4);
+    assert_int_equal(uex_status_rows_find(&rows, "b")->status, UEX_STATUS_DEAD_LETTERED);
+    take(&rows, "b", NULL, 4);
+    take(&rows, "never", NULL, 4);
+    take(&rows, "bad\nkey", &newer, 4);
+    assert_null(uex_status_rows_find(&rows, "b"));
     assert_int_equal(rows.count, 2);
-    assert_int_equal(rows.counts[UEX_STATUS_EXPORTED], 1);
+    assert_int_equal(rows.counts[UEX_STATUS_DEAD_LETTERED], 1);
+    for (size_t i = 0; i < rows.count; i++)
+        assert_int_equal(rows.items[i]->index, i);
     uex_status_rows_clear(&rows);
-    uex_status_rows_clear(&one);
-    uex_buffer_clear(&good);
-    uex_buffer_clear(&bad);
+    uex_buffer_clear(&older);
+    uex_buffer_clear(&newer);
+}
+
+static void keep_wanted__others__go(void **state)
+{
+    static const enum uex_outcome_kind exported[] = {UEX_OUTCOME_EXPORTED};
+    static const char *const runs[] = {"r"}, *const ids[] = {"b", "d", "a", "c", "e"};
+    struct uex_buffer text = state_after(exported, runs, 1);
+    struct uex_status_rows rows = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        add(&rows, ids[i], &text, NULL);
+    uex_status_rows_find(&rows, "a")->is_wanted = true;
+    uex_status_rows_find(&rows, "e")->is_wanted = true;
+    uex_status_rows_keep_wanted(&rows);
+    uex_status_rows_finish(&rows);
+    assert_int_equal(rows.count, 2);
+    assert_int_equal(rows.counts[UEX_STATUS_EXPORTED], 2);
+    assert_string_equal(rows.items[0]->group_id, "a");
+    assert_string_equal(rows.items[1]->group_id, "e");
+    assert_ptr_equal(uex_status_rows_find(&rows, "e"), rows.items[1]);
+    assert_null(uex_status_rows_find(&rows, "b"));
+    uex_status_rows_clear(&rows);
+    uex_buffer_clear(&text);
 }
 
 static void write__a_row__is_a_line_for_people_and_an_object_for_scripts(void **state)
 {
     struct uex_state_record record = record_of(UEX_OUTCOME_DEAD_LETTERED, 1, "r");
+    struct uex_status_row *row = NULL;
     struct uex_status_rows rows = {0};
     struct uex_buffer out = {0};
 
     (void)state;
     record.reason = "evil \033[31m\xc2\x85reason";
     record.duration_ms = 61000;
-    assert_int_equal(uex_status_rows_add_record(&rows, &record), UEX_OK);
-    uex_status_row_write(&rows.items[0], &out);
+    row = uex_status_row_of_record(&record);
+    assert_non_null(row);
+    uex_status_row_write(row, &out);
     assert_string_equal(uex_buffer_text(&out), "g  dead-lettered  evil ?[31m?reason  in 1 min 1 s");
     uex_buffer_reset(&out);
-    uex_status_row_write_json(&rows.items[0], &out);
+    uex_status_row_write_json(row, &out);
     assert_non_null(strstr(uex_buffer_text(&out), "{\"event\": \"outcome\", \"groupId\": \"g\", \"outcome\": "
                                                   "\"dead-lettered\", \"reason\": \"evil \\u001b[31m"));
-    assert_int_equal(out.data[out.size_bytes - 1], '}');
+    assert_non_null(strstr(uex_buffer_text(&out), "\"lastExportedAt\": null}"));
+    assert_int_equal(uex_status_rows_put(&rows, row), UEX_OK);
     uex_buffer_reset(&out);
-    uex_status_rows_write(&rows, UEX_OUTPUT_TABLE, 0, &out);
+    uex_status_rows_write(&rows, 1, UEX_OUTPUT_TABLE, &out);
     assert_null(strchr(uex_buffer_text(&out), '\033'));
+    assert_null(strstr(uex_buffer_text(&out), "s3://"));
     uex_status_rows_clear(&rows);
     uex_buffer_clear(&out);
 }
@@ -256,7 +300,8 @@ int main(void)
         cmocka_unit_test(add__of_an_earlier_run__shows_what_is_remembered),
         cmocka_unit_test(finish__run_that_could_be_forgotten__is_unknown),
         cmocka_unit_test(finish__all_kinds__puts_what_needs_attention_first),
-        cmocka_unit_test(put__rows_by_id__are_replaced_or_inserted_in_order),
+        cmocka_unit_test(take__records_of_a_topic__keep_the_newest_of_each_group),
+        cmocka_unit_test(keep_wanted__others__go),
         cmocka_unit_test(write__a_row__is_a_line_for_people_and_an_object_for_scripts),
     };
 
