@@ -247,7 +247,8 @@ static enum uex_error forward(const struct uex_engine *engine, struct uex_txn *t
         record.timestamp_ms = delivery->origin.timestamp_ms > 0 ? delivery->origin.timestamp_ms : 0;
         if (record.key.data == NULL)
             record.key = uex_bytes_of_text(delivery->command.group_id);
-        record.headers = uex_headers_move(delivery->record, delivery->has_own_id ? NULL : delivery->command.command_id);
+        record.headers =
+            uex_headers_move(delivery->record, outcome->headers_refused ? NULL : delivery->command.command_id);
     } else if (outcome->kind == UEX_OUTCOME_RETRIED) {
         record.topic = engine->sources[1 + outcome->tier].topic;
         record.partition = delivery->partition;

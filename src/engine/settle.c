@@ -57,7 +57,10 @@ static void refuse(struct uex_delivery *delivery)
 {
     struct uex_outcome *outcome = &delivery->outcome;
 
-    if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
+    if (outcome->kind == UEX_OUTCOME_REROUTED && delivery->has_own_id && !outcome->headers_refused) {
+        outcome->headers_refused = true; /* the value says its id: it moves as it came */
+    } else if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
+        outcome->headers_refused = false;
         (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome for topic %s: %s",
                        delivery->refused_topic == NULL ? "?" : delivery->refused_topic,
                        rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code));
