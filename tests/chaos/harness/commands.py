@@ -142,7 +142,7 @@ class Maker:
         return [self.command("malformed", group_id, DEAD, reason="malformed-command", attempts=1, value=value, command_id="")]
 
     def oversized(self):
-        """Its dead letter, with the value and the headers, is larger than the producer takes: it goes without the value."""
+        """Its dead letter is larger than the topic takes, which the broker refuses: it goes without the value."""
         return [self.command("oversized", "file-2", DEAD, reason="malformed-command", attempts=1, value=b"x" * 1_010_000,
                              command_id="")]
 

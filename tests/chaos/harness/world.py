@@ -10,6 +10,7 @@ import time
 import uuid
 
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from support.kafka import record_of
 from support.objects import Store
 from support.programs import Worker, run
@@ -26,6 +27,7 @@ from .reader import NotNow, Reader
 WORKERS = (1, 2, 3)
 PARTITIONS = 4
 DELAYS = "1s,2s,3s"
+DEAD_LETTER_BYTES = 1_000_000
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 # Waits of production would only make a cycle longer; what is exactly-once does not depend on them.
@@ -78,6 +80,7 @@ class World:
         done = run("exportctl", ["topics", "create", f"--partitions={PARTITIONS}",
                                  f"--replication-factor={self.broker_count}"], self.settings(1, direct=True), 90)
         assert done.code == 0, done
+        self._limit(self.topics["dlq"], DEAD_LETTER_BYTES)
         self.store = Store(self.env)
         self.store.ensure_bucket(name)
         self._producer = Producer({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0, "linger.ms": 0,
@@ -92,6 +95,13 @@ class World:
         self._mount_work_dirs()
         for number in WORKERS:
             self.start_worker(number)
+
+    def _limit(self, topic, size):
+        """A topic that refuses larger records."""
+        entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+        admin = AdminClient({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0})
+        admin.incremental_alter_configs([resource])[resource].result(30)
 
     def _touch_group(self):
         """The broker makes its topic of offsets when it is first asked for a group."""
