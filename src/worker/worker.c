@@ -133,33 +133,44 @@ static bool say_findings(const struct uex_topic_findings *findings, bool last)
     return findings->error_count == 0;
 }
 
-static int check_topics(const struct uex_config *config)
+/* One look at the topics. UEX_KAFKA_TOPICS: they are not as they must be; `say_all`: say so. */
+static enum uex_error look_at_topics(rd_kafka_t *admin, const struct uex_config *config, bool say_all,
+                                     struct uex_fault *fault)
+{
+    struct uex_topic_findings findings = {0};
+    enum uex_error error = uex_topics_check(admin, config, TOPICS_TIMEOUT_MS, &findings, fault);
+
+    if (error == UEX_OK && !say_findings(&findings, say_all || findings.error_count == 0))
+        error = UEX_KAFKA_TOPICS;
+    uex_topic_findings_clear(&findings);
+    return error;
+}
+
+/* Topics that are missing get a few seconds to appear; Kafka itself, should it go away again, has until
+ * startup.timeout. */
+static int check_topics(const struct uex_config *config, int64_t until_ms)
 {
     struct uex_fault fault = {0};
     rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_ADMIN, &fault);
     rd_kafka_t *admin = conf == NULL ? NULL : uex_kafka_create(UEX_KAFKA_ADMIN, conf, &fault);
-    const int64_t until_ms = uex_monotonic_ms() + TOPICS_APPEAR_MS;
-    int code = UEX_EXIT_DONE;
-    bool good = false;
+    const int64_t appear_ms = uex_monotonic_ms() + TOPICS_APPEAR_MS;
+    enum uex_error error = UEX_TIMEOUT;
     bool last = false;
 
     if (admin == NULL)
         return say(UEX_CONFIG, "no Kafka client can be made", &fault);
-    while (!good && !last && code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
-        struct uex_topic_findings findings = {0};
-        const enum uex_error error = uex_topics_check(admin, config, TOPICS_TIMEOUT_MS, &findings, &fault);
-
-        last = uex_monotonic_ms() >= until_ms;
-        if (error != UEX_OK)
-            code = say(error, "the topics cannot be looked at", &fault);
-        else
-            good = say_findings(&findings, last || findings.error_count == 0);
-        uex_topic_findings_clear(&findings);
-        if (code == UEX_EXIT_DONE && !good && !last)
+    while (error != UEX_OK && !last && !uex_cancel_requested(&uex_program_cancel)) {
+        last = uex_monotonic_ms() >= appear_ms;
+        error = look_at_topics(admin, config, last, &fault);
+        if (error != UEX_OK && error != UEX_KAFKA_TOPICS)
+            last = uex_error_disposition(error) != UEX_DISPOSITION_RETRY_STEP || uex_monotonic_ms() >= until_ms;
+        if (error != UEX_OK && !last)
             (void)uex_sleep_ms(CHECK_AGAIN_MS, &uex_program_cancel);
     }
     uex_kafka_destroy(admin);
-    return code != UEX_EXIT_DONE ? code : (good ? UEX_EXIT_DONE : UEX_EXIT_USAGE);
+    if (error == UEX_OK || uex_cancel_requested(&uex_program_cancel))
+        return UEX_EXIT_DONE;
+    return error == UEX_KAFKA_TOPICS ? UEX_EXIT_USAGE : say(error, "the topics cannot be looked at", &fault);
 }
 
 /* Database and store: what is wrong with the configuration ends the program at once, everything else has until
@@ -219,7 +230,7 @@ static int start_up(struct worker *worker)
         (void)say(error, "Kafka cannot be reached within startup.timeout", &fault);
         return UEX_EXIT_UNREACHABLE;
     }
-    code = check_topics(worker->config);
+    code = check_topics(worker->config, until_ms);
     if (code == UEX_EXIT_DONE)
         code = await_dependencies(worker, until_ms);
     if (code != UEX_EXIT_DONE || uex_cancel_requested(&uex_program_cancel))
