@@ -75,7 +75,7 @@ static int tear_down(void **state)
 /* A parsed command of a group at an offset. */
 static struct uex_delivery *arrive(const char *group, int64_t offset)
 {
-    struct uex_record *record = calloc(1, sizeof(*record));
+    struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
     struct uex_delivery *delivery = NULL;
 
     record->topic = command_topic;
