@@ -2,7 +2,7 @@
 """Are the objects that Helm and Kustomize make the same? compare.py HELM KUSTOMIZE: two files of YAML documents.
 
 What may differ: who manages them, the chart's label, how a change of the configuration restarts the pods (a checksum as
-annotation, a hash in the ConfigMap's name), text or base64 in a Secret.
+annotation, a hash in the ConfigMap's name), text or base64 in a Secret, white space in an expression of PromQL.
 """
 import base64
 import re
@@ -28,6 +28,8 @@ def cleaned(value, key=""):
         return items
     if isinstance(value, str):
         value = HASHED.sub(r"\1", value)
+        if key == "expr":  # PromQL: Kustomize folds its lines anew
+            value = " ".join(value.split())
         return value.rstrip("\n")
     return value
 
