@@ -252,6 +252,7 @@ def seconds_of(command, settings=None):
     return time.monotonic() - start, len(done.stdout)
 
 
+@pytest.mark.slow  # compares times, so it wants a quiet machine
 def test_status__10000_groups__takes_at_most_twice_the_time_of_reading_them(pipe):
     producer = Producer({"bootstrap.servers": pipe.broker.bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 100000})
     for number in range(10000):

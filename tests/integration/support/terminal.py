@@ -69,7 +69,7 @@ def read_one_line(settings, *arguments, timeout=60):
     process = subprocess.Popen([program("exportctl"), *arguments], env=environment(settings), stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        line = process.stdout.readline().decode()
+        line = process.stdout.readline().decode(errors="replace")
         process.stdout.close()
         err = process.stderr.read().decode()
         return process.wait(timeout), line, err
