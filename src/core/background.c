@@ -4,10 +4,36 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SLICE_MS 50
+#define LAST_WAIT_MS 500
+
+/* Calls that go on without their caller. */
+static atomic_int abandoned_count;
+static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
+
+/* At exit libraries take their locks and tables down; a thread that is still inside of one (libpq over Kerberos, say)
+ * would trip over them. Then the process ends without that. */
+static void leave(int status, void *unused)
+{
+    (void)unused;
+    for (int64_t waited_ms = 0; atomic_load(&abandoned_count) > 0 && waited_ms < LAST_WAIT_MS; waited_ms += SLICE_MS)
+        (void)uex_sleep_ms(SLICE_MS, NULL);
+    if (atomic_load(&abandoned_count) == 0)
+        return;
+    (void)fflush(NULL);
+    _exit(status);
+}
+
+static void register_leave(void)
+{
+    (void)on_exit(leave, NULL);
+}
 
 /* Shared by the caller and the thread; whoever leaves last frees it. */
 struct call {
@@ -41,6 +67,7 @@ static void *call_thread(void *argument)
     if (abandoned) {
         call->drop(call->context);
         call_free(call);
+        (void)atomic_fetch_sub(&abandoned_count, 1);
     }
     return NULL;
 }
@@ -112,9 +139,14 @@ enum uex_error uex_background_call(void (*run)(void *context), void (*drop)(void
         else
             wait_slice(call);
     }
+    if (err != UEX_OK && call->done) /* it ended in the last moment */
+        err = UEX_OK;
     call->abandoned = err != UEX_OK;
+    if (call->abandoned)
+        (void)atomic_fetch_add(&abandoned_count, 1);
     pthread_mutex_unlock(&call->mutex);
     if (err != UEX_OK) {
+        (void)pthread_once(&leave_once, register_leave);
         pthread_detach(thread);
         return err;
     }
