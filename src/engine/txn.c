@@ -12,6 +12,7 @@
 #define QUEUE_FULL_TRIES 2000
 #define FLUSH_MS 1000
 #define FLUSHES_MAX 120
+#define BATCH_MAX_BYTES ((size_t)1000000)
 #define MESSAGE_MAX_BYTES "1000000000"
 #define TIMEOUT_LEAST_MS 15000
 #define TIMEOUT_MAX_MS 900000 /* transaction.max.timeout.ms of a broker, by default */
@@ -100,6 +101,7 @@ static int64_t transaction_timeout_ms(const struct uex_config *config)
 static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
 {
     char timeout[24];
+    char size[24];
     rd_kafka_conf_t *conf = uex_kafka_conf_new(txn->config, UEX_KAFKA_TX_PRODUCER, fault);
 
     if (conf == NULL)
@@ -111,6 +113,14 @@ static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
     }
     /* What was read must be forwarded however large it is: topics decide what they take, not this client. */
     (void)rd_kafka_conf_set(conf, "message.max.bytes", MESSAGE_MAX_BYTES, NULL, 0);
+    /* A topic's limit holds for a batch: what is configured for messages bounds the batches, and a larger message goes
+     * alone. */
+    if (uex_config_kafka(txn->config, "batch.size") == NULL) {
+        const size_t batch_bytes = uex_kafka_message_max_bytes(txn->config);
+
+        (void)snprintf(size, sizeof(size), "%zu", batch_bytes < BATCH_MAX_BYTES ? batch_bytes : BATCH_MAX_BYTES);
+        (void)rd_kafka_conf_set(conf, "batch.size", size, NULL, 0);
+    }
     /* Where Java clients would put the same key. */
     (void)rd_kafka_conf_set(conf, "partitioner", "murmur2_random", NULL, 0);
     if (uex_kafka_conf_set(conf, "transactional.id", txn->transactional_id, fault) != UEX_OK) {
