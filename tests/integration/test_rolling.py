@@ -101,6 +101,7 @@ def finish(pipe, workers, groups):
 SOURCES = 4  # the command topic and three tiers: a partition number is held in all of them
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_rolling__three_workers_in_turn__exports_of_those_that_stay_go_on(new_pipe):
     """With one partition for each worker, w1 and w2 can go and come without moving another's partition: the range
@@ -169,6 +170,7 @@ def static(pipe, name):
     return worker_named(pipe, name, kafka__group__instance__id=f"{pipe.suffix}-{name}", kafka__session__timeout__ms="45000")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_static_membership__restart_within_the_session__moves_nothing(new_pipe):
     pipe = new_pipe(partitions=2)
