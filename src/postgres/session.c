@@ -52,17 +52,6 @@ static bool is_quiet(PGconn *conn)
     return PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE && poll(&entry, 1, 0) == 0;
 }
 
-enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *fault)
-{
-    if (postgres->reading)
-        return uex_fail(fault, UEX_INTERNAL, "database: the connection is in use");
-    if (postgres->conn != NULL && is_quiet(postgres->conn))
-        return UEX_OK;
-    uex_pg_close(postgres);
-    return uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
-                          postgres->config->postgres_stall_timeout_ms, postgres->cancel, &postgres->conn, fault);
-}
-
 /* Wait until the socket can be read (or written, if asked for). UEX_TIMEOUT after `wait_ms`. */
 static enum uex_error wait_socket(PGconn *conn, bool to_write, int64_t wait_ms, const struct uex_cancel *cancel)
 {
@@ -218,6 +207,43 @@ void uex_pg_settle(struct uex_postgres *postgres)
         break;
     }
     uex_pg_close(postgres);
+}
+
+/* A server that computes does not look at its client: without this a query of a killed worker would go on, with its
+ * snapshot, until its first row. From PostgreSQL 14 on (Server Configuration, client_connection_check_interval); older
+ * ones have no such setting, and a value that somebody has chosen stays. */
+#define WATCH_CLIENT                                                                                                   \
+    "SELECT pg_catalog.set_config(name, '5s', false) FROM pg_catalog.pg_settings "                                     \
+    "WHERE name = 'client_connection_check_interval' AND setting = '0'"
+
+/* A server that refuses it (a system without this, a role that may not see settings) is used as it is. */
+static enum uex_error watch_client(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    enum uex_error err = uex_pg_send(postgres, WATCH_CLIENT, 0, NULL, fault);
+    PGresult *result = NULL;
+
+    while (err == UEX_OK) {
+        err = uex_pg_next_result(postgres, &result, fault);
+        if (err == UEX_OK)
+            PQclear(result);
+    }
+    if (err != UEX_END)
+        uex_pg_settle(postgres);
+    return postgres->conn != NULL ? UEX_OK : err;
+}
+
+enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    enum uex_error err;
+
+    if (postgres->reading)
+        return uex_fail(fault, UEX_INTERNAL, "database: the connection is in use");
+    if (postgres->conn != NULL && is_quiet(postgres->conn))
+        return UEX_OK;
+    uex_pg_close(postgres);
+    err = uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
+                         postgres->config->postgres_stall_timeout_ms, postgres->cancel, &postgres->conn, fault);
+    return err == UEX_OK ? watch_client(postgres, fault) : err;
 }
 
 enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,
