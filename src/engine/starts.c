@@ -206,33 +206,6 @@ static bool commit_start(struct uex_engine *engine, struct uex_delivery *deliver
     return false;
 }
 
-/* Locked. The command has ended with its worker's death often enough. Its record is not parsed: that may be what kills.
- */
-static void dead_letter_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
-{
-    const struct uex_bytes key = delivery->record->key;
-    struct uex_fault fault = {0};
-    struct uex_group_entry *entry = NULL;
-
-    (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran alone",
-                   (long long)starts);
-    uex_record_origin(delivery->record, engine->sources[0].topic, &delivery->origin);
-    delivery->attempt = (unsigned)uex_record_attempt(delivery->record);
-    delivery->command.requested_at_ms = UEX_NO_TIME;
-    uex_classify_name(engine, delivery);
-    uex_policy_dead_letter(delivery, &fault);
-    delivery->outcome.keeps_no_state = true;
-    if (key.data != NULL && uex_group_id_valid(key))
-        delivery->command.group_id = uex_text_copy(key);
-    entry =
-        delivery->command.group_id == NULL ? NULL : uex_group_table_get(&engine->groups, delivery->command.group_id);
-    if (entry != NULL && entry->holder == NULL) {
-        entry->holder = delivery;
-        delivery->holds_group = true;
-        delivery->outcome.keeps_no_state = false;
-    }
-}
-
 /* Locked. The group becomes the suspect's; false: it is a duplicate, or was given up. */
 static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
 {
@@ -266,6 +239,60 @@ static void end_alone(struct uex_engine *engine, struct uex_delivery *delivery, 
     pthread_cond_broadcast(&engine->between);
 }
 
+/* What is asked for, for its outcome; what cannot be read stays empty. */
+static void read_killer(struct uex_delivery *delivery)
+{
+    struct uex_fault ignored = {0};
+
+    uex_command_clear(&delivery->command);
+    if (uex_command_parse(delivery->record->key, delivery->record->value, &delivery->command, &ignored) != UEX_OK) {
+        uex_command_clear(&delivery->command);
+        delivery->command.requested_at_ms = UEX_NO_TIME;
+    }
+}
+
+/* Locked. The command has ended with its worker's death often enough. */
+static void dead_letter_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+{
+    const struct uex_bytes key = delivery->record->key;
+    struct uex_fault fault = {0};
+    struct uex_group_entry *entry = NULL;
+
+    (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran alone",
+                   (long long)starts);
+    uex_record_origin(delivery->record, engine->sources[0].topic, &delivery->origin);
+    delivery->attempt = (unsigned)uex_record_attempt(delivery->record);
+    uex_classify_name(engine, delivery);
+    uex_policy_dead_letter(delivery, &fault);
+    delivery->outcome.keeps_no_state = true;
+    if (delivery->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key))
+        delivery->command.group_id = uex_text_copy(key);
+    entry =
+        delivery->command.group_id == NULL ? NULL : uex_group_table_get(&engine->groups, delivery->command.group_id);
+    if (entry != NULL && entry->holder == NULL) {
+        entry->holder = delivery;
+        delivery->holds_group = true;
+        delivery->outcome.keeps_no_state = false;
+    }
+}
+
+/* Locked. Reading its record may be what kills: that is one more start, and after another death it is left out. */
+static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+{
+    delivery->command.requested_at_ms = UEX_NO_TIME;
+    if (starts == engine->config->retry_crashes) {
+        if (!commit_start(engine, delivery)) {
+            end_alone(engine, delivery, false);
+            return;
+        }
+        pthread_mutex_unlock(&engine->lock);
+        read_killer(delivery);
+        pthread_mutex_lock(&engine->lock);
+    }
+    dead_letter_killer(engine, delivery, starts);
+    end_alone(engine, delivery, true);
+}
+
 bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     bool ended = false;
@@ -277,8 +304,7 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
         starts =
             uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
     if (starts >= engine->config->retry_crashes) {
-        dead_letter_killer(engine, delivery, starts);
-        end_alone(engine, delivery, true);
+        end_killer(engine, delivery, starts);
         pthread_mutex_unlock(&engine->lock);
         return false;
     }

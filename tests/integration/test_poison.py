@@ -2,6 +2,7 @@
 """A command that kills its worker: a bounded number of times, and the commands beside it are none the worse."""
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def test_poison__kills_its_worker_each_time__is_dead_lettered_and_others_are_exp
     for group_id in files[:6] + lists[:3]:
         pipe.send(group_id)
     sent = pipe.send(poison, headers=[("traceparent", b"of the sender")])
-    behind_it = pipe.send(poison, {"groupId": poison, "reason": "again"})  # kills as well, with a count of its own
+    second_id = str(uuid.uuid4())
+    behind_it = pipe.send(poison, {"groupId": poison, "commandId": second_id, "reason": "again"})  # kills as well, with a count of its own
     for group_id in files[6:] + lists[3:]:
         pipe.send(group_id)
     options = {"environ": poisoned(shim, poison, how), "export__lanes": "3"}
@@ -68,7 +70,8 @@ def test_poison__kills_its_worker_each_time__is_dead_lettered_and_others_are_exp
     letters = by_group(pipe.dead_letters())
     assert list(letters) == [poison]
     for letter, record in zip(letters[poison], (sent, behind_it), strict=True):
-        check_dead_letter(letter, record, "worker-crashed")
+        headers = check_dead_letter(letter, record, "worker-crashed")
+    assert headers["export-command-id"].decode() == second_id, "the id is the value's own"
     found = by_group(pipe.results())
     assert {g: len(r) for g, r in found.items()} == {g: 1 for g in files + lists}
     for group_id in files:
