@@ -17,7 +17,7 @@ monitoring_tests_bite() {
 part_monitoring() {
     packages_install tests || return 1
     check "promtool check rules" promtool check rules deploy/monitoring/alerts.yml
-    check "promtool test rules" promtool test rules deploy/monitoring/alerts_test.yml
+    check "promtool test rules" promtool test rules deploy/monitoring/alerts_test.yml deploy/monitoring/alerts_daily_test.yml
     check "these tests find rules that see no births" monitoring_tests_bite
     # Debian's own Python has what reads YAML: yamllint brings it.
     check "dashboard: made by make-dashboard, every metric and label is a worker's, every meter is shown" /usr/bin/python3 "$UEX_QUERIES" dashboard

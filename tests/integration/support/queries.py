@@ -126,8 +126,8 @@ def _check_alerts(known):
     found = []
     rules = [rule for group in yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
     known = {**known, **KUBE, "up": set(), **{rule["record"]: set() for rule in rules if "record" in rule}}
-    tests = [test for block in yaml.safe_load((MONITORING / "alerts_test.yml").read_text())["tests"]
-             for test in block["alert_rule_test"]]
+    tests = [test for file in ("alerts_test.yml", "alerts_daily_test.yml")
+             for block in yaml.safe_load((MONITORING / file).read_text())["tests"] for test in block["alert_rule_test"]]
     sections = {line[4:].strip().lower() for line in RUNBOOK.read_text().splitlines() if line.startswith("### ")}
     alerts = [rule for rule in rules if "alert" in rule]
     for rule in rules:
