@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors that a broker gives to each call of a transaction, from librdkafka's mock cluster: what state they leave the
+ * producer in, and that the next transaction goes through. That outcomes stay exactly-once is shown on a real cluster,
+ * tests/chaos. Numbers of APIs: Kafka protocol, "Api Keys". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "engine/txn.h"
+#include "export/clock.h"
+
+#include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
+
+#define TOPIC "flairbit-users"
+#define TIMEOUT_MS 10000
+#define TRIES_MAX 50
+#define REBUILDS 15 /* each takes a second; EXPORT_TEST_REBUILDS asks for more */
+/* A handle that were left behind would be ten times as much. The quarantine of AddressSanitizer grows by design. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GROWTH_MAX_KIB 0
+#else
+#define GROWTH_MAX_KIB 4096
+#endif
+
+enum api {
+    API_PRODUCE = 0,
+    API_FIND_COORDINATOR = 10,
+    API_INIT_PRODUCER_ID = 22,
+    API_ADD_PARTITIONS = 24,
+    API_ADD_OFFSETS = 25,
+    API_END_TXN = 26,
+    API_TXN_OFFSET_COMMIT = 28
+};
+
+/* How far a transaction is to go before the error comes. */
+enum step { STEP_PREPARE, STEP_PRODUCE, STEP_OFFSETS, STEP_COMMIT, STEP_ABORT };
+
+struct injected {
+    const char *name;
+    enum step step;
+    enum api api;
+    rd_kafka_resp_err_t code;
+    int times;
+    enum uex_txn_state after; /* before any abort: READY is a transaction that went through nevertheless */
+    bool fenced;
+    bool refused; /* on_failed was told of the record */
+};
+
+static const struct injected cases[] = {
+    {"coordinator moves, at the start", STEP_PREPARE, API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 2,
+     UEX_TXN_READY, false, false},
+    {"coordinator loads, at the start", STEP_PREPARE, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+     2, UEX_TXN_READY, false, false},
+    {"no right to the transactional id", STEP_PREPARE, API_INIT_PRODUCER_ID,
+     RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 1, UEX_TXN_LOST, false, false},
+    {"no right to the cluster", STEP_PREPARE, API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, 1,
+     UEX_TXN_LOST, false, false},
+    {"leader moves", STEP_PRODUCE, API_PRODUCE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 2, UEX_TXN_READY, false,
+     false},
+    {"too few replicas", STEP_PRODUCE, API_PRODUCE, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 2, UEX_TXN_READY, false,
+     false},
+    {"record too large", STEP_PRODUCE, API_PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1, UEX_TXN_FAILED, false,
+     true},
+    {"no right to the topic", STEP_PRODUCE, API_PRODUCE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1,
+     UEX_TXN_FAILED, false, false},
+    {"transaction still ends", STEP_PRODUCE, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 3,
+     UEX_TXN_READY, false, false},
+    {"no right to add the topic", STEP_PRODUCE, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1,
+     UEX_TXN_FAILED, false, false},
+    {"producer id unknown", STEP_PRODUCE, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, 1,
+     UEX_TXN_FAILED, false, false},
+    {"producer fenced", STEP_PRODUCE, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, UEX_TXN_LOST,
+     false, false},
+    {"group's coordinator moves", STEP_OFFSETS, API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 2, UEX_TXN_READY,
+     false, false},
+    {"no right to the group", STEP_OFFSETS, API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, 1,
+     UEX_TXN_FAILED, false, false},
+    {"offsets wait for the coordinator", STEP_OFFSETS, API_TXN_OFFSET_COMMIT,
+     RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, 2, UEX_TXN_READY, false, false},
+    {"generation is over", STEP_OFFSETS, API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, 1, UEX_TXN_FAILED,
+     true, false},
+    {"member unknown", STEP_OFFSETS, API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 1, UEX_TXN_FAILED,
+     true, false},
+    {"static member fenced", STEP_OFFSETS, API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, 1,
+     UEX_TXN_FAILED, true, false},
+    {"coordinator moves, at the commit", STEP_COMMIT, API_END_TXN, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 2, UEX_TXN_READY,
+     false, false},
+    {"commit of a fenced producer", STEP_COMMIT, API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, UEX_TXN_LOST,
+     false, false},
+    {"commit in a wrong state", STEP_COMMIT, API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, 1, UEX_TXN_LOST, false,
+     false},
+    {"coordinator moves, at the abort", STEP_ABORT, API_END_TXN, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 2, UEX_TXN_READY,
+     false, false},
+    {"abort of a fenced producer", STEP_ABORT, API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, UEX_TXN_LOST,
+     false, false},
+};
+
+struct fixture {
+    rd_kafka_t *owner; /* of the mock cluster */
+    rd_kafka_mock_cluster_t *cluster;
+    struct uex_kafka_property properties[2];
+    struct uex_config config;
+    struct uex_txn txn;
+};
+
+static unsigned refused_count;
+
+static void note_refused(void *opaque, const char *topic, rd_kafka_resp_err_t code)
+{
+    (void)opaque;
+    (void)topic;
+    refused_count += code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+}
+
+/* librdkafka warns of a producer without brokers; this one only owns the cluster. */
+static rd_kafka_conf_t *quiet_conf(void)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    assert_int_equal(rd_kafka_conf_set(conf, "log_level", "0", NULL, 0), RD_KAFKA_CONF_OK);
+    return conf;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    fixture->owner = rd_kafka_new(RD_KAFKA_PRODUCER, quiet_conf(), NULL, 0);
+    assert_non_null(fixture->owner);
+    fixture->cluster = rd_kafka_mock_cluster_new(fixture->owner, 1);
+    assert_non_null(fixture->cluster);
+    assert_int_equal(rd_kafka_mock_topic_create(fixture->cluster, TOPIC, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    fixture->properties[0] =
+        (struct uex_kafka_property){.name = (char *)"bootstrap.servers",
+                                    .value = (char *)(uintptr_t)rd_kafka_mock_cluster_bootstraps(fixture->cluster)};
+    fixture->properties[1] = (struct uex_kafka_property){.name = (char *)"group.id", .value = (char *)"export-workers"};
+    fixture->config = (struct uex_config){.kafka_group_id = (char *)"export-workers",
+                                          .commit_max_list_bytes = 1048576,
+                                          .kafka = fixture->properties,
+                                          .kafka_count = 2};
+    refused_count = 0;
+    uex_txn_init(&fixture->txn, &fixture->config, note_refused);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    uex_txn_close(&fixture->txn);
+    rd_kafka_mock_cluster_destroy(fixture->cluster);
+    rd_kafka_destroy(fixture->owner);
+    free(fixture);
+    return 0;
+}
+
+static enum uex_error send_offsets(struct uex_txn *txn, struct uex_fault *fault)
+{
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata_new("export-workers");
+    enum uex_error error = UEX_OK;
+
+    rd_kafka_topic_partition_list_add(offsets, "export-group", 0)->offset = 7;
+    error = uex_txn_send_offsets(txn, offsets, metadata, fault);
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return error;
+}
+
+/* Errors for the next requests; they come when the transaction has got to their step. */
+static void inject(struct fixture *fixture, const struct injected *injected, enum step step)
+{
+    if (injected == NULL || injected->step != step)
+        return;
+    for (int i = 0; i < injected->times; i++)
+        rd_kafka_mock_push_request_errors(fixture->cluster, injected->api, 1, injected->code);
+}
+
+/* A transaction as the committer makes it. The state that it ends in. */
+static enum uex_txn_state transact(struct fixture *fixture, const struct injected *injected)
+{
+    const struct uex_txn_record record = {
+        .topic = TOPIC, .partition = 0, .key = uex_bytes_of_text("group"), .value = uex_bytes_of_text("value")};
+    struct uex_txn *txn = &fixture->txn;
+    struct uex_fault fault = {0};
+
+    txn->last_code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    inject(fixture, injected, STEP_PREPARE);
+    if (uex_txn_prepare(txn, TIMEOUT_MS, &fault) != UEX_OK)
+        return txn->state;
+    assert_int_equal(uex_txn_begin(txn, &fault), UEX_OK);
+    inject(fixture, injected, STEP_PRODUCE);
+    if (uex_txn_produce(txn, &record, &fault) != UEX_OK || uex_txn_flush(txn, &fault) != UEX_OK)
+        return txn->state;
+    inject(fixture, injected, STEP_OFFSETS);
+    if (send_offsets(txn, &fault) != UEX_OK)
+        return txn->state;
+    inject(fixture, injected, STEP_ABORT);
+    if (injected != NULL && injected->step == STEP_ABORT) {
+        uex_txn_abort(txn);
+        return txn->state;
+    }
+    inject(fixture, injected, STEP_COMMIT);
+    if (uex_txn_commit(txn, &fault) != UEX_OK)
+        return txn->state;
+    return txn->state;
+}
+
+/* The committer tries again too: a refused batch leaves a gap in the sequence numbers, which costs one more try, and a
+ * missing right is believed until the metadata are asked for again. */
+static bool goes_through(struct fixture *fixture)
+{
+    for (int i = 0; i < TRIES_MAX; i++) {
+        if (transact(fixture, NULL) == UEX_TXN_READY)
+            return true;
+        uex_txn_abort(&fixture->txn);
+        (void)uex_sleep_ms(100, NULL);
+    }
+    return false;
+}
+
+static void transaction__error_of_each_call_and_class__leaves_the_expected_state_and_the_next_goes_through(void **state)
+{
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct injected *injected = &cases[i];
+        struct fixture *fixture = NULL;
+        enum uex_txn_state after = UEX_TXN_CLOSED;
+
+        assert_int_equal(set_up(state), 0);
+        fixture = *state;
+        after = transact(fixture, injected);
+        if (after != injected->after || uex_txn_was_fenced(&fixture->txn) != injected->fenced ||
+            (refused_count > 0) != injected->refused)
+            fail_msg("%s: state %d, not %d; fenced %d, refused %u; last code %s", injected->name, (int)after,
+                     (int)injected->after, uex_txn_was_fenced(&fixture->txn), refused_count,
+                     rd_kafka_err2name(fixture->txn.last_code));
+        uex_txn_abort(&fixture->txn);
+        assert_true(fixture->txn.state == UEX_TXN_READY || fixture->txn.state == UEX_TXN_LOST);
+        rd_kafka_mock_clear_request_errors(fixture->cluster, (int16_t)injected->api);
+        if (!goes_through(fixture))
+            fail_msg("%s: the next transactions end in state %d with %s", injected->name, (int)fixture->txn.state,
+                     rd_kafka_err2name(fixture->txn.last_code));
+        assert_int_equal(tear_down(state), 0);
+    }
+}
+
+/* In KiB; 0 where the system does not say. */
+static long resident_kib(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long total = 0;
+    long resident = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%ld %ld", &total, &resident) != 2)
+        resident = 0;
+    (void)fclose(file);
+    return resident * 4;
+}
+
+/* Each commit is fenced, so that each transaction needs a new producer. */
+static void prepare__many_rebuilds__leave_the_memory_flat(void **state)
+{
+    const struct injected fenced = {"", STEP_COMMIT,  API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
+                                    1,  UEX_TXN_LOST, false,       false};
+    struct fixture *fixture = *state;
+    const char *asked = getenv("EXPORT_TEST_REBUILDS");
+    const uint64_t rebuilds = asked == NULL ? REBUILDS : strtoul(asked, NULL, 10);
+    long warm_kib = 0;
+
+    for (uint64_t i = 0; i < rebuilds; i++) {
+        if (i == rebuilds / 5)
+            warm_kib = resident_kib();
+        assert_int_equal(transact(fixture, &fenced), UEX_TXN_LOST);
+        assert_int_equal(fixture->txn.rebuild_count, i);
+    }
+    print_message("%lu rebuilds: %ld KiB after the first fifth, %ld KiB at the end\n", (unsigned long)rebuilds,
+                  warm_kib, resident_kib());
+    if (GROWTH_MAX_KIB > 0)
+        assert_true(resident_kib() - warm_kib < GROWTH_MAX_KIB);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            transaction__error_of_each_call_and_class__leaves_the_expected_state_and_the_next_goes_through),
+        cmocka_unit_test_setup_teardown(prepare__many_rebuilds__leave_the_memory_flat, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
