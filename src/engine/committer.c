@@ -51,18 +51,20 @@ static void wait_ms(struct uex_engine *engine, int64_t delay_ms)
     (void)pthread_cond_timedwait(&engine->outcomes_changed, &engine->lock, &until);
 }
 
-/* Tokens are taken before a transaction begins and limit its size, so that a burst is one second's worth at most. */
+/* Tokens are taken before a transaction begins and limit its size. Half a second's worth at most is saved up: what is
+ * under way when a reader begins to count, and what is saved then, are together one second's worth beyond the rate. */
 static size_t allowance(struct committer *committer)
 {
     const int64_t rate = committer->engine->config->producer_rate;
+    const double most = rate > 2 ? (double)rate / 2.0 : 1.0;
     const int64_t now_ms = uex_monotonic_ms();
 
     if (rate <= 0)
         return UEX_BATCH_MAX;
     committer->tokens += (double)rate * (double)(now_ms - committer->tokens_at_ms) / 1000.0;
     committer->tokens_at_ms = now_ms;
-    if (committer->tokens > (double)rate)
-        committer->tokens = (double)rate;
+    if (committer->tokens > most)
+        committer->tokens = most;
     return committer->tokens < 1.0 ? 0 : (size_t)committer->tokens;
 }
 

@@ -51,10 +51,13 @@ lint_headers() {
     [ -z "$without" ] || { printf 'without a licence line:\n%s\n' "$without" && return 1; }
 }
 
+# A mutant whose text is gone from the sources would find nothing any more.
+lint_mutants() { PYTHONPATH=tests/chaos python3 -m harness.mutants --check; }
+
 part_lint() {
     local check
     packages_install run tests || return 1
-    for check in shell format yaml length headers; do
+    for check in shell format yaml length headers mutants; do
         if "lint_$check" >"$RUN_DIR/lint-$check.log" 2>&1; then
             count_passed 1
             printf 'ok      %s\n' "$check"
