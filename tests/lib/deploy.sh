@@ -157,6 +157,9 @@ part_deploy() {
     check "values: a password in the configuration is refused" deploy_refused 'config/kafka' --set 'config.kafka.sasl\.password=x'
     check "values: more workers than partitions are refused" deploy_refused 'above strimzi.partitions' --set keda.enabled=true,keda.maxReplicas=13
     check "rules and dashboard are those of deploy/monitoring" deploy_generated
+    start_services || return 1
+    check "retention: lifecycle rules and topics, as shipped, as Strimzi and as exportctl make them" env "${SERVICE_SETTINGS[@]}" \
+        "$DEPLOY_VENV/bin/python" tests/deploy/retention.py "$DEPLOY_OUT/helm-production.yaml" build/release/bin/exportctl
     say "    no tool here checked: ExternalSecret and SecretProviderClass against their APIs, whether the images of docker-compose.yml"
     say "    exist, and anything that only a cluster's admission would refuse"
 }
