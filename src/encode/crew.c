@@ -20,7 +20,7 @@ static struct {
     int helper_count; /* threads that were started */
     int busy_count;   /* tasks offered and not yet finished */
     bool ending;
-    struct uex_crew_task *tasks[HELPERS_MAX]; /* waiting, oldest first */
+    struct uex_crew_task *tasks[2 * HELPERS_MAX]; /* waiting, oldest first */
     int task_count;
     pthread_t helpers[HELPERS_MAX];
 } crew = {.lock = PTHREAD_MUTEX_INITIALIZER, .offered = PTHREAD_COND_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
@@ -72,7 +72,7 @@ static void *helper_main(void *argument)
 }
 
 /* Signals are the main thread's: the new one inherits a full mask. */
-static bool start_helper(void)
+static void start_helper(void)
 {
     sigset_t all, before;
     bool started;
@@ -83,11 +83,12 @@ static bool start_helper(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (started)
         crew.helper_count++;
-    return started;
 }
 
-void uex_crew_join(void)
+int uex_crew_join(void)
 {
+    int helper_max;
+
     pthread_mutex_lock(&crew.lock);
     while (crew.ending) /* the last user of before is still waiting for the helpers' end */
         pthread_cond_wait(&crew.finished, &crew.lock);
@@ -96,7 +97,9 @@ void uex_crew_join(void)
 
         crew.helper_max = cpu_count - 1 < HELPERS_MAX ? cpu_count - 1 : HELPERS_MAX;
     }
+    helper_max = crew.helper_max;
     pthread_mutex_unlock(&crew.lock);
+    return helper_max;
 }
 
 void uex_crew_leave(void)
@@ -135,14 +138,20 @@ void uex_crew_end_work(void)
     pthread_mutex_unlock(&crew.lock);
 }
 
+/* A task may wait for each helper that works, so that none has to wait for the next block to be filled. */
 bool uex_crew_offer(struct uex_crew_task *task)
 {
+    int helpers_allowed;
     bool taken;
 
     task->done = false;
     pthread_mutex_lock(&crew.lock);
-    taken = crew.busy_count + crew.worker_count <= crew.helper_max &&
-            (crew.busy_count < crew.helper_count || start_helper());
+    helpers_allowed = crew.helper_max + 1 - crew.worker_count;
+    if (crew.busy_count >= crew.helper_count && crew.helper_count < helpers_allowed)
+        start_helper();
+    if (helpers_allowed > crew.helper_count)
+        helpers_allowed = crew.helper_count;
+    taken = crew.busy_count < 2 * helpers_allowed;
     if (taken) {
         crew.busy_count++;
         crew.tasks[crew.task_count++] = task;

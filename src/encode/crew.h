@@ -14,15 +14,15 @@ struct uex_crew_task {
     bool done; /* guarded by the crew */
 };
 
-/* The crew lives while it has users. */
-void uex_crew_join(void);
+/* The crew lives while it has users. Returns how many helpers there can be. */
+int uex_crew_join(void);
 void uex_crew_leave(void);
 
 /* The calling thread compresses itself from now on, and until it stops: it takes a CPU that helpers cannot have. */
 void uex_crew_begin_work(void);
 void uex_crew_end_work(void);
 
-/* Hand a block over if a helper and a CPU are free. False: do it yourself. */
+/* Hand a block over if there are helpers, with CPUs, that have no other block waiting. False: do it yourself. */
 UEX_MUST_CHECK bool uex_crew_offer(struct uex_crew_task *task);
 UEX_MUST_CHECK bool uex_crew_is_done(const struct uex_crew_task *task);
 /* Wait for an offered task. Helpers only compute, so this ends. */

@@ -35,7 +35,7 @@ struct uex_gzip {
     uint32_t crc;
     /* A ring: `waiting_count` blocks that are full and not yet in the stream, then the one being filled. */
     struct slot slots[UEX_GZIP_BLOCKS_MAX];
-    size_t first, waiting_count;
+    size_t first, waiting_count, waiting_max;
     int64_t filled_at_us, compress_us; /* when the last block was full; how long compressing it took */
 };
 
@@ -50,7 +50,10 @@ struct uex_gzip *uex_gzip_new(int level)
 
     if (gzip == NULL)
         return NULL;
-    uex_crew_join();
+    /* For each helper the block that it has, the one that waits for it, and one that is done behind a slower one. */
+    gzip->waiting_max = 3 * (size_t)uex_crew_join() + 1;
+    if (gzip->waiting_max > UEX_GZIP_BLOCKS_MAX - 1)
+        gzip->waiting_max = UEX_GZIP_BLOCKS_MAX - 1;
     gzip->deflater = uex_deflater_new(level);
     gzip->slots[0].block = uex_gzip_block_new();
     gzip->error = UEX_INTERNAL; /* nothing is begun */
@@ -160,7 +163,7 @@ static enum uex_error turn(struct uex_gzip *gzip)
     if (!slot->offered)
         compress_here(gzip, slot);
     while (err == UEX_OK && gzip->waiting_count > 0 &&
-           (gzip->waiting_count == UEX_GZIP_BLOCKS_MAX || !slot_at(gzip, 0)->offered ||
+           (gzip->waiting_count > gzip->waiting_max || !slot_at(gzip, 0)->offered ||
             uex_crew_is_done(&slot_at(gzip, 0)->task)))
         err = append_first(gzip);
     slot = slot_at(gzip, gzip->waiting_count);
