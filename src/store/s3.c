@@ -237,6 +237,7 @@ static void destroy(struct uex_object_store *base)
     uex_task_thread_free(store->parts); /* first: it uses the client */
     uex_s3_client_free(store->part_client);
     uex_s3_client_free(store->client);
+    uex_s3_forget_spare(store);
     uex_s3_settings_clear(&store->settings);
     free(store);
 }

@@ -14,6 +14,7 @@ struct uex_s3_store {
     struct uex_s3_client *client;
     struct uex_s3_client *part_client; /* the task thread's; made with the first part */
     struct uex_task_thread *parts;     /* the same */
+    uint8_t *spare_part;               /* memory of the last small object, for the next; NULL: none */
 };
 
 /* Headers of a write: media type, encryption, metadata. */
@@ -59,6 +60,7 @@ void uex_s3_set_tags(struct uex_object_writer *writer, const struct uex_object_t
 enum uex_error uex_s3_commit(struct uex_object_writer *writer, uint64_t row_count, struct uex_object_facts *facts,
                              struct uex_fault *fault);
 void uex_s3_abort(struct uex_object_writer *writer);
+void uex_s3_forget_spare(struct uex_s3_store *store);
 /* Forget which buckets were prepared. */
 void uex_s3_prepared_clear(void);
 

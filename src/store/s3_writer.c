@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #define WAIT_SLICE_MS 50
+#define KEEP_BYTES ((size_t)1 << 20)
 #define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 300 bytes each */
 
 static uint8_t *buffer_map(void)
@@ -20,8 +21,23 @@ static void buffer_unmap(uint8_t **memory)
     *memory = NULL;
 }
 
+void uex_s3_forget_spare(struct uex_s3_store *store)
+{
+    buffer_unmap(&store->spare_part);
+}
+
+/* A small object's buffer, with the few pages that it touched, is the next one's. */
+static void buffer_keep(struct uex_s3_writer *writer)
+{
+    if (writer->part_count > 0 || writer->filling_bytes > KEEP_BYTES || writer->store->spare_part != NULL)
+        return;
+    writer->store->spare_part = writer->filling;
+    writer->filling = NULL;
+}
+
 static void writer_free(struct uex_s3_writer *writer)
 {
+    buffer_keep(writer);
     buffer_unmap(&writer->filling);
     buffer_unmap(&writer->flying);
     uex_buffer_clear(&writer->completion);
@@ -45,7 +61,8 @@ enum uex_error uex_s3_begin(struct uex_object_store *base, const char *key, stru
     writer->completion.cap_bytes = COMPLETION_MAX_BYTES;
     writer->base.digest = uex_digest_new();
     writer->upload_id = calloc(1, UEX_S3_UPLOAD_ID_SIZE);
-    writer->filling = buffer_map();
+    writer->filling = writer->store->spare_part != NULL ? writer->store->spare_part : buffer_map();
+    writer->store->spare_part = NULL;
     if (writer->base.digest == NULL || writer->upload_id == NULL || writer->filling == NULL)
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object");
     else
