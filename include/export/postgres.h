@@ -61,6 +61,7 @@ struct uex_row_plan {
     enum uex_formula_guard guard;
     enum uex_version_field version; /* UEX_VERSION_COLUMN appends the column */
     bool usernames_only;            /* one column: username, masked and guarded the same way */
+    bool expect_count;              /* ask the planner, in the same round trip, how many rows it expects */
 };
 
 /* The rows of a group, from one REPEATABLE READ READ ONLY snapshot. */
@@ -70,7 +71,8 @@ struct uex_rows {
     enum uex_error (*next)(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault);
     /* Give up or finish; frees. A running query is cancelled. */
     void (*destroy)(struct uex_rows *rows);
-    int64_t snapshot_at_ms; /* the snapshot's transaction_timestamp(); known once next() was called */
+    int64_t snapshot_at_ms;      /* the snapshot's transaction_timestamp(); known once next() was called */
+    uint64_t expected_row_count; /* with expect_count, known once next() was called; else UEX_UNKNOWN */
 };
 
 /* Begin reading. The connection serves nothing else until destroy(). UEX_FORMULA_REJECTED comes from next() when a
@@ -78,4 +80,23 @@ struct uex_rows {
 UEX_MUST_CHECK enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char *group_id,
                                                       const struct uex_row_plan *plan, struct uex_rows **out,
                                                       struct uex_fault *fault);
+
+/* A big group whose rows several connections read side by side, from one snapshot, each a part at a time: ranges of
+ * export.key_column, or of the table's ctid where the view is a plain one over one table. */
+struct uex_row_shares;
+/* Begin the snapshot on `postgres`, the leader, and choose the parts. The leader serves nothing else until
+ * uex_row_shares_free(), but uex_row_shares_rows(). UEX_NOT_FOUND, and `fault` with the reason: the rows cannot be told
+ * apart, read them the other way. */
+UEX_MUST_CHECK enum uex_error uex_postgres_shares_begin(struct uex_postgres *postgres, const char *group_id,
+                                                        const struct uex_row_plan *plan, unsigned reader_count,
+                                                        struct uex_row_shares **out, struct uex_fault *fault);
+int64_t uex_row_shares_snapshot_at_ms(const struct uex_row_shares *shares);
+/* The rows of the parts that nobody has taken yet, one part after the other, as one stream; it ends when there are no
+ * more. For the leader, or for another connection, which joins the snapshot here; what goes wrong with that comes from
+ * here, and the other readers can go on. What next() says is the failure of all. Any thread, each with a connection of
+ * its own; all streams are destroyed before the shares are freed. */
+UEX_MUST_CHECK enum uex_error uex_row_shares_rows(struct uex_row_shares *shares, struct uex_postgres *postgres,
+                                                  struct uex_rows **out, struct uex_fault *fault);
+/* Ends the leader's transaction. Accepts NULL. */
+void uex_row_shares_free(struct uex_row_shares *shares);
 #endif

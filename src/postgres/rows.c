@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/postgres/rows.c — the stream of a group's rows.
  *
- * One message to the server does it all: BEGIN, the snapshot's time, COPY, COMMIT; the answers come in that order. Only
- * the HMAC pads need two messages before, because bound values cannot go into a message of several statements.
+ * One message to the server does it all: BEGIN, the snapshot's time, the planner's estimate where it is asked for,
+ * COPY, COMMIT; the answers come in that order. Only the HMAC pads need two messages before, because bound values
+ * cannot go into a message of several statements. Where a group is shared (shares.h), each reader's transaction has
+ * joined the snapshot already, and a message is the COPY of one part.
  */
-#include "postgres/sql.h"
+#include "postgres/estimate.h"
+#include "postgres/shares.h"
 
 #include <stdlib.h>
 
 /* A row beyond this has made libpq's buffer big for good: the connection is not kept. */
 #define KEEP_ROW_BYTES ((size_t)4 << 20)
 
-#define BEGIN_SNAPSHOT "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
 enum rows_state {
-    ROWS_SENT,  /* waiting for the snapshot's time and the begin of the stream */
-    ROWS_COPY,  /* rows come */
-    ROWS_ENDED, /* the transaction has ended well */
+    ROWS_JOINED, /* of a shared group: a part is to be asked for */
+    ROWS_SENT,   /* waiting for the snapshot's time and the begin of the stream */
+    ROWS_COPY,   /* rows come */
+    ROWS_ENDED,  /* the transaction has ended well */
     ROWS_BROKEN
 };
 
 struct pg_rows {
     struct uex_rows rows; /* first: what the caller holds */
     struct uex_postgres *postgres;
+    struct uex_row_shares *shares; /* borrowed; NULL: the group is read as a whole */
     enum rows_state state;
+    unsigned answers; /* results with rows so far */
     bool usernames_only, committed;
     char *row; /* libpq's, of the last call */
     size_t widest_bytes;
@@ -35,24 +39,32 @@ static void row_free(struct pg_rows *self)
     self->row = NULL;
 }
 
-static enum uex_error take_result(struct pg_rows *self, PGresult *result, struct uex_fault *fault)
+static enum uex_error take_answer(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
 {
-    const char *text;
+    struct uex_pg_estimate estimate;
+    const char *text = PQntuples(result) > 0 && PQnfields(result) == 1 ? PQgetvalue(result, 0, 0) : "";
     char *end = NULL;
 
+    if (self->answers++ > 0) { /* behind the time: the plan */
+        if (uex_pg_estimate_read(text, &estimate) && estimate.row_count < 1e18)
+            self->rows.expected_row_count = (uint64_t)estimate.row_count;
+        return UEX_OK;
+    }
+    self->rows.snapshot_at_ms = (int64_t)strtoll(text, &end, 10);
+    return end == text ? uex_fail(fault, UEX_DB_QUERY, "database: the snapshot's time is missing") : UEX_OK;
+}
+
+static enum uex_error take_result(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
+{
     switch (PQresultStatus(result)) {
     case PGRES_COPY_OUT:
         self->state = ROWS_COPY;
         return UEX_OK;
     case PGRES_TUPLES_OK:
-        text = PQntuples(result) == 1 && PQnfields(result) == 1 ? PQgetvalue(result, 0, 0) : "";
-        self->rows.snapshot_at_ms = (int64_t)strtoll(text, &end, 10);
-        if (end == text)
-            return uex_fail(fault, UEX_DB_QUERY, "database: the snapshot's time is missing");
-        return UEX_OK;
+        return take_answer(self, result, fault);
     case PGRES_COMMAND_OK:
         /* COMMIT of a transaction that failed answers ROLLBACK. */
-        if (strcmp(PQcmdStatus(result), "COMMIT") == 0)
+        if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0)
             self->committed = true;
         return UEX_OK;
     default:
@@ -76,6 +88,7 @@ static enum uex_error take_results(struct pg_rows *self, struct uex_fault *fault
     return err;
 }
 
+/* A COPY is over: what is left of the message's answers. UEX_END: all of it came. */
 static enum uex_error finish(struct pg_rows *self, struct uex_fault *fault)
 {
     enum uex_error err;
@@ -84,10 +97,45 @@ static enum uex_error finish(struct pg_rows *self, struct uex_fault *fault)
     err = take_results(self, fault);
     if (err != UEX_END)
         return err == UEX_OK ? uex_fail(fault, UEX_DB_QUERY, "database: an answer that was not asked for") : err;
+    if (self->shares != NULL && !self->committed) {
+        self->state = ROWS_JOINED;
+        return UEX_END;
+    }
     if (!self->committed)
         return uex_fail(fault, UEX_DB_TRANSIENT, "database: the snapshot's transaction did not end well");
     self->state = ROWS_ENDED;
     return UEX_END;
+}
+
+/* Ask for the next part of a shared group, or end the transaction when there are none left. The leader's lasts until
+ * the shares are freed: one that comes late still finds the snapshot, and nobody rewrites the table meanwhile. */
+static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
+{
+    const struct uex_row_shares *shares = self->shares;
+    struct uex_buffer sql = {0};
+    enum uex_error err = UEX_OK;
+    unsigned part;
+
+    if (!uex_pg_share_take(self->shares, &part)) {
+        if (self->postgres == shares->leader) {
+            self->state = ROWS_ENDED;
+            return UEX_END;
+        }
+        uex_buffer_append_text(&sql, "COMMIT");
+    } else {
+        uex_buffer_append_text(&sql, "COPY (");
+        err =
+            uex_pg_append_rows(self->postgres, shares->group_id, &shares->plan, uex_pg_share_from(shares), &sql, fault);
+        uex_pg_share_condition(shares, part, &sql);
+        uex_buffer_append_text(&sql, ") TO STDOUT (FORMAT csv)");
+    }
+    if (err == UEX_OK && uex_buffer_failed(&sql))
+        err = uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
+    if (err == UEX_OK)
+        err = uex_pg_send(self->postgres, uex_buffer_text(&sql), 0, NULL, fault);
+    uex_buffer_clear(&sql);
+    self->state = ROWS_SENT;
+    return err;
 }
 
 /* The next row as it comes; UEX_END: the stream is over. */
@@ -135,10 +183,27 @@ static bool unquote(char *row, size_t *size_bytes)
     return true;
 }
 
+/* Read on until rows come. UEX_END: the transaction is over; of a shared group only with the last part. */
+static enum uex_error advance(struct pg_rows *self, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    if (self->state == ROWS_JOINED)
+        err = ask_part(self, fault);
+    if (err == UEX_OK && self->state == ROWS_SENT) {
+        err = take_results(self, fault);
+        if (err == UEX_END && self->shares != NULL && self->committed)
+            self->state = ROWS_ENDED;
+        else if (err == UEX_END)
+            err = uex_fail(fault, UEX_DB_QUERY, "database: a query had no answer");
+    }
+    return err;
+}
+
 static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault)
 {
     struct pg_rows *self = (struct pg_rows *)rows;
-    enum uex_error err = UEX_OK;
+    enum uex_error err;
     size_t size_bytes = 0;
 
     row_free(self);
@@ -146,13 +211,11 @@ static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, st
         return UEX_END;
     if (self->state == ROWS_BROKEN)
         return uex_fail(fault, UEX_INTERNAL, "database: the rows have failed already");
-    if (self->state == ROWS_SENT) {
-        err = take_results(self, fault);
-        if (err == UEX_END)
-            err = uex_fail(fault, UEX_DB_QUERY, "database: a query had no answer");
-    }
-    if (err == UEX_OK)
-        err = next_copy_row(self, &size_bytes, fault);
+    do {
+        err = advance(self, fault);
+        if (err == UEX_OK)
+            err = next_copy_row(self, &size_bytes, fault);
+    } while (err == UEX_END && self->state == ROWS_JOINED);
     if (err == UEX_OK && self->usernames_only && !unquote(self->row, &size_bytes))
         *row = (struct uex_bytes){0};
     else if (err == UEX_OK)
@@ -165,70 +228,105 @@ static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, st
 static void rows_destroy(struct uex_rows *rows)
 {
     struct pg_rows *self = (struct pg_rows *)rows;
+    bool is_wide = self->widest_bytes > KEEP_ROW_BYTES;
 
     row_free(self);
-    uex_pg_settle(self->postgres);
-    if (self->widest_bytes > KEEP_ROW_BYTES)
-        uex_pg_close(self->postgres);
-    self->postgres->reading = false;
+    if (self->shares != NULL && self->postgres == self->shares->leader && self->state == ROWS_ENDED) {
+        self->shares->is_leader_wide = is_wide;
+    } else {
+        uex_pg_settle(self->postgres);
+        if (is_wide)
+            uex_pg_close(self->postgres);
+        self->postgres->reading = false;
+    }
     free(self);
 }
 
+void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buffer *sql)
+{
+    const char *style = PQparameterStatus(postgres->conn, "DateStyle");
+
+    if (style == NULL || strncmp(style, "ISO", 3) != 0)
+        uex_buffer_append_text(sql, "SET LOCAL DateStyle = 'ISO, YMD'; ");
+}
+
 /* The key's pads become settings of the transaction: bound values, in no query text and in no log of queries. */
-static enum uex_error bind_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault)
+enum uex_error uex_pg_bind_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault)
 {
     char inner[UEX_PG_PAD_HEX_SIZE], outer[UEX_PG_PAD_HEX_SIZE];
     const char *const values[] = {inner, outer};
     PGresult *result = NULL;
-    enum uex_error err = uex_pg_query(postgres, BEGIN_SNAPSHOT, 0, NULL, &result, fault);
+    enum uex_error err;
 
-    if (err != UEX_OK)
-        return err;
-    PQclear(result);
     uex_pg_hmac_pads(key, inner, outer);
-    err = uex_pg_send(postgres,
-                      "SELECT set_config('uex.mask_inner', $1, true) || set_config('uex.mask_outer', $2, true) IS NULL",
-                      2, values, fault);
+    err = uex_pg_ask(postgres,
+                     "SELECT set_config('uex.mask_inner', $1, true) || set_config('uex.mask_outer', $2, true) IS NULL",
+                     2, values, &result, fault);
     explicit_bzero(inner, sizeof(inner));
     explicit_bzero(outer, sizeof(outer));
-    while (err == UEX_OK) {
-        err = uex_pg_next_result(postgres, &result, fault);
-        if (err == UEX_OK)
-            PQclear(result);
-    }
-    return err == UEX_END ? UEX_OK : err;
+    PQclear(result);
+    return err;
+}
+
+static enum uex_error begin_with_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault)
+{
+    PGresult *result = NULL;
+    enum uex_error err = uex_pg_ask(postgres, UEX_PG_BEGIN_SNAPSHOT, 0, NULL, &result, fault);
+
+    PQclear(result);
+    return err == UEX_OK ? uex_pg_bind_pads(postgres, key, fault) : err;
 }
 
 static enum uex_error send_stream(struct uex_postgres *postgres, const char *group_id, const struct uex_row_plan *plan,
                                   struct uex_fault *fault)
 {
-    struct uex_buffer sql = {0};
+    struct uex_buffer sql = {0}, rows = {0};
     bool hashes = uex_pg_plan_hashes(plan);
-    enum uex_error err = hashes ? bind_pads(postgres, plan->mask_key, fault) : UEX_OK;
+    enum uex_error err = hashes ? begin_with_pads(postgres, plan->mask_key, fault) : UEX_OK;
 
-    if (err != UEX_OK)
-        return err;
-    if (!hashes)
-        uex_buffer_append_text(&sql, BEGIN_SNAPSHOT "; ");
-    uex_buffer_append_text(&sql, "SET LOCAL DateStyle = 'ISO, YMD'; "
-                                 "SELECT floor(extract(epoch FROM transaction_timestamp()) * 1000)::bigint; COPY (");
-    err = uex_pg_append_rows(postgres, group_id, plan, &sql, fault);
-    uex_buffer_append_text(&sql, ") TO STDOUT (FORMAT csv); COMMIT");
-    if (err == UEX_OK && uex_buffer_failed(&sql))
-        err = uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
+    if (err == UEX_OK)
+        err = uex_pg_append_rows(postgres, group_id, plan, NULL, &rows, fault);
+    if (err == UEX_OK) {
+        uex_buffer_append_text(&sql, hashes ? "" : UEX_PG_BEGIN_SNAPSHOT "; ");
+        uex_pg_append_settings(postgres, &sql);
+        uex_buffer_append_text(&sql, UEX_PG_SNAPSHOT_TIME "; ");
+        if (plan->expect_count)
+            uex_buffer_append_format(&sql, UEX_PG_EXPLAIN "%s; ", uex_buffer_text(&rows));
+        uex_buffer_append_format(&sql, "COPY (%s) TO STDOUT (FORMAT csv); COMMIT", uex_buffer_text(&rows));
+        if (uex_buffer_failed(&sql) || uex_buffer_failed(&rows))
+            err = uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
+    }
     if (err == UEX_OK)
         err = uex_pg_send(postgres, uex_buffer_text(&sql), 0, NULL, fault);
     uex_buffer_clear(&sql);
+    uex_buffer_clear(&rows);
     return err;
+}
+
+struct uex_rows *uex_pg_rows_new(struct uex_postgres *postgres, struct uex_row_shares *shares)
+{
+    struct pg_rows *self = calloc(1, sizeof(*self));
+
+    if (self == NULL)
+        return NULL;
+    self->rows = (struct uex_rows){.next = rows_next,
+                                   .destroy = rows_destroy,
+                                   .snapshot_at_ms = shares == NULL ? UEX_NO_TIME : shares->snapshot_at_ms,
+                                   .expected_row_count = UEX_UNKNOWN};
+    self->postgres = postgres;
+    self->shares = shares;
+    self->state = shares == NULL ? ROWS_SENT : ROWS_JOINED;
+    self->usernames_only = shares != NULL && shares->plan.usernames_only;
+    return &self->rows;
 }
 
 enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char *group_id,
                                        const struct uex_row_plan *plan, struct uex_rows **out, struct uex_fault *fault)
 {
-    struct pg_rows *self = calloc(1, sizeof(*self));
+    struct uex_rows *rows = uex_pg_rows_new(postgres, NULL);
     enum uex_error err;
 
-    if (self == NULL)
+    if (rows == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows");
     err = uex_pg_open(postgres, fault);
     if (err == UEX_OK)
@@ -236,13 +334,11 @@ enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char
     if (err != UEX_OK) {
         if (!postgres->reading)
             uex_pg_settle(postgres);
-        free(self);
+        free(rows);
         return err;
     }
-    self->rows = (struct uex_rows){.next = rows_next, .destroy = rows_destroy, .snapshot_at_ms = UEX_NO_TIME};
-    self->postgres = postgres;
-    self->usernames_only = plan->usernames_only;
+    ((struct pg_rows *)rows)->usernames_only = plan->usernames_only;
     postgres->reading = true;
-    *out = &self->rows;
+    *out = rows;
     return UEX_OK;
 }

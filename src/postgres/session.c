@@ -246,14 +246,12 @@ enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *faul
     return err == UEX_OK ? watch_client(postgres, fault) : err;
 }
 
-enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,
-                            PGresult **out, struct uex_fault *fault)
+enum uex_error uex_pg_ask(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,
+                          PGresult **out, struct uex_fault *fault)
 {
-    enum uex_error err = uex_pg_open(postgres, fault);
     PGresult *result = NULL, *last = NULL;
+    enum uex_error err = uex_pg_send(postgres, sql, value_count, values, fault);
 
-    if (err == UEX_OK)
-        err = uex_pg_send(postgres, sql, value_count, values, fault);
     while (err == UEX_OK) {
         err = uex_pg_next_result(postgres, &result, fault);
         if (err == UEX_OK) {
@@ -266,6 +264,17 @@ enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int 
         return UEX_OK;
     }
     PQclear(last);
-    uex_pg_settle(postgres);
     return err != UEX_END ? err : uex_fail(fault, UEX_DB_UNAVAILABLE, "database: a query had no answer");
+}
+
+enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,
+                            PGresult **out, struct uex_fault *fault)
+{
+    enum uex_error err = uex_pg_open(postgres, fault);
+
+    if (err == UEX_OK)
+        err = uex_pg_ask(postgres, sql, value_count, values, out, fault);
+    if (err != UEX_OK && !postgres->reading)
+        uex_pg_settle(postgres);
+    return err;
 }

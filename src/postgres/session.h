@@ -37,7 +37,11 @@ UEX_MUST_CHECK enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, s
  * is cleared and returned as one. */
 UEX_MUST_CHECK enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,
                                                  struct uex_fault *fault);
-/* Connect, send and read to the end: the last result. */
+/* Send and read to the end: the last result. The connection is taken as it stands, also within a transaction; after an
+ * error it is for the caller to settle. */
+UEX_MUST_CHECK enum uex_error uex_pg_ask(struct uex_postgres *postgres, const char *sql, int value_count,
+                                         const char *const *values, PGresult **out, struct uex_fault *fault);
+/* Connect, send and read to the end: the last result. After an error the connection is settled. */
 UEX_MUST_CHECK enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count,
                                            const char *const *values, PGresult **out, struct uex_fault *fault);
 

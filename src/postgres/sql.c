@@ -22,7 +22,7 @@ static enum uex_error append_escaped(struct uex_buffer *sql, char *escaped, stru
     return UEX_OK;
 }
 
-static enum uex_error append_identifier(struct uex_postgres *postgres, const char *name, size_t size_bytes,
+enum uex_error uex_pg_append_identifier(struct uex_postgres *postgres, const char *name, size_t size_bytes,
                                         struct uex_buffer *sql, struct uex_fault *fault)
 {
     return append_escaped(sql, PQescapeIdentifier(postgres->conn, name, size_bytes), fault);
@@ -54,7 +54,7 @@ enum uex_error uex_pg_append_name(struct uex_postgres *postgres, const char *nam
         if (at[0] == '"') /* quoted already, and closed where it ends */
             uex_buffer_append(sql, at, length);
         else
-            err = append_identifier(postgres, at, length, sql, fault);
+            err = uex_pg_append_identifier(postgres, at, length, sql, fault);
         if (err != UEX_OK || at[length] == '\0')
             return err;
         uex_buffer_append_text(sql, ".");
@@ -119,10 +119,18 @@ static void append_field(const struct uex_column *column, const char *quoted, en
     case UEX_MASK_NONE:
         break;
     }
-    if (column->type == UEX_COLUMN_TEXT)
+    switch (column->type) {
+    case UEX_COLUMN_TEXT:
         append_guarded(quoted, plan->guard, wide, sql);
-    else
-        uex_buffer_append_format(sql, "%s::text", quoted); /* a boolean's text is true or false, COPY's own t or f */
+        break;
+    case UEX_COLUMN_BOOLEAN:
+        uex_buffer_append_format(sql, "%s::text", quoted); /* true or false; COPY itself writes t or f */
+        break;
+    case UEX_COLUMN_DATE:
+    case UEX_COLUMN_INTEGER:
+        uex_buffer_append_text(sql, quoted); /* COPY writes the text of the cast, and without its cost */
+        break;
+    }
 }
 
 static enum uex_error append_column(struct uex_postgres *postgres, size_t index, const struct uex_row_plan *plan,
@@ -131,7 +139,7 @@ static enum uex_error append_column(struct uex_postgres *postgres, size_t index,
     enum uex_mask_action action = plan->masks == NULL ? UEX_MASK_NONE : plan->masks->actions[index];
     const struct uex_column *column = &uex_columns[index];
     struct uex_buffer quoted = {0};
-    enum uex_error err = append_identifier(postgres, column->sql_name, strlen(column->sql_name), &quoted, fault);
+    enum uex_error err = uex_pg_append_identifier(postgres, column->sql_name, strlen(column->sql_name), &quoted, fault);
 
     if (err == UEX_OK)
         append_field(column, uex_buffer_text(&quoted), action, plan, has_wide_characters(postgres->conn), sql);
@@ -146,7 +154,7 @@ static bool is_username(const struct uex_column *column)
 }
 
 enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id, const struct uex_row_plan *plan,
-                                  struct uex_buffer *sql, struct uex_fault *fault)
+                                  const char *from, struct uex_buffer *sql, struct uex_fault *fault)
 {
     enum uex_error err = UEX_OK;
     const char *separator = "SELECT ";
@@ -160,8 +168,16 @@ enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *gro
     }
     if (err == UEX_OK && plan->version == UEX_VERSION_COLUMN && !plan->usernames_only)
         uex_buffer_append_text(sql, ", '" UEX_EXPORT_VERSION "'");
-    uex_buffer_append_text(sql, " FROM ");
-    if (err == UEX_OK)
+    return err == UEX_OK ? uex_pg_append_from(postgres, group_id, from, sql, fault) : err;
+}
+
+enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *group_id, const char *from,
+                                  struct uex_buffer *sql, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    uex_buffer_append_format(sql, " FROM %s", from == NULL ? "" : from);
+    if (from == NULL)
         err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, sql, fault);
     uex_buffer_append_text(sql, " WHERE group_id = ");
     if (err == UEX_OK)

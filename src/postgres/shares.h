@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/postgres/shares.h — a big group in parts that several connections read from one snapshot. */
+#ifndef EXPORT_POSTGRES_SHARES_H
+#define EXPORT_POSTGRES_SHARES_H
+
+#include <stdatomic.h>
+
+#include "postgres/sql.h"
+
+enum uex_share_kind {
+    UEX_SHARE_NUMBERS, /* ranges of an integer key with an index */
+    UEX_SHARE_BLOCKS,  /* ranges of the table's blocks, by ctid */
+    UEX_SHARE_HASHES   /* remainders of the key's hash: each reader sees the whole group and formats its part of it */
+};
+
+/* All but the last two stays as it was made. */
+struct uex_row_shares {
+    struct uex_postgres *leader; /* borrowed; its transaction holds the snapshot */
+    char *group_id;              /* owned */
+    struct uex_row_plan plan;    /* what it points to is borrowed */
+    enum uex_share_kind kind;
+    struct uex_buffer from; /* what is read, as SQL; empty: the view */
+    struct uex_buffer key;  /* the key, as SQL */
+    struct uex_buffer hash; /* UEX_SHARE_HASHES: the key's hash, as SQL */
+    int64_t low, high;      /* first and last key, or block */
+    uint64_t step;          /* keys or blocks of one part */
+    unsigned part_count;
+    bool has_nulls; /* the last part is the rows without a key */
+    char snapshot[64];
+    char server[24]; /* when it started: two servers may know a snapshot by the same name */
+    int64_t snapshot_at_ms;
+    bool is_leader_wide; /* set by its stream: libpq's buffer has become big */
+    atomic_uint next_part;
+};
+
+/* What to read from; NULL: the view. */
+static inline const char *uex_pg_share_from(const struct uex_row_shares *shares)
+{
+    return shares->from.size_bytes == 0 ? NULL : (const char *)shares->from.data;
+}
+
+/* Take the next part; false: all are taken. Any thread. */
+UEX_MUST_CHECK bool uex_pg_share_take(struct uex_row_shares *shares, unsigned *part);
+/* Append " AND (…)": the rows of one part. Every row of the group is in exactly one. */
+void uex_pg_share_condition(const struct uex_row_shares *shares, unsigned part, struct uex_buffer *sql);
+
+/* Cut `low` to `high` into at most `part_count` parts of one length; they come to fewer where there are fewer keys. */
+void uex_pg_share_cut(struct uex_row_shares *shares, unsigned part_count);
+
+/* src/postgres/share_plan.c: choose key and kind, in the leader's transaction. UEX_NOT_FOUND, and `fault` with the
+ * reason: the rows cannot be told apart. */
+UEX_MUST_CHECK enum uex_error uex_pg_share_plan(struct uex_row_shares *shares, unsigned reader_count,
+                                                struct uex_fault *fault);
+
+/* src/postgres/rows.c: what every stream of rows begins with. */
+
+#define UEX_PG_BEGIN_SNAPSHOT "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+#define UEX_PG_SNAPSHOT_TIME "SELECT floor(extract(epoch FROM transaction_timestamp()) * 1000)::bigint"
+/* Dates come as ISO has them. Appends nothing where the session has it so. */
+void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buffer *sql);
+/* Bind the pads of the mask's key in the open transaction. */
+UEX_MUST_CHECK enum uex_error uex_pg_bind_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault);
+/* A stream over a connection whose transaction has begun; it ends with the transaction. NULL: no memory. */
+UEX_MUST_CHECK struct uex_rows *uex_pg_rows_new(struct uex_postgres *postgres, struct uex_row_shares *shares);
+#endif
