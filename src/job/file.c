@@ -39,11 +39,11 @@ enum uex_error uex_job_pass_file(struct uex_job *job)
     struct uex_job_outcome *out = job->out;
     struct object_sink sink = {.store = store, .fault = &out->fault};
     struct uex_object_writer *writer = NULL;
-    struct uex_rows *rows = NULL;
-    struct uex_bytes first = {0};
-    enum uex_error err = uex_job_rows_open(job, false, &rows, &first);
+    struct uex_job_source source = {0};
+    enum uex_error err = uex_job_source_open(job, false, &source);
 
     if (err == UEX_END) {
+        uex_job_source_close(&source);
         out->skip = UEX_SKIP_EMPTY;
         return UEX_OK;
     }
@@ -51,10 +51,9 @@ enum uex_error uex_job_pass_file(struct uex_job *job)
         err = begin_object(job, &writer);
     if (err == UEX_OK) {
         sink.writer = writer;
-        err = uex_job_write_csv(job, rows, first, (struct uex_sink){.write = write_object, .context = &sink});
+        err = uex_job_write_csv(job, &source, (struct uex_sink){.write = write_object, .context = &sink});
     }
-    if (rows != NULL)
-        rows->destroy(rows);
+    uex_job_source_close(&source);
     if (err != UEX_OK) {
         store->abort(writer);
         return err;

@@ -93,10 +93,10 @@ static enum uex_error add_name(struct list *list, struct uex_bytes name)
     return UEX_OK;
 }
 
-static enum uex_error write_list(struct list *list, struct uex_rows *rows, struct uex_bytes first)
+static enum uex_error write_list(struct list *list, const struct uex_job_source *source)
 {
     struct uex_job *job = list->job;
-    struct uex_bytes name = first;
+    struct uex_bytes name = source->first;
     enum uex_error err = uex_spool_new(job->runner->dir, &job->out->lists, &job->out->fault);
 
     uex_result_write_list_tail(&list->part);
@@ -106,8 +106,8 @@ static enum uex_error write_list(struct list *list, struct uex_rows *rows, struc
         err = add_name(list, name);
         if (err != UEX_OK)
             return err;
-        uex_job_row_done(job, name.size_bytes);
-        err = rows->next(rows, &name, &job->out->fault);
+        uex_job_rows_passed(job, 1, name.size_bytes);
+        err = source->rows->next(source->rows, &name, &job->out->fault);
     }
     return err == UEX_END ? part_end(list) : err;
 }
@@ -124,18 +124,16 @@ static void forget_list(struct uex_job_outcome *out)
 enum uex_error uex_job_pass_list(struct uex_job *job)
 {
     struct list list = {.job = job};
-    struct uex_rows *rows = NULL;
-    struct uex_bytes first = {0};
-    enum uex_error err = uex_job_rows_open(job, true, &rows, &first);
+    struct uex_job_source source = {0};
+    enum uex_error err = uex_job_source_open(job, true, &source);
 
+    if (err == UEX_OK)
+        err = write_list(&list, &source);
+    uex_job_source_close(&source);
     if (err == UEX_END) {
         job->out->skip = UEX_SKIP_EMPTY;
         return UEX_OK;
     }
-    if (err != UEX_OK)
-        return err;
-    err = write_list(&list, rows, first);
-    rows->destroy(rows);
     if (err == UEX_OK)
         uex_job_rows_done(job);
     else

@@ -162,18 +162,16 @@ static enum uex_error write_plain(void *context, struct uex_bytes data)
 static enum uex_error pass_plain(struct uex_job *job, struct plain_sink *plain)
 {
     struct uex_job_outcome *out = job->out;
-    struct uex_rows *rows = NULL;
-    struct uex_bytes first = {0};
-    enum uex_error err = uex_job_rows_open(job, false, &rows, &first);
+    struct uex_job_source source = {0};
+    enum uex_error err = uex_job_source_open(job, false, &source);
 
+    if (err == UEX_OK)
+        err = uex_job_write_csv(job, &source, (struct uex_sink){.write = write_plain, .context = plain});
+    uex_job_source_close(&source);
     if (err == UEX_END) {
         out->skip = UEX_SKIP_EMPTY;
         return UEX_OK;
     }
-    if (err != UEX_OK)
-        return err;
-    err = uex_job_write_csv(job, rows, first, (struct uex_sink){.write = write_plain, .context = plain});
-    rows->destroy(rows);
     if (err == UEX_OK)
         err = uex_digest_finish(plain->digest, out->object.sha256);
     if (err != UEX_OK)

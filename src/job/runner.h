@@ -16,7 +16,8 @@ struct uex_job_runner {
     struct uex_catalogue *catalogue; /* over `postgres` */
     struct uex_object_store *store;  /* NULL without storage.url */
     struct uex_gzip *gzip;
-    bool prepared; /* the store was prepared */
+    bool prepared;     /* the store was prepared */
+    bool cannot_share; /* the view's rows cannot be told apart: big groups are read by one connection too */
 };
 
 /* One run. `out` collects what comes of it. */
@@ -39,20 +40,41 @@ void uex_job_borrow_cancel(struct uex_job_runner *runner, const struct uex_cance
 /* The store is ready, once per runner. */
 UEX_MUST_CHECK enum uex_error uex_job_prepare_store(struct uex_job_runner *runner, struct uex_fault *fault);
 
+/* The rows of a group on their way: one stream, or those of several readers. */
+struct uex_job_shared;
+struct uex_job_source {
+    struct uex_rows *rows; /* one stream; NULL: `shared` */
+    struct uex_bytes first;
+    struct uex_job_shared *shared;
+};
+
 /* src/job/stream.c: the rows of the group, counted as they pass. */
 
-/* Begin a stream and read its first row. UEX_END: the group is empty; nothing is to be destroyed then, nor after an
- * error. */
-UEX_MUST_CHECK enum uex_error uex_job_rows_open(struct uex_job *job, bool usernames_only, struct uex_rows **rows,
-                                                struct uex_bytes *first);
-/* Count a row that was handled. */
-void uex_job_row_done(struct uex_job *job, uint64_t text_bytes);
+/* Begin reading, up to the first row. UEX_END: the group is empty. The caller closes the source in any case. */
+UEX_MUST_CHECK enum uex_error uex_job_source_open(struct uex_job *job, bool usernames_only,
+                                                  struct uex_job_source *source);
+void uex_job_source_close(struct uex_job_source *source);
+/* Count rows that were handled. */
+void uex_job_rows_passed(struct uex_job *job, uint64_t row_count, uint64_t text_bytes);
 /* All rows were handled: the last batch is over. */
 void uex_job_rows_done(struct uex_job *job);
-/* Header, rows and the end of the gzip member into `sink`; `first` was read already. Errors of the sink come back as
- * they are. */
-UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_rows *rows, struct uex_bytes first,
+/* Header, rows and the end of the gzip member into `sink`. Errors of the sink come back as they are. */
+UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *source,
                                                 struct uex_sink sink);
+
+/* src/job/shared.c: a big group by export.readers connections, each with a thread that reads and compresses. */
+
+/* From so many rows on, as the planner expects them, more than one connection reads a group: what it costs to begin,
+ * some 10 ms, is little beside half of the time then. */
+#define UEX_JOB_SHARE_ROWS 100000
+/* Start the readers. UEX_NOT_FOUND: the group cannot be shared (it is said once in the log); UEX_END: it is empty. */
+UEX_MUST_CHECK enum uex_error uex_job_shared_open(struct uex_job *job, const struct uex_row_plan *plan,
+                                                  struct uex_job_shared **out);
+/* All rows into the runner's compressor, after what was flushed to it. */
+UEX_MUST_CHECK enum uex_error uex_job_shared_write(struct uex_job_shared *shared);
+/* Ends the readers. Accepts NULL. */
+void uex_job_shared_close(struct uex_job_shared *shared);
+
 /* Repeat `pass`, which reads the rows from the beginning, while the database gives up in a way that passes: at most
  * retry.attempts times more. */
 UEX_MUST_CHECK enum uex_error uex_job_repeat(struct uex_job *job, enum uex_error (*pass)(struct uex_job *job));
