@@ -10,7 +10,7 @@ declare -A UEX_PACKAGES=(
     # To run the private services and the demo. postgresql and redis-server bring their clients.
     [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
     # For tests only.
-    [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus"
+    [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus golang-go"
     # To build and look at the image without a Docker engine; to check what stands below deploy/.
     [image]="buildah debootstrap git"
     [deploy]="docker-compose"
