@@ -39,9 +39,9 @@ struct uex_log_field {
     uex_log_write((level_), (message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},                       \
                   sizeof((const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}}) / sizeof(struct uex_log_field))
 
-/* The same for what has to be on record whatever log.level says: who changed what. Its level is "info". */
-#define uex_log_audit(message_, ...)                                                                                   \
-    uex_log_audit_write((message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},                           \
+/* The same for what has to be on record whatever log.level says: who changed what, what came of a command. */
+#define uex_log_audit(level_, message_, ...)                                                                           \
+    uex_log_audit_write((level_), (message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},                 \
                         sizeof((const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}}) /                              \
                             sizeof(struct uex_log_field))
 
@@ -52,7 +52,8 @@ bool uex_log_enabled(enum uex_log_level level);
 void uex_log_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
                    size_t field_count);
 /* Behind uex_log_audit(). */
-void uex_log_audit_write(const char *message, const struct uex_log_field *fields, size_t field_count);
+void uex_log_audit_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
+                         size_t field_count);
 /* uex_log() with printf, for lines without ids. */
 void uex_log_format(enum uex_log_level level, const char *format, ...) UEX_PRINTF(2, 3);
 #endif

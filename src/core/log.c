@@ -293,9 +293,10 @@ void uex_log_write(enum uex_log_level level, const char *message, const struct u
         write_always(level, message, fields, field_count);
 }
 
-void uex_log_audit_write(const char *message, const struct uex_log_field *fields, size_t field_count)
+void uex_log_audit_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
+                         size_t field_count)
 {
-    write_always(UEX_LOG_INFO, message, fields, field_count);
+    write_always(level, message, fields, field_count);
 }
 
 void uex_log_format(enum uex_log_level level, const char *format, ...)

@@ -177,7 +177,8 @@ static void clear_item(struct uex_dlq_item *item)
 /* The audit: who did what with which letter. */
 static void say(const struct uex_dlq_order *order, const struct uex_dlq_item *item, const char *old_id)
 {
-    uex_log_audit(order->action == UEX_DLQ_REPLAYED ? "a dead letter was replayed" : "a dead letter was discarded",
+    uex_log_audit(UEX_LOG_INFO,
+                  order->action == UEX_DLQ_REPLAYED ? "a dead letter was replayed" : "a dead letter was discarded",
                   UEX_STR("event", "dlq"), UEX_STR("action", uex_dlq_action_text(order->action)),
                   UEX_STR("topic", order->config->topics_dlq), UEX_INT("partition", item->record->partition),
                   UEX_INT("offset", item->record->offset), UEX_STR("group", uex_dlq_group(item->record)),

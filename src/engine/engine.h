@@ -86,6 +86,9 @@ struct uex_engine_observer {
     void (*transaction)(void *context, const char *result, int64_t duration_us, size_t outcome_count);
     void (*rebalanced)(void *context, size_t partition_count, size_t adopted, size_t cancelled); /* intake thread */
     void (*taken)(void *context, const struct uex_delivery *delivery);                           /* a lane's thread */
+    /* A record was read and taken over, whatever becomes of it; not a suspect, which is parsed when it is taken. Intake
+     * thread. */
+    void (*read)(void *context, const struct uex_delivery *delivery);
     /* A command of this worker was read and waits for a lane; a suspect is only known when it is taken. Intake thread.
      */
     void (*seen)(void *context, const struct uex_delivery *delivery);

@@ -72,6 +72,8 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
     hold = uex_classify(engine, delivery, &ended);
     if (hold != UEX_HOLD_NONE)
         return hold;
+    if (engine->observer.read != NULL)
+        engine->observer.read(engine->observer.context, delivery);
     if (!ended && engine->observer.seen != NULL)
         engine->observer.seen(engine->observer.context, delivery);
     pthread_mutex_lock(&engine->lock);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "kafka/client.h"
+#include "worker/trace.h"
 
 /* Room in a message for the key, the headers and Kafka's own framing. */
 #define MESSAGE_ROOM_BYTES 4096
@@ -95,6 +96,7 @@ static void begin_job(struct uex_lane *lane, struct uex_delivery *delivery)
     pthread_mutex_unlock(&lane->lock);
     sign_of_life(lane);
     lane->busy = true;
+    uex_trace_export_begins(delivery, lane->started_at_ms);
 }
 
 static void tell(const struct uex_lane *lane, struct uex_lane_news *news)
@@ -114,6 +116,7 @@ static void tell(const struct uex_lane *lane, struct uex_lane_news *news)
 static void end_job(struct uex_lane *lane, const struct uex_job_outcome *job)
 {
     count_bytes(lane);
+    uex_trace_export_ends(lane->delivery, lane->started_at_ms, job);
     uex_meters_attempt(lane->meters, job);
     pthread_mutex_lock(&lane->lock);
     if (lane->told) {

@@ -11,6 +11,7 @@
 #include "worker/audit.h"
 #include "worker/monitor.h"
 #include "worker/sample.h"
+#include "worker/trace.h"
 
 #define TOPICS_TIMEOUT_MS 10000
 #define TOPICS_APPEAR_MS 5000 /* brokers hear of a new topic one after the other */
@@ -47,7 +48,14 @@ static void on_committed(void *context, const struct uex_delivery *delivery)
     struct worker *worker = context;
 
     uex_audit(delivery);
+    uex_trace_command_ends(delivery);
     uex_meters_committed(&worker->meters, delivery);
+}
+
+static void on_read(void *context, const struct uex_delivery *delivery)
+{
+    (void)context;
+    uex_trace_command_begins(delivery);
 }
 
 static void on_seen(void *context, const struct uex_delivery *delivery)
@@ -55,6 +63,14 @@ static void on_seen(void *context, const struct uex_delivery *delivery)
     struct worker *worker = context;
 
     uex_meters_seen(&worker->meters, &delivery->command);
+}
+
+/* A suspect is parsed only now. */
+static void on_taken(void *context, const struct uex_delivery *delivery)
+{
+    if (delivery->suspect)
+        on_read(context, delivery);
+    on_seen(context, delivery);
 }
 
 static void on_transaction(void *context, const char *result, int64_t duration_us, size_t outcome_count)
@@ -206,7 +222,8 @@ static int start_up(struct worker *worker)
                                                  .committed = on_committed,
                                                  .transaction = on_transaction,
                                                  .rebalanced = on_rebalanced,
-                                                 .taken = on_seen,
+                                                 .taken = on_taken,
+                                                 .read = on_read,
                                                  .seen = on_seen};
     struct uex_fault fault = {0};
     enum uex_error error = uex_engine_open(&worker->engine, worker->config, &observer, &fault);

@@ -198,7 +198,7 @@ static void log_audit__above_the_least_level__is_written_all_the_same(void **sta
     (void)state;
     uex_log_setup("unit-test", UEX_LOG_ERROR, UEX_LOG_JSON);
     capture_begin();
-    uex_log_audit("discarded", UEX_STR("by", "asha"));
+    uex_log_audit(UEX_LOG_INFO, "discarded", UEX_STR("by", "asha"));
     line = cJSON_Parse(capture_end());
     assert_non_null(line);
     assert_string_equal(string_of(line, "level"), "info");
