@@ -14,13 +14,39 @@ static void help(struct uex_buffer *out, int argument_count, char *const *argume
     uex_verb_help(uex_verbs, verb, first_word, out);
 }
 
+/* Of `dlq`: " list, show, replay or discard"; nothing for a word that no verb begins with. */
+static void append_second_words(const char *first_word, struct uex_buffer *out)
+{
+    const struct uex_verb *found = NULL;
+
+    for (const struct uex_verb *verb = uex_verbs; verb->name != NULL; verb++) {
+        const size_t length = strcspn(verb->name, " ");
+
+        if (strlen(first_word) != length || strncmp(verb->name, first_word, length) != 0)
+            continue;
+        if (found != NULL)
+            uex_buffer_append_format(out, "%s %s", out->size_bytes == 0 ? "" : ",", found->name + length + 1);
+        found = verb;
+    }
+    if (found != NULL)
+        uex_buffer_append_format(out, " or %s", found->name + strlen(first_word) + 1);
+}
+
 /* Wrong usage: nothing was named that could be done. */
 static int no_verb(const char *first_word)
 {
+    struct uex_buffer words = {0};
+
+    if (first_word != NULL)
+        append_second_words(first_word, &words);
     if (first_word == NULL)
         uex_output_complain("what is to be done? exportctl --help shows the verbs");
+    else if (words.size_bytes > 0)
+        uex_output_complain("%.60s takes one of%s behind it; exportctl %.60s --help says more", first_word,
+                            uex_buffer_text(&words), first_word);
     else
-        uex_output_complain("there is no verb that begins so: '%.60s'; exportctl --help shows the verbs", first_word);
+        uex_output_complain("there is no verb '%.60s'; exportctl --help shows the verbs", first_word);
+    uex_buffer_clear(&words);
     return UEX_EXIT_USAGE;
 }
 

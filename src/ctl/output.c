@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -199,8 +200,12 @@ void uex_output_size(uint64_t size_bytes, char *out)
 
 static bool stdout_closed;
 
+/* A pipe whose reader is gone says so before anything is written to it. */
 bool uex_output_closed(void)
 {
+    struct pollfd out = {.fd = STDOUT_FILENO};
+
+    stdout_closed = stdout_closed || (poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0);
     return stdout_closed;
 }
 
@@ -234,6 +239,9 @@ void uex_output_complain(const char *format, ...)
 
 int uex_output_fail(enum uex_error err, const struct uex_fault *fault)
 {
-    uex_output_complain("%s (%s)", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err));
-    return uex_exit_of(err);
+    const int code = uex_exit_of(err);
+
+    uex_output_complain("%s (%s)%s", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err),
+                        code == UEX_EXIT_UNREACHABLE ? "; exportctl doctor tries every dependency" : "");
+    return code;
 }

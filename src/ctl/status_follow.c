@@ -178,7 +178,7 @@ static enum uex_error step(struct follow *follow, struct uex_fault *fault)
         err = begin(follow);
     } else if (err == UEX_TIMEOUT) {
         look_for_kafka(follow);
-        err = UEX_OK;
+        err = uex_output_closed() ? UEX_END : UEX_OK;
     }
     draw(follow);
     return err;

@@ -232,7 +232,7 @@ static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
             err = take(wait, message);
             rd_kafka_message_destroy(message);
         } else if (err == UEX_TIMEOUT || err == UEX_END) {
-            err = UEX_OK;
+            err = uex_output_closed() ? UEX_END : UEX_OK;
         }
         draw(wait);
     }

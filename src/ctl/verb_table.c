@@ -7,6 +7,22 @@
 
 static const struct uex_option output_only[] = {UEX_OPTION_OUTPUT(&uex_ctl_options.output), {0}};
 
+static const struct uex_example config_check_examples[] = {
+    {"exportctl config check --config worker.ini", "before it is rolled out: every mistake at once, exit code 2"}, {0}};
+
+static const struct uex_example config_show_examples[] = {
+    {"exportctl config show | grep -v '(default)'", "what is set here, and where it was set"},
+    {"exportctl config show --output json | jq -r '.\"retry.delays\".value'", "one setting, for a script"},
+    {0}};
+
+static const struct uex_example topics_check_examples[] = {
+    {"exportctl topics check", "after brokers or settings have changed; says the command that mends"}, {0}};
+
+static const struct uex_example topics_create_examples[] = {
+    {"exportctl topics create --partitions 24", "before the first worker starts; doing it again changes nothing"},
+    {"exportctl topics create --replication-factor 1", "on a single broker that says it has more"},
+    {0}};
+
 static const struct uex_option topics_create[] = {
     {"--partitions", "N", "of topics that are made; default: as the command topic has, else 12",
      &uex_ctl_options.partitions, NULL},
@@ -149,6 +165,7 @@ static const struct uex_example doctor_examples[] = {
 const struct uex_verb uex_verbs[] = {
     {.name = "config check",
      .summary = "Checks the whole configuration, touching nothing.",
+     .examples = config_check_examples,
      .options = output_only,
      .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
      .check = uex_check_all,
@@ -156,6 +173,7 @@ const struct uex_verb uex_verbs[] = {
      .run = uex_config_check_run},
     {.name = "config show",
      .summary = "Shows every setting, its value and where it was set; secrets only as set or not.",
+     .examples = config_show_examples,
      .options = output_only,
      .run = uex_config_show_run},
     {.name = "doctor",
@@ -172,12 +190,14 @@ const struct uex_verb uex_verbs[] = {
      .run = uex_doctor_run},
     {.name = "topics check",
      .summary = "Compares the topics and their settings with what the programs need; exit code 1 on errors.",
+     .examples = topics_check_examples,
      .options = output_only,
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_topics_check_run},
     {.name = "topics create",
      .summary = "Makes the topics that are missing, with their settings; leaves the others as they are.",
+     .examples = topics_create_examples,
      .options = topics_create,
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#define VERB_WIDTH 32 /* of the column of names */
+
 #define UEX_EXIT_CODES_HELP                                                                                            \
     "\nExit codes: 0 done; 1 the work failed; 2 wrong usage or configuration; 3 a dependency could not be reached "    \
     "within\nstartup.timeout; 4 --timeout ran out.\n"
@@ -69,11 +71,22 @@ static void help_of_one(const struct uex_verb *verb, struct uex_buffer *out)
     uex_buffer_append_text(out, UEX_EXIT_CODES_HELP);
 }
 
+/* Characters, not bytes, and at most the column's. */
+static int width_of(const char *name)
+{
+    int width = 0;
+
+    for (; *name != 0; name++)
+        width += ((unsigned char)*name & 0xc0) != 0x80;
+    return width < VERB_WIDTH ? width : VERB_WIDTH;
+}
+
 void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, const char *first_word,
                    struct uex_buffer *out)
 {
     size_t before_bytes = 0;
     char name[80];
+    int pass = 0;
 
     if (verb != NULL) {
         help_of_one(verb, out);
@@ -81,7 +94,7 @@ void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, co
     }
     uex_buffer_append_text(out, "Usage: exportctl VERB [OPTION…]\n\nThe operators' tool of users-export.\n\nVerbs:\n");
     before_bytes = out->size_bytes;
-    for (int pass = 0; pass < 2 && out->size_bytes == before_bytes; pass++) {
+    for (; pass < 2 && out->size_bytes == before_bytes; pass++) {
         for (verb = verbs; verb->name != NULL; verb++) {
             size_t length = strcspn(verb->name, " ");
 
@@ -91,8 +104,13 @@ void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, co
                 continue;
             snprintf(name, sizeof(name), "%s%s%s", verb->name, verb->operands == NULL ? "" : " ",
                      verb->operands == NULL ? "" : verb->operands);
-            uex_buffer_append_format(out, "  %-28s %s\n", name, verb->summary);
+            uex_buffer_append_format(out, "  %s%*s %s\n", name, VERB_WIDTH - width_of(name), "", verb->summary);
         }
+    }
+    if (pass == 1 && first_word != NULL) {
+        uex_buffer_append_text(out, "\n`exportctl VERB --help` tells the options of a verb, `exportctl --help` all "
+                                    "verbs and settings.\n");
+        return;
     }
     uex_buffer_append_text(out, "\n`exportctl VERB --help` tells the options of a verb.\n\nSettings, each also as "
                                 "EXPORT_SECTION_KEY in the environment or in the file of --config FILE or "

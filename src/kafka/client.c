@@ -243,7 +243,8 @@ enum uex_error uex_kafka_partition_count(rd_kafka_t *handle, const char *topic, 
     }
     rd_kafka_metadata_destroy(metadata);
     if (err == UEX_NOT_FOUND)
-        return uex_fail(fault, err, "there is no topic %s, or it may not be seen", topic);
+        return uex_fail(fault, err, "there is no topic %s, or it may not be seen; exportctl topics check says more",
+                        topic);
     if (err != UEX_OK)
         return uex_fail(fault, err, "the partitions of %s are not known yet", topic);
     return UEX_OK;

@@ -68,15 +68,20 @@ static void say(enum uex_log_level level, const char *kind, const char *message,
             UEX_NUM("suppressed", suppressed == 0 ? UEX_UNKNOWN : suppressed));
 }
 
-/* Why a connection failed last. A call that waits in vain says only that its time was over. */
+/* Why a connection failed last, without librdkafka's notes on its own state. A call that waits in vain says only that
+ * its time was over. */
 static char last_failure[200];
 
 static void note_failure(const char *text)
 {
     const char *behind_thread = strncmp(text, "[thrd:", 6) == 0 ? strstr(text, "]: ") : NULL;
 
+    const char *told = behind_thread == NULL ? text : behind_thread + 3;
+    const char *notes = strstr(told, " (after ");
+
     pthread_mutex_lock(&limits_lock);
-    snprintf(last_failure, sizeof(last_failure), "%s", behind_thread == NULL ? text : behind_thread + 3);
+    snprintf(last_failure, sizeof(last_failure), "%.*s", (int)(notes == NULL ? strlen(told) : (size_t)(notes - told)),
+             told);
     pthread_mutex_unlock(&limits_lock);
 }
 

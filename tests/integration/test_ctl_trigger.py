@@ -197,3 +197,9 @@ def test_trigger__nobody_reads_what_it_says__ends_quietly(pipe):
     code, line, err = read_one_line(pipe.settings, "trigger", *[f"group-{number:06}" for number in range(3000)])
     assert (code, err) == (0, "") and line.startswith("GROUP"), (code, line, err)
     assert len(commands(pipe)) == 3000
+
+
+def test_trigger_wait__nobody_reads_any_more__ends_quietly(pipe):
+    code, line, err = read_one_line(pipe.settings, "trigger", "g-1", "--wait", timeout=20)
+    assert (code, err) == (0, "") and line.startswith("GROUP"), (code, line, err)
+    assert len(commands(pipe)) == 1

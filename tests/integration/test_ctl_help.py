@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""exportctl: what it says of itself, and of what was mistyped; no service is asked."""
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from support.programs import program
+
+# Nothing is set: help needs no configuration.
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+
+
+def exportctl(*arguments, stdout=subprocess.PIPE):
+    return subprocess.run([program("exportctl"), *arguments], env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=stdout,
+                          stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+
+
+def verbs():
+    text = exportctl("--help").stdout.split("Verbs:\n")[1].split("\n\n")[0]
+    return [re.match(r"  ([a-z]+( [a-z]+)?)(?= |$)", line)[1] for line in text.splitlines()]
+
+
+VERBS = ["config check", "config show", "doctor", "topics check", "topics create", "topics grow", "dlq list", "dlq show",
+         "dlq replay", "dlq discard", "trigger", "verify", "export", "status", "completion bash"]
+
+
+def test_help__of_all__lists_every_verb():
+    assert verbs() == VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help__of_a_verb__has_options_examples_and_exit_codes(verb):
+    words = verb.split()[:1] if verb.startswith("completion") else verb.split()
+    done = exportctl(*words, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: exportctl {' '.join(words)}")
+    assert "\nOptions:\n" in done.stdout and "\nExit codes: 0 done; 1 " in done.stdout
+    options = set(re.findall(r"^  (--[a-z-]+)", done.stdout, re.M))
+    examples = re.findall(r"^  (exportctl .*)$", done.stdout.split("\nExamples:\n")[1], re.M)
+    for example in examples:
+        # The part of exportctl, up to a pipe, is of this verb and its options.
+        part = shlex.split(example)
+        part = part[:part.index("|")] if "|" in part else part
+        assert part[1:1 + len(words)] == words, example
+        assert {word.split("=")[0] for word in part if word.startswith("--")} <= options, example
+    assert examples
+
+
+@pytest.mark.parametrize("words, expected", [
+    ([], "what is to be done? exportctl --help shows the verbs"),
+    (["foo"], "there is no verb 'foo'; exportctl --help shows the verbs"),
+    (["dlq"], "dlq takes one of list, show, replay or discard behind it; exportctl dlq --help says more"),
+    (["config", "shwo"], "config takes one of check or show behind it; exportctl config --help says more"),
+])
+def test_verb__that_is_none__is_one_line_and_exit_code_2(words, expected):
+    done = exportctl(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"exportctl: {expected}\n")
+
+
+def test_help__of_a_first_word__shows_its_verbs_alone():
+    done = exportctl("topics", "--help")
+    assert done.returncode == 0 and [verb for verb in VERBS if f"  {verb} " in done.stdout] == [
+        "topics check", "topics create", "topics grow"]
+    assert "--kafka." not in done.stdout
+
+
+def test_option__mistyped__is_said_with_what_was_perhaps_meant():
+    done = exportctl("status", "--kafka.bootstrap.server=x", "--fellow", "--kafka.acks=1")
+    assert done.returncode == 2 and not done.stdout
+    for said in ("did you mean kafka.bootstrap.servers?", "--fellow: there is no such option", "kafka.acks: may not be set"):
+        assert said in done.stderr
+
+
+def test_output__that_cannot_be_written__is_exit_code_1():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = exportctl("completion", "bash", stdout=full)
+    assert (done.returncode, done.stderr) == (1, "exportctl: stdout cannot be written\n")
