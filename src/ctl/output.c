@@ -240,8 +240,9 @@ void uex_output_complain(const char *format, ...)
 int uex_output_fail(enum uex_error err, const struct uex_fault *fault)
 {
     const int code = uex_exit_of(err);
+    const bool is_dependency = code == UEX_EXIT_UNREACHABLE || uex_error_disposition(err) == UEX_DISPOSITION_OUTAGE;
 
     uex_output_complain("%s (%s)%s", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err),
-                        code == UEX_EXIT_UNREACHABLE ? "; exportctl doctor tries every dependency" : "");
+                        is_dependency ? "; exportctl doctor tries every dependency" : "");
     return code;
 }

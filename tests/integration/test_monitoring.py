@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alerts and dashboard of deploy/monitoring against a real worker's /metrics, and a real Prometheus that scrapes it."""
+import datetime
+import subprocess
+import time
+from xml.etree import ElementTree
+
 import pytest
 
 from support.metrics import LISTEN, address_of, ask, promtool_check, scrape
 from support.prometheus import Prometheus
-from support.queries import KUBE, TARGET_LABELS, dashboard_queries, family_of, substituted, used
+from support.queries import KUBE, MONITORING, TARGET_LABELS, dashboard, dashboard_queries, family_of, substituted, used
 
 BROKEN_VIEW = """
     CREATE OR REPLACE VIEW {s}_user AS SELECT username, group_id, display_name, gender, date_of_birth, location, intent, bio,
@@ -107,3 +112,17 @@ def test_monitoring__variables_of_the_dashboard__have_values(busy):
     assert ask(address, "/readyz")[0] == 200
     assert {found["metric"]["groupId"] for found in prometheus.query("users_export_csv_processed_total")} >= set(groups.values())
     assert prometheus.query("users_export_build_info")[0]["metric"]["job"] == "users-export"
+
+    # The same panels as a picture: each is there, and none is empty but the history of a group that is none.
+    begun = time.time()
+    times = [datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat() for at in (begun - 120, begun)]
+    draw = [MONITORING / "draw-dashboard", f"--prometheus=http://{prometheus.address}", "--scrape-interval=1",
+            f"--from={times[0]}", f"--to={times[1]}"]
+    done = subprocess.run([*draw, f"--group={groups['files']}"], capture_output=True, text=True, timeout=60, check=True)
+    texts = [element.text for element in ElementTree.fromstring(done.stdout).iter("{http://www.w3.org/2000/svg}text")]
+    panels = {panel["title"].replace("$group", groups["files"]) for panel in dashboard()["panels"]}
+    assert {title for title in panels if len(title) < 12} <= set(texts) and "no data" not in texts
+    nobody = subprocess.run([*draw, "--group=nobody", "--row=History of $group"], capture_output=True, text=True, timeout=60, check=True)
+    assert nobody.stdout.count("no data") == 4
+    away = subprocess.run([*draw, "--prometheus=http://127.0.0.1:1"], capture_output=True, text=True, timeout=60, check=False)
+    assert away.returncode == 1 and len(away.stderr.splitlines()) == 1
