@@ -91,7 +91,9 @@ UEX_MUST_CHECK enum uex_error uex_job_export_to(struct uex_job_runner *runner, c
 UEX_MUST_CHECK enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                                    struct uex_fault *fault);
 /* Neutral probes for the breakers, without step retries: SELECT 1 and a look at the views' columns; a HEAD of the
- * bucket. */
-UEX_MUST_CHECK enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, struct uex_fault *fault);
-UEX_MUST_CHECK enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, struct uex_fault *fault);
+ * bucket. UEX_CANCELLED soon after `cancel` (may be NULL) is requested. */
+UEX_MUST_CHECK enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner,
+                                                            const struct uex_cancel *cancel, struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                                         struct uex_fault *fault);
 #endif

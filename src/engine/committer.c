@@ -11,6 +11,10 @@
 #define JUDGE_PAUSE_MS 200
 #define COMPLAIN_EVERY_MS 60000
 #define PAUSE_AFTER_ABORT_MAX_MS 5000
+#define START_WAIT_MS 100
+/* An outcome that went alone and was given up so often lets those that wait go first. */
+#define LONE_ABORTS_MAX 3
+#define LONE_AGAIN_MS 10000
 
 /* How a transaction ended. */
 enum end { END_COMMITTED, END_ABORTED, END_UNKNOWN };
@@ -73,21 +77,44 @@ static bool may_commit(const struct uex_engine *engine)
     return engine->has_assignment && !engine->fenced && !engine->revoking;
 }
 
+/* Some command waits for its open mark, which rides in the next commit. */
+static bool start_waits(const struct uex_engine *engine)
+{
+    for (size_t source = 0; source < engine->source_count; source++) {
+        for (int32_t i = 0; i < engine->partition_count; i++) {
+            const struct uex_slot *slot = uex_engine_slot((struct uex_engine *)(uintptr_t)engine, source, i);
+
+            if (slot != NULL && slot->assigned && slot->refused_from != UEX_OFFSET_NONE)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* How long an outcome waits for others: not at all at the end, and not for long while somebody waits for a commit. */
+static int64_t interval_ms(const struct uex_engine *engine)
+{
+    const int64_t most_ms = engine->config->commit_interval_ms;
+
+    if (engine->closing || engine->draining || engine->alone != NULL || engine->outcome_count >= UEX_BATCH_MAX)
+        return 0;
+    return most_ms > START_WAIT_MS && start_waits(engine) ? START_WAIT_MS : most_ms;
+}
+
 /* Group commit: wait until commit.interval after the first outcome, or until a batch is full. True: the batch is
  * collected. */
 static bool collect(struct committer *committer)
 {
     struct uex_engine *engine = committer->engine;
-    const int64_t interval_ms = engine->config->commit_interval_ms;
     size_t most = 0;
 
     if (engine->outcome_count > 0 && committer->collecting_since_ms == 0)
         committer->collecting_since_ms = uex_monotonic_ms();
-    if (engine->outcome_count > 0 && engine->outcome_count < UEX_BATCH_MAX && engine->alone == NULL) {
-        const int64_t waited_ms = uex_monotonic_ms() - committer->collecting_since_ms;
+    if (engine->outcome_count > 0) {
+        const int64_t left_ms = committer->collecting_since_ms + interval_ms(engine) - uex_monotonic_ms();
 
-        if (waited_ms < interval_ms) {
-            wait_ms(engine, interval_ms - waited_ms);
+        if (left_ms > 0) {
+            wait_ms(engine, left_ms);
             return false;
         }
     }
@@ -253,6 +280,9 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
     }
     complain(committer, "a transaction was given up; its outcomes are kept and tried again", fault);
     committer->aborts_in_a_row++;
+    if (committer->batch.count == 1 && committer->aborts_in_a_row >= LONE_ABORTS_MAX && engine->outcome_count > 1 &&
+        committer->batch.deliveries[0] != NULL)
+        committer->batch.deliveries[0]->not_before_ms = uex_monotonic_ms() + LONE_AGAIN_MS;
     committer->not_before_ms =
         uex_monotonic_ms() +
         (committer->aborts_in_a_row > 10 ? PAUSE_AFTER_ABORT_MAX_MS : 50 * (int64_t)committer->aborts_in_a_row);

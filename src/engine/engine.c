@@ -26,7 +26,7 @@ static void init_locks(struct uex_engine *engine)
     (void)pthread_condattr_destroy(&attributes);
 }
 
-/* Two batches, or what the rate lets out in a second: all of them are suspects if the worker dies now. */
+/* One batch, or what the rate lets out in a second: all of them are suspects if the worker dies now. */
 static size_t outcomes_max(const struct uex_config *config)
 {
     const int64_t most =

@@ -2,6 +2,7 @@
 #include "engine/txn.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "export/clock.h"
 #include "export/uuid.h"
@@ -11,7 +12,7 @@
 #define RETRIES_MAX 600
 #define QUEUE_FULL_TRIES 2000
 #define FLUSH_MS 1000
-#define FLUSHES_MAX 120
+#define FLUSH_LEAST_MS 120000
 #define BATCH_MAX_BYTES ((size_t)1000000)
 #define MESSAGE_MAX_BYTES "1000000000"
 #define TIMEOUT_LEAST_MS 15000
@@ -90,11 +91,14 @@ static enum uex_error gave_up(struct uex_txn *txn, const char *what, struct uex_
     return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s: no end after %d repetitions", what, RETRIES_MAX);
 }
 
-/* Covers the longest list that is allowed at LIST_BYTES_PER_MS, within what brokers allow. */
-static int64_t transaction_timeout_ms(const struct uex_config *config)
+int64_t uex_txn_timeout_ms(const struct uex_config *config)
 {
+    const char *text = uex_config_kafka(config, "transaction.timeout.ms");
+    const long long configured_ms = text == NULL ? 0 : strtoll(text, NULL, 10);
     const int64_t list_ms = config->commit_max_list_bytes / LIST_BYTES_PER_MS;
 
+    if (configured_ms > 0)
+        return configured_ms;
     return list_ms > TIMEOUT_MAX_MS - TIMEOUT_LEAST_MS ? TIMEOUT_MAX_MS : TIMEOUT_LEAST_MS + list_ms;
 }
 
@@ -108,7 +112,7 @@ static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
         return UEX_CONFIG;
     /* Short: an open transaction of a dead worker holds back every read_committed reader until it times out. */
     if (uex_config_kafka(txn->config, "transaction.timeout.ms") == NULL) {
-        (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)transaction_timeout_ms(txn->config));
+        (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)uex_txn_timeout_ms(txn->config));
         (void)rd_kafka_conf_set(conf, "transaction.timeout.ms", timeout, NULL, 0);
     }
     /* What was read must be forwarded however large it is: topics decide what they take, not this client. */
@@ -232,13 +236,17 @@ enum uex_error uex_txn_produce(struct uex_txn *txn, const struct uex_txn_record 
 
 enum uex_error uex_txn_flush(struct uex_txn *txn, struct uex_fault *fault)
 {
-    for (int i = 0; i < FLUSHES_MAX; i++) {
+    const int64_t longest_ms = uex_txn_timeout_ms(txn->config);
+    const int64_t wait_ms = longest_ms > FLUSH_LEAST_MS ? longest_ms : FLUSH_LEAST_MS;
+    const int64_t until_ms = uex_monotonic_ms() + wait_ms;
+
+    while (uex_monotonic_ms() < until_ms) {
         if (rd_kafka_flush(txn->producer, FLUSH_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
             return UEX_OK;
     }
     happened(txn, UEX_TXN_NEEDS_ABORT);
-    return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "the records of a transaction were not acknowledged within %d s",
-                    FLUSHES_MAX);
+    return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "the records of a transaction were not acknowledged within %lld s",
+                    (long long)wait_ms / 1000);
 }
 
 enum uex_error uex_txn_send_offsets(struct uex_txn *txn, const rd_kafka_topic_partition_list_t *offsets,

@@ -123,18 +123,29 @@ enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct 
     return err;
 }
 
-enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, struct uex_fault *fault)
+enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                             struct uex_fault *fault)
 {
-    enum uex_error err = uex_postgres_probe(runner->postgres, fault);
+    enum uex_error err;
 
+    uex_job_borrow_cancel(runner, cancel);
+    err = uex_postgres_probe(runner->postgres, fault);
     /* A view, column or right that is missing for everybody is an outage too. */
     if (err == UEX_OK)
         err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
+    uex_job_borrow_cancel(runner, NULL);
     return err == UEX_CONFIG ? UEX_OK : err;
 }
 
-enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, struct uex_fault *fault)
+enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                          struct uex_fault *fault)
 {
-    return runner->store == NULL ? uex_fail(fault, UEX_CONFIG, "storage.url is not set")
-                                 : runner->store->probe(runner->store, fault);
+    enum uex_error err;
+
+    if (runner->store == NULL)
+        return uex_fail(fault, UEX_CONFIG, "storage.url is not set");
+    uex_job_borrow_cancel(runner, cancel);
+    err = runner->store->probe(runner->store, fault);
+    uex_job_borrow_cancel(runner, NULL);
+    return err;
 }

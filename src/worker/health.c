@@ -5,14 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/txn.h"
 #include "export/backoff.h"
 
-/* A round of the intake: a revoke waits 8 s at most, positions, partition counts and topics are asked with 1 to 10 s,
+/* A round of the intake: a revoke waits 5 s at most, positions, partition counts and topics are asked with 1 to 10 s,
  * watermarks with 5 s for each of the state's partitions. */
 #define INTAKE_BOUND_MS 120000
-/* What a transaction may take beside Kafka's own timeout: a full queue 100 s, the flush 120 s. */
+/* What a transaction may take beside Kafka's own timeout: a full queue 100 s, the flush 120 s or as long
+ * as the timeout. */
 #define COMMITTER_BOUND_MS 300000
-#define TRANSACTION_TIMEOUT_MS 15000
 #define MONITOR_BOUND_MS 60000
 /* Beside the stall timeouts: name lookups, the disk, a machine that is busy otherwise. */
 #define LANE_SLACK_MS 60000
@@ -20,14 +21,6 @@
 /* Kafka is back: so long the committer has for finding out. */
 #define KAFKA_BACK_MS 120000
 #define KAFKA_ASK_MS 1000
-
-static int64_t transaction_timeout_ms(const struct uex_config *config)
-{
-    const char *text = uex_config_kafka(config, "transaction.timeout.ms");
-    const long long value = text == NULL ? 0 : strtoll(text, NULL, 10);
-
-    return value > 0 ? value : TRANSACTION_TIMEOUT_MS;
-}
 
 /* A step of a job gives up after its stall timeout and is repeated retry.attempts times. */
 static int64_t lane_bound_ms(const struct uex_config *config)
@@ -46,7 +39,7 @@ void uex_health_init(struct uex_health *health, const struct uex_config *config,
     health->engine = engine;
     health->lanes = lanes;
     health->intake_bound_ms = INTAKE_BOUND_MS;
-    health->committer_bound_ms = COMMITTER_BOUND_MS + 2 * transaction_timeout_ms(config);
+    health->committer_bound_ms = COMMITTER_BOUND_MS + 2 * uex_txn_timeout_ms(config);
     health->lane_bound_ms = lane_bound_ms(config);
     health->monitor_bound_ms = MONITOR_BOUND_MS;
 }

@@ -164,6 +164,7 @@ enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine
             return error;
         (void)pthread_mutex_init(&lane->lock, NULL);
         lane->engine = engine;
+        lane->ending = &lanes->ending;
         lane->meters = meters;
         lane->store_observer = (struct uex_store_observer){.context = lane, .request = on_request, .moved = on_moved};
         uex_job_runner_observe_store(lane->runner, &lane->store_observer);
@@ -174,10 +175,11 @@ enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine
 
 /* ---- outages */
 
-static enum uex_error probe(struct uex_lane *lane, enum uex_dependency dependency, struct uex_fault *fault)
+static enum uex_error probe(struct uex_lane *lane, enum uex_dependency dependency, const struct uex_cancel *cancel,
+                            struct uex_fault *fault)
 {
-    return dependency == UEX_DEPENDENCY_DATABASE ? uex_job_runner_probe_database(lane->runner, fault)
-                                                 : uex_job_runner_probe_store(lane->runner, fault);
+    return dependency == UEX_DEPENDENCY_DATABASE ? uex_job_runner_probe_database(lane->runner, cancel, fault)
+                                                 : uex_job_runner_probe_store(lane->runner, cancel, fault);
 }
 
 static bool is_draining(struct uex_engine *engine)
@@ -201,7 +203,7 @@ static void watch(struct uex_lane *lane, enum uex_dependency dependency)
     while (!is_draining(lane->engine)) {
         for (int64_t slept_ms = 0; slept_ms < pause_ms && !is_draining(lane->engine); slept_ms += PROBE_SLICE_MS)
             (void)uex_sleep_ms(PROBE_SLICE_MS, NULL);
-        if (probe(lane, dependency, &fault) == UEX_OK) {
+        if (probe(lane, dependency, lane->ending, &fault) == UEX_OK) {
             uex_breaker_close(lane->engine, dependency);
             return;
         }
@@ -221,9 +223,13 @@ static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, 
 {
     const enum uex_dependency dependency = uex_breaker_dependency(job->error);
     struct uex_fault fault = {0};
+    enum uex_error error = UEX_OK;
     bool opened = false;
 
-    if (dependency == UEX_DEPENDENCY_NONE || probe(lane, dependency, &fault) == UEX_OK)
+    if (dependency == UEX_DEPENDENCY_NONE)
+        return false;
+    error = probe(lane, dependency, &delivery->cancel, &fault);
+    if (error == UEX_OK || error == UEX_CANCELLED) /* given up meanwhile: that says nothing about the dependency */
         return false;
     opened = uex_breaker_open(lane->engine, dependency, &fault);
     end_job(lane, job);
@@ -272,6 +278,7 @@ enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault)
 
 void uex_lanes_join(struct uex_lanes *lanes)
 {
+    uex_cancel_request(&lanes->ending);
     for (size_t i = 0; i < lanes->count; i++) {
         if (lanes->lanes[i].started)
             (void)pthread_join(lanes->lanes[i].thread, NULL);

@@ -17,6 +17,7 @@ struct uex_lane_news {
 
 struct uex_lane {
     struct uex_engine *engine;
+    const struct uex_cancel *ending;
     struct uex_meters *meters;
     struct uex_job_runner *runner;
     struct uex_store_observer store_observer;
@@ -40,6 +41,7 @@ struct uex_lane {
 struct uex_lanes {
     struct uex_lane *lanes;
     size_t count;
+    struct uex_cancel ending; /* the program ends: probes are cut short */
 };
 
 /* Make export.lanes runners. Nothing is connected. */
@@ -47,7 +49,7 @@ UEX_MUST_CHECK enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex
                                              struct uex_meters *meters, struct uex_spool_dir *dir,
                                              struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault);
-/* Wait for the threads; the engine drains, so each ends after its job. */
+/* Wait for the threads; the engine drains, so each ends after its job, and one that probes a dependency at once. */
 void uex_lanes_join(struct uex_lanes *lanes);
 void uex_lanes_close(struct uex_lanes *lanes);
 

@@ -351,6 +351,7 @@ static void shut_down(struct worker *worker)
     pthread_mutex_lock(&engine->lock);
     engine->draining = true;
     pthread_cond_broadcast(&engine->work_changed);
+    pthread_cond_broadcast(&engine->outcomes_changed); /* no outcome waits for others any more */
     pthread_mutex_unlock(&engine->lock);
     if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
         abandon_running(engine);

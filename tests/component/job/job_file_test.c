@@ -420,8 +420,8 @@ static void runner_check__views_and_store__are_both_looked_at(void **state)
     (void)state;
     database_needed();
     assert_int_equal(uex_job_runner_check(fixture.runner, NULL, &fault), UEX_OK);
-    assert_int_equal(uex_job_runner_probe_database(fixture.runner, &fault), UEX_OK);
-    assert_int_equal(uex_job_runner_probe_store(fixture.runner, &fault), UEX_OK);
+    assert_int_equal(uex_job_runner_probe_database(fixture.runner, NULL, &fault), UEX_OK);
+    assert_int_equal(uex_job_runner_probe_store(fixture.runner, NULL, &fault), UEX_OK);
     fixture.config.postgres_user_view = plain_text("no_such_view");
     assert_int_equal(uex_job_runner_check(fixture.runner, NULL, &fault), UEX_DB_SCHEMA);
     assert_non_null(strstr(fault.text, "no_such_view"));
