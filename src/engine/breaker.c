@@ -17,6 +17,7 @@ enum uex_dependency uex_breaker_dependency(enum uex_error error)
     case UEX_STORE_AUTH:
     case UEX_STORE_BUCKET:
     case UEX_STORE_FULL:
+    case UEX_STORE_DENIED:
         return UEX_DEPENDENCY_STORE;
     default:
         return UEX_DEPENDENCY_NONE;

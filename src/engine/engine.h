@@ -126,6 +126,7 @@ struct uex_engine {
     rd_kafka_consumer_group_metadata_t *pending_metadata;
     int64_t pending_since_ms;
     int partial_count;           /* assignments in a row that were not whole */
+    bool wants_rejoin;           /* a suspect found that the topics have grown; locked */
     int64_t resubscribe_at_ms;   /* monotonic; 0: no need. A partition number was not held in every source */
     struct uex_restore *restore; /* intake thread */
 

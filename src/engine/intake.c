@@ -8,6 +8,7 @@
 #define SERVE_EVERY_MS 20
 #define HOLD_AGAIN_MS 200
 #define DELAY_MAX_MS ((int64_t)168 * 3600 * 1000) /* the longest that retry.delays allows */
+#define CLOCK_SKEW_MAX_MS 5000
 #define REJOIN_AFTER_MS 1000
 
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
@@ -27,15 +28,17 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
     pthread_mutex_unlock(&engine->lock);
 }
 
-/* When a retry is due. Headers come from outside: in the command topic a due time counts only beside an attempt (a
- * tier's record that was moved), and one that no retry.delays can have made is none. */
+/* When a retry is due. Headers come from outside: one that no retry.delays can have made is none. In the command topic
+ * stand a tier's records that were moved there when they were due; all that can be left of the time is the difference
+ * of two clocks, and nothing with more than that may hold up the commands behind it. */
 static int64_t due_of(const struct uex_delivery *delivery)
 {
     const int64_t due_ms = uex_record_due_ms(delivery->record);
+    const bool in_tier = delivery->source != 0;
 
-    if (due_ms == UEX_NO_TIME || (delivery->source == 0 && uex_record_attempt(delivery->record) <= 1))
+    if (due_ms == UEX_NO_TIME || (!in_tier && uex_record_attempt(delivery->record) <= 1))
         return UEX_NO_TIME;
-    return due_ms - uex_wall_ms() > DELAY_MAX_MS ? UEX_NO_TIME : due_ms;
+    return due_ms - uex_wall_ms() > (in_tier ? DELAY_MAX_MS : CLOCK_SKEW_MAX_MS) ? UEX_NO_TIME : due_ms;
 }
 
 /* Take a record that is not held back. UEX_HOLD_NONE: the delivery is taken over (or was known already). */
@@ -247,6 +250,9 @@ static void serve_slots(struct uex_engine *engine)
     pthread_mutex_lock(&engine->lock);
     engine->full = queue_is_full(engine) || engine->draining || uex_breaker_any_open(engine);
     full = engine->full;
+    if (engine->wants_rejoin && engine->resubscribe_at_ms == 0)
+        engine->resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
+    engine->wants_rejoin = false;
     pthread_mutex_unlock(&engine->lock);
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->partition_count; i++) {

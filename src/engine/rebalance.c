@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "export/text.h"
 #include "kafka/client.h"
+#include "kafka/group_metadata.h"
 #include "kafka/partitioner.h"
 
 /* A revoke waits so long for the running transaction; then its end counts as unknown: offsets that the broker has
@@ -340,7 +341,11 @@ static void begin_epoch(struct uex_engine *engine, rd_kafka_topic_partition_list
     retire_metadata(engine);
     engine->group_metadata = engine->pending_metadata;
     engine->pending_metadata = NULL;
-    engine->fenced = false;
+    engine->fenced = !uex_group_metadata_is_member(engine->group_metadata);
+    if (engine->fenced)
+        uex_log(UEX_LOG_WARN,
+                "the membership ended while its partitions were assigned: nothing is committed before the "
+                "next assignment");
     engine->has_assignment = true;
     for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
         if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->epoch &&
@@ -414,12 +419,15 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                             rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
     struct uex_engine *engine = opaque;
+    /* Captured before anything waits: a heartbeat that fails meanwhile would make it nobody's. */
+    rd_kafka_consumer_group_metadata_t *metadata =
+        error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? rd_kafka_consumer_group_metadata(consumer) : NULL;
 
     revoke(engine, rd_kafka_assignment_lost(consumer) != 0);
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         /* The metadata of this generation, used for this epoch only: a live one could speak for a generation that does
          * not own the work any more, and the broker would believe it. */
-        engine->pending_metadata = rd_kafka_consumer_group_metadata(consumer);
+        engine->pending_metadata = metadata;
         engine->pending_assignment = rd_kafka_topic_partition_list_copy(partitions);
         engine->pending_since_ms = uex_monotonic_ms();
         uex_rebalance_continue(engine);

@@ -120,6 +120,15 @@ static bool start_reading(struct uex_engine *engine)
 
 /* ---- one record */
 
+/* Of two records of a group in two partitions (the topic has grown): the one that was written with the other one in its
+ * history. Where neither says so, their times decide. */
+static bool is_newer(const struct uex_group_memory *one, const struct uex_group_memory *other)
+{
+    if (uex_group_memory_follows(one, other) != uex_group_memory_follows(other, one))
+        return uex_group_memory_follows(one, other);
+    return uex_group_memory_at_ms(one) > uex_group_memory_at_ms(other);
+}
+
 static void remember(struct uex_engine *engine, const char *group_id, int32_t from, struct uex_group_memory *memory)
 {
     struct uex_group_entry *entry = uex_group_table_get(&engine->groups, group_id);
@@ -130,7 +139,7 @@ static void remember(struct uex_engine *engine, const char *group_id, int32_t fr
     }
     /* Within one partition the later record is the newer one, whatever clocks say. */
     if (engine->restore->all && entry->memory != NULL && entry->memory_partition != from &&
-        uex_group_memory_at_ms(entry->memory) > uex_group_memory_at_ms(memory)) {
+        is_newer(entry->memory, memory)) {
         uex_group_memory_free(memory);
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "engine/engine.h"
 #include "export/text.h"
+#include "kafka/partitioner.h"
 
 /* So many commands beyond the highest one started may start before the next commit of their position: few, because all
  * of them are suspects after a crash, and enough that starts never wait for a commit that is on its way anyway. */
@@ -251,29 +252,28 @@ static void read_killer(struct uex_delivery *delivery)
     }
 }
 
-/* Locked. The command has ended with its worker's death often enough. */
-static void dead_letter_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+/* Locked. The command has ended with its worker's death often enough. False: it is given up, or a duplicate. */
+static bool dead_letter_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
 {
     const struct uex_bytes key = delivery->record->key;
     struct uex_fault fault = {0};
-    struct uex_group_entry *entry = NULL;
 
     (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran alone",
                    (long long)starts);
     uex_record_origin(delivery->record, engine->sources[0].topic, &delivery->origin);
     delivery->attempt = (unsigned)uex_record_attempt(delivery->record);
     uex_classify_name(engine, delivery);
-    uex_policy_dead_letter(delivery, &fault);
-    delivery->outcome.keeps_no_state = true;
     if (delivery->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key))
         delivery->command.group_id = uex_text_copy(key);
-    entry =
-        delivery->command.group_id == NULL ? NULL : uex_group_table_get(&engine->groups, delivery->command.group_id);
-    if (entry != NULL && entry->holder == NULL) {
-        entry->holder = delivery;
-        delivery->holds_group = true;
-        delivery->outcome.keeps_no_state = false;
-    }
+    /* Of a group that belongs elsewhere the history is not known here: its state stays as it is. */
+    if (delivery->command.group_id != NULL &&
+        uex_partition_of(uex_bytes_of_text(delivery->command.group_id), engine->partition_count) ==
+            delivery->partition &&
+        !hold_group(engine, delivery))
+        return false;
+    uex_policy_dead_letter(delivery, &fault);
+    delivery->outcome.keeps_no_state = !delivery->holds_group;
+    return true;
 }
 
 /* Locked. Reading its record may be what kills: that is one more start, and after another death it is left out. */
@@ -289,12 +289,20 @@ static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery,
         read_killer(delivery);
         pthread_mutex_lock(&engine->lock);
     }
-    dead_letter_killer(engine, delivery, starts);
-    end_alone(engine, delivery, true);
+    end_alone(engine, delivery,
+              dead_letter_killer(engine, delivery, starts) || delivery->outcome.skip == UEX_SKIP_DUPLICATE);
+}
+
+static void ask_to_rejoin(struct uex_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->wants_rejoin = true;
+    pthread_mutex_unlock(&engine->lock);
 }
 
 bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery)
 {
+    enum uex_hold hold = UEX_HOLD_NONE;
     bool ended = false;
     bool job = false;
     int64_t starts = 0;
@@ -317,8 +325,12 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     uex_log(UEX_LOG_WARN, "a worker died while this command was perhaps under way: it runs alone",
             UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
             UEX_INT("offset", delivery->offset), UEX_INT("start", delivery->start_count));
-    while (uex_classify(engine, delivery, &ended) != UEX_HOLD_NONE && uex_sleep_ms(ROUTE_AGAIN_MS, &delivery->cancel))
-        ;
+    while ((hold = uex_classify(engine, delivery, &ended)) != UEX_HOLD_NONE) {
+        if (hold == UEX_HOLD_GROWN)
+            ask_to_rejoin(engine);
+        if (!uex_sleep_ms(ROUTE_AGAIN_MS, &delivery->cancel))
+            break;
+    }
     pthread_mutex_lock(&engine->lock);
     if (ended) {
         end_alone(engine, delivery, true);

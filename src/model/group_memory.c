@@ -124,6 +124,17 @@ bool uex_group_memory_is_duplicate(const struct uex_group_memory *memory, const 
     return false;
 }
 
+bool uex_group_memory_follows(const struct uex_group_memory *memory, const struct uex_group_memory *other)
+{
+    const struct packed_recent *newest = other->recent_count == 0 ? NULL : &other->recent[other->recent_count - 1];
+
+    for (size_t i = 0; newest != NULL && i < memory->recent_count; i++) {
+        if (memcmp(memory->recent[i].command_id, newest->command_id, sizeof(newest->command_id)) == 0)
+            return true;
+    }
+    return false;
+}
+
 void uex_group_memory_unpack(const struct uex_group_memory *memory, struct uex_group_memory_view *out)
 {
     const char *strings = memory->recent == NULL ? NULL : strings_of(memory);

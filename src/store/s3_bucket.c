@@ -9,6 +9,7 @@
 #define PREPARED_MAX 8
 static pthread_mutex_t prepared_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *prepared[PREPARED_MAX];
+static bool seen[PREPARED_MAX]; /* the key could look at it: that it may not any more is news */
 
 static bool prepared_has(const char *name)
 {
@@ -21,16 +22,31 @@ static bool prepared_has(const char *name)
     return found;
 }
 
-static void prepared_add(const char *name)
+static void prepared_add(const char *name, bool may_look)
 {
     pthread_mutex_lock(&prepared_lock);
     for (size_t i = 0; i < PREPARED_MAX; i++) {
         if (prepared[i] == NULL)
             prepared[i] = strdup(name);
-        if (prepared[i] == NULL || strcmp(prepared[i], name) == 0)
+        if (prepared[i] == NULL)
             break;
+        if (strcmp(prepared[i], name) == 0) {
+            seen[i] = seen[i] || may_look;
+            break;
+        }
     }
     pthread_mutex_unlock(&prepared_lock);
+}
+
+static bool was_seen(const char *name)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&prepared_lock);
+    for (size_t i = 0; i < PREPARED_MAX && !found; i++)
+        found = prepared[i] != NULL && seen[i] && strcmp(prepared[i], name) == 0;
+    pthread_mutex_unlock(&prepared_lock);
+    return found;
 }
 
 void uex_s3_prepared_clear(void)
@@ -39,11 +55,19 @@ void uex_s3_prepared_clear(void)
     for (size_t i = 0; i < PREPARED_MAX; i++) {
         free(prepared[i]);
         prepared[i] = NULL;
+        seen[i] = false;
     }
     pthread_mutex_unlock(&prepared_lock);
 }
 
-/* UEX_OK: the bucket is there and the credentials are good, even if they may not look at the bucket itself. */
+static bool name_of(const struct uex_s3_store *store, struct uex_buffer *name)
+{
+    uex_buffer_append_format(name, "%s://%s %s", store->settings.scheme, store->settings.host,
+                             store->settings.url.bucket);
+    return !uex_buffer_failed(name);
+}
+
+/* UEX_OK: the bucket is there and the credentials are good. UEX_STORE_DENIED: they may not look at the bucket. */
 static enum uex_error look(struct uex_s3_store *store, unsigned repetitions, struct uex_fault *fault)
 {
     static const struct uex_s3_param list_one[] = {{"list-type", "2"}, {"max-keys", "1"}};
@@ -60,8 +84,7 @@ static enum uex_error look(struct uex_s3_store *store, unsigned repetitions, str
         enum uex_error told = uex_s3_explain(store, err, &request, fault);
         err = err == UEX_NOT_FOUND && told == UEX_STORE_BUCKET ? UEX_NOT_FOUND : told;
     }
-    /* A key that may write objects but not see the bucket is all that an export needs. */
-    return err == UEX_STORE_DENIED ? UEX_OK : err;
+    return err;
 }
 
 static enum uex_error create(struct uex_s3_store *store, struct uex_fault *fault)
@@ -93,35 +116,44 @@ static enum uex_error create(struct uex_s3_store *store, struct uex_fault *fault
                     store->settings.url.bucket, status, code[0] != '\0' ? " " : "", code);
 }
 
+/* A key that may write objects but not see the bucket is all that an export needs. */
 enum uex_error uex_s3_prepare(struct uex_object_store *base, struct uex_fault *fault)
 {
     struct uex_s3_store *store = (struct uex_s3_store *)base;
     struct uex_buffer name = {0};
     enum uex_error err = UEX_OK;
 
-    uex_buffer_append_format(&name, "%s://%s %s", store->settings.scheme, store->settings.host,
-                             store->settings.url.bucket);
-    if (uex_buffer_failed(&name)) {
-        uex_buffer_clear(&name);
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
-    }
-    if (!prepared_has(uex_buffer_text(&name))) {
+    if (!name_of(store, &name)) {
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
+    } else if (!prepared_has(uex_buffer_text(&name))) {
         err = look(store, uex_s3_repetitions(store), fault);
         if (err == UEX_NOT_FOUND)
             err = create(store, fault);
-        if (err == UEX_OK)
-            prepared_add(uex_buffer_text(&name));
+        if (err == UEX_OK || err == UEX_STORE_DENIED) {
+            prepared_add(uex_buffer_text(&name), err == UEX_OK);
+            err = UEX_OK;
+        }
     }
     uex_buffer_clear(&name);
     return err;
 }
 
+/* A key that could look at the bucket and may not any more: its rights were taken away, and that is nobody's own
+ * failure. */
 enum uex_error uex_s3_probe(struct uex_object_store *base, struct uex_fault *fault)
 {
     struct uex_s3_store *store = (struct uex_s3_store *)base;
+    struct uex_buffer name = {0};
     enum uex_error err = look(store, 0, fault);
 
     if (err == UEX_NOT_FOUND)
-        return uex_fail(fault, UEX_STORE_BUCKET, "bucket %s is not there", store->settings.url.bucket);
+        err = uex_fail(fault, UEX_STORE_BUCKET, "bucket %s is not there", store->settings.url.bucket);
+    if (name_of(store, &name)) {
+        if (err == UEX_STORE_DENIED && !was_seen(uex_buffer_text(&name)))
+            err = UEX_OK;
+        else if (err == UEX_OK)
+            prepared_add(uex_buffer_text(&name), true);
+    }
+    uex_buffer_clear(&name);
     return err;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -287,11 +288,64 @@ static void prepare__many_rebuilds__leave_the_memory_flat(void **state)
         assert_true(resident_kib() - warm_kib < GROWTH_MAX_KIB);
 }
 
+/* A record that librdkafka itself does not take does not fail the transaction: its commit would move the position
+ * without the record. */
+static void produce__partition_that_is_not_there__must_be_aborted(void **state)
+{
+    const struct uex_txn_record record = {
+        .topic = TOPIC, .partition = 7, .key = uex_bytes_of_text("group"), .value = uex_bytes_of_text("value")};
+    struct fixture *fixture = *state;
+    struct uex_txn *txn = &fixture->txn;
+    struct uex_fault fault = {0};
+
+    assert_true(goes_through(fixture)); /* now it knows the topic */
+    assert_int_equal(uex_txn_begin(txn, &fault), UEX_OK);
+    assert_int_not_equal(uex_txn_produce(txn, &record, &fault), UEX_OK);
+    assert_int_equal(txn->state, UEX_TXN_FAILED);
+    uex_txn_abort(txn);
+    assert_true(goes_through(fixture));
+}
+
+static void property(struct uex_txn *txn, const char *name, char *out, size_t size)
+{
+    assert_int_equal(rd_kafka_conf_get(rd_kafka_conf(txn->producer), name, out, &size), RD_KAFKA_CONF_OK);
+}
+
+static void prepare__built_anew__has_the_same_id(void **state)
+{
+    const struct injected fenced = {"", STEP_COMMIT,  API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
+                                    1,  UEX_TXN_LOST, false,       false};
+    struct fixture *fixture = *state;
+    char before[300], after[300];
+
+    assert_int_equal(transact(fixture, &fenced), UEX_TXN_LOST);
+    property(&fixture->txn, "transactional.id", before, sizeof(before));
+    assert_true(goes_through(fixture));
+    assert_int_equal(fixture->txn.rebuild_count, 1);
+    property(&fixture->txn, "transactional.id", after, sizeof(after));
+    assert_string_equal(before, after);
+}
+
+static void prepare__long_lists_allowed__timeout_covers_the_longest(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault = {0};
+    char text[32];
+
+    fixture->config.commit_max_list_bytes = (int64_t)256 << 20;
+    assert_int_equal(uex_txn_prepare(&fixture->txn, TIMEOUT_MS, &fault), UEX_OK);
+    property(&fixture->txn, "transaction.timeout.ms", text, sizeof(text));
+    assert_true(strtol(text, NULL, 10) >= 60000); /* 4 MB/s */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             transaction__error_of_each_call_and_class__leaves_the_expected_state_and_the_next_goes_through),
+        cmocka_unit_test_setup_teardown(produce__partition_that_is_not_there__must_be_aborted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(prepare__built_anew__has_the_same_id, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(prepare__long_lists_allowed__timeout_covers_the_longest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prepare__many_rebuilds__leave_the_memory_flat, set_up, tear_down),
     };
 

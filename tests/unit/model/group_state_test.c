@@ -161,6 +161,26 @@ static void add__skipped_as_duplicate__leaves_the_exported_entry(void **state)
     uex_group_memory_free(memory);
 }
 
+static void follows__history_of_the_other__is_known_whatever_the_times(void **state)
+{
+    struct uex_group_memory *before = new_memory();
+    struct uex_group_memory *after = NULL;
+
+    (void)state;
+    assert_false(uex_group_memory_follows(before, before));
+    add(before, UEX_OUTCOME_EXPORTED, NULL, 9); /* the later clock */
+    after = uex_group_memory_copy(before);
+    assert_non_null(after);
+    add(after, UEX_OUTCOME_SKIPPED, "empty", 1);
+    assert_true(uex_group_memory_follows(after, before));
+    assert_false(uex_group_memory_follows(before, after));
+    for (unsigned i = 20; i < 36; i++)
+        add(after, UEX_OUTCOME_SKIPPED, "empty", i);
+    assert_false(uex_group_memory_follows(after, before)); /* too long ago */
+    uex_group_memory_free(before);
+    uex_group_memory_free(after);
+}
+
 static void add__17_commands__forgets_the_first(void **state)
 {
     struct uex_group_memory *memory = new_memory();
@@ -422,6 +442,7 @@ int main(void)
         cmocka_unit_test(write__retry_without_history__has_nulls),
         cmocka_unit_test(add__ended_outcomes__decide_about_duplicates),
         cmocka_unit_test(add__skipped_as_duplicate__leaves_the_exported_entry),
+        cmocka_unit_test(follows__history_of_the_other__is_known_whatever_the_times),
         cmocka_unit_test(add__17_commands__forgets_the_first),
         cmocka_unit_test(add__bad_records__leave_it_unchanged),
         cmocka_unit_test(size__16_recent__stays_near_a_kibibyte),

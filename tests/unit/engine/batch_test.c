@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes into a transaction, and what does not: an engine whose one partition is assigned and restored, without
+ * Kafka. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/batch.h"
+
+static struct uex_engine engine;
+static struct uex_config config;
+static struct uex_batch batch;
+static char command_topic[] = "commands";
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&engine, 0, sizeof(engine));
+    memset(&config, 0, sizeof(config));
+    config.retry_crashes = 5;
+    engine.config = &config;
+    engine.sources[0].topic = command_topic;
+    engine.source_count = 1;
+    engine.outcomes_max = 100;
+    engine.partition_count = 1;
+    engine.partitions = calloc(1, sizeof(struct uex_partition));
+    engine.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.partitions[0].assigned = true;
+    engine.partitions[0].restored = true;
+    engine.partitions[0].slots[0].assigned = true;
+    uex_window_restore(&engine.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
+                       &engine.partitions[0].slots[0].marks);
+    uex_starts_restore(&engine.partitions[0].slots[0], &engine.partitions[0].slots[0].marks);
+    engine.partitions[0].slots[0].committed_until = 1000;
+    engine.has_assignment = true;
+    engine.epoch = 2;
+    (void)pthread_mutex_init(&engine.lock, NULL);
+    (void)pthread_cond_init(&engine.work_changed, NULL);
+    (void)pthread_cond_init(&engine.outcomes_changed, NULL);
+    (void)pthread_cond_init(&engine.between, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    uex_batch_clear(&batch);
+    while (engine.deliveries != NULL) {
+        struct uex_delivery *next = engine.deliveries->next;
+
+        uex_delivery_free(engine.deliveries);
+        engine.deliveries = next;
+    }
+    uex_group_table_clear(&engine.groups);
+    free(engine.partitions[0].slots);
+    free(engine.partitions);
+    (void)pthread_mutex_destroy(&engine.lock);
+    (void)pthread_cond_destroy(&engine.work_changed);
+    (void)pthread_cond_destroy(&engine.outcomes_changed);
+    (void)pthread_cond_destroy(&engine.between);
+    return 0;
+}
+
+/* A command of a group whose job has ended: exported. */
+static struct uex_delivery *ended(const char *group, int64_t offset)
+{
+    struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
+    struct uex_delivery *delivery = NULL;
+
+    record->topic = command_topic;
+    record->offset = offset;
+    delivery = uex_delivery_new(record, 0);
+    delivery->command.group_id = strdup(group);
+    delivery->command.run_id = strdup("");
+    (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
+                   "00000000-0000-4000-8000-%012lld", (long long)offset);
+    uex_window_see(&engine.partitions[0].slots[0].window, offset);
+    uex_dispatch_adopt_new(&engine, delivery);
+    uex_group_table_get(&engine.groups, group)->holder = delivery;
+    delivery->holds_group = true;
+    delivery->outcome.kind = UEX_OUTCOME_EXPORTED;
+    delivery->outcome.job.row_count = 3;
+    delivery->outcome.job.snapshot_at_ms = 1;
+    uex_dispatch_submit(&engine, delivery);
+    return delivery;
+}
+
+/* As a restore would, after another owner has exported the command. */
+static void know(const char *group, const char *command_id)
+{
+    struct uex_group_entry *entry = uex_group_table_get(&engine.groups, group);
+    const struct uex_state_record record = {.group_id = group,
+                                            .outcome = UEX_OUTCOME_EXPORTED,
+                                            .command_id = command_id,
+                                            .run_id = "",
+                                            .at_ms = 1,
+                                            .snapshot_at_ms = UEX_NO_TIME,
+                                            .duration_ms = UEX_NO_TIME,
+                                            .next_attempt_at_ms = UEX_NO_TIME};
+
+    entry->memory = uex_group_memory_new();
+    assert_int_equal(uex_group_memory_add(entry->memory, &record), UEX_OK);
+}
+
+static void collect__id_became_known_after_the_job_began__says_nothing_again(void **state)
+{
+    struct uex_delivery *delivery = ended("g", 7);
+
+    (void)state;
+    know("g", delivery->command.command_id);
+    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_int_equal(batch.count, 1);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_SKIPPED);
+    assert_int_equal(delivery->outcome.skip, UEX_SKIP_DUPLICATE);
+    assert_true(delivery->outcome.keeps_no_state);
+    assert_true(uex_window_finished(&batch.positions[0].window, 7));
+}
+
+static void collect__outcome_of_an_older_epoch__stays_where_it_is(void **state)
+{
+    struct uex_delivery *delivery = ended("g", 7);
+
+    (void)state;
+    delivery->epoch = engine.epoch - 1;
+    (void)uex_batch_collect(&engine, UEX_BATCH_MAX, &batch);
+    assert_int_equal(batch.count, 0);
+    assert_ptr_equal(engine.first_outcome, delivery);
+}
+
+static void collect__partition_not_restored__outcome_waits_for_the_history_of_its_group(void **state)
+{
+    struct uex_delivery *delivery = ended("g", 7);
+
+    (void)state;
+    engine.partitions[0].restored = false;
+    (void)uex_batch_collect(&engine, UEX_BATCH_MAX, &batch);
+    assert_int_equal(batch.count, 0);
+    delivery->outcome.keeps_no_state = true;
+    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_int_equal(batch.count, 1);
+    assert_int_equal(batch.positions[0].marks.partition_count, 0); /* the next owner reads all of the state topic */
+}
+
+static void collect__one_that_was_refused__goes_alone_and_is_not_joined(void **state)
+{
+    struct uex_delivery *guilty = ended("a", 1);
+    struct uex_delivery *other = ended("b", 2);
+
+    (void)state;
+    guilty->commit_alone = true;
+    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_int_equal(batch.count, 1);
+    assert_ptr_equal(batch.deliveries[0], guilty);
+    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_int_equal(batch.count, 1);
+    assert_ptr_equal(batch.deliveries[0], other);
+}
+
+static void collect__more_than_may_be_said_now__is_bounded(void **state)
+{
+    (void)state;
+    (void)ended("a", 1);
+    (void)ended("b", 2);
+    (void)ended("c", 3);
+    assert_true(uex_batch_collect(&engine, 2, &batch));
+    assert_int_equal(batch.count, 2);
+    assert_int_equal(engine.outcome_count, 1);
+}
+
+#define UEX_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UEX_TEST(collect__id_became_known_after_the_job_began__says_nothing_again),
+        UEX_TEST(collect__outcome_of_an_older_epoch__stays_where_it_is),
+        UEX_TEST(collect__partition_not_restored__outcome_waits_for_the_history_of_its_group),
+        UEX_TEST(collect__one_that_was_refused__goes_alone_and_is_not_joined),
+        UEX_TEST(collect__more_than_may_be_said_now__is_bounded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
