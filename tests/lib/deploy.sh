@@ -36,11 +36,16 @@ build_tool() {
 
 fill_deploy_venv() { python3 -m venv --clear "$1" && "$1/bin/pip" install -q --disable-pip-version-check -r tests/deploy/requirements.txt && touch "$1/.complete"; }
 
-prepare_deploy() {
-    local venv strimzi
+prepare_deploy_venv() {
+    local venv
     venv=$(deploy_venv)
+    [ -e "$venv/.complete" ] || run_logged "Python packages that look at deploy/" "$UEX_CACHE/log/deploy-venv.log" fill_deploy_venv "$venv"
+}
+
+prepare_deploy() {
+    local strimzi
     strimzi=$(deploy_strimzi)
-    [ -e "$venv/.complete" ] || run_logged "Python packages that look at deploy/" "$UEX_CACHE/log/deploy-venv.log" fill_deploy_venv "$venv" || return 1
+    prepare_deploy_venv || return 1
     if [ ! -e "$strimzi/.complete" ]; then
         run_logged "Strimzi's API from Maven Central" "$UEX_CACHE/log/strimzi.log" mvn -B -ntp -f tests/deploy/strimzi/pom.xml \
             dependency:copy-dependencies -DoutputDirectory="$strimzi" || return 1
@@ -139,6 +144,7 @@ part_deploy() {
     check "Dockerfile: hadolint" "$DEPLOY_VENV/bin/hadolint" deploy/docker/Dockerfile
     check "docker-compose.yml: read by docker-compose" docker-compose -f docker-compose.yml config -q
     check "docker-compose.yml: the specification's schema" "$DEPLOY_VENV/bin/check-jsonschema" --builtin-schema vendor.compose-spec docker-compose.yml
+    check ".github/workflows: their schema" "$DEPLOY_VENV/bin/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/*.yml
     for set in "${DEPLOY_SETS[@]}"; do
         read -r name namespace values folder <<<"$set"
         check "$name: helm lint" deploy_helm lint "$namespace" "$values"

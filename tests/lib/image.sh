@@ -78,6 +78,15 @@ image_packages() {
     grep -q '^librdkafka1 ' "$IMAGE_ROOT/usr/share/users-export/packages"
 }
 
+# What it is made of: written from the image's root, checked by another's schema; kept where CI picks it up.
+image_sbom() {
+    local bill="$RUN_DIR/image/sbom.json"
+    deploy/docker/sbom "$IMAGE_ROOT" >"$bill" && "$(deploy_venv)/bin/python" tests/deploy/sbom.py "$bill" "$IMAGE_ROOT/usr/share/users-export/packages" &&
+        mkdir -p build/image && cp "$bill" build/image/sbom.json
+}
+
+image_licences() { deploy/docker/sbom --licences "$IMAGE_ROOT" | diff deploy/LICENSES.md -; }
+
 image_versions() {
     local program version
     version=$(sed -n 's/^project(users-export VERSION \([0-9.]*\) .*/\1/p' CMakeLists.txt)
@@ -143,6 +152,7 @@ part_image() {
         return 1
     fi
     with_lock debian13-base prepare_base "$UEX_CACHE/debian13-base.tar" || return 1
+    with_lock deploy-tools prepare_deploy_venv || return 1
     mkdir -p "$RUN_DIR/image"
     IMAGE_TREE="$RUN_DIR/image/tree"
     run_logged "the image" "$RUN_DIR/image/build.log" image_build "$UEX_CACHE/debian13-base.tar" || return 1
@@ -153,6 +163,8 @@ part_image() {
     say "    the image has $(cat "$RUN_DIR/image/size")"
     check "user, command, labels" image_settings
     check "each package is named with its version and licence" image_packages
+    check "bill of materials (CycloneDX): valid and whole" image_sbom
+    check "licences: deploy/LICENSES.md" image_licences
     check "the three programs start (buildah run)" image_versions
     check "built again elsewhere: the same bytes" image_reproducible
     start_services || return 1
