@@ -3,9 +3,10 @@
 # Sourced: a private PostgreSQL whose data may be lost (no fsync). Two ways in: the superuser, for tests and the demo's
 # data, and export_worker, who may read the two views and nothing else.
 
+# The newest of Debian's, or the one that is asked for.
 postgres_bin() {
     local dirs=(/usr/lib/postgresql/*/bin)
-    printf '%s\n' "${dirs[-1]}"
+    printf '%s\n' "${USERS_EXPORT_POSTGRES_BIN:-${dirs[-1]}}"
 }
 
 # initdb refuses root, so the server runs as the package's user then.
@@ -25,8 +26,7 @@ postgres_template_locked() {
     [ ! -e "$template" ] || return 0
     work=$(mktemp -d /tmp/users-export-initdb.XXXXXX)
     [ "$(id -u)" != 0 ] || chown postgres "$work"
-    (cd / && as_postgres "$(postgres_bin)/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync \
-        --no-instructions) >"$UEX_CACHE/log/initdb.log" 2>&1 || {
+    (cd / && as_postgres "$(postgres_bin)/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync) >"$UEX_CACHE/log/initdb.log" 2>&1 || {
         cat "$UEX_CACHE/log/initdb.log" >&2
         rm -rf "$work"
         return 1
@@ -58,6 +58,7 @@ full_page_writes = off
 max_wal_size = 4GB
 autovacuum_naptime = 5s
 jit = off
+password_encryption = 'scram-sha-256'
 CONF
     # The socket is in a folder that only its owner and root can enter; over TCP a password is asked for.
     cat >"$data/pg_hba.conf" <<CONF

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced: a private S3 server (versitygw) over a folder. It checks signatures and honours If-None-Match.
+# Sourced: a private S3 server over a folder: versitygw, or MinIO (USERS_EXPORT_S3_SERVER=minio), which also encrypts. Both
+# check signatures and honour If-None-Match.
 
 xattrs_work() {
     python3 - "$1" <<'PY'
@@ -13,8 +14,18 @@ except OSError:
 PY
 }
 
+s3_start_minio() {
+    MINIO_ROOT_USER=users-export MINIO_ROOT_PASSWORD="$SECRET" MINIO_KMS_SECRET_KEY="demo-key:$(head -c 32 /dev/urandom | base64)" \
+        MINIO_BROWSER=off server_launch s3 "$UEX_MINIO" server --quiet --address "127.0.0.1:${PORT[s3]}" "$RUN/s3/data"
+    server_wait s3 40 curl -sf --noproxy '*' -m 2 "http://127.0.0.1:${PORT[s3]}/minio/health/ready"
+}
+
 s3_start() {
     mkdir -p "$RUN/s3/data"
+    if [ "${USERS_EXPORT_S3_SERVER:-versitygw}" = minio ]; then
+        s3_start_minio
+        return
+    fi
     local metadata=()
     # Objects' metadata are extended attributes; where the file system has none, files beside them.
     if ! xattrs_work "$RUN/s3/data"; then

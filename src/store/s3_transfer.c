@@ -239,8 +239,10 @@ static void set_connection(CURL *easy, const struct uex_s3_settings *settings)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (config->s3_ca_file != NULL && config->s3_ca_file[0] != '\0')
+    if (config->s3_ca_file != NULL && config->s3_ca_file[0] != '\0') {
         curl_easy_setopt(easy, CURLOPT_CAINFO, config->s3_ca_file);
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* a private authority is renewed while the worker runs */
+    }
     if (settings->endpoint.host_is_loopback)
         curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* this machine is never reached through a proxy */
 }

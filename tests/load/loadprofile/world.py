@@ -37,7 +37,7 @@ def sizes(count, large, large_rows):
     for number in range(count):
         if number < large:
             rows = large_rows
-        elif number % 400 == 7:
+        elif number % 400 == 12 or number % 2000 == 7:
             rows = large_rows // 20
         elif number % 40 == 9:
             rows = large_rows // 500
