@@ -134,15 +134,21 @@ def check_encryption(folder, encryption):
 
 
 def check_lifecycle():
-    """The rules that are shipped are taken; False where the server has none at all."""
-    rules = json.loads((Path(__file__).resolve().parents[2] / "deploy/s3/lifecycle.json").read_text(encoding="utf-8"))
-    try:
-        store().put_bucket_lifecycle_configuration(Bucket="users-export", LifecycleConfiguration=rules)
-    except store().exceptions.ClientError as error:
-        assert error.response["Error"]["Code"] in ("NotImplemented", "MethodNotAllowed"), error
-        return False
-    assert len(store().get_bucket_lifecycle_configuration(Bucket="users-export")["Rules"]) == len(rules["Rules"])
-    return True
+    """The rules that are shipped are taken. MinIO has none for unfinished uploads: it ends them itself, after a day."""
+    client = store()
+    rules = json.loads((Path(__file__).resolve().parents[2] / "deploy/s3/lifecycle.json").read_text(encoding="utf-8"))["Rules"]
+    without = [rule for rule in rules if "AbortIncompleteMultipartUpload" not in rule]
+    assert len(without) == len(rules) - 1
+    for some, said in ((rules, "taken"), (without, "taken but for unfinished uploads")):
+        try:
+            client.put_bucket_lifecycle_configuration(Bucket="users-export", LifecycleConfiguration={"Rules": some})
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("NotImplemented", "MethodNotAllowed"):
+                return "the server has none"
+            continue
+        assert len(client.get_bucket_lifecycle_configuration(Bucket="users-export")["Rules"]) == len(some)
+        return said
+    raise AssertionError("the rules are refused")
 
 
 def ask_doctor():
