@@ -77,6 +77,14 @@ static const char *colour_of(const struct uex_table *table, size_t column, const
     return table->coloured && table->colour != NULL ? table->colour(column, shown(cell)) : NULL;
 }
 
+/* Without the blanks that empty cells leave at its end. */
+static void end_line(struct uex_buffer *out)
+{
+    while (out->size_bytes > 0 && out->data[out->size_bytes - 1] == ' ')
+        out->data[--out->size_bytes] = 0;
+    uex_buffer_append_text(out, "\n");
+}
+
 static void write_text(const struct uex_table *table, struct uex_buffer *out)
 {
     size_t widths[UEX_TABLE_COLUMNS_MAX] = {0};
@@ -95,7 +103,7 @@ static void write_text(const struct uex_table *table, struct uex_buffer *out)
     for (size_t i = 0; i < table->column_count; i++)
         if (table->columns[i].title != NULL)
             append_padded(out, table->columns[i].title, NULL, widths[i], i == last);
-    uex_buffer_append_text(out, "\n");
+    end_line(out);
     cell = uex_buffer_text(&table->cells);
     for (size_t i = 0; i < table->row_count * table->column_count; i++, cell += strlen(cell) + 1) {
         size_t column = i % table->column_count;
@@ -103,7 +111,7 @@ static void write_text(const struct uex_table *table, struct uex_buffer *out)
         if (table->columns[column].title != NULL)
             append_padded(out, shown(cell), colour_of(table, column, cell), widths[column], column == last);
         if (column + 1 == table->column_count)
-            uex_buffer_append_text(out, "\n");
+            end_line(out);
     }
 }
 

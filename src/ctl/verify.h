@@ -12,9 +12,9 @@
     X(PARTS, "parts", "PARTS")             /* 1 to n, each once */                                                     \
     X(OBJECT, "object", "OBJECT")          /* there, under the announced name, with the command's metadata */          \
     X(SHA256, "sha256", "SHA256")          /* of the object as announced */                                            \
-    X(BYTES, "bytes", "BYTES")             /* likewise */                                                              \
+    X(BYTES, "bytes", "SIZE")              /* likewise */                                                              \
     X(GZIP, "gzip", "GZIP")                /* one member, CSV inside */                                                \
-    X(ROWS, "rows", "ROWS")                /* of the object, or usernames, as announced */                             \
+    X(ROWS, "rows", "COUNT")               /* of the object, or usernames, as announced */                             \
     X(HEADER, "header", "HEADER")          /* the line with the columns */                                             \
     X(STATE, "state", "STATE")             /* says the same as the announcement */
 

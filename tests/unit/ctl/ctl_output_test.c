@@ -92,6 +92,22 @@ static void table__coloured__is_aligned_as_without(void **state)
     uex_buffer_clear(&out);
 }
 
+static void table__empty_cells_at_the_end__leave_no_blanks(void **state)
+{
+    static const struct uex_column_of_table columns[] = {{"a", "A", false}, {"b", "B", false}, {"c", "C", false}};
+    static const char *const first[] = {"one", "", NULL}, *const second[] = {NULL, NULL, "2"};
+    struct uex_table table = {.columns = columns, .column_count = 3};
+    struct uex_buffer out = {0};
+
+    (void)state;
+    uex_table_add(&table, first);
+    uex_table_add(&table, second);
+    uex_table_write(&table, UEX_OUTPUT_TABLE, &out);
+    assert_string_equal(uex_buffer_text(&out), "A    B  C\none\n        2\n");
+    uex_table_clear(&table);
+    uex_buffer_clear(&out);
+}
+
 static void options__values__are_checked(void **state)
 {
     int64_t duration_ms = 0;
@@ -164,6 +180,7 @@ int main(void)
         cmocka_unit_test(size__bytes__are_told_in_binary_units),
         cmocka_unit_test(clean__control_characters__become_question_marks),
         cmocka_unit_test(table__coloured__is_aligned_as_without),
+        cmocka_unit_test(table__empty_cells_at_the_end__leave_no_blanks),
         cmocka_unit_test(options__values__are_checked),
         cmocka_unit_test(manual__every_verb__has_a_page_that_roff_reads),
         cmocka_unit_test(completion__table_of_verbs__stands_in_the_script),
