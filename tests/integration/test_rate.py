@@ -58,8 +58,9 @@ def test_rate__any_ten_seconds__no_more_than_allowed_and_intake_pauses(pipe, rat
     assert most_in_a_window(records) <= WINDOW_MS // 1000 * rate * 1.1
     duration_s = (max(r.timestamp_ms for r in records) - min(r.timestamp_ms for r in records)) / 1000
     assert duration_s >= count / rate - 2
-    # Exports are not made in advance: the lanes wait as soon as a second's worth of outcomes does.
-    assert max(sample["uncommitted"] for sample in samples) <= rate + 4
+    # Exports are not made in advance: the lanes wait as soon as a second's worth of outcomes does. As much again can be in
+    # the transaction that is under way, which takes long on a busy machine.
+    assert max(sample["uncommitted"] for sample in samples) <= 2 * rate + 4
     assert max(sample["in_flight"] for sample in samples) <= 4
     assert max(sample["uncommitted"] for sample in samples) >= rate / 2, "it was the exports that were slow"
 
