@@ -28,7 +28,7 @@ from . import CHAOS, ROOT
 
 FOLDER = CHAOS / "mutants.d"
 _PLACE = re.compile(r"<<<<\n(.*?)\n====\n(.*?)\n?>>>>\n", re.S)
-SOURCES = ("CMakeLists.txt", "CMakePresets.json", "cmake", "schemas", "src", "include", "tests/CMakeLists.txt", "tests/fuzz", "tests/unit")
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "cmake", "schemas", "src", "include", "tests/CMakeLists.txt", "tests/bench/bench_job.c", "tests/fuzz", "tests/unit")
 
 
 class Unfit(Exception):
