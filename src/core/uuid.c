@@ -2,6 +2,7 @@
 #include "export/uuid.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -78,13 +79,27 @@ static void set_version(uint8_t bytes[16], unsigned version)
     bytes[8] = (uint8_t)((bytes[8] & 0x3F) | 0x80);
 }
 
+/* Looked up once: a schedule makes an id for each group, and the lookup costs more than the digest. */
+static const EVP_MD *sha1_found;
+static pthread_once_t sha1_once = PTHREAD_ONCE_INIT;
+
+static void find_sha1(void)
+{
+    sha1_found = EVP_MD_fetch(NULL, "SHA1", NULL);
+}
+
+static const EVP_MD *sha1(void)
+{
+    return pthread_once(&sha1_once, find_sha1) == 0 && sha1_found != NULL ? sha1_found : EVP_sha1();
+}
+
 void uex_uuid_named_in(const uint8_t name_space[16], const char *name, size_t size_bytes, char *out)
 {
     uint8_t hash[SHA1_SIZE];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
 
     /* Fails only without memory; a wrong id would let a group be exported twice or never, so there is no going on. */
-    if (context == NULL || EVP_DigestInit_ex(context, EVP_sha1(), NULL) != 1 ||
+    if (context == NULL || EVP_DigestInit_ex(context, sha1(), NULL) != 1 ||
         EVP_DigestUpdate(context, name_space, 16) != 1 || EVP_DigestUpdate(context, name, size_bytes) != 1 ||
         EVP_DigestFinal_ex(context, hash, NULL) != 1)
         abort();

@@ -5,6 +5,7 @@
 
 #include "store/file_store.h"
 #include "store/s3_store.h"
+#include "store/s3_unfinished.h"
 
 enum uex_error uex_object_store_check(const struct uex_config *config, struct uex_fault *fault)
 {
@@ -43,6 +44,7 @@ enum uex_error uex_object_store_global_init(void)
 void uex_object_store_global_cleanup(void)
 {
     uex_s3_prepared_clear();
+    uex_s3_unfinished_clear();
     uex_s3_credentials_forget();
     curl_global_cleanup();
 }

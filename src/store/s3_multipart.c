@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/s3_unfinished.h"
+
 #define ABORT_REPETITIONS 2
 #define ABORT_LIMIT_MS 5000
 #define PAGES_MAX 100
@@ -111,6 +113,8 @@ enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, const char *whole
     enum uex_error err = uex_s3_send_retrying(store->client, &request, ABORT_REPETITIONS, &response, NULL, fault);
 
     uex_s3_response_clear(&response);
+    if (err != UEX_OK)
+        uex_s3_unfinished_forget();
     /* 404, with or without NoSuchUpload: it was completed or aborted by somebody. */
     return err == UEX_STORE_RACE || err == UEX_NOT_FOUND ? UEX_OK : err;
 }
@@ -234,7 +238,7 @@ enum uex_error uex_s3_abort_leftovers(struct uex_object_store *base, const char 
     char *whole = NULL;
     enum uex_error err = uex_s3_whole_key(store, key, &whole, fault);
 
-    if (err == UEX_OK)
+    if (err == UEX_OK && !uex_s3_has_no_unfinished(store, whole))
         err = uex_s3_uploads_abort(store, whole, base->cancel, fault);
     free(whole);
     return err;

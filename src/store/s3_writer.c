@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "store/s3_unfinished.h"
+
 #define WAIT_SLICE_MS 50
 #define KEEP_BYTES ((size_t)1 << 20)
 #define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 300 bytes each */
@@ -190,8 +192,10 @@ static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
     }
     if (abort_upload && writer->upload_id[0] != '\0')
         (void)!uex_s3_upload_abort(writer->store, writer->whole_key, writer->upload_id, &ignored);
-    if (writer->stray_upload)
+    if (writer->stray_upload) {
+        uex_s3_unfinished_forget();
         (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel, &ignored);
+    }
 }
 
 enum uex_error uex_s3_commit(struct uex_object_writer *base, uint64_t row_count, struct uex_object_facts *facts,

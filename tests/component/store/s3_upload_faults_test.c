@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The S3 store where a server fails, stalls, loses answers or lies: multipart uploads. */
 #include "fake_s3.h"
+#include "store/s3_unfinished.h"
 #include "store/s3_writer.h"
 
 #define KEY "d0/g/" COMMAND ".csv.gz"
@@ -286,6 +287,28 @@ static void abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only(void 
     assert_int_equal(bench->store->abort_leftovers(bench->store, KEY ".longer", &fault), UEX_OK);
 }
 
+#define MANY 40
+
+static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
+{
+    struct bench *bench = *state;
+    char key[64];
+
+    uex_s3_unfinished_forget();
+    for (int i = 0; i < MANY; i++) {
+        snprintf(key, sizeof(key), "domain/group-%d/x.csv.gz", i);
+        assert_int_equal(bench->store->abort_leftovers(bench->store, key, &bench->fault), UEX_OK);
+    }
+    assert_in_range(fake_count(bench->fake, "GET", "uploads="), 1, MANY - 1);
+    /* What is in the shared list is looked at itself. */
+    fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, "up-9")->headers = strdup("");
+    uex_s3_unfinished_forget();
+    assert_int_equal(bench->store->abort_leftovers(bench->store, "domain/other/x.csv.gz", &bench->fault), UEX_OK);
+    assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 1);
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 0);
+}
+
 static void abort_leftovers__bad_lists__are_errors_not_loops(void **state)
 {
     static const char *const bodies[] = {
@@ -335,6 +358,7 @@ int main(void)
         TEST(write__second_part_is_slow__the_next_one_is_filled_meanwhile),
         TEST(write__more_parts_than_s3_takes__is_a_limit),
         TEST(abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only),
+        TEST(abort_leftovers__many_keys_in_a_row__share_a_list),
         TEST(abort_leftovers__bad_lists__are_errors_not_loops),
     };
     return cmocka_run_group_tests(tests, global_setup, global_teardown);
