@@ -59,7 +59,7 @@ static bool ask(struct uex_s3_store *store, struct page *page)
             {"uploads", ""}, {"prefix", uex_buffer_text(&prefix)}, {"max-uploads", "1000"}};
         const struct uex_s3_request request = {.method = "GET",
                                                .params = params,
-                                               .param_count = prefix.size_bytes == 0 ? 1 : 3,
+                                               .param_count = 3,
                                                .cancel = store->base.cancel,
                                                .what = "the list of unfinished uploads"};
 

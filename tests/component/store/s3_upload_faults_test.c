@@ -301,7 +301,8 @@ static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
     }
     assert_in_range(fake_count(bench->fake, "GET", "uploads="), 1, MANY - 1);
     /* What is in the shared list is looked at itself. */
-    fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, "up-9")->headers = strdup("");
+    snprintf(key, sizeof(key), "up-%d", ++bench->fake->upload_count);
+    fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, key)->headers = strdup("");
     uex_s3_unfinished_forget();
     assert_int_equal(bench->store->abort_leftovers(bench->store, "domain/other/x.csv.gz", &bench->fault), UEX_OK);
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 1);
