@@ -292,7 +292,7 @@ static void abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only(void 
 static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
 {
     struct bench *bench = *state;
-    char key[64];
+    char key[64], id[16];
 
     uex_s3_unfinished_forget();
     for (int i = 0; i < MANY; i++) {
@@ -301,8 +301,8 @@ static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
     }
     assert_in_range(fake_count(bench->fake, "GET", "uploads="), 1, MANY - 1);
     /* What is in the shared list is looked at itself. */
-    snprintf(key, sizeof(key), "up-%d", ++bench->fake->upload_count);
-    fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, key)->headers = strdup("");
+    snprintf(id, sizeof(id), "up-%d", ++bench->fake->upload_count);
+    fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, id)->headers = strdup("");
     uex_s3_unfinished_forget();
     assert_int_equal(bench->store->abort_leftovers(bench->store, "domain/other/x.csv.gz", &bench->fault), UEX_OK);
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 1);
