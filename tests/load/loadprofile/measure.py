@@ -114,7 +114,8 @@ class Lag:
     """Of the workers' consumer group, as any tool sees it: the end of each partition less the committed position."""
 
     def __init__(self, bootstrap):
-        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": GROUP, "enable.auto.commit": False, "log_level": 0})
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": GROUP, "enable.auto.commit": False, "log_level": 0,
+                                  "isolation.level": "read_uncommitted"})  # the end, not the last stable offset
         self.partitions = [TopicPartition(TOPIC, number) for number in self.consumer.list_topics(TOPIC, timeout=20).topics[TOPIC].partitions]
         self.ends = [0] * len(self.partitions)
 
