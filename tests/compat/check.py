@@ -3,6 +3,7 @@
 
 Prints one line of JSON: the versions that were met. Exit code 0 if all is right. The programs are in USERS_EXPORT_BIN.
 """
+import atexit
 import gzip
 import hashlib
 import json
@@ -47,6 +48,7 @@ class Worker:
         self.path = Path(folder, f"worker-{number}.log")
         with open(self.path, "wb") as log:
             self.process = subprocess.Popen([BIN / "export-worker"], env={**os.environ, **QUICK, **changes}, stderr=log, stdin=subprocess.DEVNULL)
+        atexit.register(self.process.kill)
 
     def text(self):
         return self.path.read_text(encoding="utf-8", errors="replace")

@@ -40,6 +40,7 @@ class World:
         for service in (self.kafka, self.postgres, self.s3):
             service.start()
         self.s3.make_user("export-worker")
+        self.s3.make_user("nobody")
         self.s3.make_bucket()
         self.s3.allow("export-worker")
         return self

@@ -3,10 +3,10 @@
 
 
 def test_night__scram_and_client_certificates__every_kind_of_outcome(world):
-    cost, names, big = world.new_group(5), world.new_group(4, "NON_COST_BASED"), world.new_group(250_000)
+    cost, names, big = world.new_group(5), world.new_group(4, "NON_COST_BASED"), world.new_group(400_000)
     code, said = world.run("export-scheduler")
     assert code == 0, said
-    worker = world.worker()
+    worker = world.worker(EXPORT_EXPORT_COMPRESSION_LEVEL="9")  # slow: progress is said once a second
     for group_id in (cost, names, big):
         worker.wait_text(f'"group":"{group_id}"')
     assert len(world.results(cost)) == len(world.results(names)) == len(world.results(big)) == 1
