@@ -71,8 +71,9 @@ class World:
         self.workers.append(worker)
         return worker
 
-    def new_group(self, rows=3, group_type="COST_BASED"):
-        group_id = f"group-{next(self._numbers)}"
+    def new_group(self, rows=3, group_type="COST_BASED", kind="group"):
+        """kind `slow`: 10 ms a row; `retried`: its rows cannot be read for now."""
+        group_id = f"{kind}-{next(self._numbers)}"
         self.postgres.add_group(group_id, rows, group_type)
         return group_id
 

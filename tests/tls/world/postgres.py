@@ -18,6 +18,19 @@ hostssl replication replicator 127.0.0.1/32 scram-sha-256
 hostssl all export_worker 127.0.0.1/32 scram-sha-256 clientcert=verify-full
 hostssl all postgres 127.0.0.1/32 scram-sha-256
 """
+# Groups that take their time (progress is said once a second), and groups that fail as a lock would make them.
+KINDS_OF_GROUPS = """
+CREATE FUNCTION as_its_kind(id text) RETURNS boolean LANGUAGE plpgsql STABLE COST 100000 AS $$
+BEGIN
+    IF id LIKE 'slow-%' THEN PERFORM pg_sleep(0.01); END IF;
+    IF id LIKE 'retried-%' THEN RAISE EXCEPTION 'this group fails' USING ERRCODE = '55P03'; END IF;
+    RETURN true;
+END $$;
+CREATE OR REPLACE VIEW export_user AS
+SELECT username, group_id, display_name, gender, date_of_birth, location, intent, bio, smokes, drinks, wants_kids, education, religion, occupation,
+       preferred_genders, preferred_min_age, preferred_max_age, relationship_type, open_to_long_distance, ready_for_matching, sent_to_matching_service
+FROM users WHERE as_its_kind(group_id);
+"""
 
 
 def binaries():
@@ -110,6 +123,8 @@ class Postgres:
         subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", str(primary.data), "-p", str(primary.port), "-U", "postgres", "-d",
                         "users_export", "-v", f"worker_password={self.password}", "-f", ROOT / "deploy/sql/schema.sql", "-f",
                         ROOT / "deploy/sql/roles.sql"], check=True, timeout=60)
+        with primary.connect() as connection:
+            connection.execute(KINDS_OF_GROUPS)
         shutil.rmtree(replica.data)
         quietly([binaries() / "pg_basebackup", "-D", replica.data, "-R", "-X", "stream", "-c", "fast", "-d",
                  f"host=localhost port={primary.port} user=replicator sslmode=require"], env={**os.environ, "PGPASSWORD": self.password, "HOME": "/"})
