@@ -10,9 +10,12 @@
 #define KEEP_BYTES ((size_t)1 << 20)
 #define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 300 bytes each */
 
-static uint8_t *buffer_map(void)
+/* `whole`: with all its pages at once, so that a large object takes its memory when it begins to be one, and no more
+ * later. */
+static uint8_t *buffer_map(bool whole)
 {
-    void *memory = mmap(NULL, UEX_S3_PART_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (whole ? MAP_POPULATE : 0);
+    void *memory = mmap(NULL, UEX_S3_PART_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -63,7 +66,7 @@ enum uex_error uex_s3_begin(struct uex_object_store *base, const char *key, stru
     writer->completion.cap_bytes = COMPLETION_MAX_BYTES;
     writer->base.digest = uex_digest_new();
     writer->upload_id = calloc(1, UEX_S3_UPLOAD_ID_SIZE);
-    writer->filling = writer->store->spare_part != NULL ? writer->store->spare_part : buffer_map();
+    writer->filling = writer->store->spare_part != NULL ? writer->store->spare_part : buffer_map(false);
     writer->store->spare_part = NULL;
     if (writer->base.digest == NULL || writer->upload_id == NULL || writer->filling == NULL)
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object");
@@ -132,7 +135,7 @@ static enum uex_error send_part(struct uex_s3_writer *writer, struct uex_fault *
         return err;
     if (writer->part_count == UEX_S3_PARTS_MAX)
         return uex_fail(fault, UEX_LIMIT, "an object has more than %d parts of 8 MiB", UEX_S3_PARTS_MAX);
-    if (writer->flying == NULL && (writer->flying = buffer_map()) == NULL)
+    if (writer->flying == NULL && (writer->flying = buffer_map(true)) == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a part");
     uint8_t *empty = writer->flying;
     writer->flying = writer->filling;
