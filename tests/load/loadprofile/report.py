@@ -10,13 +10,15 @@ from pathlib import Path
 from .chart import draw
 from .world import ROOT, say
 
+# As it is when the run begins.
+REVISION = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+
 
 def machine(before):
     model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
                   if line.startswith("model name")), platform.machine())
     memory = int(Path("/proc/meminfo").read_text(encoding="ascii").split()[1]) / 1024 / 1024
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return (f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, revision {commit or 'unknown'}; {len(os.sched_getaffinity(0))} CPUs ({model}), "
+    return (f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, revision {REVISION or 'unknown'}; {len(os.sched_getaffinity(0))} CPUs ({model}), "
             f"{memory:.0f} GiB; everything on this machine, brokers and database too; its load before: {before:.1f}")
 
 
