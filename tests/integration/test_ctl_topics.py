@@ -199,8 +199,12 @@ def test_grow__two_workers_under_load__each_command_has_one_outcome(new_pipe, af
     print(outcomes, len(load.sent), at_growth)
     assert outcomes["exported"] == len(expected)
     assert outcomes["rerouted"] > 0
-    reasons = collections.Counter(line.get("reason") for line in lines if line.get("outcome") == "skipped")
-    assert reasons["duplicate"] == len(known), reasons
+    places = collections.Counter((line["topic"], line["partition"], line["offset"]) for line in lines if line.get("outcome"))
+    twice = {place for place, count in places.items() if count > 1}
+    assert twice == set(), [line for line in lines if (line.get("topic"), line.get("partition"), line.get("offset")) in twice]
+    duplicates = collections.Counter(line["command"] for line in lines if line.get("reason") == "duplicate")
+    asked_twice = collections.Counter(command_id for _, command_id in known)
+    assert duplicates == asked_twice, [line for line in lines if line.get("command") in set(duplicates - asked_twice)]
     # What was moved stands on the partition of its key in the state topic, the newest record of each group.
     newest = {}
     for record in pipe.reader("state").drain():

@@ -86,7 +86,7 @@ static void table__cells__are_aligned_or_json(void **state)
     uex_table_add(&table, first);
     uex_table_add(&table, second);
     uex_table_write(&table, UEX_OUTPUT_TABLE, &out);
-    assert_string_equal(uex_buffer_text(&out), "NAME    COUNT\nपुणे    3\nlonger  \n");
+    assert_string_equal(uex_buffer_text(&out), "NAME    COUNT\nपुणे    3\nlonger\n");
     uex_buffer_reset(&out);
     uex_table_write(&table, UEX_OUTPUT_JSON, &out);
     assert_string_equal(uex_buffer_text(&out), "[\n  {\"name\": \"पुणे\", \"count\": 3, \"note\": \"say \\\"no\\\"\"},\n"
