@@ -42,8 +42,8 @@ enum uex_error uex_job_find_group(struct uex_job *job)
     return UEX_OK;
 }
 
-/* The order of these steps is the contract's (section 4) and of the engine's rule for races: object, leftovers, group,
- * rows. */
+/* The order of these steps decides which outcome a command has, and settles races with another worker: object,
+ * leftovers, group, rows (docs/engine.md). */
 static enum uex_error attempt(struct uex_job *job)
 {
     struct uex_object_store *store = job->runner->store;

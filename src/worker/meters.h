@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/worker/meters.h — what the worker counts: the families of docs/metrics.md and the events that move them.
  *
- * Names and labels of the contract's families are Micrometer's forms of the first documents' meters. What each means
- * stands in its HELP text, meter_table.c. Series of a group are made with 0 when its first command is seen, those that
- * need its type when that is known, so that a rate sees the first event where a scrape comes between. Any thread.
+ * Names and labels of the families users_export_… are Micrometer's forms of the first documents' meters. What each
+ * means stands in its HELP text, meter_table.c. Series of a group are made with 0 when its first command is seen, those
+ * that need its type when that is known, so that a rate sees the first event where a scrape comes between. Any thread.
  */
 #ifndef WORKER_METERS_H
 #define WORKER_METERS_H
