@@ -93,6 +93,28 @@ deploy_variants() {
         [ "$(grep -c 'secretProviderClass: users-export' "$out")" = 2 ]
 }
 
+# Helm reads every number of a file as a floating one.
+deploy_numbers() {
+    local values="$DEPLOY_OUT/numbers.yaml"
+    printf 'config:\n  metrics: {max_groups: 1000000}\n  kafka: {message.max.bytes: 2000000}\n' >"$values"
+    deploy_helm template users-export - -f "$values" >"$DEPLOY_OUT/numbers-made.yaml" &&
+        grep -q 'max_groups = 1000000$' "$DEPLOY_OUT/numbers-made.yaml" && grep -q 'message.max.bytes = 2000000$' "$DEPLOY_OUT/numbers-made.yaml"
+}
+
+# Client certificates instead of passwords, each program with its own.
+deploy_client_certificates() {
+    local out="$DEPLOY_OUT/certificates.yaml"
+    deploy_helm template users-export values-production.yaml --set strimzi.authentication=tls,config.kafka.security\\.protocol=SSL \
+        --set config.kafka.sasl\\.mechanism=null >"$out" &&
+        [ "$(grep -c EXPORT_KAFKA_SSL_KEY_LOCATION "$out")" = 2 ] && ! grep -q EXPORT_KAFKA_SASL "$out" &&
+        "$DEPLOY_VENV/bin/kubernetes-validate" -k "${UEX_KUBERNETES_VERSIONS[-1]}" --strict --quiet --no-warn "$out"
+}
+
+# KEDA asks from its own namespace.
+deploy_keda_reaches() {
+    ! grep -h 'bootstrapServers:' "$DEPLOY_OUT"/*-production.yaml | grep -v '\.svc:'
+}
+
 deploy_generated() {
     local component=deploy/kustomize/components/monitoring
     mkdir -p "$DEPLOY_OUT/monitoring"
@@ -128,9 +150,11 @@ deploy_checkov() {
             --skip-check CKV_DOCKER_2,CKV_DOCKER_7
 }
 
+# With the namespace, which Kustomize's overlays make.
 deploy_render() {
-    local name=$1 namespace=$2 values=$3 folder=$4
-    deploy_helm template "$namespace" "$values" >"$DEPLOY_OUT/helm-$name.yaml" && "$UEX_KUSTOMIZE" build "deploy/kustomize/$folder" >"$DEPLOY_OUT/kustomize-$name.yaml"
+    local name=$1 namespace=$2 values=$3 folder=$4 options=()
+    [ "$name" = base ] || options=(--set namespace.create=true)
+    deploy_helm template "$namespace" "$values" "${options[@]}" >"$DEPLOY_OUT/helm-$name.yaml" && "$UEX_KUSTOMIZE" build "deploy/kustomize/$folder" >"$DEPLOY_OUT/kustomize-$name.yaml"
 }
 
 part_deploy() {
@@ -159,6 +183,9 @@ part_deploy() {
     check "these checks find a wrong field" deploy_schemas_bite
     check "checkov" deploy_checkov
     check "secrets: existing, plain, external, csi" deploy_variants
+    check "numbers of a million stand in full" deploy_numbers
+    check "client certificates for Kafka" deploy_client_certificates
+    check "KEDA reaches the brokers from its own namespace" deploy_keda_reaches
     check "values: a mistyped name is refused" deploy_refused 'repicas' --set worker.repicas=3
     check "values: a password in the configuration is refused" deploy_refused 'config/kafka' --set 'config.kafka.sasl\.password=x'
     check "values: more workers than partitions are refused" deploy_refused 'above strimzi.partitions' --set keda.enabled=true,keda.maxReplicas=13

@@ -20,6 +20,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.image.digest -}}{{ .Values.image.repository }}@{{ .Values.image.digest }}{{- else -}}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{- end -}}
 {{- end -}}
 
+{{- /* Helm reads every number of a file as a floating one, and would write 1000000 as 1e+06. */ -}}
+{{- define "uex.number" -}}
+{{- if eq (float64 (int64 .)) . -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
+{{- end -}}
+
 {{- /* The configuration file. A value of `null` leaves a key out. */ -}}
 {{- define "uex.config" -}}
 {{- $config := deepCopy .Values.config -}}
@@ -33,7 +38,7 @@ profile = {{ $config.profile }}
 {{- range $key := keys $values | sortAlpha -}}
 {{- $value := index $values $key -}}
 {{- if not (kindIs "invalid" $value) -}}
-{{ $key }} = {{ $value }}
+{{ $key }} = {{ if kindIs "float64" $value }}{{ include "uex.number" $value }}{{ else }}{{ $value }}{{ end }}
 {{ end -}}
 {{- end -}}
 {{- end -}}
@@ -66,10 +71,17 @@ capabilities:
     fieldRef:
       fieldPath: metadata.name
 {{- if .root.Values.kafkaUsers.enabled }}
+{{- if eq .root.Values.strimzi.authentication "tls" }}
+- name: EXPORT_KAFKA_SSL_CERTIFICATE_LOCATION
+  value: /etc/users-export/kafka/user.crt
+- name: EXPORT_KAFKA_SSL_KEY_LOCATION
+  value: /etc/users-export/kafka/user.key
+{{- else }}
 - name: EXPORT_KAFKA_SASL_USERNAME
   value: {{ .user }}
 - name: EXPORT_KAFKA_SASL_PASSWORD_FILE
   value: /etc/users-export/kafka/password
+{{- end }}
 {{- end }}
 {{- range $name, $file := .root.Values.secrets.files }}
 {{- if $file }}
