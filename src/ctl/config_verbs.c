@@ -36,7 +36,9 @@ void uex_config_check_say(const struct uex_buffer *problems)
 /* Everything was checked at the start of the program; whoever comes here has no mistake in it. */
 int uex_config_check_run(const struct uex_config *config, int operand_count, char **operands)
 {
+    struct uex_buffer out = {0};
     enum uex_output format = UEX_OUTPUT_TABLE;
+    int code = UEX_EXIT_DONE;
 
     (void)operand_count;
     (void)operands;
@@ -45,9 +47,12 @@ int uex_config_check_run(const struct uex_config *config, int operand_count, cha
     if (config->export_domain_id[0] == 0)
         uex_output_complain(
             "note: export.domain_id is not set: export-scheduler needs it, and so do commands without one");
-    if (format == UEX_OUTPUT_TABLE)
-        printf("The configuration is good; nothing was reached to check it.\n");
-    return UEX_EXIT_DONE;
+    if (format == UEX_OUTPUT_TABLE) {
+        uex_buffer_append_text(&out, "The configuration is good; nothing was reached to check it.\n");
+        code = uex_output_print(&out) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
+        uex_buffer_clear(&out);
+    }
+    return code;
 }
 
 int uex_config_show_run(const struct uex_config *config, int operand_count, char **operands)

@@ -139,7 +139,8 @@ static int run(const struct uex_config *config, enum uex_dlq_action action, int 
     if (err != UEX_OK) {
         uex_output_complain("%s (%s); %zu were %s", fault.text[0] == 0 ? uex_error_sentence(err) : fault.text,
                             uex_error_code(err), sum_up(&report).done, uex_dlq_action_text(action));
-        code = uex_exit_of(err);
+        /* Of unknown end is not "could not be reached", which says that nothing was done. */
+        code = err == UEX_TIMEOUT ? UEX_EXIT_FAILED : uex_exit_of(err);
     }
 done:
     uex_dlq_report_clear(&report);

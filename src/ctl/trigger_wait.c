@@ -297,6 +297,8 @@ int uex_trigger_and_wait(struct uex_trigger *trigger)
         err = uex_trigger_send(trigger, &fault);
     if (err != UEX_OK) {
         code = uex_output_fail(err, &fault);
+        if (err == UEX_TIMEOUT) /* the commands may be there: this must not look like nothing was done */
+            code = UEX_EXIT_FAILED;
         goto done;
     }
     wait->sent_ms = uex_monotonic_ms();

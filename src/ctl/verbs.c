@@ -15,21 +15,27 @@ int uex_verb_word_count(const struct uex_verb *verb)
 }
 
 /* Does this flag take the next argument as its value, wherever it stands? */
-static bool takes_next(const char *argument)
+static bool takes_next(const struct uex_verb *verbs, const char *argument)
 {
     if (strncmp(argument, "--", 2) != 0 || strchr(argument, '=') != NULL)
         return false;
-    return strchr(argument, '.') != NULL || strcmp(argument, "--config") == 0 || strcmp(argument, "--output") == 0 ||
-           strcmp(argument, "--profile") == 0;
+    if (strchr(argument, '.') != NULL || strcmp(argument, "--config") == 0 || strcmp(argument, "--output") == 0 ||
+        strcmp(argument, "--profile") == 0)
+        return true;
+    for (const struct uex_verb *verb = verbs; verb->name != NULL; verb++)
+        for (const struct uex_option *option = verb->options; option != NULL && option->name != NULL; option++)
+            if (option->value_name != NULL && strcmp(option->name, argument) == 0)
+                return true;
+    return false;
 }
 
 /* The index of the first word at or behind `from` that is no flag; `count` if there is none. */
-static int next_word(int from, int count, char *const *arguments)
+static int next_word(const struct uex_verb *verbs, int from, int count, char *const *arguments)
 {
     int i = from;
 
     while (i < count && arguments[i][0] == '-')
-        i += takes_next(arguments[i]) ? 2 : 1;
+        i += takes_next(verbs, arguments[i]) ? 2 : 1;
     return i < count ? i : count;
 }
 
@@ -45,8 +51,8 @@ static bool is_named(const struct uex_verb *verb, const char *first, const char 
 const struct uex_verb *uex_verb_find(const struct uex_verb *verbs, int argument_count, char *const *arguments,
                                      const char **first_word)
 {
-    int first = next_word(0, argument_count, arguments);
-    int second = first == argument_count ? first : next_word(first + 1, argument_count, arguments);
+    int first = next_word(verbs, 0, argument_count, arguments);
+    int second = first == argument_count ? first : next_word(verbs, first + 1, argument_count, arguments);
 
     *first_word = first == argument_count ? NULL : arguments[first];
     for (const struct uex_verb *verb = verbs; *first_word != NULL && verb->name != NULL; verb++)

@@ -131,22 +131,25 @@ static enum uex_error add_last(struct uex_verification *verification, const char
                                                                                                 : UEX_NO_MEMORY;
 }
 
-/* The group's outcome in the run. */
+/* The group's outcome in the run: its newest export, which was announced whatever came after it; else the newest. */
 static bool find_in_run(const struct uex_group_state_view *view, const char *run_id, struct uex_recent_view *out)
 {
-    if (strcmp(view->record.run_id, run_id) == 0) {
+    bool is_there = strcmp(view->record.run_id, run_id) == 0;
+
+    if (is_there) {
         *out = (struct uex_recent_view){
             .run_id = view->record.run_id, .at_ms = view->record.at_ms, .outcome = view->record.outcome};
         uex_uuid_to_bytes(view->record.command_id, out->command_id);
-        return true;
     }
-    for (size_t i = view->memory.recent_count; i-- > 0;) {
-        if (strcmp(view->memory.recent[i].run_id, run_id) != 0)
+    for (size_t i = view->memory.recent_count; i-- > 0 && !(is_there && out->outcome == UEX_OUTCOME_EXPORTED);) {
+        const struct uex_recent_view *recent = &view->memory.recent[i];
+
+        if (strcmp(recent->run_id, run_id) != 0 || (is_there && recent->outcome != UEX_OUTCOME_EXPORTED))
             continue;
-        *out = view->memory.recent[i];
-        return true;
+        *out = *recent;
+        is_there = true;
     }
-    return false;
+    return is_there;
 }
 
 static enum uex_error add_of_run(struct uex_verification *verification, const char *group_id, bool is_named,

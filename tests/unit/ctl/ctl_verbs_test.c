@@ -10,10 +10,12 @@
 #include "ctl/options.h"
 #include "ctl/verbs.h"
 
-static const struct uex_verb verbs[] = {{.name = "topics check", .summary = "Looks."},
-                                        {.name = "topics create", .summary = "Makes."},
-                                        {.name = "trigger", .operands = "GROUP…", .summary = "Sends."},
-                                        {0}};
+static const struct uex_option with_run[] = {{.name = "--run", .value_name = "ID", .help = "The run."}, {0}};
+static const struct uex_verb verbs[] = {
+    {.name = "topics check", .summary = "Looks."},
+    {.name = "topics create", .summary = "Makes."},
+    {.name = "trigger", .operands = "GROUP…", .options = with_run, .summary = "Sends."},
+    {0}};
 
 #define FIND(first_word_, ...)                                                                                         \
     uex_verb_find(verbs, (int)(sizeof((char *const[]){__VA_ARGS__}) / sizeof(char *)), (char *const[]){__VA_ARGS__},   \
@@ -49,6 +51,7 @@ static void find__flags_before_the_verb__are_passed_over(void **state)
     assert_ptr_equal(FIND(&first, word("--output"), word("json"), word("topics"), word("check")), &verbs[0]);
     assert_ptr_equal(FIND(&first, word("--kafka.group.id"), word("topics"), word("trigger")), &verbs[2]);
     assert_ptr_equal(FIND(&first, word("topics"), word("--partitions=3"), word("create")), &verbs[1]);
+    assert_ptr_equal(FIND(&first, word("--run"), word("r1"), word("trigger")), &verbs[2]);
     assert_null(FIND(&first, word("--config")));
     assert_null(first);
 }

@@ -35,12 +35,12 @@ static struct uex_state_record record_of(enum uex_outcome_kind outcome, const ch
                                      .next_attempt_at_ms = UEX_NO_TIME};
 }
 
-/* Exported in r1 by command 1, then dead-lettered in r2 by command 2. */
-static void take_history(struct uex_state_set *set, const char *group_id)
+/* Exported in r1 by command 1, then dead-lettered by command 2 in a run of the caller's. */
+static void take_history_of(struct uex_state_set *set, const char *group_id, const char *second_run_id)
 {
     struct uex_group_memory *memory = uex_group_memory_new();
     struct uex_state_record first = record_of(UEX_OUTCOME_EXPORTED, ID_1, "r1");
-    struct uex_state_record second = record_of(UEX_OUTCOME_DEAD_LETTERED, ID_2, "r2");
+    struct uex_state_record second = record_of(UEX_OUTCOME_DEAD_LETTERED, ID_2, second_run_id);
     struct uex_buffer out = {0};
 
     assert_int_equal(uex_group_memory_add(memory, &first), UEX_OK);
@@ -51,6 +51,11 @@ static void take_history(struct uex_state_set *set, const char *group_id)
     assert_int_equal(uex_state_set_take(set, &message), UEX_OK);
     uex_buffer_clear(&out);
     uex_group_memory_free(memory);
+}
+
+static void take_history(struct uex_state_set *set, const char *group_id)
+{
+    take_history_of(set, group_id, "r2");
 }
 
 static void find__named_groups__take_their_last_export(void **state)
@@ -96,6 +101,20 @@ static void find__a_run__takes_what_was_exported_in_it(void **state)
     uex_verification_clear(&first);
     uex_verification_clear(&second);
     uex_verification_clear(&named);
+    uex_state_set_clear(&set);
+}
+
+static void find__a_run_with_an_export_and_a_later_failure__takes_the_export(void **state)
+{
+    struct uex_verification run = {.run_id = "r1"};
+    struct uex_state_set set = {0};
+
+    (void)state;
+    take_history_of(&set, "a", "r1");
+    assert_int_equal(uex_verify_find(&run, &set, 0, NULL), UEX_OK);
+    assert_int_equal(run.count, 1);
+    assert_string_equal(run.items[0].command_id, ID_1);
+    uex_verification_clear(&run);
     uex_state_set_clear(&set);
 }
 
@@ -290,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(find__named_groups__take_their_last_export),
         cmocka_unit_test(find__a_run__takes_what_was_exported_in_it),
+        cmocka_unit_test(find__a_run_with_an_export_and_a_later_failure__takes_the_export),
         STORED(object__as_announced__holds_in_all_three_forms),
         STORED(object__other_than_announced__fails_where_it_differs),
         STORED(object__no_gzip_or_two_members__fails),
