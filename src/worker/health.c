@@ -162,6 +162,7 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
 struct readiness {
     bool joined;
     size_t partitions, restored; /* held, and with their groups' states in memory */
+    bool partial;                /* some number is not held in all command and retry topics */
     bool breaker_open[UEX_DEPENDENCY_COUNT];
 };
 
@@ -169,6 +170,7 @@ static void look(struct uex_engine *engine, struct readiness *out)
 {
     pthread_mutex_lock(&engine->lock);
     out->joined = engine->has_assignment;
+    out->partial = engine->partial_count > 0;
     for (int32_t i = 0; i < engine->partition_count; i++) {
         out->partitions += engine->partitions[i].assigned ? 1 : 0;
         out->restored += engine->partitions[i].assigned && engine->partitions[i].restored ? 1 : 0;
@@ -187,8 +189,11 @@ bool uex_health_ready(const struct uex_health *health, bool verbose, struct uex_
 
     if (phase == UEX_PHASE_RUNNING) {
         look(health->engine, &now);
-        ready = now.joined && now.restored == now.partitions;
-        why = ready ? "ok" : (now.joined ? "restoring the groups' states" : "joining the consumer group");
+        ready = now.joined && now.restored == now.partitions && (now.partitions > 0 || !now.partial);
+        why = ready                            ? "ok"
+              : !now.joined                    ? "joining the consumer group"
+              : now.restored != now.partitions ? "restoring the groups' states"
+                                               : "no partition is held in all command and retry topics";
     }
     if (!verbose) {
         uex_buffer_append_format(body, ready ? "%s\n" : "not ready: %s\n", why);

@@ -145,14 +145,8 @@ static void note_scheduled(struct uex_meters *meters, const struct uex_command *
         ;
 }
 
-void uex_meters_seen(struct uex_meters *meters, const struct uex_command *command)
+static void make_series(struct uex_meters *meters, const char *group)
 {
-    const char *group = NULL;
-
-    if (command->group_id == NULL || command->group_id[0] == '\0')
-        return;
-    note_scheduled(meters, command);
-    group = group_label(meters, command->group_id);
     (void)with(meters, UEX_METER_BATCH_DURATION, group);
     (void)with(meters, UEX_METER_BATCH_FAILURES, group);
     (void)with(meters, UEX_METER_BATCH_PROCESSED, group);
@@ -160,6 +154,21 @@ void uex_meters_seen(struct uex_meters *meters, const struct uex_command *comman
     (void)with(meters, UEX_METER_CSV_FAILURES, group);
     (void)with2(meters, UEX_METER_FAILURES, group, UEX_GROUP_TYPE_UNKNOWN);
     (void)with2(meters, UEX_METER_TO_DLQ, group, meters->command_topic);
+}
+
+void uex_meters_seen(struct uex_meters *meters, const struct uex_command *command)
+{
+    if (command->group_id == NULL || command->group_id[0] == '\0')
+        return;
+    note_scheduled(meters, command);
+    make_series(meters, group_label(meters, command->group_id));
+}
+
+void uex_meters_unreadable(struct uex_meters *meters, const struct uex_delivery *delivery)
+{
+    char room[UEX_GROUP_ID_MAX_BYTES + 1];
+
+    make_series(meters, group_of(meters, delivery, room, sizeof(room)));
 }
 
 void uex_meters_group_known(struct uex_meters *meters, const struct uex_group *group)

@@ -79,6 +79,8 @@ void uex_meters_clear(struct uex_meters *meters);
 
 /* A command was read, or taken by a lane. */
 void uex_meters_seen(struct uex_meters *meters, const struct uex_command *command);
+/* A record that is no command was read: the series of the group that its key names. */
+void uex_meters_unreadable(struct uex_meters *meters, const struct uex_delivery *delivery);
 /* A running job knows its group. */
 void uex_meters_group_known(struct uex_meters *meters, const struct uex_group *group);
 void uex_meters_batch(struct uex_meters *meters, const struct uex_group *group, uint64_t row_count,

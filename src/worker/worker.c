@@ -54,7 +54,10 @@ static void on_committed(void *context, const struct uex_delivery *delivery)
 
 static void on_read(void *context, const struct uex_delivery *delivery)
 {
-    (void)context;
+    struct worker *worker = context;
+
+    if (delivery->outcome.kind == UEX_OUTCOME_DEAD_LETTERED)
+        uex_meters_unreadable(&worker->meters, delivery);
     uex_trace_command_begins(delivery);
 }
 

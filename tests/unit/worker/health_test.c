@@ -167,6 +167,19 @@ static void ready__without_partitions_or_with_an_open_breaker__is_ready(void **s
     assert_true(ask(fixture, uex_health_ready, true, "\"breakers\": {\"postgres\": \"closed\", \"store\": \"open\"}}"));
 }
 
+/* Topics of unequal partition counts: it joins again and again, and can do nothing. */
+static void ready__only_partitions_that_are_not_whole__is_not(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->engine.has_assignment = true;
+    fixture->engine.partial_count = 1;
+    assert_false(ask(fixture, uex_health_ready, false, "not ready: no partition is held in all command"));
+    fixture->partitions[1].assigned = true;
+    fixture->partitions[1].restored = true;
+    assert_true(ask(fixture, uex_health_ready, false, "ok\n"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, start, stop)
 
 int main(void)
@@ -180,6 +193,7 @@ int main(void)
         TEST(init__transaction_timeout_of_the_configuration__is_in_the_committers_bound),
         TEST(ready__until_joined_and_restored__is_not),
         TEST(ready__without_partitions_or_with_an_open_breaker__is_ready),
+        TEST(ready__only_partitions_that_are_not_whole__is_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

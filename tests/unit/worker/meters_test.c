@@ -160,6 +160,17 @@ static void seen__first_command_of_a_group__series_are_there_with_0(void **state
     expect(meters, "users_export_invalid_group_type_total{groupId=\"g-1\",groupType=\"COST_BASED\"}", 0);
 }
 
+static void unreadable__record_with_a_key__series_of_its_group_are_there_with_0(void **state)
+{
+    struct uex_meters *meters = *state;
+    struct uex_record record = {.key = uex_bytes_of_text("g-9")};
+    const struct uex_delivery delivery = {.record = &record};
+
+    uex_meters_unreadable(meters, &delivery);
+    expect(meters, "users_export_failures_total{groupId=\"g-9\",groupType=\"UNKNOWN\"}", 0);
+    expect(meters, "export_to_dlq_total{key=\"g-9\",topic=\"export-group\"}", 0);
+}
+
 static void seen__more_groups_than_allowed__share_other(void **state)
 {
     struct uex_meters *meters = *state;
@@ -364,6 +375,7 @@ int main(void)
         TEST(init__families_of_the_contract__are_there_with_their_fixed_series),
         TEST(table__every_family__stands_in_the_documentation),
         TEST(seen__first_command_of_a_group__series_are_there_with_0),
+        TEST(unreadable__record_with_a_key__series_of_its_group_are_there_with_0),
         TEST(seen__more_groups_than_allowed__share_other),
         TEST(group_known__strange_types__are_bounded),
         TEST(committed__exported_file__counts_rows_and_durations),
