@@ -29,7 +29,7 @@ class World:
         self.authority = Authority(folder / "ca")
         self.stranger = Authority(folder / "stranger", "a stranger")
         self.kafka = Kafka(folder / "kafka", self.authority,
-                           {name: self.secret["kafka"] for name in ("users-export-worker", "users-export-scheduler")})
+                           {name: self.secret["kafka"] for name in ("users-export-worker", "users-export-scheduler", "users-export-operator")})
         self.postgres = Postgres(folder, self.authority, self.secret["postgres"])
         self.s3 = S3(folder, self.authority, self.secret["s3"])
         self._numbers = itertools.count(1)

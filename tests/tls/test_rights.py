@@ -66,6 +66,21 @@ def test_scheduler__a_right_is_missing__it_says_so(world, right):
         world.kafka.allow("users-export-scheduler", right)
 
 
+def test_operator__its_rights__are_enough_for_its_verbs(world):
+    operator = {"EXPORT_KAFKA_SASL_USERNAME": "users-export-operator"}
+    group_id, reason = world.new_group(3), "--reason=tried"
+    world.kafka.send("export-group", b"broken", b"no JSON")
+    worker = world.worker(**PATIENCE)
+    try:
+        worker.wait_text('"outcome":"dead-lettered"')
+        for arguments in (["trigger", group_id, "--wait", "--timeout=60s"], ["status", group_id], ["verify", group_id], ["dlq", "list"],
+                          ["dlq", "replay", "--group=broken", reason], ["dlq", "discard", "--all", reason]):
+            code, said = world.run("exportctl", *arguments, **operator)
+            assert code == 0, (arguments, said)
+    finally:
+        worker.stop()
+
+
 def upload_in_parts(world):
     """A command for a group that goes up in parts, and of which an earlier attempt left an upload."""
     group_id, command_id = world.new_group(300_000), str(uuid.uuid4())
