@@ -9,6 +9,7 @@
 #include "export/program.h"
 
 #define WAIT_MS 200
+#define SILENCE_MS 10000
 #define COMPLAINTS_MAX 20
 
 struct wait {
@@ -16,7 +17,9 @@ struct wait {
     struct uex_topic_reader *reader;
     struct uex_running running;
     struct uex_live live;
-    int64_t sent_ms; /* monotonic */
+    int64_t sent_ms;  /* monotonic */
+    int64_t heard_ms; /* monotonic: something came, or Kafka was asked whether it is there */
+    bool is_away;     /* Kafka did not answer then, and that was said */
 };
 
 static struct uex_triggered *find_item(const struct uex_trigger *trigger, const rd_kafka_message_t *message)
@@ -215,6 +218,22 @@ static enum uex_error arm(struct wait *wait, struct uex_fault *fault)
     return err == UEX_END ? UEX_OK : err;
 }
 
+/* Nothing comes while long exports run, and nothing while Kafka is away: only the second is worth a line. */
+static void look_for_kafka(struct wait *wait)
+{
+    bool is_there = false;
+
+    if (uex_monotonic_ms() - wait->heard_ms < SILENCE_MS)
+        return;
+    is_there = uex_topic_reader_is_connected(wait->reader);
+    if (!is_there && !wait->is_away) {
+        uex_live_erase(&wait->live);
+        uex_output_complain("Kafka does not answer; waiting for it. The commands were sent");
+    }
+    wait->is_away = !is_there;
+    wait->heard_ms = uex_monotonic_ms();
+}
+
 static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
 {
     struct uex_trigger *trigger = wait->trigger;
@@ -231,7 +250,9 @@ static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
         if (err == UEX_OK) {
             err = take(wait, message);
             rd_kafka_message_destroy(message);
+            wait->heard_ms = uex_monotonic_ms();
         } else if (err == UEX_TIMEOUT || err == UEX_END) {
+            look_for_kafka(wait);
             err = uex_output_closed() ? UEX_END : UEX_OK;
         }
         draw(wait);
@@ -301,7 +322,7 @@ int uex_trigger_and_wait(struct uex_trigger *trigger)
             code = UEX_EXIT_FAILED;
         goto done;
     }
-    wait->sent_ms = uex_monotonic_ms();
+    wait->sent_ms = wait->heard_ms = uex_monotonic_ms();
     uex_live_begin(&wait->live);
     if (trigger->format == UEX_OUTPUT_TABLE && !uex_trigger_print(trigger))
         goto done;

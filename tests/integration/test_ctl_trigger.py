@@ -5,6 +5,7 @@ import getpass
 import json
 import re
 import socket
+import time
 import uuid
 
 from support.checks import recent_utc
@@ -131,6 +132,23 @@ def test_trigger__wait_over_a_retry__goes_on_to_the_end(pipe):
         assert waiting.wait() == 0 and not waiting.err, waiting
         assert pipe.states()[group_id]["commandId"] == command_id
         assert pipe.states()[group_id]["attempts"] >= 2
+    finally:
+        waiting.kill()
+
+
+def test_trigger__wait_while_kafka_is_away__says_so_and_goes_on(pipe, services):
+    group_id = pipe.new_group(rows=5)
+    waiting = Beside(pipe.settings, "trigger", group_id, "--wait", "--timeout=150s")
+    try:
+        waiting.wait_line(lambda line: line.startswith(group_id), what="the command")
+        with services.stopped("kafka"):
+            deadline = time.monotonic() + 40
+            while "exportctl: Kafka does not answer; waiting for it. The commands were sent" not in waiting.err:
+                assert time.monotonic() < deadline, waiting
+                time.sleep(0.1)
+        pipe.worker()
+        waiting.wait_line(lambda line: "exported" in line, timeout=90, what="the outcome")
+        assert waiting.wait() == 0
     finally:
         waiting.kill()
 
