@@ -136,8 +136,11 @@ bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch 
         const bool alone = goes_alone(delivery);
         const bool later = delivery->not_before_ms > now_ms;
 
-        /* Without the group's history its state record would lose it: what was adopted waits for the restore. */
-        const bool ready = delivery->outcome.keeps_no_state || engine->partitions[delivery->partition].restored;
+        /* Without the group's history its state record would lose it: what was adopted waits for the restore. And where
+         * nothing was ever committed there is no position for it before something was read. */
+        const bool ready =
+            (delivery->outcome.keeps_no_state || engine->partitions[delivery->partition].restored) &&
+            uex_engine_slot(engine, delivery->source, delivery->partition)->window.base != UEX_OFFSET_NONE;
 
         if (uex_cancel_requested(&delivery->cancel)) { /* its topic was made anew: there is no such command any more */
             uex_dispatch_withdraw(engine, delivery);

@@ -36,17 +36,20 @@ static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery
     delivery->outcome.memory = NULL;
 }
 
-/* In a later epoch the window and the group's memory were read anew, and know of it, and perhaps of more. */
+/* In a later epoch the group's memory was read anew, and knows of it, and perhaps of more. The window may not: a member
+ * that joins again can be given the same generation, and then the broker takes positions that are sent after those of
+ * the new epoch were read. */
 static void done(struct uex_engine *engine, const struct uex_batch *batch, struct uex_delivery *delivery)
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
     if (!delivery->announced && engine->observer.committed != NULL)
         engine->observer.committed(engine->observer.context, delivery);
-    if (batch->epoch == engine->epoch && !uex_cancel_requested(&delivery->cancel)) {
+    if (!uex_cancel_requested(&delivery->cancel)) {
         if (slot->assigned)
             uex_window_complete(&slot->window, delivery->offset);
-        take_memory(engine, delivery);
+        if (batch->epoch == engine->epoch)
+            take_memory(engine, delivery);
     }
     uex_dispatch_release(engine, delivery);
 }
