@@ -6,26 +6,13 @@ import time
 
 import pytest
 
-
-def outcomes_by_place(workers):
-    places = collections.defaultdict(list)
-    for number, worker in enumerate(workers, 1):
-        for line in worker.log():
-            if line.get("outcome"):
-                places[line["topic"], line["partition"], line["offset"]].append((number, line["time"], line["outcome"], line["reason"]
-                                                                                if "reason" in line else None))
-    return places
+from support.checks import outcomes_by_place
 
 
 @pytest.mark.timeout(240)
 def test_burst__workers_come_and_go_in_it__each_record_has_one_outcome(new_pipe):
     pipe = new_pipe(partitions=4)
-    pipe.database.execute("""
-        INSERT INTO {s}_groups SELECT '{s}-' || n, CASE n % 4 WHEN 0 THEN 'NON_COST_BASED' ELSE 'COST_BASED' END, true
-            FROM generate_series(1, 120) n;
-        INSERT INTO {s}_users (username, group_id) SELECT 'u' || n || '-' || m, '{s}-' || n
-            FROM generate_series(1, 120) n, generate_series(1, 5) m""")
-    groups = [f"{pipe.suffix}-{n}" for n in range(1, 121)]
+    groups = pipe.new_small_groups(120)
     workers = [pipe.worker(export__lanes="4")]
     sent = 0
     for round_number in range(8):
@@ -49,6 +36,6 @@ def test_burst__workers_come_and_go_in_it__each_record_has_one_outcome(new_pipe)
     places = outcomes_by_place(workers)
     twice = {place: said for place, said in places.items() if len(said) > 1}
     assert twice == {}
-    counts = collections.Counter(said[0][2] for said in places.values())
+    counts = collections.Counter(said[0]["outcome"] for said in places.values())
     assert counts["exported"] == sent and counts["skipped"] == 0, counts
     assert len({(r.headers["export-command-id"], r.headers["export-part"]) for r in pipe.results()}) == len(pipe.results()) == sent

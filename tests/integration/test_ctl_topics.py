@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import NewPartitions
 
+from support.checks import outcomes_by_place
 from support.murmur2 import partition_of
 
 
@@ -136,12 +137,7 @@ class Load(threading.Thread):
 def test_grow__two_workers_under_load__each_command_has_one_outcome(new_pipe, after):
     before = 4
     pipe = new_pipe(partitions=before)
-    pipe.database.execute("""
-        INSERT INTO {s}_groups SELECT '{s}-' || n, CASE n % 4 WHEN 0 THEN 'NON_COST_BASED' ELSE 'COST_BASED' END, true
-            FROM generate_series(1, 120) n;
-        INSERT INTO {s}_users (username, group_id) SELECT 'u' || n || '-' || m, '{s}-' || n
-            FROM generate_series(1, 120) n, generate_series(1, 5) m""")
-    groups = [f"{pipe.suffix}-{n}" for n in range(1, 121)]
+    groups = pipe.new_small_groups(120)
     moved = [g for g in groups if partition_of(g.encode(), after) != partition_of(g.encode(), before)]
     assert 20 < len(moved) < 100
     options = {"export__lanes": "4", "kafka__topic__metadata__refresh__interval__ms": "2000"}
@@ -199,9 +195,8 @@ def test_grow__two_workers_under_load__each_command_has_one_outcome(new_pipe, af
     print(outcomes, len(load.sent), at_growth)
     assert outcomes["exported"] == len(expected)
     assert outcomes["rerouted"] > 0
-    places = collections.Counter((line["topic"], line["partition"], line["offset"]) for line in lines if line.get("outcome"))
-    twice = {place for place, count in places.items() if count > 1}
-    assert twice == set(), [line for line in lines if (line.get("topic"), line.get("partition"), line.get("offset")) in twice]
+    twice = {place: said for place, said in outcomes_by_place(workers).items() if len(said) > 1}
+    assert twice == {}
     duplicates = collections.Counter(line["command"] for line in lines if line.get("reason") == "duplicate")
     asked_twice = collections.Counter(command_id for _, command_id in known)
     assert duplicates == asked_twice, [line for line in lines if line.get("command") in set(duplicates - asked_twice)]

@@ -126,3 +126,11 @@ def check_list(pipe, records, group_id, command_id=None, run_id=""):
     assert int(headers["export-row-count"]) == len(names)
     assert sorted(names) == sorted(row[0] for row in pipe.database.expected(group_id))
     return names
+
+
+def outcomes_by_place(workers):
+    """{(topic, partition, offset): the lines of the workers' audit for that record}"""
+    places = {}
+    for line in (line for worker in workers for line in worker.log() if line.get("outcome")):
+        places.setdefault((line["topic"], line["partition"], line["offset"]), []).append(line)
+    return places

@@ -73,6 +73,15 @@ class Pipe:
             self.database.add_many(group_id, rows, **options)
         return group_id
 
+    def new_small_groups(self, count):
+        """Groups of 5 users, every fourth without a file; their ids."""
+        self.database.execute("""
+            INSERT INTO {s}_groups SELECT '{s}-' || n, CASE n %% 4 WHEN 0 THEN 'NON_COST_BASED' ELSE 'COST_BASED' END, true
+                FROM generate_series(1, %d) n;
+            INSERT INTO {s}_users (username, group_id) SELECT 'u' || n || '-' || m, '{s}-' || n
+                FROM generate_series(1, %d) n, generate_series(1, 5) m""" % (count, count))
+        return [f"{self.suffix}-{n}" for n in range(1, count + 1)]
+
     def send(self, group_id, value=None, **options):
         """Produce a command; `value` a dictionary or bytes, by default the smallest one that there is."""
         if value is None:
