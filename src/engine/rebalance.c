@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "export/text.h"
 #include "kafka/client.h"
+#include "kafka/group_members.h"
 #include "kafka/group_metadata.h"
 #include "kafka/partitioner.h"
 
@@ -14,6 +15,7 @@
 #define CLOSE_WAIT_MS 3000
 #define POSITIONS_TIMEOUT_MS 1000
 #define ASK_TIMEOUT_MS 5000
+#define COMPLAIN_AFTER_MS 10000
 #define RESUBSCRIBE_AFTER_MS 3000
 
 static void destroy_metadata(rd_kafka_consumer_group_metadata_t **metadata)
@@ -355,16 +357,51 @@ static void begin_epoch(struct uex_engine *engine, rd_kafka_topic_partition_list
     pthread_cond_broadcast(&engine->outcomes_changed);
 }
 
-/* Committed positions of what was assigned, stable ones. UEX_TIMEOUT: not yet. */
-static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_partition_list_t **out, int32_t *count)
+/* librdkafka joins again on new metadata of the topics without waiting for the answer to an assignment (rdkafka_cgrp.c,
+ * rd_kafka_cgrp_revoke_all_rejoin). An assignment that is looked at later was captured with a later generation, in
+ * which its partitions may be another's; the broker would believe it. The coordinator knows: if it names the same
+ * partitions for this member now, they belong to the captured generation, or to a later one, and then it refuses the
+ * captured. */
+static enum uex_error confirm(struct uex_engine *engine, bool *stands, struct uex_fault *fault)
 {
-    struct uex_fault fault = {0};
+    char *member_id = NULL;
+    enum uex_error error = UEX_OK;
+
+    *stands = engine->pending_assignment->cnt == 0;
+    if (*stands || !uex_group_metadata_is_member(engine->pending_metadata))
+        return UEX_OK;
+    member_id = rd_kafka_memberid(engine->consumer);
+    if (member_id == NULL)
+        return UEX_OK;
+    error = uex_group_members_owns(engine->probe, engine->config->kafka_group_id, member_id, engine->pending_assignment,
+                                   POSITIONS_TIMEOUT_MS, stands, fault);
+    rd_kafka_mem_free(engine->consumer, member_id);
+    return error;
+}
+
+/* The group has moved on, another assignment follows. The client wants an answer to this one first. */
+static void pass_over(struct uex_engine *engine)
+{
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
+
+    uex_log(UEX_LOG_INFO, "an assignment is out of date: the group has moved on, and assigns anew",
+            UEX_INT("partitions", engine->pending_assignment->cnt),
+            UEX_INT("generation", uex_group_metadata_generation(engine->pending_metadata)));
+    drop_pending(engine);
+    (void)rd_kafka_assign(engine->consumer, none);
+    rd_kafka_topic_partition_list_destroy(none);
+}
+
+/* Committed positions of what was assigned, stable ones. UEX_TIMEOUT: not yet. */
+static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_partition_list_t **out, int32_t *count,
+                                    struct uex_fault *fault)
+{
     enum uex_error error = UEX_OK;
 
     *out = rd_kafka_topic_partition_list_copy(engine->pending_assignment);
     error = uex_positions_read(engine, *out, POSITIONS_TIMEOUT_MS);
     if (error == UEX_OK && (*out)->cnt > 0)
-        error = uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ASK_TIMEOUT_MS, count, &fault);
+        error = uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ASK_TIMEOUT_MS, count, fault);
     /* A broker that has not heard of a growth yet must not decide which partitions there are. */
     for (int i = 0; error == UEX_OK && i < (*out)->cnt; i++) {
         if ((*out)->elems[i].partition >= *count && strcmp((*out)->elems[i].topic, engine->sources[0].topic) == 0)
@@ -377,22 +414,39 @@ static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_pa
     return error;
 }
 
+static void complain(struct uex_engine *engine, const struct uex_fault *fault)
+{
+    if (uex_monotonic_ms() - engine->pending_since_ms <= COMPLAIN_AFTER_MS)
+        return;
+    uex_log(UEX_LOG_WARN,
+            "the committed positions are not known yet (an earlier owner's transaction is open, or Kafka does not "
+            "answer); asking again",
+            UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
+    engine->pending_since_ms = uex_monotonic_ms();
+}
+
 void uex_rebalance_continue(struct uex_engine *engine)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
+    struct uex_fault fault = {0};
     size_t adopted = 0;
     size_t cancelled = 0;
     int32_t count = 0;
+    bool stands = false;
     bool memory = false;
 
     if (engine->pending_assignment == NULL)
         return;
-    if (ask_positions(engine, &list, &count) != UEX_OK) {
-        if (uex_monotonic_ms() - engine->pending_since_ms > 10000) {
-            uex_log(UEX_LOG_WARN, "the committed positions are not known yet (an earlier owner's transaction is open, "
-                                  "or Kafka does not answer); asking again");
-            engine->pending_since_ms = uex_monotonic_ms();
-        }
+    if (confirm(engine, &stands, &fault) != UEX_OK) {
+        complain(engine, &fault);
+        return;
+    }
+    if (!stands) {
+        pass_over(engine);
+        return;
+    }
+    if (ask_positions(engine, &list, &count, &fault) != UEX_OK) {
+        complain(engine, &fault);
         return;
     }
     pthread_mutex_lock(&engine->lock);
@@ -408,7 +462,8 @@ void uex_rebalance_continue(struct uex_engine *engine)
     drop_pending(engine);
     (void)rd_kafka_assign(engine->consumer, list);
     uex_log(UEX_LOG_INFO, "partitions assigned", UEX_INT("partitions", list->cnt), UEX_NUM("adopted", adopted),
-            UEX_NUM("cancelled", cancelled));
+            UEX_NUM("cancelled", cancelled),
+            UEX_INT("generation", uex_group_metadata_generation(engine->group_metadata)));
     rd_kafka_topic_partition_list_destroy(list);
     if (engine->observer.rebalanced != NULL)
         engine->observer.rebalanced(engine->observer.context, (size_t)engine->partition_count, adopted, cancelled);

@@ -271,6 +271,33 @@ enum uex_error uex_kafka_watermarks(rd_kafka_t *handle, const char *topic, int32
     }
 }
 
+rd_kafka_event_t *uex_kafka_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type, int64_t timeout_ms,
+                                  const char *what, struct uex_fault *fault)
+{
+    int64_t until_ms = uex_monotonic_ms() + timeout_ms;
+
+    for (;;) {
+        int64_t left_ms = until_ms - uex_monotonic_ms();
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left_ms < 0 ? 0 : (int)left_ms);
+
+        if (event == NULL && left_ms <= 0) {
+            (void)uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s: no answer in time", what);
+            return NULL;
+        }
+        if (event == NULL || rd_kafka_event_type(event) != type) {
+            rd_kafka_event_destroy(event);
+            continue;
+        }
+        if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            (void)uex_fail(fault, uex_kafka_error_of(rd_kafka_event_error(event)), "%s: %s", what,
+                           rd_kafka_event_error_string(event));
+            rd_kafka_event_destroy(event);
+            return NULL;
+        }
+        return event;
+    }
+}
+
 size_t uex_kafka_message_max_bytes(const struct uex_config *config)
 {
     const char *text = uex_config_kafka(config, "message.max.bytes");

@@ -80,4 +80,9 @@ bool uex_kafka_refuses_record(rd_kafka_resp_err_t code);
 enum uex_error uex_kafka_fail(struct uex_fault *fault, rd_kafka_resp_err_t code, const char *what);
 /* The same from an error object, which is destroyed; NULL: UEX_OK. */
 enum uex_error uex_kafka_fail_error(struct uex_fault *fault, rd_kafka_error_t *error, const char *what);
+
+/* Wait for the result of an admin request on `queue`; NULL with the fault filled when there is none. Destroy the event.
+ */
+UEX_MUST_CHECK rd_kafka_event_t *uex_kafka_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type,
+                                                 int64_t timeout_ms, const char *what, struct uex_fault *fault);
 #endif

@@ -56,6 +56,16 @@ static bool layout_is_known(void)
     return known;
 }
 
+int32_t uex_group_metadata_generation(const rd_kafka_consumer_group_metadata_t *metadata)
+{
+    int32_t generation = -1;
+    bool has_member = false;
+
+    if (metadata == NULL || !layout_is_known() || !read_layout(metadata, &generation, &has_member))
+        return -1;
+    return generation;
+}
+
 bool uex_group_metadata_is_member(const rd_kafka_consumer_group_metadata_t *metadata)
 {
     int32_t generation = 0;

@@ -70,7 +70,7 @@ static enum uex_error create_missing(rd_kafka_t *handle, const struct uex_topic_
     (void)rd_kafka_AdminOptions_set_operation_timeout(options, (int)timeout_ms, NULL, 0);
     rd_kafka_CreateTopics(handle, topics, count, options, queue);
     event =
-        uex_topics_await(queue, RD_KAFKA_EVENT_CREATETOPICS_RESULT, timeout_ms + 1000, "creating the topics", &detail);
+        uex_kafka_await(queue, RD_KAFKA_EVENT_CREATETOPICS_RESULT, timeout_ms + 1000, "creating the topics", &detail);
     err = event == NULL ? uex_fail(fault, detail.error, "%s", detail.text) : take_results(plan, event, created, fault);
 done:
     for (size_t i = 0; i < count; i++)

@@ -73,33 +73,6 @@ enum uex_error uex_topics_await_visible(rd_kafka_t *handle, const struct uex_top
     }
 }
 
-rd_kafka_event_t *uex_topics_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type, int64_t timeout_ms,
-                                   const char *what, struct uex_fault *fault)
-{
-    int64_t until_ms = uex_monotonic_ms() + timeout_ms;
-
-    for (;;) {
-        int64_t left_ms = until_ms - uex_monotonic_ms();
-        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left_ms < 0 ? 0 : (int)left_ms);
-
-        if (event == NULL && left_ms <= 0) {
-            (void)uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s: no answer in time", what);
-            return NULL;
-        }
-        if (event == NULL || rd_kafka_event_type(event) != type) {
-            rd_kafka_event_destroy(event);
-            continue;
-        }
-        if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            (void)uex_fail(fault, uex_kafka_error_of(rd_kafka_event_error(event)), "%s: %s", what,
-                           rd_kafka_event_error_string(event));
-            rd_kafka_event_destroy(event);
-            return NULL;
-        }
-        return event;
-    }
-}
-
 static void read_settings(const rd_kafka_ConfigResource_t *resource, struct uex_topic_facts *facts)
 {
     size_t count = 0;
@@ -148,8 +121,8 @@ enum uex_error uex_topics_describe_settings(rd_kafka_t *handle, const struct uex
         goto done;
     (void)rd_kafka_AdminOptions_set_request_timeout(options, (int)timeout_ms, NULL, 0);
     rd_kafka_DescribeConfigs(handle, resources, count, options, queue);
-    event = uex_topics_await(queue, RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, timeout_ms + 1000,
-                             "asking for the settings of the topics", &detail);
+    event = uex_kafka_await(queue, RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, timeout_ms + 1000,
+                            "asking for the settings of the topics", &detail);
     if (event == NULL)
         err = uex_fail(fault, detail.error, "%s", detail.text);
     else

@@ -148,7 +148,7 @@ static enum uex_error create_partitions(const struct grower *grower, struct uex_
     (void)rd_kafka_AdminOptions_set_operation_timeout(options, (int)grower->timeout_ms, NULL, 0);
     rd_kafka_CreatePartitions(grower->handle, &request, 1, options, queue);
     snprintf(what, sizeof(what), "growing %s", growth->topic);
-    event = uex_topics_await(queue, RD_KAFKA_EVENT_CREATEPARTITIONS_RESULT, grower->timeout_ms + 1000, what, fault);
+    event = uex_kafka_await(queue, RD_KAFKA_EVENT_CREATEPARTITIONS_RESULT, grower->timeout_ms + 1000, what, fault);
     if (event == NULL)
         err = fault == NULL ? UEX_KAFKA_UNAVAILABLE : fault->error;
     else

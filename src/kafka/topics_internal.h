@@ -40,10 +40,6 @@ UEX_MUST_CHECK enum uex_error
 uex_topics_await_visible(rd_kafka_t *handle, const struct uex_topic_plan *plan,
                          bool (*ready)(const struct uex_topic *topic, const struct uex_topic_facts *facts),
                          int64_t timeout_ms, struct uex_topic_facts *facts, struct uex_fault *fault);
-/* Wait for the result of an admin request on `queue`; NULL with the fault filled when there is none. Destroy the event.
- */
-UEX_MUST_CHECK rd_kafka_event_t *uex_topics_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type,
-                                                  int64_t timeout_ms, const char *what, struct uex_fault *fault);
 /* Add to the plan the existing tiers beyond the configuration. */
 UEX_MUST_CHECK enum uex_error uex_topics_add_tiers(rd_kafka_t *handle, const struct uex_config *config,
                                                    int64_t timeout_ms, struct uex_topic_plan *plan,

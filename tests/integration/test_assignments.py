@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An assignment that is looked at when the group has moved on. On new metadata the client joins again without waiting for the
+worker's answer, so it may speak for a generation in which these partitions are somebody else's."""
+import collections
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from support.checks import outcomes_by_place
+
+PRELOAD = Path(__file__).parent / "preload/late.c"
+
+
+@pytest.fixture(scope="session")
+def late(tmp_path_factory):
+    library = tmp_path_factory.mktemp("preload") / "late.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, PRELOAD, "-ldl"], check=True)
+    return library
+
+
+class Load(threading.Thread):
+    def __init__(self, pipe, groups):
+        super().__init__(daemon=True)
+        self.pipe, self.groups, self.count, self.stop, self.failure = pipe, groups, 0, threading.Event(), None
+        self.start()
+
+    def run(self):
+        try:
+            while not self.stop.wait(0.01):
+                self.pipe.send_id(self.groups[self.count % len(self.groups)])
+                self.count += 1
+        except Exception as error:  # shown by the test
+            self.failure = error
+
+
+@pytest.mark.timeout(300)
+def test_assignment__out_of_date_when_it_is_looked_at__nothing_is_committed_under_it(new_pipe, late, tmp_path):
+    pipe = new_pipe(partitions=4)
+    groups = pipe.new_small_groups(160)
+    slow = tmp_path / "be-late"
+    options = {"export__lanes": "4", "kafka__topic__metadata__refresh__interval__ms": "300"}
+    environ = {"LD_PRELOAD": str(late), "LATE_WHILE": str(slow)}
+    workers = [pipe.worker(environ=environ, **options) for _ in range(2)]
+    load = Load(pipe, groups)
+    time.sleep(3)
+    slow.touch()
+    for count in range(5, 15):
+        if count % 2:
+            workers.append(pipe.worker(environ=environ, **options))
+        else:
+            workers[-1].terminate()
+        done = pipe.ctl("topics", "grow", f"--partitions={count}")
+        assert done.code == 0, done
+        time.sleep(0.7)
+    time.sleep(5)
+    slow.unlink()
+    time.sleep(2)
+    load.stop.set()
+    load.join(30)
+    assert load.failure is None, load.failure
+    pipe.settle(120)
+    for worker in workers:
+        if worker.running:
+            worker.terminate()
+        assert worker.wait(60) == 0
+    places = outcomes_by_place(workers)
+    twice = {place: said for place, said in places.items() if len(said) > 1}
+    assert twice == {}
+    # Of one generation a worker has one assignment.
+    believed = collections.defaultdict(set)
+    for number, worker in enumerate(workers):
+        for line in worker.log():
+            if line["message"] == "partitions assigned":
+                believed[number, line["generation"]].add(line["partitions"])
+    assert {key: counts for key, counts in believed.items() if len(counts) > 1} == {}
+    assert any("out of date" in line["message"] for worker in workers for line in worker.log()), "no assignment came late"
