@@ -3,7 +3,8 @@
  *
  * A command flows through the rooms in this order:
  *   intake.c     one thread: polls the consumer, keeps windows and pauses, hands records to the dispatcher
- *   rebalance.c  assignments: epochs, adoption and cancellation of what is under way (on the intake thread)
+ *   rebalance.c  revokes and assignments: does a list stand, what are its positions (on the intake thread)
+ *   epoch.c      a new epoch: slots at their positions, adoption and cancellation of what is under way (likewise)
  *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
  *   dispatch.c   one lane per group at a time; lanes take deliveries here and bring back what came out
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
@@ -126,8 +127,10 @@ struct uex_engine {
     rd_kafka_consumer_group_metadata_t *pending_metadata;
     int64_t pending_since_ms;
     int partial_count;           /* assignments in a row that were not whole */
+    int passed_over_count;       /* assignments in a row that were out of date */
     bool wants_rejoin;           /* a suspect found that the topics have grown; locked */
-    int64_t resubscribe_at_ms;   /* monotonic; 0: no need. A partition number was not held in every source */
+    int64_t resubscribe_at_ms;   /* monotonic; 0: no need. A partition number was not held in every source, or
+                                  * an assignment was passed over */
     struct uex_restore *restore; /* intake thread */
 
     struct uex_group_table groups;
@@ -260,6 +263,14 @@ void uex_rebalance_abandon(struct uex_engine *engine);
  * Any thread. */
 UEX_MUST_CHECK enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list,
                                                  int timeout_ms);
+
+/* ---- epoch.c (intake thread, locked) */
+/* Room for `count` partitions; a count only rises. False: no memory. */
+bool uex_epoch_resize(struct uex_engine *engine, int32_t count);
+/* An assignment that stands: `list` has its committed positions; those that the consumer has to begin at are left in
+ * it, for partition numbers that are held in every source. How many jobs were adopted and cancelled. */
+void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
+                     size_t *cancelled);
 
 /* ---- restore.c (intake thread) */
 /* Begin to read the state of all assigned partitions that are not restored. Positions are known. */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "engine/engine.h"
+#include "export/text.h"
+#include "kafka/group_metadata.h"
+#include "kafka/partitioner.h"
+
+#define RESUBSCRIBE_AFTER_MS 3000
+
+/* Room for `count` partitions; a count only rises. Locked. */
+bool uex_epoch_resize(struct uex_engine *engine, int32_t count)
+{
+    struct uex_partition *partitions = NULL;
+
+    if (count <= engine->partition_count)
+        return true;
+    partitions = realloc(engine->partitions, (size_t)count * sizeof(*partitions));
+    if (partitions == NULL)
+        return false;
+    engine->partitions = partitions;
+    for (int32_t i = engine->partition_count; i < count; i++) {
+        memset(&partitions[i], 0, sizeof(partitions[i]));
+        partitions[i].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+        if (partitions[i].slots == NULL)
+            return false;
+        for (size_t source = 0; source < UEX_SOURCES_MAX; source++)
+            uex_window_init(&partitions[i].slots[source].window);
+        engine->partition_count = i + 1;
+    }
+    return true;
+}
+
+/* A partition number is worked only if it is held in every source: otherwise commands and retries of a group would be
+ * at two workers. */
+static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition_list_t *list)
+{
+    bool partial = false;
+
+    engine->resubscribe_at_ms = 0;
+    engine->passed_over_count = 0;
+    for (int32_t i = 0; i < engine->partition_count; i++) {
+        size_t held = 0;
+
+        for (size_t source = 0; source < engine->source_count; source++) {
+            if (rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)(uintptr_t)list,
+                                                   engine->sources[source].topic, i) != NULL)
+                held++;
+        }
+        engine->partitions[i].assigned = held == engine->source_count;
+        partial = partial || (held != 0 && held != engine->source_count);
+    }
+    if (partial) {
+        uex_log(UEX_LOG_WARN,
+                "a partition is not held in all command and retry topics: it waits, and the worker joins again",
+                UEX_STR("mend", "exportctl topics check"));
+        if (engine->partial_count < 5)
+            engine->partial_count++;
+        engine->resubscribe_at_ms = uex_monotonic_ms() + ((int64_t)RESUBSCRIBE_AFTER_MS << engine->partial_count);
+    } else {
+        engine->partial_count = 0;
+    }
+}
+
+/* The slots of the new epoch start at the committed positions. Takes what is not whole out of `list`. */
+static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
+{
+    bool suspects = false;
+
+    for (int i = list->cnt - 1; i >= 0; i--) {
+        rd_kafka_topic_partition_t *place = &list->elems[i];
+        struct uex_slot *slot = NULL;
+        struct uex_marks marks;
+
+        for (size_t source = 0; source < engine->source_count; source++) {
+            if (strcmp(engine->sources[source].topic, place->topic) == 0)
+                slot = uex_engine_slot(engine, source, place->partition);
+        }
+        if (slot == NULL || !engine->partitions[place->partition].assigned) {
+            (void)rd_kafka_topic_partition_list_del_by_idx(list, i);
+            continue;
+        }
+        slot->assigned = true;
+        slot->paused = false;
+        slot->end_offset = UEX_OFFSET_NONE;
+        slot->committed_base = place->offset >= 0 ? place->offset : UEX_OFFSET_NONE;
+        uex_window_restore(&slot->window, slot->committed_base, uex_bytes_of(place->metadata, place->metadata_size),
+                           &marks);
+        uex_starts_restore(slot, &marks);
+        suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
+        if (strcmp(place->topic, engine->sources[0].topic) == 0)
+            engine->partitions[place->partition].needs_all = marks.partition_count != engine->partition_count;
+        slot->fetch_from = slot->committed_base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : slot->window.base;
+        place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
+    }
+    if (suspects)
+        uex_log(UEX_LOG_WARN, "an owner before did not end cleanly: what it had not finished runs one by one first");
+}
+
+static bool belongs_here(const struct uex_engine *engine, const struct uex_delivery *delivery)
+{
+    const struct uex_partition *partition = &engine->partitions[delivery->partition];
+
+    if (!partition->assigned || uex_cancel_requested(&delivery->cancel))
+        return false;
+    if (uex_window_finished(&partition->slots[delivery->source].window, delivery->offset))
+        return false;
+    return !delivery->holds_group || uex_partition_of(uex_bytes_of_text(delivery->command.group_id),
+                                                      engine->partition_count) == delivery->partition;
+}
+
+/* An outcome whose transaction is still under way: the position that was just read knows how it ended. */
+static void judge_committing(const struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    const struct uex_partition *partition = &engine->partitions[delivery->partition];
+
+    if (!partition->assigned)
+        delivery->verdict = UEX_VERDICT_LOST;
+    else if (uex_window_finished(&partition->slots[delivery->source].window, delivery->offset))
+        delivery->verdict = UEX_VERDICT_DONE;
+    else
+        delivery->verdict = belongs_here(engine, delivery) ? UEX_VERDICT_REDO : UEX_VERDICT_LOST;
+    delivery->epoch = engine->epoch;
+}
+
+/* What is under way goes on where its partition came back with the command unfinished; the rest is given up. */
+static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
+{
+    struct uex_delivery *delivery = engine->deliveries;
+
+    while (delivery != NULL) {
+        struct uex_delivery *next = delivery->next;
+
+        if (delivery->state == UEX_DELIVERY_COMMITTING) {
+            judge_committing(engine, delivery);
+        } else if (belongs_here(engine, delivery)) {
+            delivery->epoch = engine->epoch;
+            (*adopted)++;
+            uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG,
+                    "a job is adopted: its partition came back",
+                    UEX_STR("command", delivery->holds_group ? delivery->command.command_id : NULL),
+                    UEX_STR("group", delivery->holds_group ? delivery->command.group_id : NULL),
+                    UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
+        } else if (delivery->state == UEX_DELIVERY_RUNNING) {
+            if (!uex_cancel_requested(&delivery->cancel))
+                (*cancelled)++;
+            uex_cancel_request(&delivery->cancel);
+        } else {
+            uex_dispatch_withdraw(engine, delivery);
+            uex_dispatch_release(engine, delivery);
+            (*cancelled)++;
+        }
+        delivery = next;
+    }
+}
+
+/* The memory of a group stays while its partition does. */
+static bool keep_group(void *context, struct uex_group_entry *entry)
+{
+    const struct uex_engine *engine = context;
+    const int32_t partition = uex_partition_of(uex_bytes_of_text(entry->group_id), engine->partition_count);
+
+    if (!engine->partitions[partition].assigned) {
+        uex_group_memory_free(entry->memory);
+        entry->memory = NULL;
+        entry->memory_partition = -1;
+    }
+    return entry->memory != NULL || entry->holder != NULL || entry->first_waiting != NULL;
+}
+
+static void retire_metadata(struct uex_engine *engine)
+{
+    const size_t places = sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]);
+
+    if (engine->group_metadata != NULL && !engine->transaction_open) {
+        rd_kafka_consumer_group_metadata_destroy(engine->group_metadata);
+        engine->group_metadata = NULL;
+    }
+    for (size_t i = 0; engine->group_metadata != NULL && i < places; i++) {
+        if (engine->retired_metadata[i] == NULL) {
+            engine->retired_metadata[i] = engine->group_metadata; /* the committer destroys it after its transaction */
+            engine->group_metadata = NULL;
+        }
+    }
+    engine->group_metadata = NULL; /* more rebalances than places during one transaction: a few hundred bytes stay */
+}
+
+void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
+                     size_t *cancelled)
+{
+    engine->epoch++;
+    engine->rebalance_count++;
+    mark_whole(engine, list);
+    start_slots(engine, list);
+    for (int32_t i = 0; i < engine->partition_count; i++) {
+        struct uex_partition *partition = &engine->partitions[i];
+
+        if (!partition->assigned || partition->needs_all)
+            partition->state_next = 0;
+        partition->restored = false;
+    }
+    adopt(engine, adopted, cancelled);
+    uex_group_table_filter(&engine->groups, keep_group, engine);
+    retire_metadata(engine);
+    engine->group_metadata = engine->pending_metadata;
+    engine->pending_metadata = NULL;
+    engine->fenced = !uex_group_metadata_is_member(engine->group_metadata);
+    if (engine->fenced)
+        uex_log(UEX_LOG_WARN,
+                "the membership ended while its partitions were assigned: nothing is committed before the "
+                "next assignment");
+    engine->has_assignment = true;
+    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+        if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->epoch &&
+            !uex_cancel_requested(&delivery->cancel))
+            uex_starts_adopt(engine, delivery);
+    }
+    pthread_cond_broadcast(&engine->outcomes_changed);
+}
