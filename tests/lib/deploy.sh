@@ -110,6 +110,19 @@ deploy_client_certificates() {
         "$DEPLOY_VENV/bin/kubernetes-validate" -k "${UEX_KUBERNETES_VERSIONS[-1]}" --strict --quiet --no-warn "$out"
 }
 
+# Where the pods may run, for both programs.
+deploy_placement() {
+    local out="$DEPLOY_OUT/placement.yaml" set=() program text
+    for program in worker scheduler; do
+        set+=(--set "$program.nodeSelector.pool=batch" --set "$program.tolerations[0].key=batch" --set "$program.priorityClassName=low")
+    done
+    deploy_helm template users-export values-production.yaml "${set[@]}" >"$out" || return 1
+    for text in 'pool: batch' 'key: batch' 'priorityClassName: low'; do
+        [ "$(grep -c "$text" "$out")" = 2 ] || return 1
+    done
+    "$DEPLOY_VENV/bin/kubernetes-validate" -k "${UEX_KUBERNETES_VERSIONS[-1]}" --strict --quiet --no-warn "$out"
+}
+
 # KEDA asks from its own namespace.
 deploy_keda_reaches() {
     ! grep -h 'bootstrapServers:' "$DEPLOY_OUT"/*-production.yaml | grep -v '\.svc:'
@@ -185,6 +198,7 @@ part_deploy() {
     check "secrets: existing, plain, external, csi" deploy_variants
     check "numbers of a million stand in full" deploy_numbers
     check "client certificates for Kafka" deploy_client_certificates
+    check "nodes, tolerations and priority of both programs" deploy_placement
     check "KEDA reaches the brokers from its own namespace" deploy_keda_reaches
     check "values: a mistyped name is refused" deploy_refused 'repicas' --set worker.repicas=3
     check "values: a password in the configuration is refused" deploy_refused 'config/kafka' --set 'config.kafka.sasl\.password=x'

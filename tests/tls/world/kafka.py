@@ -143,16 +143,17 @@ class Kafka:
     def allow(self, user, right):
         for future in self.admin.create_acls([self._binding(AclBinding, user, right)]).values():
             future.result(timeout=30)
-        self._settle_rights()
+        self._settle_right(user, right, True)
 
     def forbid(self, user, right):
         for future in self.admin.delete_acls([self._binding(AclBindingFilter, user, right)]).values():
             assert len(future.result(timeout=30)) == 1, right
-        self._settle_rights()
+        self._settle_right(user, right, False)
 
-    def _settle_rights(self):
-        """Of one node: what the controller has answered the broker sees a moment later."""
-        wait_for(lambda: True, "rights", 1)
+    def _settle_right(self, user, right, there):
+        """What the controller has answered the broker sees a moment later."""
+        wait_for(lambda: bool(self.admin.describe_acls(self._binding(AclBindingFilter, user, right)).result(timeout=30)) is there,
+                 f"the broker's view of {right}", 30)
 
     # -- records ----------------------------------------------------------------------------------------------------
     def send(self, topic, key, value, partition=None):
