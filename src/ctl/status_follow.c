@@ -10,7 +10,6 @@
 #include "export/program.h"
 
 #define WAIT_MS 200
-#define SILENCE_MS 10000 /* then it is looked whether Kafka is still there */
 
 struct follow {
     struct uex_status_report *report;
@@ -19,7 +18,6 @@ struct follow {
     struct uex_live live;
     bool is_live; /* everything that was there has been read */
     bool is_away; /* Kafka does not answer */
-    int64_t heard_ms;
 };
 
 static bool print(struct follow *follow, struct uex_buffer *out)
@@ -96,7 +94,6 @@ static enum uex_error take_progress(struct follow *follow, const rd_kafka_messag
 
 static enum uex_error take(struct follow *follow, const rd_kafka_message_t *message)
 {
-    follow->heard_ms = uex_monotonic_ms();
     follow->is_away = false;
     if (strcmp(rd_kafka_topic_name(message->rkt), follow->report->config->topics_progress) == 0)
         return take_progress(follow, message);
@@ -154,16 +151,11 @@ static void draw(struct follow *follow)
 
 static void look_for_kafka(struct follow *follow)
 {
-    int64_t now_ms = uex_monotonic_ms();
+    bool is_new = false;
 
-    if (now_ms - follow->heard_ms < SILENCE_MS)
-        return;
-    bool is_there = uex_topic_reader_is_connected(follow->reader);
-
-    if (!is_there && !follow->is_away && !follow->live.is_on)
+    follow->is_away = uex_topic_reader_is_away(follow->reader, &is_new);
+    if (is_new && !follow->live.is_on) /* there it stands at the foot */
         uex_output_complain("Kafka does not answer; waiting for it");
-    follow->is_away = !is_there;
-    follow->heard_ms = uex_monotonic_ms();
 }
 
 static enum uex_error step(struct follow *follow, struct uex_fault *fault)
@@ -197,7 +189,6 @@ int uex_status_follow(struct uex_status_report *report)
     if (follow == NULL)
         return uex_output_fail(err, &fault);
     follow->report = report;
-    follow->heard_ms = uex_monotonic_ms();
     uex_live_begin(&follow->live);
     err = uex_topic_reader_open(report->config, topics, 2, &follow->reader, &fault);
     while (err == UEX_OK)

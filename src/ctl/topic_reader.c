@@ -7,6 +7,7 @@
 
 #define ASK_MS 10000
 #define ALIVE_MS 1000
+#define SILENCE_MS 10000
 #define POLL_MS 100 /* so soon a signal is seen */
 
 struct source {
@@ -24,6 +25,8 @@ struct uex_topic_reader {
     size_t source_count;
     size_t open_count; /* partitions whose end was not reached yet */
     bool end_said;
+    int64_t heard_ms; /* monotonic: a record came, or it was asked whether Kafka is there */
+    bool is_away;     /* it did not answer then, and nothing has come since */
 };
 
 int32_t uex_topic_reader_partition_count(const struct uex_topic_reader *reader, size_t topic)
@@ -48,7 +51,7 @@ static enum uex_error find_targets(const struct uex_config *config, struct sourc
     return err;
 }
 
-bool uex_topic_reader_is_connected(struct uex_topic_reader *reader)
+static bool answers(struct uex_topic_reader *reader)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     bool is_there = rd_kafka_metadata(reader->consumer, 0, NULL, &metadata, ALIVE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -56,6 +59,18 @@ bool uex_topic_reader_is_connected(struct uex_topic_reader *reader)
     if (is_there)
         rd_kafka_metadata_destroy(metadata);
     return is_there;
+}
+
+bool uex_topic_reader_is_away(struct uex_topic_reader *reader, bool *is_new)
+{
+    bool was_away = reader->is_away;
+
+    if (uex_monotonic_ms() - reader->heard_ms >= SILENCE_MS) {
+        reader->is_away = !answers(reader);
+        reader->heard_ms = uex_monotonic_ms();
+    }
+    *is_new = reader->is_away && !was_away;
+    return reader->is_away;
 }
 
 static enum uex_error add_source(const struct uex_config *config, struct uex_topic_reader *reader,
@@ -139,6 +154,7 @@ enum uex_error uex_topic_reader_open(const struct uex_config *config, const stru
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a reader");
     }
     reader->stall_ms = config->startup_timeout_ms;
+    reader->heard_ms = uex_monotonic_ms();
     err = uex_ctl_connect(config, UEX_KAFKA_READER, &reader->consumer, fault);
     for (size_t i = 0; i < topic_count && err == UEX_OK; i++)
         err = add_source(config, reader, &topics[i], fault);
@@ -223,6 +239,8 @@ enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t ti
                                                                                : (int)left_ms);
         if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             *out = message;
+            reader->heard_ms = uex_monotonic_ms();
+            reader->is_away = false;
             return UEX_OK;
         }
         if (message != NULL) {

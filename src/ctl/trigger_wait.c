@@ -9,7 +9,6 @@
 #include "export/program.h"
 
 #define WAIT_MS 200
-#define SILENCE_MS 10000
 #define COMPLAINTS_MAX 20
 
 struct wait {
@@ -17,9 +16,7 @@ struct wait {
     struct uex_topic_reader *reader;
     struct uex_running running;
     struct uex_live live;
-    int64_t sent_ms;  /* monotonic */
-    int64_t heard_ms; /* monotonic: something came, or Kafka was asked whether it is there */
-    bool is_away;     /* Kafka did not answer then, and that was said */
+    int64_t sent_ms; /* monotonic */
 };
 
 static struct uex_triggered *find_item(const struct uex_trigger *trigger, const rd_kafka_message_t *message)
@@ -221,17 +218,13 @@ static enum uex_error arm(struct wait *wait, struct uex_fault *fault)
 /* Nothing comes while long exports run, and nothing while Kafka is away: only the second is worth a line. */
 static void look_for_kafka(struct wait *wait)
 {
-    bool is_there = false;
+    bool is_new = false;
 
-    if (uex_monotonic_ms() - wait->heard_ms < SILENCE_MS)
+    (void)uex_topic_reader_is_away(wait->reader, &is_new);
+    if (!is_new)
         return;
-    is_there = uex_topic_reader_is_connected(wait->reader);
-    if (!is_there && !wait->is_away) {
-        uex_live_erase(&wait->live);
-        uex_output_complain("Kafka does not answer; waiting for it. The commands were sent");
-    }
-    wait->is_away = !is_there;
-    wait->heard_ms = uex_monotonic_ms();
+    uex_live_erase(&wait->live);
+    uex_output_complain("Kafka does not answer; waiting for it. The commands were sent");
 }
 
 static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
@@ -250,7 +243,6 @@ static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
         if (err == UEX_OK) {
             err = take(wait, message);
             rd_kafka_message_destroy(message);
-            wait->heard_ms = uex_monotonic_ms();
         } else if (err == UEX_TIMEOUT || err == UEX_END) {
             look_for_kafka(wait);
             err = uex_output_closed() ? UEX_END : UEX_OK;
@@ -322,7 +314,7 @@ int uex_trigger_and_wait(struct uex_trigger *trigger)
             code = UEX_EXIT_FAILED;
         goto done;
     }
-    wait->sent_ms = wait->heard_ms = uex_monotonic_ms();
+    wait->sent_ms = uex_monotonic_ms();
     uex_live_begin(&wait->live);
     if (trigger->format == UEX_OUTPUT_TABLE && !uex_trigger_print(trigger))
         goto done;
