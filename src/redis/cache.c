@@ -7,14 +7,17 @@
 
 #include "redis/link.h"
 
+#include "export/log.h"
 #include "export/text.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define KEY_PREFIX "users-export:group:"
 #define QUIET_MS 5000
+#define COMPLAIN_EVERY_MS 60000
 #define COST_BASED_VALUE "{\"v\":1,\"type\":\"COST_BASED\",\"active\":true}"
 #define NON_COST_BASED_VALUE "{\"v\":1,\"type\":\"NON_COST_BASED\",\"active\":true}"
 
@@ -80,11 +83,43 @@ static void follow_replacement(struct redis_catalogue *self)
     pthread_mutex_unlock(&replacement_lock);
 }
 
-static void failed(struct redis_catalogue *self)
+/* Of the process: lanes have a connection each and would all say the same. */
+static _Atomic int64_t complained_ms; /* monotonic; 0: never */
+static _Atomic bool is_said_broken;
+
+static void complain(const char *why)
+{
+    int64_t said_ms = complained_ms;
+    const int64_t now_ms = uex_monotonic_ms();
+
+    if ((said_ms == 0 || now_ms - said_ms >= COMPLAIN_EVERY_MS) &&
+        atomic_compare_exchange_strong(&complained_ms, &said_ms, now_ms)) {
+        is_said_broken = true;
+        uex_log(UEX_LOG_WARN, "Redis does not work: groups are looked up in the database", UEX_STR("error", why));
+    }
+}
+
+static void failed(struct redis_catalogue *self, const char *why)
 {
     self->failures++;
     self->quiet_until_ms = uex_monotonic_ms() + QUIET_MS;
+    complain(why);
     uex_redis_link_close(&self->link);
+}
+
+/* An error's first word is its code; what follows may be anything. */
+static void failed_by(struct redis_catalogue *self, const redisReply *reply)
+{
+    char why[64];
+
+    (void)snprintf(why, sizeof(why), "Redis answers %.*s", (int)strcspn(reply->str, " "), reply->str);
+    failed(self, why);
+}
+
+static void worked(void)
+{
+    if (is_said_broken && atomic_exchange(&is_said_broken, false))
+        uex_log(UEX_LOG_INFO, "Redis works again");
 }
 
 static bool read_value(const redisReply *reply, struct uex_group *out)
@@ -112,16 +147,19 @@ static bool ask_cache(struct redis_catalogue *self, const char *key, struct uex_
     bool found = false;
 
     if (uex_redis_link_ask(&self->link, 4, (const char *const[]){"GETRANGE", key, "0", "255"}, &reply) != UEX_OK) {
-        failed(self);
+        failed(self, self->link.failure);
         return false;
     }
     found = read_value(reply, out);
-    if (found)
-        self->hits++;
-    else if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) != 0)
-        failed(self);
-    else
-        self->misses++;
+    if (!found && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) != 0) {
+        failed_by(self, reply);
+    } else {
+        worked();
+        if (found)
+            self->hits++;
+        else
+            self->misses++;
+    }
     freeReplyObject(reply);
     return found;
 }
@@ -133,11 +171,11 @@ static void fill_cache(struct redis_catalogue *self, const char *key, const stru
 
     if (uex_redis_link_ask(&self->link, 5, (const char *const[]){"SET", key, value, "PX", self->ttl_ms}, &reply) !=
         UEX_OK) {
-        failed(self);
+        failed(self, self->link.failure);
         return;
     }
     if (reply->type == REDIS_REPLY_ERROR)
-        failed(self);
+        failed_by(self, reply);
     freeReplyObject(reply);
 }
 

@@ -43,26 +43,36 @@ static void attempt_run(void *context)
         uex_redis_tls_begin(redis, attempt->host);
 }
 
+static enum uex_error fails(struct uex_redis_link *link, const redisContext *context, const char *otherwise)
+{
+    const bool has_text = context != NULL && context->err != 0 && context->errstr[0] != '\0';
+
+    (void)snprintf(link->failure, sizeof(link->failure), "%s", has_text ? context->errstr : otherwise);
+    return UEX_CACHE;
+}
+
 static enum uex_error connect_socket(struct uex_redis_link *link)
 {
     struct attempt *attempt = calloc(1, sizeof(*attempt));
     enum uex_error err;
 
     if (attempt == NULL)
-        return UEX_CACHE;
+        return fails(link, NULL, "no memory");
     attempt->host = strdup(link->url.host);
     attempt->port = link->url.port;
     attempt->tls = link->url.tls;
     if (attempt->host == NULL) {
         free(attempt);
-        return UEX_CACHE;
+        return fails(link, NULL, "no memory");
     }
     err = uex_background_call(attempt_run, attempt_drop, attempt, UEX_REDIS_STEP_MS, NULL);
     if (err == UEX_TIMEOUT || err == UEX_CANCELLED)
-        return UEX_CACHE;
+        return fails(link, NULL, "no connection in time");
     if (err == UEX_OK && attempt->context != NULL && attempt->context->err == 0) {
         link->context = attempt->context;
         attempt->context = NULL;
+    } else {
+        (void)fails(link, attempt->context, "no connection");
     }
     attempt_drop(attempt);
     return link->context == NULL ? UEX_CACHE : UEX_OK;
@@ -119,6 +129,7 @@ static enum uex_error ask_connected(struct uex_redis_link *link, int count, cons
     *out = exchange_without_sigpipe(link->context, count, words);
     if (*out != NULL)
         return UEX_OK;
+    (void)fails(link, link->context, "no answer in time");
     uex_redis_link_close(link);
     return UEX_CACHE;
 }
@@ -132,8 +143,8 @@ static enum uex_error introduce(struct uex_redis_link *link, int count, const ch
     if (err != UEX_OK)
         return err;
     if (reply->type != REDIS_REPLY_STATUS) {
+        err = fails(link, NULL, "the user, the password or the database of redis.url is refused");
         uex_redis_link_close(link);
-        err = UEX_CACHE;
     }
     freeReplyObject(reply);
     return err;
@@ -164,7 +175,7 @@ enum uex_error uex_redis_link_ask(struct uex_redis_link *link, int count, const 
     enum uex_error err = UEX_OK;
 
     if (count > WORDS_MAX)
-        return UEX_CACHE;
+        return fails(link, NULL, "too many words");
     if (link->context == NULL)
         err = open_link(link);
     return err == UEX_OK ? ask_connected(link, count, words, out) : err;

@@ -12,10 +12,12 @@
 struct uex_redis_link {
     struct uex_redis_url url;
     redisContext *context; /* NULL: connect on next use */
+    char failure[160];     /* why the last request failed, for a log; without secrets */
 };
 
 /* Connect if need be, send a command and wait for its reply, which the caller frees with freeReplyObject(). UEX_CACHE
- * when anything fails; the connection is closed then. A reply of type error is a reply. SIGPIPE is never raised. */
+ * when anything fails; the connection is closed then, and link->failure says why. A reply of type error is a reply.
+ * SIGPIPE is never raised. */
 UEX_MUST_CHECK enum uex_error uex_redis_link_ask(struct uex_redis_link *link, int count, const char *const *words,
                                                  redisReply **out);
 void uex_redis_link_close(struct uex_redis_link *link);

@@ -171,6 +171,7 @@ def exports_with_redis(world, url):
         world.command(group_id)
     worker.wait_text(f'"outcome":"exported","group":"{group_id}"', count=2)
     assert worker.stop() == 0
+    assert ("is refused" in worker.text()) is ("wrong-password" in url)
     return group_id
 
 
@@ -189,12 +190,30 @@ def test_redis__wrong_password__is_left_out(world, redis_server):
     assert not cached(world, redis_server[0], group_id)
 
 
-def test_redis__tls__used_or_refused_with_the_reason(world, redis_server):
-    url = f"rediss://:{world.secret['redis']}@localhost:{redis_server[1]}/0"
+def redis_url(world, port):
+    """Skips where it cannot be used."""
+    url = f"rediss://:{world.secret['redis']}@localhost:{port}/0"
     code, said = world.run("exportctl", "config", "check", EXPORT_REDIS_URL=url)
     if code == 2:
         assert "hiredis" in said and "TLS" in said, said
         pytest.skip("hiredis of this system has no TLS (Debian 13's has): rediss:// was refused with the reason")
+    return url
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["expired", "of another host"])
+def test_redis__certificate__is_not_taken(world, impostors, which):
+    """The cache is left out, and the log says why."""
+    worker = world.worker(EXPORT_REDIS_URL=redis_url(world, impostors[which]), SSL_CERT_FILE=str(world.authority.ca))
+    group_id = world.new_group(2)
+    world.command(group_id)
+    worker.wait_text(f'"outcome":"exported","group":"{group_id}"')
+    assert worker.stop() == 0
+    said = [line for line in worker.text().splitlines() if "Redis does not work" in line]
+    assert len(said) == 1 and "certificate" in said[0], said
+
+
+def test_redis__tls__used_or_refused_with_the_reason(world, redis_server):
+    url = redis_url(world, redis_server[1])
     # OpenSSL's own variable: the programs take the system's authorities.
     group_id = world.new_group(2)
     for authority, there in ((world.stranger.ca, False), (world.authority.ca, True)):
