@@ -108,6 +108,7 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->queue_max_bytes = QUEUE_MAX_BYTES;
     engine->tier_count = config->retry_tier_count;
     engine->oldest_held_ms = UEX_NO_TIME;
+    engine->group_coordinator = -1;
     init_locks(engine);
     engine->probe = make(engine, UEX_KAFKA_READER_UNCOMMITTED, fault);
     engine->reader = engine->probe == NULL ? NULL : make(engine, UEX_KAFKA_READER, fault);
@@ -140,6 +141,8 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
     list = rd_kafka_topic_partition_list_new((int)engine->source_count);
     for (size_t i = 0; i < engine->source_count; i++)
         (void)rd_kafka_topic_partition_list_add(list, engine->sources[i].topic, RD_KAFKA_PARTITION_UA);
+    /* Who leaves and comes is given an assignment of the partitions that there are now. */
+    (void)rd_kafka_unsubscribe(engine->consumer);
     code = rd_kafka_subscribe(engine->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");

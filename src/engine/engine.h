@@ -125,7 +125,8 @@ struct uex_engine {
         *retired_metadata[8];                            /* of older epochs, while a transaction may still use them */
     rd_kafka_topic_partition_list_t *pending_assignment; /* its committed position is not known yet; intake thread */
     rd_kafka_consumer_group_metadata_t *pending_metadata;
-    int64_t pending_since_ms;
+    int64_t pending_since_ms, pending_said_ms;
+    int32_t group_coordinator;   /* the broker that last told of the group's members; -1: not known; intake thread */
     int partial_count;           /* assignments in a row that were not whole */
     int passed_over_count;       /* assignments in a row that were out of date */
     bool wants_rejoin;           /* a suspect found that the topics have grown; locked */

@@ -319,9 +319,7 @@ static void resubscribe(struct uex_engine *engine)
     struct uex_fault fault = {0};
 
     engine->resubscribe_at_ms = 0;
-    uex_log(UEX_LOG_INFO,
-            "joining again: the topics have changed, or nothing followed an assignment that was out of date");
-    (void)rd_kafka_unsubscribe(engine->consumer);
+    uex_log(UEX_LOG_INFO, "joining again: the topics have changed, or an assignment was not taken");
     if (uex_engine_subscribe(engine, &fault) != UEX_OK) {
         uex_log(UEX_LOG_WARN, "the topics cannot be subscribed; trying again", UEX_STR("error", fault.text));
         engine->resubscribe_at_ms = uex_monotonic_ms() + 5000;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "engine/engine.h"
+#include "export/buffer.h"
 #include "kafka/client.h"
 #include "kafka/group_members.h"
 #include "kafka/group_metadata.h"
@@ -13,8 +15,12 @@
 #define CLOSE_WAIT_MS 3000
 #define POSITIONS_TIMEOUT_MS 1000
 #define ASK_TIMEOUT_MS 5000
-#define COMPLAIN_AFTER_MS 10000
-#define ANOTHER_WITHIN_MS 30000
+#define COMPLAIN_EVERY_MS 10000
+#define CONFIRM_TIMEOUT_MS 3000
+#define CONFIRM_WITHIN_MS 20000
+#define REJOIN_AFTER_MS 5000
+/* A group waits for a slow member as long as max.poll.interval.ms says, 5 minutes if nothing else is configured. */
+#define ANOTHER_WITHIN_MS (6 * 60 * 1000)
 #define PASSED_OVER_WARN 5
 
 static void drop_pending(struct uex_engine *engine)
@@ -148,39 +154,61 @@ enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_part
  * rd_kafka_cgrp_revoke_all_rejoin). An assignment that is looked at later was captured with a later generation, in
  * which its partitions may be another's; the broker would believe it. The coordinator knows: if it names the same
  * partitions for this member now, they belong to the captured generation, or to a later one, and then it refuses the
- * captured. */
+ * captured. (A coordinator that fails over in that moment may forget a generation; so many coincidences are left.) */
 static enum uex_error confirm(struct uex_engine *engine, bool *stands, struct uex_fault *fault)
 {
+    struct uex_group_claim claim = {.group_id = engine->config->kafka_group_id,
+                                    .partitions = engine->pending_assignment};
     char *member_id = NULL;
     enum uex_error error = UEX_OK;
 
-    *stands = engine->pending_assignment->cnt == 0;
-    if (*stands || !uex_group_metadata_is_member(engine->pending_metadata))
+    *stands = false;
+    if (!uex_group_metadata_is_member(engine->pending_metadata))
         return UEX_OK;
-    member_id = rd_kafka_memberid(engine->consumer);
+    claim.member_id = member_id = rd_kafka_memberid(engine->consumer);
     if (member_id == NULL)
         return UEX_OK;
-    error = uex_group_members_owns(engine->probe, engine->config->kafka_group_id, member_id, engine->pending_assignment,
-                                   POSITIONS_TIMEOUT_MS, stands, fault);
+    error =
+        uex_group_members_confirm(engine->probe, &claim, CONFIRM_TIMEOUT_MS, &engine->group_coordinator, stands, fault);
     rd_kafka_mem_free(engine->consumer, member_id);
     return error;
 }
 
-/* The group has moved on, another assignment follows. The client wants an answer to this one first. Should none follow,
- * the worker joins again. */
-static void pass_over(struct uex_engine *engine)
+/* Answer an assignment with nothing: the client waits for an answer, and does not rejoin a group that rebalances before
+ * it has one. Should no other assignment follow, the worker joins again after `again_ms`. */
+static void pass_over(struct uex_engine *engine, enum uex_log_level level, const char *message, int64_t again_ms,
+                      const struct uex_fault *fault)
 {
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
 
-    engine->passed_over_count++;
-    engine->resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
-    uex_log(engine->passed_over_count < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
-            "an assignment is out of date: the group has moved on, and assigns anew",
-            UEX_INT("partitions", engine->pending_assignment->cnt),
-            UEX_INT("generation", uex_group_metadata_generation(engine->pending_metadata)));
+    engine->resubscribe_at_ms = uex_monotonic_ms() + again_ms;
+    uex_log(level, message, UEX_INT("partitions", engine->pending_assignment->cnt),
+            UEX_INT("generation", uex_group_metadata_generation(engine->pending_metadata)),
+            UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
     drop_pending(engine);
     (void)rd_kafka_assign(engine->consumer, none);
     rd_kafka_topic_partition_list_destroy(none);
+}
+
+static bool is_confirmed(struct uex_engine *engine)
+{
+    struct uex_fault fault = {0};
+    bool stands = false;
+
+    if (confirm(engine, &stands, &fault) != UEX_OK) {
+        if (uex_monotonic_ms() - engine->pending_since_ms > CONFIRM_WITHIN_MS)
+            pass_over(engine, UEX_LOG_WARN,
+                      "the group's coordinator does not say whether an assignment stands: it is not taken, and the "
+                      "worker joins again",
+                      REJOIN_AFTER_MS, &fault);
+        return false;
+    }
+    if (!stands) {
+        engine->passed_over_count++;
+        pass_over(engine, engine->passed_over_count < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
+                  "an assignment is out of date: the group assigns anew", ANOTHER_WITHIN_MS, &fault);
+    }
+    return stands;
 }
 
 /* Committed positions of what was assigned, stable ones. UEX_TIMEOUT: not yet. */
@@ -205,15 +233,42 @@ static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_pa
     return error;
 }
 
+/* "0-3,7": the partition numbers that are worked here. */
+static void write_numbers(const struct uex_engine *engine, struct uex_buffer *out)
+{
+    for (int32_t i = 0; i < engine->partition_count; i++) {
+        const int32_t first = i;
+
+        if (!engine->partitions[i].assigned)
+            continue;
+        while (i + 1 < engine->partition_count && engine->partitions[i + 1].assigned)
+            i++;
+        uex_buffer_append_format(out, "%s%" PRId32, uex_buffer_text(out)[0] == '\0' ? "" : ",", first);
+        if (i > first)
+            uex_buffer_append_format(out, "-%" PRId32, i);
+    }
+}
+
+static void say_assigned(const struct uex_engine *engine, int count, size_t adopted, size_t cancelled)
+{
+    struct uex_buffer numbers = {0};
+
+    write_numbers(engine, &numbers);
+    uex_log(UEX_LOG_INFO, "partitions assigned", UEX_INT("partitions", count),
+            UEX_STR("numbers", uex_buffer_text(&numbers)), UEX_NUM("adopted", adopted), UEX_NUM("cancelled", cancelled),
+            UEX_INT("generation", uex_group_metadata_generation(engine->group_metadata)));
+    uex_buffer_clear(&numbers);
+}
+
 static void complain(struct uex_engine *engine, const struct uex_fault *fault)
 {
-    if (uex_monotonic_ms() - engine->pending_since_ms <= COMPLAIN_AFTER_MS)
+    if (uex_monotonic_ms() - engine->pending_said_ms <= COMPLAIN_EVERY_MS)
         return;
     uex_log(UEX_LOG_WARN,
             "the committed positions are not known yet (an earlier owner's transaction is open, or Kafka does not "
             "answer); asking again",
             UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
-    engine->pending_since_ms = uex_monotonic_ms();
+    engine->pending_said_ms = uex_monotonic_ms();
 }
 
 void uex_rebalance_continue(struct uex_engine *engine)
@@ -223,19 +278,10 @@ void uex_rebalance_continue(struct uex_engine *engine)
     size_t adopted = 0;
     size_t cancelled = 0;
     int32_t count = 0;
-    bool stands = false;
     bool memory = false;
 
-    if (engine->pending_assignment == NULL)
+    if (engine->pending_assignment == NULL || !is_confirmed(engine))
         return;
-    if (confirm(engine, &stands, &fault) != UEX_OK) {
-        complain(engine, &fault);
-        return;
-    }
-    if (!stands) {
-        pass_over(engine);
-        return;
-    }
     if (ask_positions(engine, &list, &count, &fault) != UEX_OK) {
         complain(engine, &fault);
         return;
@@ -252,9 +298,7 @@ void uex_rebalance_continue(struct uex_engine *engine)
     }
     drop_pending(engine);
     (void)rd_kafka_assign(engine->consumer, list);
-    uex_log(UEX_LOG_INFO, "partitions assigned", UEX_INT("partitions", list->cnt), UEX_NUM("adopted", adopted),
-            UEX_NUM("cancelled", cancelled),
-            UEX_INT("generation", uex_group_metadata_generation(engine->group_metadata)));
+    say_assigned(engine, list->cnt, adopted, cancelled);
     rd_kafka_topic_partition_list_destroy(list);
     if (engine->observer.rebalanced != NULL)
         engine->observer.rebalanced(engine->observer.context, (size_t)engine->partition_count, adopted, cancelled);
@@ -275,7 +319,8 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
          * not own the work any more, and the broker would believe it. */
         engine->pending_metadata = metadata;
         engine->pending_assignment = rd_kafka_topic_partition_list_copy(partitions);
-        engine->pending_since_ms = uex_monotonic_ms();
+        engine->pending_since_ms = engine->pending_said_ms = uex_monotonic_ms();
+        engine->resubscribe_at_ms = 0; /* whatever it was for, here is an assignment */
         uex_rebalance_continue(engine);
         return;
     }

@@ -5,10 +5,13 @@
 
 #include "kafka/client.h"
 
+#define BROKER_MS 1000
+#define BROKERS_MAX 64
+
 static bool same_partitions(const rd_kafka_topic_partition_list_t *one, const rd_kafka_topic_partition_list_t *other)
 {
     if (one == NULL || one->cnt != other->cnt)
-        return false;
+        return one == NULL && other->cnt == 0;
     for (int i = 0; i < one->cnt; i++) {
         if (rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)(uintptr_t)other, one->elems[i].topic,
                                                one->elems[i].partition) == NULL)
@@ -17,8 +20,7 @@ static bool same_partitions(const rd_kafka_topic_partition_list_t *one, const rd
     return true;
 }
 
-static bool find_owner(const rd_kafka_ConsumerGroupDescription_t *group, const char *member_id,
-                       const rd_kafka_topic_partition_list_t *list)
+static bool claim_holds(const rd_kafka_ConsumerGroupDescription_t *group, const struct uex_group_claim *claim)
 {
     if (rd_kafka_ConsumerGroupDescription_state(group) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE)
         return false;
@@ -26,48 +28,97 @@ static bool find_owner(const rd_kafka_ConsumerGroupDescription_t *group, const c
         const rd_kafka_MemberDescription_t *member = rd_kafka_ConsumerGroupDescription_member(group, i);
         const rd_kafka_MemberAssignment_t *assignment = rd_kafka_MemberDescription_assignment(member);
 
-        if (strcmp(rd_kafka_MemberDescription_consumer_id(member), member_id) == 0)
-            return assignment != NULL && same_partitions(rd_kafka_MemberAssignment_partitions(assignment), list);
+        if (strcmp(rd_kafka_MemberDescription_consumer_id(member), claim->member_id) == 0)
+            return same_partitions(assignment == NULL ? NULL : rd_kafka_MemberAssignment_partitions(assignment),
+                                   claim->partitions);
     }
     return false;
 }
 
 /* The description of the one group that was asked for. */
-static enum uex_error read_answer(const rd_kafka_event_t *event, const char *member_id,
-                                  const rd_kafka_topic_partition_list_t *list, bool *owned, struct uex_fault *fault)
+static enum uex_error read_answer(rd_kafka_event_t *event, const struct uex_group_claim *claim, bool *holds,
+                                  struct uex_fault *fault)
 {
     size_t count = 0;
-    const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
-        rd_kafka_event_DescribeConsumerGroups_result((rd_kafka_event_t *)(uintptr_t)event), &count);
+    const rd_kafka_ConsumerGroupDescription_t **groups =
+        rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event), &count);
     const rd_kafka_error_t *error = count == 0 ? NULL : rd_kafka_ConsumerGroupDescription_error(groups[0]);
 
+    if (count == 0)
+        return uex_fail(fault, UEX_KAFKA, "asking for the group's members: an empty answer");
     if (error != NULL && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return uex_fail(fault, uex_kafka_error_of(rd_kafka_error_code(error)), "asking for the group's members: %s",
                         rd_kafka_error_string(error));
-    *owned = count > 0 && find_owner(groups[0], member_id, list);
+    *holds = claim_holds(groups[0], claim);
     return UEX_OK;
 }
 
-enum uex_error uex_group_members_owns(rd_kafka_t *handle, const char *group_id, const char *member_id,
-                                      const rd_kafka_topic_partition_list_t *list, int timeout_ms, bool *owned,
-                                      struct uex_fault *fault)
+static enum uex_error ask_broker(rd_kafka_t *handle, int32_t broker_id, const struct uex_group_claim *claim,
+                                 bool *holds, struct uex_fault *fault)
 {
+    const char *group_id = claim->group_id;
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
     rd_kafka_event_t *event = NULL;
     enum uex_error error = UEX_KAFKA_UNAVAILABLE;
     char text[200] = "";
 
-    *owned = false;
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
-    rd_kafka_DescribeConsumerGroups(handle, &group_id, 1, options, queue);
-    event = uex_kafka_await(queue, RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT, timeout_ms + 100,
-                            "asking for the group's members", fault);
+    if (rd_kafka_AdminOptions_set_request_timeout(options, BROKER_MS, text, sizeof(text)) ==
+            RD_KAFKA_RESP_ERR_NO_ERROR &&
+        rd_kafka_AdminOptions_set_broker(options, broker_id, text, sizeof(text)) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_DescribeConsumerGroups(handle, &group_id, 1, options, queue);
+        event = uex_kafka_await(queue, RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT, BROKER_MS + 100,
+                                "asking for the group's members", fault);
+    } else {
+        error = uex_fail(fault, UEX_INTERNAL, "asking for the group's members: %s", text);
+    }
     if (event != NULL) {
-        error = read_answer(event, member_id, list, owned, fault);
+        error = read_answer(event, claim, holds, fault);
         rd_kafka_event_destroy(event);
     }
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
+    return error;
+}
+
+static size_t find_brokers(rd_kafka_t *handle, int32_t *ids, struct uex_fault *fault)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 0, NULL, &metadata, BROKER_MS);
+    size_t count = 0;
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)uex_kafka_fail(fault, code, "asking for the brokers");
+        return 0;
+    }
+    for (int i = 0; i < metadata->broker_cnt && count < BROKERS_MAX; i++)
+        ids[count++] = metadata->brokers[i].id;
+    rd_kafka_metadata_destroy(metadata);
+    return count;
+}
+
+enum uex_error uex_group_members_confirm(rd_kafka_t *handle, const struct uex_group_claim *claim, int64_t timeout_ms,
+                                         int32_t *coordinator, bool *holds, struct uex_fault *fault)
+{
+    const int64_t until_ms = uex_monotonic_ms() + timeout_ms;
+    const int32_t before = *coordinator;
+    enum uex_error error = UEX_KAFKA_UNAVAILABLE;
+    int32_t ids[BROKERS_MAX];
+    size_t count = 0;
+
+    *holds = false;
+    if (before >= 0)
+        error = ask_broker(handle, before, claim, holds, fault);
+    if (error == UEX_OK)
+        return UEX_OK;
+    *coordinator = -1;
+    count = find_brokers(handle, ids, fault);
+    for (size_t i = 0; i < count && error != UEX_OK && uex_monotonic_ms() < until_ms; i++) {
+        if (ids[i] == before)
+            continue;
+        error = ask_broker(handle, ids[i], claim, holds, fault);
+        if (error == UEX_OK)
+            *coordinator = ids[i];
+    }
     return error;
 }

@@ -7,12 +7,22 @@
 
 #include "export/error.h"
 
-/* Ask the coordinator of `group_id` whether `member_id` is now assigned exactly the partitions of `list`, in a stable
- * group. `*owned` is false while the group rebalances, for who is no member, and for another list. The request is
- * DescribeGroups (Kafka protocol, API 15), for which Read on the group is right enough. `handle` may be of any role
- * and in use by other threads; waits for `timeout_ms` at most. UEX_KAFKA_UNAVAILABLE or UEX_KAFKA: no answer, *owned
- * is false. */
-UEX_MUST_CHECK enum uex_error uex_group_members_owns(rd_kafka_t *handle, const char *group_id, const char *member_id,
-                                                     const rd_kafka_topic_partition_list_t *list, int timeout_ms,
-                                                     bool *owned, struct uex_fault *fault);
+/* That a member of a group is assigned exactly these partitions. All borrowed. */
+struct uex_group_claim {
+    const char *group_id, *member_id;
+    const rd_kafka_topic_partition_list_t *partitions;
+};
+
+/* Does the claim hold now, in a stable group? `*holds` is false while the group rebalances, for who is no member, and
+ * for other partitions. The request is DescribeGroups (Kafka protocol, API 15), for which Read on the group is right
+ * enough. `*coordinator` is the broker that answered last, and is asked first; -1: not known. Where it is none any
+ * more, the other brokers are asked one after the other. They are asked by number, since librdkafka's own way to a
+ * group's coordinator (rdkafka_coord.c) keeps one that was demoted, and aborts the process when it finds one after the
+ * request has timed out (its issue 4605).
+ *
+ * `handle` may be of any role and in use by other threads. Each broker has a second, all of them `timeout_ms`, with a
+ * second more. UEX_KAFKA_UNAVAILABLE, UEX_KAFKA: nobody answered, the fault has the last reason, *holds is false. */
+UEX_MUST_CHECK enum uex_error uex_group_members_confirm(rd_kafka_t *handle, const struct uex_group_claim *claim,
+                                                        int64_t timeout_ms, int32_t *coordinator, bool *holds,
+                                                        struct uex_fault *fault);
 #endif

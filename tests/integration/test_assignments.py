@@ -74,6 +74,6 @@ def test_assignment__out_of_date_when_it_is_looked_at__nothing_is_committed_unde
     for number, worker in enumerate(workers):
         for line in worker.log():
             if line["message"] == "partitions assigned":
-                believed[number, line["generation"]].add(line["partitions"])
-    assert {key: counts for key, counts in believed.items() if len(counts) > 1} == {}
+                believed[number, line["generation"]].add(line["numbers"])
+    assert {key: lists for key, lists in believed.items() if len(lists) > 1} == {}
     assert any("out of date" in line["message"] for worker in workers for line in worker.log()), "no assignment came late"
