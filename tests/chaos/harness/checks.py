@@ -129,6 +129,15 @@ class Checks:
                 self.blame("false", f"{name} sent positions at {at:.3f}, after it had given up its partitions")
 
     # -- positions against records -------------------------------------------------------------------------------------
+    def positions_in_quiet(self, commands, timeout=20.0):
+        """The comparison has to be made. A question that meets the move of a partition's leader is asked again."""
+        deadline = time.monotonic() + timeout
+        while not self.positions(commands, timeout):
+            if time.monotonic() > deadline:
+                self.blame("false", "in quiet the positions could not be compared with what can be seen")
+                return
+            time.sleep(0.5)
+
     def positions(self, commands, timeout=4.0):
         """What is finished by the committed positions can be seen, and what was seen is finished. False: not now."""
         reader, ledger = self.world.reader, self.world.ledger

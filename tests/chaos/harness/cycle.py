@@ -117,8 +117,7 @@ def run_cycle(world, number, fault, options):
         outcome.recovery_s = time.monotonic() - healed
         world.ledger.judge(commands)
         world.checks.exports(commands)
-        if not world.checks.positions(commands, 20.0):
-            world.checks.blame("false", "in quiet the positions could not be compared with what can be seen")
+        world.checks.positions_in_quiet(commands)
         world.checks.store_is_clean()
         world.checks.positions_were_in_time()
         hold_dead_letter(world, commands)
