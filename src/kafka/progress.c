@@ -6,28 +6,47 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "export/log.h"
 #include "kafka/client.h"
 
 #define WORKER_SIZE 256
 #define LAST_WORDS_MS 500
+#define COMPLAIN_EVERY_MS 60000
 
 struct uex_progress {
     const struct uex_config *config;
     rd_kafka_t *producer;
     char worker[WORKER_SIZE];
     struct uex_buffer value;
+    int64_t complained_ms; /* monotonic; 0: never. Of the thread that polls */
     _Atomic uint64_t sent, failed, dropped;
 };
+
+/* Nothing waits for progress, but whoever follows it has to know why there is none. During an outage others speak. */
+static void complain(struct uex_progress *progress, rd_kafka_resp_err_t code)
+{
+    const int64_t now_ms = uex_monotonic_ms();
+
+    if (code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT || code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+        code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+        (progress->complained_ms != 0 && now_ms - progress->complained_ms < COMPLAIN_EVERY_MS))
+        return;
+    progress->complained_ms = now_ms;
+    uex_log(UEX_LOG_WARN, "progress cannot be reported: status --follow does not see what runs here",
+            UEX_STR("topic", progress->config->topics_progress), UEX_STR("error", rd_kafka_err2str(code)));
+}
 
 static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
 {
     struct uex_progress *progress = opaque;
 
     (void)producer;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         progress->sent++;
-    else
+    } else {
         progress->failed++;
+        complain(progress, message->err);
+    }
 }
 
 static enum uex_error make_producer(struct uex_progress *progress, struct uex_fault *fault)

@@ -12,7 +12,7 @@ from world.s3 import BUCKET, S3
 
 PATIENCE = {"EXPORT_STARTUP_TIMEOUT": "4s", "EXPORT_SHUTDOWN_TIMEOUT": "1s", "EXPORT_RETRY_DELAYS": "1s,5m,30m",
             "EXPORT_KAFKA_TRANSACTION_TIMEOUT_MS": "5000"}
-REFUSED = ("uthorization failed", "denied", "AccessDenied", "may not be seen")
+REFUSED = ("uthorization failed", "denied", "AccessDenied", "may not be seen", "may not see it")
 
 
 def all_kinds_of_work(world, seconds):
