@@ -157,7 +157,7 @@ static void say_members(struct uex_doctor *doctor, const rd_kafka_ConsumerGroupD
                        rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)), members);
 }
 
-static void say_group(struct uex_doctor *doctor, rd_kafka_t *handle)
+static void ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
@@ -186,6 +186,21 @@ done:
     rd_kafka_queue_destroy(queue);
 }
 
+/* On a handle that ends with the question: should a coordinator be found after the time, librdkafka would abort on one
+ * that lives on (its issue 4605). */
+static void say_group(struct uex_doctor *doctor)
+{
+    struct uex_fault fault = {0};
+    rd_kafka_t *handle = NULL;
+    enum uex_error err = uex_ctl_connect(doctor->config, UEX_KAFKA_ADMIN, &handle, &fault);
+
+    if (err == UEX_OK)
+        ask_for_group(doctor, handle);
+    else
+        uex_doctor_fail(doctor, "kafka", "consumer group", err, &fault, NULL);
+    uex_kafka_destroy(handle);
+}
+
 void uex_doctor_kafka(struct uex_doctor *doctor)
 {
     struct uex_doctor_probes probes = {0};
@@ -200,7 +215,7 @@ void uex_doctor_kafka(struct uex_doctor *doctor)
     }
     say_brokers(doctor, handle);
     all_there = say_topics(doctor, handle);
-    say_group(doctor, handle);
+    say_group(doctor);
     if (!all_there) {
         uex_doctor_say(doctor, "kafka", "transactions", UEX_DOCTOR_SKIP, NULL, "not tried: topics are missing");
         goto done;

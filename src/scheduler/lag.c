@@ -7,100 +7,78 @@
 #define PAUSE_MS 1000
 #define SAY_MS 30000
 
-static const rd_kafka_topic_partition_t *committed_at(const rd_kafka_topic_partition_list_t *list, const char *topic,
-                                                      int32_t partition)
-{
-    for (int i = 0; list != NULL && i < list->cnt; i++)
-        if (list->elems[i].partition == partition && strcmp(list->elems[i].topic, topic) == 0)
-            return &list->elems[i];
-    return NULL;
-}
-
-static enum uex_error sum_up(rd_kafka_t *handle, const char *topic, int32_t partition_count,
-                             const rd_kafka_topic_partition_list_t *committed, int64_t timeout_ms, int64_t *lag,
+static enum uex_error sum_up(rd_kafka_t *handle, const rd_kafka_topic_partition_list_t *committed, int64_t *lag,
                              struct uex_fault *fault)
 {
-    for (int32_t partition = 0; partition < partition_count; partition++) {
-        const rd_kafka_topic_partition_t *at = committed_at(committed, topic, partition);
+    for (int i = 0; i < committed->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &committed->elems[i];
         int64_t low = 0, high = 0, from = 0;
         rd_kafka_resp_err_t code =
-            rd_kafka_query_watermark_offsets(handle, topic, partition, &low, &high, (int)timeout_ms);
+            rd_kafka_query_watermark_offsets(handle, at->topic, at->partition, &low, &high, ASK_MS);
 
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
             return uex_kafka_fail(fault, code, "asking for the end of the results");
-        if (at != NULL && at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
             return uex_kafka_fail(fault, at->err, "asking for the offsets of schedule.lag_group");
-        from = at != NULL && at->offset >= low ? at->offset : low;
+        from = at->offset >= low ? at->offset : low;
         *lag += high > from ? high - from : 0;
     }
     return UEX_OK;
 }
 
-static enum uex_error ask_committed(rd_kafka_t *handle, const char *group, rd_kafka_queue_t *queue, int64_t timeout_ms,
-                                    rd_kafka_event_t **event, struct uex_fault *fault)
+enum uex_error uex_lag_of(rd_kafka_t *handle, const char *topic, int64_t *lag, struct uex_fault *fault)
 {
-    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(group, NULL);
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, (int)timeout_ms, NULL, 0);
-    rd_kafka_ListConsumerGroupOffsets(handle, &request, 1, options, queue);
-    *event = rd_kafka_queue_poll(queue, (int)timeout_ms + 1000);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    if (*event == NULL || rd_kafka_event_type(*event) != RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT)
-        return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "asking for the offsets of schedule.lag_group: no answer");
-    return uex_kafka_fail(fault, rd_kafka_event_error(*event), "asking for the offsets of schedule.lag_group");
-}
-
-enum uex_error uex_lag_of(rd_kafka_t *handle, const char *group, const char *topic, int64_t timeout_ms, int64_t *lag,
-                          struct uex_fault *fault)
-{
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
-    rd_kafka_event_t *event = NULL;
-    const rd_kafka_group_result_t **groups = NULL;
-    size_t count = 0;
+    rd_kafka_topic_partition_list_t *list = NULL;
     int32_t partition_count = 0;
-    enum uex_error err = uex_kafka_partition_count(handle, topic, timeout_ms, &partition_count, fault);
+    enum uex_error err = uex_kafka_partition_count(handle, topic, ASK_MS, &partition_count, fault);
 
     *lag = 0;
-    if (err == UEX_OK)
-        err = ask_committed(handle, group, queue, timeout_ms, &event, fault);
     if (err != UEX_OK)
-        goto done;
-    groups =
-        rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
-    if (count != 1)
-        err = uex_fail(fault, UEX_KAFKA, "asking for the offsets of schedule.lag_group: no group in the answer");
-    else if (rd_kafka_group_result_error(groups[0]) != NULL)
-        err = uex_kafka_fail(fault, rd_kafka_error_code(rd_kafka_group_result_error(groups[0])),
-                             "asking for the offsets of schedule.lag_group");
-    else
-        err =
-            sum_up(handle, topic, partition_count, rd_kafka_group_result_partitions(groups[0]), timeout_ms, lag, fault);
-done:
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
+        return err;
+    list = rd_kafka_topic_partition_list_new(partition_count);
+    rd_kafka_topic_partition_list_add_range(list, topic, 0, partition_count - 1);
+    err =
+        uex_kafka_fail(fault, rd_kafka_committed(handle, list, ASK_MS), "asking for the offsets of schedule.lag_group");
+    if (err == UEX_OK)
+        err = sum_up(handle, list, lag, fault);
+    rd_kafka_topic_partition_list_destroy(list);
     return err;
+}
+
+/* A consumer of the group that never joins it. librdkafka's admin request for a group's offsets would go another way to
+ * the coordinator, on which it keeps a demoted one, and aborts when one is found after the time (its issue 4605). */
+static enum uex_error open_reader(const struct uex_config *config, rd_kafka_t **out, struct uex_fault *fault)
+{
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_READER, fault);
+    enum uex_error err = conf == NULL ? UEX_CONFIG : UEX_OK;
+
+    if (err == UEX_OK)
+        err = uex_kafka_conf_set(conf, "group.id", config->schedule_lag_group, fault);
+    if (err != UEX_OK) {
+        if (conf != NULL)
+            rd_kafka_conf_destroy(conf);
+        return err;
+    }
+    *out = uex_kafka_create(UEX_KAFKA_READER, conf, fault);
+    return *out == NULL ? UEX_CONFIG : UEX_OK;
 }
 
 /* One look. UEX_END: the gate is open. */
 static enum uex_error look(rd_kafka_t *handle, const struct uex_config *config, int64_t *lag, struct uex_fault *fault)
 {
-    enum uex_error err = uex_lag_of(handle, config->schedule_lag_group, config->topics_result, ASK_MS, lag, fault);
+    enum uex_error err = uex_lag_of(handle, config->topics_result, lag, fault);
 
     if (err == UEX_OK && *lag <= config->schedule_lag_max)
         return UEX_END;
     return err == UEX_KAFKA_UNAVAILABLE ? UEX_OK : err; /* Kafka is looked for again until the wait is over */
 }
 
-enum uex_error uex_lag_wait(rd_kafka_t *handle, const struct uex_config *config, const struct uex_cancel *cancel,
-                            struct uex_fault *fault)
+static enum uex_error wait_for_readers(rd_kafka_t *handle, const struct uex_config *config,
+                                       const struct uex_cancel *cancel, struct uex_fault *fault)
 {
     int64_t start_ms = uex_monotonic_ms(), said_ms = 0, lag = 0;
     enum uex_error err = UEX_OK;
 
-    if (config->schedule_lag_group[0] == 0)
-        return UEX_OK;
     for (;;) {
         int64_t now_ms = 0;
 
@@ -128,4 +106,18 @@ enum uex_error uex_lag_wait(rd_kafka_t *handle, const struct uex_config *config,
         if (!uex_sleep_ms(PAUSE_MS, cancel))
             return uex_fail(fault, UEX_CANCELLED, "waiting for the lag gate was given up");
     }
+}
+
+enum uex_error uex_lag_wait(const struct uex_config *config, const struct uex_cancel *cancel, struct uex_fault *fault)
+{
+    rd_kafka_t *handle = NULL;
+    enum uex_error err = UEX_OK;
+
+    if (config->schedule_lag_group[0] == 0)
+        return UEX_OK;
+    err = open_reader(config, &handle, fault);
+    if (err == UEX_OK)
+        err = wait_for_readers(handle, config, cancel, fault);
+    uex_kafka_destroy(handle);
+    return err;
 }

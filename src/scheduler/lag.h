@@ -5,14 +5,13 @@
 
 #include "kafka/client.h"
 
-/* How many records of `topic` the consumer group has not committed yet; where it committed nothing, all that are there.
- * The end of a partition is the last stable offset, because that is how far a read_committed consumer can come.
- * `handle`: UEX_KAFKA_ADMIN. */
-UEX_MUST_CHECK enum uex_error uex_lag_of(rd_kafka_t *handle, const char *group, const char *topic, int64_t timeout_ms,
-                                         int64_t *lag, struct uex_fault *fault);
+/* How many records of `topic` the group of the consumer `handle` has not committed yet; where it committed nothing, all
+ * that are there. The end of a partition is the last stable offset, because that is how far a read_committed consumer
+ * can come. Waits 10 s for each answer. */
+UEX_MUST_CHECK enum uex_error uex_lag_of(rd_kafka_t *handle, const char *topic, int64_t *lag, struct uex_fault *fault);
 
 /* Wait while schedule.lag_group lags more than schedule.lag_max on topics.result. UEX_OK at once when the gate is off;
  * UEX_TIMEOUT after schedule.lag_wait; UEX_CANCELLED. */
-UEX_MUST_CHECK enum uex_error uex_lag_wait(rd_kafka_t *handle, const struct uex_config *config,
-                                           const struct uex_cancel *cancel, struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_error uex_lag_wait(const struct uex_config *config, const struct uex_cancel *cancel,
+                                           struct uex_fault *fault);
 #endif

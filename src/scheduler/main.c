@@ -80,7 +80,7 @@ static enum uex_error await_kafka(const struct uex_config *config, struct uex_fa
                        "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
                        config->topics_command);
     if (err == UEX_OK)
-        err = uex_lag_wait(admin, config, &uex_program_cancel, fault);
+        err = uex_lag_wait(config, &uex_program_cancel, fault);
     uex_kafka_destroy(admin);
     return err;
 }
