@@ -17,6 +17,7 @@
 #include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
 
 #define TOPIC "flairbit-users"
+#define SOURCE "export-group"
 #define TIMEOUT_MS 10000
 #define TRIES_MAX 50
 #define REBUILDS 15 /* each takes a second; EXPORT_TEST_REBUILDS asks for more */
@@ -136,6 +137,7 @@ static int set_up(void **state)
     fixture->cluster = rd_kafka_mock_cluster_new(fixture->owner, 1);
     assert_non_null(fixture->cluster);
     assert_int_equal(rd_kafka_mock_topic_create(fixture->cluster, TOPIC, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_mock_topic_create(fixture->cluster, SOURCE, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     fixture->properties[0] =
         (struct uex_kafka_property){.name = (char *)"bootstrap.servers",
                                     .value = (char *)(uintptr_t)rd_kafka_mock_cluster_bootstraps(fixture->cluster)};
@@ -167,7 +169,7 @@ static enum uex_error send_offsets(struct uex_txn *txn, struct uex_fault *fault)
     rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata_new("export-workers");
     enum uex_error error = UEX_OK;
 
-    rd_kafka_topic_partition_list_add(offsets, "export-group", 0)->offset = 7;
+    rd_kafka_topic_partition_list_add(offsets, SOURCE, 0)->offset = 7;
     error = uex_txn_send_offsets(txn, offsets, metadata, fault);
     rd_kafka_consumer_group_metadata_destroy(metadata);
     rd_kafka_topic_partition_list_destroy(offsets);
