@@ -86,6 +86,11 @@ class Ledger:
         with self.lock:
             self.commands[command.serial] = command
 
+    def in_command_at(self, command, partition):
+        """The command's records on a partition of the command topic."""
+        with self.lock:
+            return [s for s in self.in_command[command.serial] if s.place[1] == partition]
+
     def own(self, command):
         """(the record as sent, its moves)"""
         place = (command.sent.topic, command.sent.partition, command.sent.offset)

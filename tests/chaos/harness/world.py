@@ -86,6 +86,7 @@ class World:
         self._producer = Producer({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0, "linger.ms": 0,
                                    "partitioner": "murmur2_random", "message.max.bytes": 5_000_000,
                                    "enable.idempotence": True, "reconnect.backoff.max.ms": 500})
+        self._unplaced = []  # commands whose offset the producer was not told, with their partitions
         self._touch_group()
         self.ledger = Ledger(self.topics, self.tiers, PARTITIONS)
         topics = [name for kind, name in self.topics.items() if kind not in ("retry", "progress")] + self.tiers
@@ -234,9 +235,10 @@ class World:
         def delivered(error, message):
             if error is not None:
                 raise RuntimeError(f"the harness cannot send: {error}")
-            command.sent = record_of(message)
-            if not command.command_id and command.reason != "malformed-command":
-                command.command_id = id_of_record(self.brokers.cluster_id, command.sent)
+            if message.offset() is None:  # taken, but the answer was lost: the broker only says that it knows it already
+                self._unplaced.append((command, message.partition()))
+            else:
+                self._place(command, record_of(message))
 
         self.ledger.expect(command)
         options = {}
@@ -249,7 +251,19 @@ class World:
         self._producer.poll(0)
 
     def flush(self, timeout=60):
+        deadline = time.monotonic() + timeout
         assert self._producer.flush(timeout) == 0, "Kafka did not take the harness' commands"
+        while self._unplaced:
+            command, partition = self._unplaced.pop()
+            while not (found := self.ledger.in_command_at(command, partition)):
+                assert time.monotonic() < deadline, f"a command that Kafka took is not to be read: {command}"
+                time.sleep(0.1)
+            self._place(command, found[0].record)
+
+    def _place(self, command, record):
+        command.sent = record
+        if not command.command_id and command.reason != "malformed-command":
+            command.command_id = id_of_record(self.brokers.cluster_id, record)
 
     # -- quiet ---------------------------------------------------------------------------------------------------------
     def behind(self):
