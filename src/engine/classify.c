@@ -54,14 +54,17 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
 }
 
 /* Which partition does this key belong to now? A count that has grown must not send a command astray. */
-static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key, bool *moved)
+static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key,
+                           int32_t known_count, bool *moved)
 {
     int32_t count = 0;
 
     if (!ask_count(engine, delivery, &count))
         return UEX_HOLD_ROUTE;
     if (delivery->record->key.data != NULL && uex_partition_of(key, count) == delivery->partition)
-        return UEX_HOLD_GROWN; /* right by the new count; its group's state is found by the next assignment only */
+        /* Right by the new count; its group's state is found by the next assignment only. A lower count comes from a
+         * broker that has not heard of a growth yet. */
+        return count > known_count ? UEX_HOLD_GROWN : UEX_HOLD_ROUTE;
     reroute(delivery, uex_partition_of(key, count));
     *moved = true;
     return UEX_HOLD_NONE;
@@ -89,7 +92,7 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
         if (key.data == NULL)
             key = uex_bytes_of_text(delivery->command.group_id);
         if (record->key.data == NULL || uex_partition_of(key, count) != delivery->partition)
-            hold = route(engine, delivery, key, ended);
+            hold = route(engine, delivery, key, count, ended);
     }
     uex_classify_name(engine, delivery);
     return hold;

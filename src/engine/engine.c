@@ -141,8 +141,10 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
     list = rd_kafka_topic_partition_list_new((int)engine->source_count);
     for (size_t i = 0; i < engine->source_count; i++)
         (void)rd_kafka_topic_partition_list_add(list, engine->sources[i].topic, RD_KAFKA_PARTITION_UA);
-    /* Who leaves and comes is given an assignment of the partitions that there are now. */
-    (void)rd_kafka_unsubscribe(engine->consumer);
+    /* Who leaves and comes makes the group assign the partitions that there are now. Who was given an assignment that
+     * it did not take asks for its own again, and keeps its member id. */
+    if (engine->passed_over_count == 0)
+        (void)rd_kafka_unsubscribe(engine->consumer);
     code = rd_kafka_subscribe(engine->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");

@@ -126,12 +126,12 @@ struct uex_engine {
     rd_kafka_topic_partition_list_t *pending_assignment; /* its committed position is not known yet; intake thread */
     rd_kafka_consumer_group_metadata_t *pending_metadata;
     int64_t pending_since_ms, pending_said_ms;
-    int32_t group_coordinator;   /* the broker that last told of the group's members; -1: not known; intake thread */
+    int32_t group_coordinator;   /* the broker that was last asked for the group's members; -1: none; intake thread */
     int partial_count;           /* assignments in a row that were not whole */
     int passed_over_count;       /* assignments in a row that were out of date */
     bool wants_rejoin;           /* a suspect found that the topics have grown; locked */
-    int64_t resubscribe_at_ms;   /* monotonic; 0: no need. A partition number was not held in every source, or
-                                  * an assignment was passed over */
+    int64_t resubscribe_at_ms;   /* monotonic; 0: no need. The topics have grown, a partition number was not
+                                  * held in every source, or an assignment was passed over */
     struct uex_restore *restore; /* intake thread */
 
     struct uex_group_table groups;

@@ -181,6 +181,7 @@ static void pass_over(struct uex_engine *engine, enum uex_log_level level, const
 {
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
 
+    engine->passed_over_count++;
     engine->resubscribe_at_ms = uex_monotonic_ms() + again_ms;
     uex_log(level, message, UEX_INT("partitions", engine->pending_assignment->cnt),
             UEX_INT("generation", uex_group_metadata_generation(engine->pending_metadata)),
@@ -203,9 +204,9 @@ static bool is_confirmed(struct uex_engine *engine)
                       REJOIN_AFTER_MS, &fault);
         return false;
     }
+    engine->pending_since_ms = uex_monotonic_ms();
     if (!stands) {
-        engine->passed_over_count++;
-        pass_over(engine, engine->passed_over_count < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
+        pass_over(engine, engine->passed_over_count + 1 < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
                   "an assignment is out of date: the group assigns anew", ANOTHER_WITHIN_MS, &fault);
     }
     return stands;
@@ -305,6 +306,16 @@ void uex_rebalance_continue(struct uex_engine *engine)
     uex_restore_begin(engine);
 }
 
+static bool is_leaving(struct uex_engine *engine)
+{
+    bool leaving = false;
+
+    pthread_mutex_lock(&engine->lock);
+    leaving = engine->intake_stop;
+    pthread_mutex_unlock(&engine->lock);
+    return leaving;
+}
+
 void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                             rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
@@ -314,7 +325,12 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
         error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? rd_kafka_consumer_group_metadata(consumer) : NULL;
 
     revoke(engine, rd_kafka_assignment_lost(consumer) != 0);
-    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    if (engine->resubscribe_at_ms != 0) /* the group assigns anew anyway */
+        engine->resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
+    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && is_leaving(engine)) {
+        if (metadata != NULL)
+            rd_kafka_consumer_group_metadata_destroy(metadata);
+    } else if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         /* The metadata of this generation, used for this epoch only: a live one could speak for a generation that does
          * not own the work any more, and the broker would believe it. */
         engine->pending_metadata = metadata;
@@ -323,10 +339,10 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
         engine->resubscribe_at_ms = 0; /* whatever it was for, here is an assignment */
         uex_rebalance_continue(engine);
         return;
-    }
-    if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+    } else if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         uex_log(UEX_LOG_WARN, "the rebalance failed", UEX_STR("error", rd_kafka_err2str(error)));
-    else
+    } else {
         uex_log(UEX_LOG_INFO, "partitions revoked", UEX_INT("partitions", partitions->cnt));
+    }
     (void)rd_kafka_assign(consumer, NULL);
 }

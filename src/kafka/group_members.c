@@ -6,7 +6,6 @@
 #include "kafka/client.h"
 
 #define BROKER_MS 1000
-#define BROKERS_MAX 64
 
 static bool same_partitions(const rd_kafka_topic_partition_list_t *one, const rd_kafka_topic_partition_list_t *other)
 {
@@ -81,44 +80,36 @@ static enum uex_error ask_broker(rd_kafka_t *handle, int32_t broker_id, const st
     return error;
 }
 
-static size_t find_brokers(rd_kafka_t *handle, int32_t *ids, struct uex_fault *fault)
+/* The broker behind `before` in the cluster's list, so that one after the other has its turn; -1: none is known. */
+static int32_t next_broker(const struct rd_kafka_metadata *metadata, int32_t before)
 {
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 0, NULL, &metadata, BROKER_MS);
-    size_t count = 0;
-
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        (void)uex_kafka_fail(fault, code, "asking for the brokers");
-        return 0;
+    for (int i = 0; i + 1 < metadata->broker_cnt; i++) {
+        if (metadata->brokers[i].id == before)
+            return metadata->brokers[i + 1].id;
     }
-    for (int i = 0; i < metadata->broker_cnt && count < BROKERS_MAX; i++)
-        ids[count++] = metadata->brokers[i].id;
-    rd_kafka_metadata_destroy(metadata);
-    return count;
+    return metadata->broker_cnt == 0 ? -1 : metadata->brokers[0].id;
 }
 
 enum uex_error uex_group_members_confirm(rd_kafka_t *handle, const struct uex_group_claim *claim, int64_t timeout_ms,
                                          int32_t *coordinator, bool *holds, struct uex_fault *fault)
 {
     const int64_t until_ms = uex_monotonic_ms() + timeout_ms;
-    const int32_t before = *coordinator;
+    const struct rd_kafka_metadata *metadata = NULL;
     enum uex_error error = UEX_KAFKA_UNAVAILABLE;
-    int32_t ids[BROKERS_MAX];
-    size_t count = 0;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     *holds = false;
-    if (before >= 0)
-        error = ask_broker(handle, before, claim, holds, fault);
+    if (*coordinator >= 0)
+        error = ask_broker(handle, *coordinator, claim, holds, fault);
     if (error == UEX_OK)
         return UEX_OK;
-    *coordinator = -1;
-    count = find_brokers(handle, ids, fault);
-    for (size_t i = 0; i < count && error != UEX_OK && uex_monotonic_ms() < until_ms; i++) {
-        if (ids[i] == before)
-            continue;
-        error = ask_broker(handle, ids[i], claim, holds, fault);
-        if (error == UEX_OK)
-            *coordinator = ids[i];
+    code = rd_kafka_metadata(handle, 0, NULL, &metadata, BROKER_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return uex_kafka_fail(fault, code, "asking for the brokers");
+    for (int i = 0; i < metadata->broker_cnt && error != UEX_OK && uex_monotonic_ms() < until_ms; i++) {
+        *coordinator = next_broker(metadata, *coordinator);
+        error = ask_broker(handle, *coordinator, claim, holds, fault);
     }
+    rd_kafka_metadata_destroy(metadata);
     return error;
 }

@@ -134,6 +134,8 @@ void uex_progress_send(struct uex_progress *progress, const struct uex_progress_
                                  RD_KAFKA_V_TIMESTAMP(record->at_ms), RD_KAFKA_V_END);
     if (uex_buffer_failed(&progress->value) || code != RD_KAFKA_RESP_ERR_NO_ERROR)
         progress->dropped++;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        complain(progress, code);
 }
 
 void uex_progress_poll(struct uex_progress *progress)

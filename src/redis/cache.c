@@ -154,11 +154,10 @@ static bool ask_cache(struct redis_catalogue *self, const char *key, struct uex_
     if (!found && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) != 0) {
         failed_by(self, reply);
     } else {
-        worked();
+        self->hits += found;
+        self->misses += !found;
         if (found)
-            self->hits++;
-        else
-            self->misses++;
+            worked();
     }
     freeReplyObject(reply);
     return found;
@@ -176,6 +175,8 @@ static void fill_cache(struct redis_catalogue *self, const char *key, const stru
     }
     if (reply->type == REDIS_REPLY_ERROR)
         failed_by(self, reply);
+    else
+        worked(); /* a miss alone says nothing: a full or read-only server still answers it */
     freeReplyObject(reply);
 }
 

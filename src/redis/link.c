@@ -143,7 +143,11 @@ static enum uex_error introduce(struct uex_redis_link *link, int count, const ch
     if (err != UEX_OK)
         return err;
     if (reply->type != REDIS_REPLY_STATUS) {
-        err = fails(link, NULL, "the user, the password or the database of redis.url is refused");
+        const char *said = reply->str == NULL ? "" : reply->str;
+
+        (void)snprintf(link->failure, sizeof(link->failure), "%.*s is the answer to %s", (int)strcspn(said, " "), said,
+                       words[0]);
+        err = UEX_CACHE;
         uex_redis_link_close(link);
     }
     freeReplyObject(reply);

@@ -6,6 +6,7 @@
 #define ASK_MS 10000
 #define PAUSE_MS 1000
 #define SAY_MS 30000
+#define LAG_UNKNOWN (-1)
 
 static enum uex_error sum_up(rd_kafka_t *handle, const rd_kafka_topic_partition_list_t *committed, int64_t *lag,
                              struct uex_fault *fault)
@@ -26,30 +27,30 @@ static enum uex_error sum_up(rd_kafka_t *handle, const rd_kafka_topic_partition_
     return UEX_OK;
 }
 
-enum uex_error uex_lag_of(rd_kafka_t *handle, const char *topic, int64_t *lag, struct uex_fault *fault)
+enum uex_error uex_lag_of(const struct uex_lag_readers *readers, const char *topic, int64_t *lag,
+                          struct uex_fault *fault)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
     int32_t partition_count = 0;
-    enum uex_error err = uex_kafka_partition_count(handle, topic, ASK_MS, &partition_count, fault);
+    enum uex_error err = uex_kafka_partition_count(readers->ends, topic, ASK_MS, &partition_count, fault);
 
     *lag = 0;
     if (err != UEX_OK)
         return err;
     list = rd_kafka_topic_partition_list_new(partition_count);
     rd_kafka_topic_partition_list_add_range(list, topic, 0, partition_count - 1);
-    err =
-        uex_kafka_fail(fault, rd_kafka_committed(handle, list, ASK_MS), "asking for the offsets of schedule.lag_group");
+    err = uex_kafka_fail(fault, rd_kafka_committed(readers->committed, list, ASK_MS),
+                         "asking for the offsets of schedule.lag_group");
     if (err == UEX_OK)
-        err = sum_up(handle, list, lag, fault);
+        err = sum_up(readers->ends, list, lag, fault);
     rd_kafka_topic_partition_list_destroy(list);
     return err;
 }
 
-/* A consumer of the group that never joins it. librdkafka's admin request for a group's offsets would go another way to
- * the coordinator, on which it keeps a demoted one, and aborts when one is found after the time (its issue 4605). */
-static enum uex_error open_reader(const struct uex_config *config, rd_kafka_t **out, struct uex_fault *fault)
+static enum uex_error open_reader(const struct uex_config *config, enum uex_kafka_role role, rd_kafka_t **out,
+                                  struct uex_fault *fault)
 {
-    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_READER, fault);
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, role, fault);
     enum uex_error err = conf == NULL ? UEX_CONFIG : UEX_OK;
 
     if (err == UEX_OK)
@@ -59,21 +60,39 @@ static enum uex_error open_reader(const struct uex_config *config, rd_kafka_t **
             rd_kafka_conf_destroy(conf);
         return err;
     }
-    *out = uex_kafka_create(UEX_KAFKA_READER, conf, fault);
+    *out = uex_kafka_create(role, conf, fault);
     return *out == NULL ? UEX_CONFIG : UEX_OK;
 }
 
-/* One look. UEX_END: the gate is open. */
-static enum uex_error look(rd_kafka_t *handle, const struct uex_config *config, int64_t *lag, struct uex_fault *fault)
+/* One look. UEX_END: the gate is open; UEX_OK: it is not, and *lag is LAG_UNKNOWN where Kafka did not tell, which is
+ * looked for again until the wait is over. */
+static enum uex_error look(const struct uex_lag_readers *readers, const struct uex_config *config, int64_t *lag,
+                           struct uex_fault *fault)
 {
-    enum uex_error err = uex_lag_of(handle, config->topics_result, lag, fault);
+    enum uex_error err = uex_lag_of(readers, config->topics_result, lag, fault);
 
     if (err == UEX_OK && *lag <= config->schedule_lag_max)
         return UEX_END;
-    return err == UEX_KAFKA_UNAVAILABLE ? UEX_OK : err; /* Kafka is looked for again until the wait is over */
+    if (err != UEX_KAFKA_UNAVAILABLE)
+        return err;
+    *lag = LAG_UNKNOWN;
+    return UEX_OK;
 }
 
-static enum uex_error wait_for_readers(rd_kafka_t *handle, const struct uex_config *config,
+static enum uex_error wait_is_over(const struct uex_config *config, int64_t lag, struct uex_fault *fault)
+{
+    const struct uex_fault last = *fault;
+
+    if (lag == LAG_UNKNOWN)
+        return uex_fail(fault, UEX_TIMEOUT, "how far consumer group %s lags is not known after schedule.lag_wait: %s",
+                        config->schedule_lag_group, last.text);
+    return uex_fail(fault, UEX_TIMEOUT,
+                    "consumer group %s still lags %" PRId64 " records (allowed: %" PRId64
+                    ") on %s after schedule.lag_wait",
+                    config->schedule_lag_group, lag, config->schedule_lag_max, config->topics_result);
+}
+
+static enum uex_error wait_for_readers(const struct uex_lag_readers *readers, const struct uex_config *config,
                                        const struct uex_cancel *cancel, struct uex_fault *fault)
 {
     int64_t start_ms = uex_monotonic_ms(), said_ms = 0, lag = 0;
@@ -82,7 +101,7 @@ static enum uex_error wait_for_readers(rd_kafka_t *handle, const struct uex_conf
     for (;;) {
         int64_t now_ms = 0;
 
-        err = look(handle, config, &lag, fault);
+        err = look(readers, config, &lag, fault);
         if (err == UEX_END) {
             uex_log(UEX_LOG_INFO, "the readers of the results have kept up",
                     UEX_STR("lag_group", config->schedule_lag_group), UEX_INT("lag", lag),
@@ -93,14 +112,12 @@ static enum uex_error wait_for_readers(rd_kafka_t *handle, const struct uex_conf
             return err;
         now_ms = uex_monotonic_ms();
         if (now_ms - start_ms >= config->schedule_lag_wait_ms)
-            return uex_fail(fault, UEX_TIMEOUT,
-                            "consumer group %s still lags %" PRId64 " records (allowed: %" PRId64
-                            ") on %s after schedule.lag_wait",
-                            config->schedule_lag_group, lag, config->schedule_lag_max, config->topics_result);
+            return wait_is_over(config, lag, fault);
         if (said_ms == 0 || now_ms - said_ms >= SAY_MS) {
             uex_log(UEX_LOG_INFO, "waiting for the readers of the results",
                     UEX_STR("lag_group", config->schedule_lag_group), UEX_INT("lag", lag),
-                    UEX_INT("lag_max", config->schedule_lag_max));
+                    UEX_INT("lag_max", config->schedule_lag_max),
+                    UEX_STR("error", lag == LAG_UNKNOWN ? fault->text : NULL));
             said_ms = now_ms;
         }
         if (!uex_sleep_ms(PAUSE_MS, cancel))
@@ -110,14 +127,17 @@ static enum uex_error wait_for_readers(rd_kafka_t *handle, const struct uex_conf
 
 enum uex_error uex_lag_wait(const struct uex_config *config, const struct uex_cancel *cancel, struct uex_fault *fault)
 {
-    rd_kafka_t *handle = NULL;
+    struct uex_lag_readers readers = {0};
     enum uex_error err = UEX_OK;
 
     if (config->schedule_lag_group[0] == 0)
         return UEX_OK;
-    err = open_reader(config, &handle, fault);
+    err = open_reader(config, UEX_KAFKA_READER, &readers.ends, fault);
     if (err == UEX_OK)
-        err = wait_for_readers(handle, config, cancel, fault);
-    uex_kafka_destroy(handle);
+        err = open_reader(config, UEX_KAFKA_READER_UNCOMMITTED, &readers.committed, fault);
+    if (err == UEX_OK)
+        err = wait_for_readers(&readers, config, cancel, fault);
+    uex_kafka_destroy(readers.committed);
+    uex_kafka_destroy(readers.ends);
     return err;
 }

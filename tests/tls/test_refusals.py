@@ -171,7 +171,7 @@ def exports_with_redis(world, url):
         world.command(group_id)
     worker.wait_text(f'"outcome":"exported","group":"{group_id}"', count=2)
     assert worker.stop() == 0
-    assert ("is refused" in worker.text()) is ("wrong-password" in url)
+    assert ("WRONGPASS is the answer to AUTH" in worker.text()) is ("wrong-password" in url)
     return group_id
 
 
