@@ -99,21 +99,13 @@ static void complain(const char *why)
     }
 }
 
-static void failed(struct redis_catalogue *self, const char *why)
+/* link.failure says why. */
+static void failed(struct redis_catalogue *self)
 {
     self->failures++;
     self->quiet_until_ms = uex_monotonic_ms() + QUIET_MS;
-    complain(why);
+    complain(self->link.failure);
     uex_redis_link_close(&self->link);
-}
-
-/* An error's first word is its code; what follows may be anything. */
-static void failed_by(struct redis_catalogue *self, const redisReply *reply)
-{
-    char why[64];
-
-    (void)snprintf(why, sizeof(why), "Redis answers %.*s", (int)strcspn(reply->str, " "), reply->str);
-    failed(self, why);
 }
 
 static void worked(void)
@@ -147,12 +139,13 @@ static bool ask_cache(struct redis_catalogue *self, const char *key, struct uex_
     bool found = false;
 
     if (uex_redis_link_ask(&self->link, 4, (const char *const[]){"GETRANGE", key, "0", "255"}, &reply) != UEX_OK) {
-        failed(self, self->link.failure);
+        failed(self);
         return false;
     }
     found = read_value(reply, out);
     if (!found && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) != 0) {
-        failed_by(self, reply);
+        uex_redis_link_note_error(&self->link, reply);
+        failed(self);
     } else {
         self->hits += found;
         self->misses += !found;
@@ -170,13 +163,15 @@ static void fill_cache(struct redis_catalogue *self, const char *key, const stru
 
     if (uex_redis_link_ask(&self->link, 5, (const char *const[]){"SET", key, value, "PX", self->ttl_ms}, &reply) !=
         UEX_OK) {
-        failed(self, self->link.failure);
+        failed(self);
         return;
     }
-    if (reply->type == REDIS_REPLY_ERROR)
-        failed_by(self, reply);
-    else
+    if (reply->type == REDIS_REPLY_ERROR) {
+        uex_redis_link_note_error(&self->link, reply);
+        failed(self);
+    } else {
         worked(); /* a miss alone says nothing: a full or read-only server still answers it */
+    }
     freeReplyObject(reply);
 }
 

@@ -185,6 +185,12 @@ enum uex_error uex_redis_link_ask(struct uex_redis_link *link, int count, const 
     return err == UEX_OK ? ask_connected(link, count, words, out) : err;
 }
 
+void uex_redis_link_note_error(struct uex_redis_link *link, const redisReply *reply)
+{
+    (void)snprintf(link->failure, sizeof(link->failure), "Redis answers %.*s", (int)strcspn(reply->str, " "),
+                   reply->str);
+}
+
 void uex_redis_link_close(struct uex_redis_link *link)
 {
     if (link->context != NULL)

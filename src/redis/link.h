@@ -20,5 +20,7 @@ struct uex_redis_link {
  * SIGPIPE is never raised. */
 UEX_MUST_CHECK enum uex_error uex_redis_link_ask(struct uex_redis_link *link, int count, const char *const *words,
                                                  redisReply **out);
+/* An answer of type error is the failure, with its first word, which is its code; what follows may be anything. */
+void uex_redis_link_note_error(struct uex_redis_link *link, const redisReply *reply);
 void uex_redis_link_close(struct uex_redis_link *link);
 #endif

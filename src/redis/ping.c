@@ -16,9 +16,10 @@ enum uex_error uex_redis_ping(const struct uex_config *config, struct uex_fault 
     err = uex_redis_url_parse(config->redis_url, &link.url, fault);
     if (err == UEX_OK && uex_redis_link_ask(&link, 1, (const char *const[]){"PING"}, &reply) != UEX_OK)
         err = uex_fail(fault, UEX_CACHE, "Redis cannot be used: %s", link.failure);
-    /* An error's first word is its code; what follows may be anything. */
-    if (err == UEX_OK && reply->type == REDIS_REPLY_ERROR)
-        err = uex_fail(fault, UEX_CACHE, "Redis answers %.*s", (int)strcspn(reply->str, " "), reply->str);
+    if (err == UEX_OK && reply->type == REDIS_REPLY_ERROR) {
+        uex_redis_link_note_error(&link, reply);
+        err = uex_fail(fault, UEX_CACHE, "%s", link.failure);
+    }
     if (reply != NULL)
         freeReplyObject(reply);
     uex_redis_link_close(&link);
