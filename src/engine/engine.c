@@ -158,6 +158,16 @@ void uex_engine_break(struct uex_engine *engine)
     pthread_mutex_unlock(&engine->lock);
 }
 
+bool uex_engine_is_leaving(struct uex_engine *engine)
+{
+    bool leaving = false;
+
+    pthread_mutex_lock(&engine->lock);
+    leaving = engine->intake_stop;
+    pthread_mutex_unlock(&engine->lock);
+    return leaving;
+}
+
 struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition)
 {
     if (partition < 0 || partition >= engine->partition_count || source >= engine->source_count)

@@ -173,6 +173,8 @@ UEX_MUST_CHECK enum uex_error uex_engine_join(struct uex_engine *engine, struct 
 void uex_engine_close(struct uex_engine *engine);
 /* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread, not locked. */
 void uex_engine_break(struct uex_engine *engine);
+/* Is intake_stop set? Any thread, not locked. */
+bool uex_engine_is_leaving(struct uex_engine *engine);
 /* Partition of a slot; NULL if the number is out of range. Locked. */
 struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition);
 

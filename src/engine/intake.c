@@ -326,23 +326,13 @@ static void resubscribe(struct uex_engine *engine)
     }
 }
 
-static bool intake_stops(struct uex_engine *engine)
-{
-    bool stop = false;
-
-    pthread_mutex_lock(&engine->lock);
-    stop = engine->intake_stop;
-    pthread_mutex_unlock(&engine->lock);
-    return stop;
-}
-
 void *uex_intake_run(void *argument)
 {
     struct uex_engine *engine = argument;
     int64_t served_ms = 0;
     bool restoring = false;
 
-    while (!intake_stops(engine)) {
+    while (!uex_engine_is_leaving(engine)) {
         rd_kafka_message_t *message = NULL;
 
         engine->intake_beat_ms = uex_monotonic_ms();

@@ -306,16 +306,6 @@ void uex_rebalance_continue(struct uex_engine *engine)
     uex_restore_begin(engine);
 }
 
-static bool is_leaving(struct uex_engine *engine)
-{
-    bool leaving = false;
-
-    pthread_mutex_lock(&engine->lock);
-    leaving = engine->intake_stop;
-    pthread_mutex_unlock(&engine->lock);
-    return leaving;
-}
-
 void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                             rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
@@ -327,7 +317,7 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
     revoke(engine, rd_kafka_assignment_lost(consumer) != 0);
     if (engine->resubscribe_at_ms != 0) /* the group assigns anew anyway */
         engine->resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
-    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && is_leaving(engine)) {
+    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && uex_engine_is_leaving(engine)) {
         if (metadata != NULL)
             rd_kafka_consumer_group_metadata_destroy(metadata);
     } else if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
