@@ -2,23 +2,18 @@
 """An assignment that is looked at when the group has moved on. On new metadata the client joins again without waiting for the
 worker's answer, so it may speak for a generation in which these partitions are somebody else's."""
 import collections
-import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from support.checks import outcomes_by_place
-
-PRELOAD = Path(__file__).parent / "preload/late.c"
+from support import preload
+from support.checks import check_each_record_once
 
 
 @pytest.fixture(scope="session")
 def late(tmp_path_factory):
-    library = tmp_path_factory.mktemp("preload") / "late.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, PRELOAD, "-ldl"], check=True)
-    return library
+    return preload.built("late", tmp_path_factory.mktemp("preload"))
 
 
 class Load(threading.Thread):
@@ -62,13 +57,8 @@ def test_assignment__out_of_date_when_it_is_looked_at__nothing_is_committed_unde
     load.join(30)
     assert load.failure is None, load.failure
     pipe.settle(120)
-    for worker in workers:
-        if worker.running:
-            worker.terminate()
-        assert worker.wait(60) == 0
-    places = outcomes_by_place(workers)
-    twice = {place: said for place, said in places.items() if len(said) > 1}
-    assert twice == {}
+    pipe.end_workers()
+    check_each_record_once(workers)
     # Of one generation a worker has one assignment.
     believed = collections.defaultdict(set)
     for number, worker in enumerate(workers):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support.checks import outcomes_by_place
+from support.checks import check_each_record_once
 
 
 @pytest.mark.timeout(240)
@@ -29,13 +29,8 @@ def test_burst__workers_come_and_go_in_it__each_record_has_one_outcome(new_pipe)
                     workers[-2].terminate()
             time.sleep(0.002)
     pipe.settle(120)
-    for worker in workers:
-        if worker.running:
-            worker.terminate()
-        assert worker.wait(60) == 0
-    places = outcomes_by_place(workers)
-    twice = {place: said for place, said in places.items() if len(said) > 1}
-    assert twice == {}
+    pipe.end_workers()
+    places = check_each_record_once(workers)
     counts = collections.Counter(said[0]["outcome"] for said in places.values())
     assert counts["exported"] == sent and counts["skipped"] == 0, counts
     assert len({(r.headers["export-command-id"], r.headers["export-part"]) for r in pipe.results()}) == len(pipe.results()) == sent

@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A command that kills its worker: a bounded number of times, and the commands beside it are none the worse."""
-import subprocess
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 
+from support import preload
 from support.checks import by_group, check_file, check_list, result_of
 from support.deadletters import check_dead_letter
-
-PRELOAD = Path(__file__).parent / "preload/poison.c"
 
 
 @pytest.fixture(scope="session")
 def shim(tmp_path_factory):
-    library = tmp_path_factory.mktemp("preload") / "poison.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, PRELOAD, "-ldl"], check=True)
-    return library
+    return preload.built("poison", tmp_path_factory.mktemp("preload"))
 
 
 def poisoned(shim, marker, how="abort"):

@@ -128,9 +128,11 @@ def check_list(pipe, records, group_id, command_id=None, run_id=""):
     return names
 
 
-def outcomes_by_place(workers):
-    """{(topic, partition, offset): the lines of the workers' audit for that record}"""
+def check_each_record_once(workers):
+    """The audit has one outcome for each record. {(topic, partition, offset): the lines of the workers' audit for it}"""
     places = {}
     for line in (line for worker in workers for line in worker.log() if line.get("outcome")):
         places.setdefault((line["topic"], line["partition"], line["offset"]), []).append(line)
+    twice = {place: said for place, said in places.items() if len(said) > 1}
+    assert twice == {}
     return places

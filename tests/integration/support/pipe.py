@@ -64,6 +64,13 @@ class Pipe:
         self.workers.append(worker)
         return worker
 
+    def end_workers(self):
+        """Each ends by itself or is ended, and with 0."""
+        for worker in self.workers:
+            if worker.running:
+                worker.terminate()
+            assert worker.wait(60) == 0
+
     # -- commands ---------------------------------------------------------------------------------------------------
     def new_group(self, group_type="COST_BASED", rows=0, active=True, group_id=None, **options):
         """A group with `rows` users; its id."""
