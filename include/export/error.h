@@ -41,6 +41,7 @@ enum uex_disposition {
     X(WORKER_CRASHED, "worker-crashed", REJECT, "the command ended with the death of its worker too often")            \
     X(FORMULA_REJECTED, "formula-rejected", REJECT, "a field begins like a spreadsheet formula")                       \
     X(DB_UNAVAILABLE, "database-unavailable", RETRY_STEP, "the database cannot be reached or ended the connection")    \
+    X(DB_CONNECTIONS, "database-connections", RETRY_STEP, "the database or its pooler has no free connection")         \
     X(DB_TRANSIENT, "database-transient", RETRY_STEP, "the database gave a query up")                                  \
     X(DB_STALLED, "database-stalled", RETRY_STEP, "a query made no progress within postgres.stall_timeout")            \
     X(DB_QUERY, "database-query", RETRY_LATER, "the database refused a query")                                         \

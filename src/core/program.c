@@ -294,6 +294,7 @@ int uex_exit_of(enum uex_error error)
         return UEX_EXIT_USAGE;
     case UEX_TIMEOUT:
     case UEX_DB_UNAVAILABLE:
+    case UEX_DB_CONNECTIONS:
     case UEX_STORE_UNAVAILABLE:
     case UEX_KAFKA_UNAVAILABLE:
         return UEX_EXIT_UNREACHABLE;

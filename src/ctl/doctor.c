@@ -86,6 +86,10 @@ static const char *mend_of(enum uex_error err)
     case UEX_DB_UNAVAILABLE:
     case UEX_DB_STALLED:
         return "check host and port in postgres.dsn, pg_hba.conf, and that the server runs";
+    case UEX_DB_CONNECTIONS:
+        return "raise the role's CONNECTION LIMIT, max_connections or the pooler's limits, or lower export.lanes; who "
+               "holds "
+               "the connections stands in pg_stat_activity";
     case UEX_DB_AUTH:
         return "check user and password of postgres.dsn";
     case UEX_DB_SCHEMA:

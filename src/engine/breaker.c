@@ -5,6 +5,7 @@ enum uex_dependency uex_breaker_dependency(enum uex_error error)
 {
     switch (error) {
     case UEX_DB_UNAVAILABLE:
+    case UEX_DB_CONNECTIONS:
     case UEX_DB_TRANSIENT:
     case UEX_DB_STALLED:
     case UEX_DB_QUERY:

@@ -26,7 +26,7 @@ static const struct {
     {"42703", UEX_DB_SCHEMA, "a column is missing"},
     {"42P01", UEX_DB_SCHEMA, "a view is missing"},
     {"53", UEX_DB_TRANSIENT, "the server is short of resources"},
-    {"53300", UEX_DB_UNAVAILABLE, "the server has no free connection"},
+    {"53300", UEX_DB_CONNECTIONS, "the server, the database or the role has no free connection"},
     {"55P03", UEX_DB_TRANSIENT, "a lock could not be had in time"},
     {"57014", UEX_DB_TRANSIENT, "the query was cancelled on the server"},
     {"57P01", UEX_DB_UNAVAILABLE, "the server is being shut down"},
@@ -101,6 +101,9 @@ enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, 
     }
     if (sqlstate != NULL) {
         err = uex_pg_sqlstate_error(sqlstate, &sentence);
+        /* A limit that was configured: here one of connections; a query meets it with temp_file_limit. */
+        if (strncmp(sqlstate, "53400", 5) == 0)
+            err = UEX_DB_CONNECTIONS;
         return uex_fail(fault, err, "database: cannot connect: SQLSTATE %.5s: %s", sqlstate, sentence);
     }
     if (password_missing)

@@ -22,19 +22,15 @@ static void sqlstate_error__each_kind__has_its_error(void **state)
         const char *sqlstate;
         enum uex_error error;
     } cases[] = {
-        {"08006", UEX_DB_UNAVAILABLE}, {"57P01", UEX_DB_UNAVAILABLE},
-        {"57P02", UEX_DB_UNAVAILABLE}, {"57P03", UEX_DB_UNAVAILABLE},
-        {"53300", UEX_DB_UNAVAILABLE}, {"57P05", UEX_DB_UNAVAILABLE},
-        {"40001", UEX_DB_TRANSIENT},   {"40P01", UEX_DB_TRANSIENT},
-        {"57014", UEX_DB_TRANSIENT},   {"53100", UEX_DB_TRANSIENT},
-        {"53200", UEX_DB_TRANSIENT},   {"55P03", UEX_DB_TRANSIENT},
-        {"28P01", UEX_DB_AUTH},        {"28000", UEX_DB_AUTH},
-        {"3D000", UEX_DB_SCHEMA},      {"42P01", UEX_DB_SCHEMA},
-        {"42703", UEX_DB_SCHEMA},      {"42501", UEX_DB_DENIED},
-        {"22P02", UEX_DB_DATA},        {"22012", UEX_DB_DATA},
-        {"42601", UEX_DB_QUERY},       {"XX000", UEX_DB_QUERY},
-        {"P0001", UEX_DB_QUERY},       {"25006", UEX_DB_QUERY},
-        {"57P04", UEX_DB_SCHEMA},      {"", UEX_DB_QUERY},
+        {"08006", UEX_DB_UNAVAILABLE}, {"57P01", UEX_DB_UNAVAILABLE}, {"57P02", UEX_DB_UNAVAILABLE},
+        {"57P03", UEX_DB_UNAVAILABLE}, {"53300", UEX_DB_CONNECTIONS}, {"57P05", UEX_DB_UNAVAILABLE},
+        {"40001", UEX_DB_TRANSIENT},   {"40P01", UEX_DB_TRANSIENT},   {"57014", UEX_DB_TRANSIENT},
+        {"53100", UEX_DB_TRANSIENT},   {"53200", UEX_DB_TRANSIENT},   {"53400", UEX_DB_TRANSIENT},
+        {"55P03", UEX_DB_TRANSIENT},   {"28P01", UEX_DB_AUTH},        {"28000", UEX_DB_AUTH},
+        {"3D000", UEX_DB_SCHEMA},      {"42P01", UEX_DB_SCHEMA},      {"42703", UEX_DB_SCHEMA},
+        {"42501", UEX_DB_DENIED},      {"22P02", UEX_DB_DATA},        {"22012", UEX_DB_DATA},
+        {"42601", UEX_DB_QUERY},       {"XX000", UEX_DB_QUERY},       {"P0001", UEX_DB_QUERY},
+        {"25006", UEX_DB_QUERY},       {"57P04", UEX_DB_SCHEMA},      {"", UEX_DB_QUERY},
     };
 
     (void)state;
@@ -54,7 +50,8 @@ static void connect_fault__sqlstate_in_the_text__is_classified(void **state)
     assert_int_equal(uex_pg_connect_fault("a failed: Connection refused\n\tIs it?\nb failed: VERHÄNGNISVOLL:  3D000\n",
                                           false, &fault),
                      UEX_DB_SCHEMA);
-    assert_int_equal(uex_pg_connect_fault("FATAL:  53300\n", false, &fault), UEX_DB_UNAVAILABLE);
+    assert_int_equal(uex_pg_connect_fault("FATAL:  53300\n", false, &fault), UEX_DB_CONNECTIONS);
+    assert_int_equal(uex_pg_connect_fault("FATAL:  53400\n", false, &fault), UEX_DB_CONNECTIONS);
 }
 
 static void connect_fault__no_sqlstate__tells_libpq_s_reason(void **state)
