@@ -67,7 +67,8 @@ static void consider(struct guess *guess, const char *prefix, const char *name, 
     /* A key whose section was forgotten. */
     if (last != NULL && *prefix == '\0' && distance(key, last + 1) == 0)
         found = 0;
-    if (found < guess->distance)
+    /* A property that the linked librdkafka does not have is on the list: it would be proposed to who typed it. */
+    if (strcmp(key, name) != 0 && found < guess->distance)
         *guess = (struct guess){.prefix = prefix, .name = name, .distance = found};
 }
 
