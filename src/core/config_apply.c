@@ -6,6 +6,7 @@
 
 #include "config_check.h"
 #include "config_file.h"
+#include "config_given.h"
 #include "config_kafka.h"
 #include "config_load.h"
 #include "export/text.h"
@@ -152,6 +153,47 @@ static void apply_setting(struct uex_config_loader *loader, const struct uex_con
     uex_buffer_clear(&worked_out);
 }
 
+/* Why a value cannot be meant; NULL: it can. Quotes of a password in a file may belong to it: its author wrote them. */
+static const char *fault_of(const struct uex_config_place *place, const struct uex_setting *setting,
+                            enum uex_given_kind kind, const char *value)
+{
+    bool checked_later = setting != NULL && !setting->secret; /* by uex_setting_store(), and then the value is shown */
+
+    if (uex_given_quoted(kind, value) && kind != UEX_GIVEN_FREE)
+        return UEX_GIVEN_QUOTED;
+    if (uex_given_quoted(kind, value) && place->source != UEX_SOURCE_FILE && !place->own_file)
+        return UEX_GIVEN_QUOTED "; where they do belong to it, give it in a file";
+    return !checked_later && uex_given_has_control(kind, value) ? UEX_GIVEN_CONTROL : NULL;
+}
+
+/* What somebody gave, without what it picked up on its way here. */
+static void apply_given(struct uex_config_loader *loader, const struct uex_config_place *place,
+                        const struct uex_setting *setting, const char *key, const char *text)
+{
+    enum uex_given_kind kind = uex_given_kind_of(setting, key);
+    char *value = uex_text_copy(uex_bytes_of(text, uex_given_bytes(kind, text)));
+    const char *fault = NULL;
+
+    if (value == NULL) {
+        loader->broken = UEX_NO_MEMORY;
+        return;
+    }
+    fault = fault_of(place, setting, kind, value);
+    if (fault != NULL) {
+        uex_config_problem(loader, place, key, "%s", fault);
+        goto done;
+    }
+    if (uex_given_quoted(kind, value))
+        uex_buffer_append_format(loader->warnings, "%s: the value in the file is in quotes; they are part of it\n",
+                                 key);
+    if (setting != NULL)
+        apply_setting(loader, place, setting, value);
+    else
+        apply_kafka(loader, place, key, value);
+done:
+    uex_secret_free(value);
+}
+
 void uex_config_apply(struct uex_config_loader *loader, const struct uex_config_place *place, const char *key,
                       const char *text)
 {
@@ -163,8 +205,8 @@ void uex_config_apply(struct uex_config_loader *loader, const struct uex_config_
         say_unknown(loader, place, key);
     else if (strlen(text) > UEX_CONFIG_VALUE_MAX_BYTES)
         uex_config_problem(loader, place, key, "the value is longer than %zu bytes", UEX_CONFIG_VALUE_MAX_BYTES);
-    else if (setting != NULL)
+    else if (place->source == UEX_SOURCE_DEFAULT && setting != NULL)
         apply_setting(loader, place, setting, text);
     else
-        apply_kafka(loader, place, key, text);
+        apply_given(loader, place, setting, key, text);
 }

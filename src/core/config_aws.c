@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 
+#include "config_given.h"
 #include "export/text.h"
 
 /* Where the agents of ECS answer. Source: Amazon ECS Developer Guide, "Task IAM role". */
 #define CONTAINER_HOST "http://169.254.170.2"
+#define RELATIVE_URI "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 
 static const struct {
     const char *variable;
@@ -43,7 +45,8 @@ static enum uex_error take_relative(struct uex_config_aws *aws, const char *path
 
     if (path == NULL || aws->container_url != NULL)
         return UEX_OK;
-    uex_buffer_append_format(&url, "%s%s%s", CONTAINER_HOST, path[0] == '/' ? "" : "/", path);
+    uex_buffer_append_format(&url, "%s%s%.*s", CONTAINER_HOST, path[0] == '/' ? "" : "/",
+                             (int)uex_given_bytes(UEX_GIVEN_LINE, path), path);
     aws->container_url = uex_text_copy(uex_buffer_bytes(&url));
     uex_buffer_clear(&url);
     return aws->container_url == NULL ? UEX_NO_MEMORY : UEX_OK;
@@ -56,7 +59,7 @@ enum uex_error uex_config_aws_take(struct uex_config_aws *aws, char *const *envi
 
         if (value == NULL)
             continue;
-        *field_of(aws, i) = uex_text_copy(uex_bytes_of_text(value));
+        *field_of(aws, i) = uex_text_copy(uex_bytes_of(value, uex_given_bytes(UEX_GIVEN_LINE, value)));
         if (*field_of(aws, i) == NULL)
             return UEX_NO_MEMORY;
     }
@@ -65,7 +68,25 @@ enum uex_error uex_config_aws_take(struct uex_config_aws *aws, char *const *envi
         uex_secret_free(aws->token_file);
         aws->role_arn = aws->token_file = NULL;
     }
-    return take_relative(aws, value_of(environment, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"));
+    return take_relative(aws, value_of(environment, RELATIVE_URI));
+}
+
+static void check_variable(struct uex_config_loader *loader, const char *variable)
+{
+    static const struct uex_config_place nowhere = {.source = UEX_SOURCE_DEFAULT};
+    const char *value = value_of(loader->environment, variable);
+
+    if (value != NULL && uex_given_quoted(UEX_GIVEN_LINE, value))
+        uex_config_problem(loader, &nowhere, variable, UEX_GIVEN_QUOTED);
+    else if (value != NULL && uex_given_has_control(UEX_GIVEN_LINE, value))
+        uex_config_problem(loader, &nowhere, variable, UEX_GIVEN_CONTROL);
+}
+
+void uex_config_aws_check(struct uex_config_loader *loader)
+{
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        check_variable(loader, fields[i].variable);
+    check_variable(loader, RELATIVE_URI);
 }
 
 bool uex_config_aws_given(const struct uex_config *config)

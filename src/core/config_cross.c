@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/core/config_cross.c — settings that must fit each other, and settings that a program cannot do without. */
+#include "config_aws.h"
 #include "config_file.h"
 #include "config_kafka.h"
 #include "config_load.h"
@@ -61,6 +62,9 @@ static void check_s3(struct uex_config_loader *loader)
         uex_config_problem(loader, &nowhere, "s3.session_token", "needs s3.access_key_id and s3.secret_access_key");
     if (*config->s3_sse_kms_key_id != '\0' && strcmp(config->s3_sse, "aws:kms") != 0)
         uex_config_problem(loader, &nowhere, "s3.sse_kms_key_id", "needs s3.sse aws:kms");
+    /* AWS's own variables count only where the store is S3 and the settings name nobody. */
+    if (!has_id && strncmp(config->storage_url, "s3://", 5) == 0)
+        uex_config_aws_check(loader);
 }
 
 static void check_lag_gate(struct uex_config_loader *loader)

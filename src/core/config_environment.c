@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "config_file.h"
+#include "config_given.h"
 #include "config_kafka.h"
 #include "config_load.h"
 
@@ -116,13 +117,14 @@ static void apply_file(struct uex_config_loader *loader, const struct uex_config
     }
     if (uex_config_read(path, UEX_CONFIG_VALUE_MAX_BYTES, &content, &fault) != UEX_OK) {
         /* Without the path: somebody may have put the secret itself into the variable. */
-        uex_config_problem(loader, place, key, "the file that the variable names cannot be read: %s", fault.text);
+        uex_config_problem(loader, place, key, "the file that the variable names cannot be read: %s%s", fault.text,
+                           uex_given_quoted(UEX_GIVEN_LINE, path) ? " (the path is in quotes; write it without them)"
+                                                                  : "");
     } else {
-        char *text = (char *)content.data;
+        struct uex_config_place file = *place;
 
-        if (content.size_bytes > 0 && text[content.size_bytes - 1] == '\n')
-            text[content.size_bytes - 1] = '\0';
-        uex_config_apply(loader, place, key, uex_buffer_text(&content));
+        file.own_file = true;
+        uex_config_apply(loader, &file, key, uex_buffer_text(&content));
     }
     if (content.data != NULL)
         explicit_bzero(content.data, content.capacity_bytes);

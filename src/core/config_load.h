@@ -19,6 +19,7 @@ struct uex_config_place {
     enum uex_config_source source;
     const char *name; /* the file, the variable, the flag's key */
     size_t line;
+    bool own_file; /* a secret's own file: EXPORT_…_FILE */
 };
 
 struct uex_config_loader {

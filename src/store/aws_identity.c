@@ -36,6 +36,14 @@ static void question_clear(struct question *question)
     wipe(&question->answer);
 }
 
+static bool has_control(struct uex_bytes text)
+{
+    for (size_t i = 0; i < text.size_bytes; i++)
+        if (text.data[i] < 0x20 || text.data[i] == 0x7f)
+            return true;
+    return false;
+}
+
 /* The token is renewed by whoever wrote the file, so it is read each time. */
 static enum uex_error read_token(const char *path, struct uex_buffer *out, struct uex_fault *fault)
 {
@@ -52,8 +60,8 @@ static enum uex_error read_token(const char *path, struct uex_buffer *out, struc
     while (out->size_bytes > 0 && (out->data[out->size_bytes - 1] == '\n' || out->data[out->size_bytes - 1] == '\r'))
         out->data[--out->size_bytes] = '\0';
     if (uex_buffer_failed(out) || out->size_bytes == 0 || out->size_bytes > TOKEN_MAX_BYTES ||
-        strpbrk(uex_buffer_text(out), "\r\n") != NULL)
-        return uex_fail(fault, UEX_STORE_AUTH, "the token's file holds no token");
+        has_control(uex_buffer_bytes(out)))
+        return uex_fail(fault, UEX_STORE_AUTH, "the token's file holds no token: it must be one line of text");
     return UEX_OK;
 }
 
@@ -179,7 +187,7 @@ static bool is_complete(const struct uex_s3_credentials *found, int64_t expires_
     const char *const values[] = {found->access_key_id, found->secret_access_key, found->session_token};
 
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-        if (values[i] == NULL || values[i][0] == '\0' || strpbrk(values[i], "\r\n") != NULL)
+        if (values[i] == NULL || values[i][0] == '\0' || has_control(uex_bytes_of_text(values[i])))
             return false;
     return expires_ms > 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/config_table.h"
 #include "unit/core/config_fixture.h"
 
 static void environment__settings_of_every_kind__are_found_by_their_names(void **state)
@@ -58,13 +59,15 @@ static struct loaded load_secret(const char *name, const void *bytes, size_t siz
     return loaded;
 }
 
-static void secret_file__content__loses_only_its_last_newline(void **state)
+static void secret_file__content__loses_only_its_last_line_ends(void **state)
 {
     static const struct {
         const char *content, *value;
     } cases[] = {{"hunter2", "hunter2"},
                  {"hunter2\n", "hunter2"},
-                 {"hunter2\n\n", "hunter2\n"},
+                 {"hunter2\n\n", "hunter2"},
+                 {"hunter2\r\n", "hunter2"},
+                 {"hunter2\r\n\r\n", "hunter2"},
                  {" hunter2 ;#", " hunter2 ;#"},
                  {"", ""},
                  {"\n", ""}};
@@ -154,16 +157,200 @@ static void environment__megabyte_values__are_refused_shortly(void **state)
     free(variable);
 }
 
+/* Every setting of one line that holds a secret, and what people keep beside them. */
+static const char *const lines[] = {"postgres.dsn",           "redis.url",           "s3.secret_access_key",
+                                    "s3.session_token",       "export.mask_key",     "kafka.sasl.password",
+                                    "kafka.ssl.key.password", "kafka.sasl.username", "kafka.bootstrap.servers"};
+
+static struct loaded load_value(const char *key, const char *value, bool as_flag)
+{
+    char flag[256], variable[256];
+
+    snprintf(flag, sizeof flag, "--%s=%s", key, value);
+    snprintf(variable, sizeof variable, "EXPORT_%s=%s", key, value);
+    for (char *at = variable; *at != '='; at++)
+        *at = (char)(*at == '.' ? '_' : *at >= 'a' && *at <= 'z' ? *at - 32 : *at);
+    return as_flag ? load_with(WITH("EXPORT_S3_ACCESS_KEY_ID=k", "EXPORT_S3_SECRET_ACCESS_KEY=k"), WITH(flag))
+                   : load_with(WITH("EXPORT_S3_ACCESS_KEY_ID=k", variable,
+                                    strcmp(key, "s3.secret_access_key") == 0 ? "A=" : "EXPORT_S3_SECRET_ACCESS_KEY=k"),
+                               NOTHING);
+}
+
+static const char *value_in(const struct loaded *loaded, const char *key)
+{
+    const struct uex_setting *setting = uex_setting_find(key);
+
+    if (setting == NULL)
+        return uex_config_kafka(&loaded->config, key + strlen("kafka."));
+    return *uex_setting_text(setting, (struct uex_config *)(uintptr_t)&loaded->config);
+}
+
+static void value__line_ends_behind_it__are_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof lines / sizeof lines[0]); i++) {
+        struct loaded loaded = load_value(lines[i / 2], "hunter2\r\n\n", i % 2 == 0);
+
+        assert_loaded(&loaded);
+        assert_string_equal(value_in(&loaded, lines[i / 2]), "hunter2");
+        unload(&loaded);
+    }
+}
+
+static void value__control_character_inside__is_refused_without_the_value(void **state)
+{
+    static const char *const values[] = {"hun\nter2", "hun\tter2", "\rhunter2", "hunter2\x7f"};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof lines / sizeof lines[0]); i++) {
+        for (size_t j = 0; j < sizeof values / sizeof values[0]; j++) {
+            struct loaded loaded = load_value(lines[i / 2], values[j], i % 2 == 0);
+
+            assert_int_equal(loaded.error, UEX_CONFIG);
+            assert_holds(&loaded.problems, lines[i / 2]);
+            assert_holds(&loaded.problems, ": the value holds a control character");
+            assert_lacks(&loaded.problems, "ter2");
+            unload(&loaded);
+        }
+    }
+}
+
+static void value__pem_of_several_lines__is_kept(void **state)
+{
+    struct loaded loaded = load_secret("KAFKA_SSL_KEY_PEM", "-----BEGIN\nx\n-----END\n", 22, NULL);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_string_equal(uex_config_kafka(&loaded.config, "ssl.key.pem"), "-----BEGIN\nx\n-----END\n");
+    unload(&loaded);
+}
+
+static void value__in_quotes__is_refused_naming_them(void **state)
+{
+    static const char *const keys[] = {"postgres.dsn",
+                                       "redis.url",
+                                       "s3.access_key_id",
+                                       "s3.secret_access_key",
+                                       "s3.session_token",
+                                       "storage.url",
+                                       "s3.endpoint",
+                                       "s3.region",
+                                       "s3.ca_file",
+                                       "s3.sse_kms_key_id",
+                                       "export.domain_id",
+                                       "export.mask",
+                                       "export.mask_key",
+                                       "export.work_dir",
+                                       "export.lanes",
+                                       "topics.command",
+                                       "log.level",
+                                       "http.listen",
+                                       "kafka.bootstrap.servers",
+                                       "kafka.group.id",
+                                       "kafka.sasl.password",
+                                       "kafka.client.id",
+                                       "schedule.at",
+                                       "kafka.sasl.username",
+                                       "kafka.ssl.key.pem"};
+    static const char *const values[] = {"\"hunter2\"", "'hunter2'", "\"\"", "\"hunter2\"\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof keys / sizeof keys[0]); i++) {
+        for (size_t j = 0; j < sizeof values / sizeof values[0]; j++) {
+            struct loaded loaded = load_value(keys[i / 2], values[j], i % 2 == 0);
+
+            assert_int_equal(loaded.error, UEX_CONFIG);
+            assert_holds(&loaded.problems, keys[i / 2]);
+            assert_holds(&loaded.problems, ": the value is in quotes");
+            assert_lacks(&loaded.problems, "hunter2");
+            unload(&loaded);
+        }
+    }
+}
+
+static void value__quotes_of_sql__are_kept(void **state)
+{
+    struct loaded loaded =
+        load_with(WITH("EXPORT_POSTGRES_USER_VIEW=\"My View\"", "EXPORT_EXPORT_KEY_COLUMN=\"Id\""), NOTHING);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_string_equal(loaded.config.postgres_user_view, "\"My View\"");
+    unload(&loaded);
+    loaded = load_with(WITH("EXPORT_POSTGRES_USER_VIEW='export_user'"), NOTHING);
+    assert_one_problem(&loaded, "postgres.user_view: the value is in quotes");
+    unload(&loaded);
+}
+
+static void secret_file__password_in_quotes__is_taken_with_a_warning(void **state)
+{
+    struct loaded loaded = load_secret("EXPORT_MASK_KEY", "\"hunter2\"\n", 10, NULL);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_string_equal(loaded.config.export_mask_key, "\"hunter2\"");
+    assert_holds(&loaded.warnings, "export.mask_key: the value in the file is in quotes");
+    assert_lacks(&loaded.warnings, "hunter2");
+    unload(&loaded);
+    loaded = load_secret("POSTGRES_DSN", "\"hunter2\"\n", 10, NULL);
+    assert_one_problem(&loaded, "postgres.dsn: the value is in quotes");
+    unload(&loaded);
+}
+
+static void secret_file__path_in_quotes__is_said(void **state)
+{
+    struct loaded loaded = load_with(WITH("EXPORT_POSTGRES_DSN_FILE=\"/hunter2\""), NOTHING);
+
+    (void)state;
+    assert_one_problem(&loaded, "the path is in quotes");
+    assert_lacks(&loaded.problems, "hunter2");
+    unload(&loaded);
+}
+
+static void aws__variables__lose_line_ends_and_may_not_be_in_quotes(void **state)
+{
+    const char *const *good = WITH("AWS_CONTAINER_AUTHORIZATION_TOKEN=t\r\n", "EXPORT_STORAGE_URL=s3://b",
+                                   "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2\n");
+    struct loaded loaded = load_with(good, NOTHING);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_string_equal(loaded.config.aws.container_token, "t");
+    assert_string_equal(loaded.config.aws.container_url, "http://169.254.170.2/v2");
+    unload(&loaded);
+    loaded = load_with(WITH("AWS_CONTAINER_AUTHORIZATION_TOKEN=hun\nter2", "EXPORT_STORAGE_URL=s3://b"), NOTHING);
+    assert_one_problem(&loaded, "AWS_CONTAINER_AUTHORIZATION_TOKEN: the value holds a control character");
+    assert_lacks(&loaded.problems, "ter2");
+    unload(&loaded);
+    loaded = load_with(WITH("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=\"/v2\"", "EXPORT_STORAGE_URL=s3://b"), NOTHING);
+    assert_one_problem(&loaded, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: the value is in quotes");
+    unload(&loaded);
+    /* Nobody asks them where the settings name who writes. */
+    loaded = load_with(WITH("AWS_ROLE_ARN='a'", "EXPORT_STORAGE_URL=s3://b", "EXPORT_S3_ACCESS_KEY_ID=k",
+                            "EXPORT_S3_SECRET_ACCESS_KEY=k"),
+                       NOTHING);
+    assert_loaded(&loaded);
+    unload(&loaded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(environment__settings_of_every_kind__are_found_by_their_names),
         cmocka_unit_test(environment__unknown_variables__are_warned_about_without_their_values),
-        cmocka_unit_test(secret_file__content__loses_only_its_last_newline),
+        cmocka_unit_test(secret_file__content__loses_only_its_last_line_ends),
         cmocka_unit_test(secret_file__every_secret__can_be_given_so),
         cmocka_unit_test(secret_file__with_its_variable__is_a_problem),
         cmocka_unit_test(secret_file__that_cannot_be_used__is_a_problem_without_its_text),
         cmocka_unit_test(environment__megabyte_values__are_refused_shortly),
+        cmocka_unit_test(value__line_ends_behind_it__are_cut),
+        cmocka_unit_test(value__control_character_inside__is_refused_without_the_value),
+        cmocka_unit_test(value__pem_of_several_lines__is_kept),
+        cmocka_unit_test(value__in_quotes__is_refused_naming_them),
+        cmocka_unit_test(value__quotes_of_sql__are_kept),
+        cmocka_unit_test(secret_file__password_in_quotes__is_taken_with_a_warning),
+        cmocka_unit_test(secret_file__path_in_quotes__is_said),
+        cmocka_unit_test(aws__variables__lose_line_ends_and_may_not_be_in_quotes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
