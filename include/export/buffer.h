@@ -22,6 +22,8 @@ struct uex_buffer {
 
 void uex_buffer_append(struct uex_buffer *buffer, const void *data, size_t size_bytes);
 void uex_buffer_append_text(struct uex_buffer *buffer, const char *text);
+/* Append what another buffer holds; if that one failed, this one has failed too. */
+void uex_buffer_append_buffer(struct uex_buffer *buffer, const struct uex_buffer *other);
 void uex_buffer_append_format(struct uex_buffer *buffer, const char *format, ...) UEX_PRINTF(2, 3);
 /* Append `text` as a JSON string with its quotes (RFC 8259, section 7). NULL becomes null. Bytes >= 0x80 go as they
  * are. */
@@ -35,7 +37,8 @@ bool uex_buffer_failed(const struct uex_buffer *buffer);
 void uex_buffer_reset(struct uex_buffer *buffer);
 /* Free the memory. Accepts NULL and an empty buffer. */
 void uex_buffer_clear(struct uex_buffer *buffer);
-/* The contents as a C string, "" when empty; valid until the next change. */
+/* The contents as a C string, "" when empty; valid until the next change. A buffer that failed holds only a part, so
+ * ask uex_buffer_failed() before the text is used as a value: a short text is a wrong one. */
 const char *uex_buffer_text(const struct uex_buffer *buffer);
 struct uex_bytes uex_buffer_bytes(const struct uex_buffer *buffer);
 #endif

@@ -54,6 +54,14 @@ void uex_buffer_append_text(struct uex_buffer *buffer, const char *text)
         uex_buffer_append(buffer, text, strlen(text));
 }
 
+void uex_buffer_append_buffer(struct uex_buffer *buffer, const struct uex_buffer *other)
+{
+    if (other->failed)
+        buffer->failed = true;
+    else if (other->size_bytes > 0)
+        uex_buffer_append(buffer, other->data, other->size_bytes);
+}
+
 static void append_formatted(struct uex_buffer *buffer, size_t size_bytes, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 

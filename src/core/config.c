@@ -114,7 +114,8 @@ static void apply_defaults(struct uex_config_loader *loader)
     for (size_t i = 0; i < uex_setting_count; i++) {
         uex_config_apply(loader, &place, uex_settings[i].key, uex_settings[i].default_text);
         /* A default that this machine refuses (a time zone without tzdata) is a problem, but not a NULL for others. */
-        uex_setting_ensure(&uex_settings[i], loader->config);
+        if (!uex_setting_ensure(&uex_settings[i], loader->config))
+            loader->broken = UEX_NO_MEMORY;
     }
     if (loader->broken == UEX_OK)
         loader->broken =
@@ -161,6 +162,10 @@ static void apply_file(struct uex_config_loader *loader)
     struct uex_fault fault = {0};
     enum uex_error err = uex_config_read(loader->file, UEX_CONFIG_FILE_MAX_BYTES, &text, &fault);
 
+    if (err == UEX_NO_MEMORY) {
+        loader->broken = err;
+        goto done;
+    }
     if (err != UEX_OK) {
         uex_config_problem(loader, &place, NULL, "the configuration file cannot be read: %s", fault.text);
         goto done;

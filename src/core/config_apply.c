@@ -66,6 +66,8 @@ static void say_unknown(struct uex_config_loader *loader, const struct uex_confi
 
     if (loader->problem_count < UEX_CONFIG_PROBLEMS_MAX && uex_config_closest(key, &closest))
         uex_config_problem(loader, place, key, "there is no such setting; did you mean %s?", uex_buffer_text(&closest));
+    else if (uex_buffer_failed(&closest))
+        loader->broken = UEX_NO_MEMORY;
     else
         uex_config_problem(loader, place, key, "there is no such setting");
     uex_buffer_clear(&closest);
@@ -92,6 +94,8 @@ static void apply_kafka(struct uex_config_loader *loader, const struct uex_confi
     err = uex_kafka_name_valid(name) ? uex_kafka_check(name, text, &fault) : UEX_NOT_FOUND;
     if (err == UEX_NOT_FOUND) {
         say_unknown(loader, place, key);
+    } else if (err == UEX_NO_MEMORY) {
+        loader->broken = err;
     } else if (err != UEX_OK) {
         /* librdkafka's sentence quotes the value. */
         uex_config_problem(loader, place, key, "librdkafka refuses the value%s%s", secret ? "" : ": ",
@@ -120,8 +124,11 @@ static void say_refused(struct uex_config_loader *loader, const struct uex_confi
     else
         uex_config_quote(text, &value);
     uex_setting_allowed(setting, &allowed);
-    uex_config_problem(loader, place, setting->key, "%s is not allowed; allowed: %s", uex_buffer_text(&value),
-                       uex_buffer_text(&allowed));
+    if (uex_buffer_failed(&value) || uex_buffer_failed(&allowed))
+        loader->broken = UEX_NO_MEMORY;
+    else
+        uex_config_problem(loader, place, setting->key, "%s is not allowed; allowed: %s", uex_buffer_text(&value),
+                           uex_buffer_text(&allowed));
     uex_buffer_clear(&value);
     uex_buffer_clear(&allowed);
 }
@@ -138,7 +145,7 @@ static void apply_setting(struct uex_config_loader *loader, const struct uex_con
         setting->work_out(loader->environment, &worked_out);
         text = uex_buffer_text(&worked_out);
     }
-    err = uex_setting_store(setting, loader->config, text);
+    err = uex_buffer_failed(&worked_out) ? UEX_NO_MEMORY : uex_setting_store(setting, loader->config, text);
     if (err == UEX_CONFIG) {
         say_refused(loader, place, setting, text);
     } else if (err == UEX_OK) {

@@ -54,6 +54,10 @@ bool uex_config_closest(const char *key, struct uex_buffer *out);
 /* "EXPORT_POSTGRES_DSN" for "postgres.dsn". */
 void uex_config_variable(const char *key, struct uex_buffer *out);
 
+/* Is `variable` the variable of the key `prefix` + `name`? It needs no memory, so a set variable is never overlooked.
+ */
+bool uex_config_is_variable(const char *variable, const char *prefix, const char *name);
+
 /* A value as it may be shown in messages: cut, without control characters, nothing that looks like a URL's password. */
 void uex_config_quote(const char *text, struct uex_buffer *out);
 #endif

@@ -16,14 +16,35 @@ static char as_variable(char c)
     return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
+#define VARIABLE_PREFIX "EXPORT_"
+
 void uex_config_variable(const char *key, struct uex_buffer *out)
 {
-    uex_buffer_append_text(out, "EXPORT_");
+    uex_buffer_append_text(out, VARIABLE_PREFIX);
     for (; *key != '\0'; key++) {
         char c = as_variable(*key);
 
         uex_buffer_append(out, &c, 1);
     }
+}
+
+/* The rest of `variable` behind the variable's form of `part`; NULL if it begins with something else. */
+static const char *behind(const char *variable, const char *part)
+{
+    for (; *part != '\0'; part++, variable++) {
+        if (*variable != as_variable(*part))
+            return NULL;
+    }
+    return variable;
+}
+
+bool uex_config_is_variable(const char *variable, const char *prefix, const char *name)
+{
+    const char *rest = behind(variable, VARIABLE_PREFIX);
+
+    rest = rest == NULL ? NULL : behind(rest, prefix);
+    rest = rest == NULL ? NULL : behind(rest, name);
+    return rest != NULL && *rest == '\0';
 }
 
 /* Levenshtein's distance, where '.', '-' and '_' are the same and letter case does not count. */
@@ -89,7 +110,7 @@ bool uex_config_closest(const char *key, struct uex_buffer *out)
     if (guess.name == NULL)
         return false;
     uex_buffer_append_format(out, "%s%s", guess.prefix, guess.name);
-    return true;
+    return !uex_buffer_failed(out);
 }
 
 void uex_config_quote(const char *text, struct uex_buffer *out)

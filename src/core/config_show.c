@@ -64,7 +64,9 @@ static void show_one(struct uex_buffer *out, bool as_json, bool first, const str
             if (line.data[i] < 0x20 || line.data[i] == 0x7f)
                 line.data[i] = ' ';
         }
-        uex_buffer_append_format(out, "%s = %s (%s)\n", shown->key, uex_buffer_text(&line), shown->source);
+        uex_buffer_append_format(out, "%s = ", shown->key);
+        uex_buffer_append_buffer(out, &line);
+        uex_buffer_append_format(out, " (%s)\n", shown->source);
         uex_buffer_clear(&line);
         return;
     }
@@ -96,6 +98,8 @@ void uex_config_show(const struct uex_config *config, bool as_json, struct uex_b
         struct uex_buffer key = {0};
 
         uex_buffer_append_format(&key, "%s%s", UEX_KAFKA_PREFIX, property->name);
+        if (uex_buffer_failed(&key))
+            out->failed = true;
         show_one(out, as_json, i == 0,
                  &(struct shown){uex_buffer_text(&key), presentable(property->value, property->secret),
                                  property->source == NULL ? "default" : property->source});

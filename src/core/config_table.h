@@ -48,8 +48,8 @@ UEX_MUST_CHECK enum uex_error uex_setting_store(const struct uex_setting *settin
 void uex_setting_allowed(const struct uex_setting *setting, struct uex_buffer *out);
 /* Frees the fields; secrets are wiped. */
 void uex_setting_free(const struct uex_setting *setting, struct uex_config *config);
-/* A text that nothing was stored in becomes "". */
-void uex_setting_ensure(const struct uex_setting *setting, struct uex_config *config);
+/* A text that nothing was stored in becomes "". False: no memory. */
+UEX_MUST_CHECK bool uex_setting_ensure(const struct uex_setting *setting, struct uex_config *config);
 /* Its field, where the type is text or UUID. */
 char **uex_setting_text(const struct uex_setting *setting, struct uex_config *config);
 

@@ -276,9 +276,11 @@ void uex_setting_free(const struct uex_setting *setting, struct uex_config *conf
     *field = NULL;
 }
 
-void uex_setting_ensure(const struct uex_setting *setting, struct uex_config *config)
+bool uex_setting_ensure(const struct uex_setting *setting, struct uex_config *config)
 {
-    if ((setting->type == UEX_SETTING_TEXT || setting->type == UEX_SETTING_UUID) &&
-        *uex_setting_text(setting, config) == NULL)
+    if (setting->type != UEX_SETTING_TEXT && setting->type != UEX_SETTING_UUID)
+        return true;
+    if (*uex_setting_text(setting, config) == NULL)
         *uex_setting_text(setting, config) = uex_text_copy(uex_bytes_of_text(""));
+    return *uex_setting_text(setting, config) != NULL;
 }

@@ -71,7 +71,7 @@ bool uex_program_asks(int argc, char **argv)
 }
 
 /* --help and --version are answered whatever else is wrong. */
-static bool answer_questions(const struct uex_program *program, int argc, char **argv)
+static bool answer_questions(const struct uex_program *program, int argc, char **argv, int *exit_code)
 {
     const char *asked = question(argc, argv);
     struct uex_buffer text = {0};
@@ -84,7 +84,12 @@ static bool answer_questions(const struct uex_program *program, int argc, char *
         program->help(&text, argc - 1, argv + 1);
     else
         write_help(program, &text);
-    print(stdout, &text);
+    if (uex_buffer_failed(&text)) {
+        fprintf(stderr, "%s: %s\n", program->name, uex_error_sentence(UEX_NO_MEMORY));
+        *exit_code = UEX_EXIT_FAILED;
+    } else {
+        print(stdout, &text);
+    }
     uex_buffer_clear(&text);
     return true;
 }
@@ -113,6 +118,9 @@ static enum uex_error load(const struct uex_program *program, int *operand_count
     }
     if (err == UEX_OK && (!fits || problems->size_bytes > 0))
         err = UEX_CONFIG;
+    /* What could not be written down is unknown: a mistake that is not seen must not start the program. */
+    if (uex_buffer_failed(problems) || uex_buffer_failed(warnings))
+        err = UEX_NO_MEMORY;
     return err;
 }
 
@@ -137,7 +145,7 @@ bool uex_program_start(const struct uex_program *program, int argc, char **argv,
 
     *exit_code = UEX_EXIT_DONE;
     keep_memory_private();
-    if (answer_questions(program, argc, argv))
+    if (answer_questions(program, argc, argv, exit_code))
         return false;
     *operand_count = argc > 0 ? argc - 1 : 0;
     for (int i = 0; i < *operand_count; i++)
@@ -148,7 +156,9 @@ bool uex_program_start(const struct uex_program *program, int argc, char **argv,
     format = program->for_people && isatty(STDERR_FILENO) ? UEX_LOG_TEXT : config->log_format;
     uex_log_setup(program->name, config->log_level, format);
     say_warnings(&warnings);
-    if (program->say != NULL)
+    if (err == UEX_NO_MEMORY) /* the list is cut somewhere */
+        uex_buffer_reset(&problems);
+    else if (program->say != NULL)
         program->say(&problems);
     else
         uex_program_say_problems(program, &problems);

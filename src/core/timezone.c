@@ -62,10 +62,10 @@ static bool is_name(const char *name)
     return true;
 }
 
-static bool read_file(const char *path, uint8_t **out, size_t *size_bytes)
+/* `out` has FILE_CAP_BYTES. */
+static bool read_file(const char *path, uint8_t *out, size_t *size_bytes)
 {
     struct stat facts;
-    uint8_t *file = NULL;
     size_t got = 0;
     bool is_read = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -75,11 +75,8 @@ static bool read_file(const char *path, uint8_t **out, size_t *size_bytes)
     if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size <= 0 ||
         (uint64_t)facts.st_size > FILE_CAP_BYTES)
         goto done;
-    file = malloc((size_t)facts.st_size);
-    if (file == NULL)
-        goto done;
     while (got < (size_t)facts.st_size) {
-        ssize_t more = read(fd, file + got, (size_t)facts.st_size - got);
+        ssize_t more = read(fd, out + got, (size_t)facts.st_size - got);
 
         if (more < 0 && errno == EINTR)
             continue;
@@ -87,12 +84,9 @@ static bool read_file(const char *path, uint8_t **out, size_t *size_bytes)
             goto done;
         got += (size_t)more;
     }
-    *out = file;
     *size_bytes = got;
-    file = NULL;
     is_read = true;
 done:
-    free(file);
     (void)close(fd);
     return is_read;
 }
@@ -171,14 +165,12 @@ static bool parse(struct uex_timezone *zone)
     return !has_second || read_footer(zone, at + size_bytes);
 }
 
-enum uex_error uex_timezone_load(const char *name, struct uex_timezone **out, struct uex_fault *fault)
+/* Into the caller's `file` of FILE_CAP_BYTES, so that "there is no such zone" never means that memory was short. */
+static enum uex_error read_zone(const char *name, uint8_t *file, struct uex_timezone *out, struct uex_fault *fault)
 {
-    struct uex_timezone *zone = NULL;
-    enum uex_error error = UEX_CONFIG;
     char path[PATH_MAX];
     const char *dir = secure_getenv("TZDIR");
 
-    *out = NULL;
     if (!is_name(name))
         return uex_fail(fault, UEX_CONFIG, "not the name of a time zone (such as Asia/Kolkata)");
     if (dir == NULL || dir[0] == '\0')
@@ -186,24 +178,39 @@ enum uex_error uex_timezone_load(const char *name, struct uex_timezone **out, st
     int length = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (length < 0 || (size_t)length >= sizeof(path))
         return uex_fail(fault, UEX_CONFIG, "the path of time zone %s is too long", name);
+    *out = (struct uex_timezone){.file = file};
+    if (!read_file(path, file, &out->size_bytes))
+        return uex_fail(fault, UEX_CONFIG, "there is no time zone %s in %s (Debian packages tzdata, tzdata-legacy)",
+                        name, dir);
+    if (!parse(out))
+        return uex_fail(fault, UEX_CONFIG, "%s is not a time zone file that can be used", path);
+    return UEX_OK;
+}
+
+enum uex_error uex_timezone_load(const char *name, struct uex_timezone **out, struct uex_fault *fault)
+{
+    uint8_t file[FILE_CAP_BYTES];
+    struct uex_timezone on_stack, *zone = NULL;
+    enum uex_error error = read_zone(name, file, &on_stack, fault);
+
+    *out = NULL;
+    if (error != UEX_OK)
+        return error;
     zone = calloc(1, sizeof(*zone));
-    if (zone == NULL)
+    if (zone != NULL)
+        zone->file = malloc(on_stack.size_bytes);
+    if (zone == NULL || zone->file == NULL) {
+        uex_timezone_free(zone);
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for time zone %s", name);
-    if (!read_file(path, &zone->file, &zone->size_bytes)) {
-        (void)uex_fail(fault, error, "there is no time zone %s in %s (Debian packages tzdata, tzdata-legacy)", name,
-                       dir);
-        goto done;
     }
-    if (!parse(zone)) {
-        (void)uex_fail(fault, error, "%s is not a time zone file that can be used", path);
-        goto done;
+    memcpy(zone->file, file, on_stack.size_bytes);
+    zone->size_bytes = on_stack.size_bytes;
+    if (!parse(zone)) { /* the same bytes were read before */
+        uex_timezone_free(zone);
+        return uex_fail(fault, UEX_INTERNAL, "time zone %s cannot be read twice", name);
     }
     *out = zone;
-    zone = NULL;
-    error = UEX_OK;
-done:
-    uex_timezone_free(zone);
-    return error;
+    return UEX_OK;
 }
 
 void uex_timezone_free(struct uex_timezone *zone)
@@ -246,9 +253,8 @@ int64_t uex_timezone_to_utc_s(const struct uex_timezone *zone, int64_t local_s)
 
 bool uex_timezone_exists(const char *timezone)
 {
-    struct uex_timezone *zone = NULL;
-    bool exists = uex_timezone_load(timezone, &zone, NULL) == UEX_OK;
+    uint8_t file[FILE_CAP_BYTES];
+    struct uex_timezone zone;
 
-    uex_timezone_free(zone);
-    return exists;
+    return read_zone(timezone, file, &zone, NULL) == UEX_OK;
 }

@@ -131,9 +131,9 @@ static void values__text_that_was_never_stored__becomes_empty(void **state)
 
     (void)state;
     assert_int_equal(uex_setting_store(setting, &config, "Nowhere/Land"), UEX_CONFIG);
-    uex_setting_ensure(setting, &config);
+    assert_true(uex_setting_ensure(setting, &config));
     assert_string_equal(config.schedule_timezone, "");
-    uex_setting_ensure(uex_setting_find("export.lanes"), &config);
+    assert_true(uex_setting_ensure(uex_setting_find("export.lanes"), &config));
     assert_int_equal(config.export_lanes, 0);
     uex_config_clear(&config);
 }
