@@ -11,6 +11,8 @@
 #define UEX_UNKNOWN UINT64_MAX
 /* The same for signed times in milliseconds since 1970. */
 #define UEX_NO_TIME INT64_MIN
+/* A count that comes from outside is unknown beyond this: a JSON number carries no larger one exactly (2^53). */
+#define UEX_COUNT_MAX (UINT64_C(1) << 53)
 
 #define UEX_MUST_CHECK __attribute__((warn_unused_result))
 #define UEX_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))

@@ -7,13 +7,11 @@
 #include "export/text.h"
 #include "model/json.h"
 
-#define COUNT_MAX 9007199254740992.0 /* 2^53: what a JSON number carries exactly */
-
 static enum uex_error read_count(const cJSON *object, const char *name, uint64_t *out, struct uex_fault *fault)
 {
     const cJSON *number = cJSON_GetObjectItemCaseSensitive(object, name);
 
-    if (!cJSON_IsNumber(number) || number->valuedouble < 0 || number->valuedouble > COUNT_MAX ||
+    if (!cJSON_IsNumber(number) || number->valuedouble < 0 || number->valuedouble > (double)UEX_COUNT_MAX ||
         number->valuedouble != floor(number->valuedouble))
         return uex_fail(fault, UEX_MALFORMED, "%s is not a count", name);
     *out = (uint64_t)number->valuedouble;

@@ -23,7 +23,7 @@ static void append_text(struct uex_buffer *out, const char *name, const char *te
 static void append_count(struct uex_buffer *out, const char *name, uint64_t count)
 {
     append_name(out, name);
-    if (count == UEX_UNKNOWN)
+    if (count > UEX_COUNT_MAX) /* UEX_UNKNOWN too; the reader refuses larger ones, and with them the whole state */
         uex_buffer_append_text(out, "null");
     else
         uex_buffer_append_format(out, "%" PRIu64, count);

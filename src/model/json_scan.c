@@ -7,8 +7,6 @@
 #include "model/json.h"
 #include "model/json_plain.h"
 
-#define COUNT_MAX 9007199254740992.0 /* 2^53 */
-
 /* Nothing here looks whether the text ends: it has been checked, so every value does before it. `end` is there for what
  * reads more than a byte at once. */
 
@@ -279,7 +277,7 @@ enum uex_error uex_json_count(const struct uex_json_value *value, const char *na
         return UEX_OK;
     if (value->kind == UEX_JSON_NUMBER)
         number = strtod(value->start, NULL);
-    if (value->kind != UEX_JSON_NUMBER || number < 0 || number > COUNT_MAX || number != floor(number))
+    if (value->kind != UEX_JSON_NUMBER || number < 0 || number > (double)UEX_COUNT_MAX || number != floor(number))
         return uex_fail(fault, UEX_MALFORMED, "%s is not a count", name);
     *out = (uint64_t)number;
     return UEX_OK;

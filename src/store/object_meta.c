@@ -92,6 +92,8 @@ static bool parse_count(struct uex_bytes text, uint64_t *out)
             return false;
         count = count * 10 + (uint64_t)(text.data[i] - '0');
     }
+    if (count > UEX_COUNT_MAX)
+        return false;
     *out = count;
     return true;
 }

@@ -95,12 +95,16 @@ static void take_length(struct uex_object_facts *facts, struct uex_bytes value)
 {
     uint64_t size_bytes = 0;
 
+    facts->size_bytes = UEX_UNKNOWN;
     for (size_t i = 0; i < value.size_bytes; i++) {
-        if (!isdigit(value.data[i]) || size_bytes > (UINT64_C(1) << 59))
+        if (!isdigit(value.data[i]))
             return;
         size_bytes = size_bytes * 10 + (uint64_t)(value.data[i] - '0');
+        if (size_bytes > UEX_COUNT_MAX)
+            return;
     }
-    facts->size_bytes = value.size_bytes > 0 ? size_bytes : UEX_UNKNOWN;
+    if (value.size_bytes > 0)
+        facts->size_bytes = size_bytes;
 }
 
 static void take_etag(struct uex_s3_response *response, struct uex_bytes value)

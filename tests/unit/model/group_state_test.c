@@ -115,6 +115,32 @@ static void write__retry_without_history__has_nulls(void **state)
     uex_group_memory_free(memory);
 }
 
+/* A state that cannot be read loses the group's history, and with it the command is exported again. */
+static void write__counts_beyond_what_json_carries__are_unknown_and_can_be_read(void **state)
+{
+    static const uint64_t counts[] = {UEX_COUNT_MAX, UEX_COUNT_MAX + 1, INT64_MAX, UEX_UNKNOWN - 1, UEX_UNKNOWN};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct uex_group_memory *memory = new_memory(), *read = NULL;
+        struct uex_state_record record = record_of(UEX_OUTCOME_EXPORTED, 1);
+        struct uex_buffer out = {0};
+        struct uex_fault fault = {0};
+
+        record.rows = record.bytes = counts[i];
+        record.file_path = "s3://b/g";
+        assert_int_equal(uex_group_memory_add(memory, &record), UEX_OK);
+        uex_group_state_write(&record, memory, &out);
+        if (uex_group_state_read(uex_buffer_bytes(&out), &read, &fault) != UEX_OK)
+            fail_msg("%s: %s", fault.text, uex_buffer_text(&out));
+        assert_true(uex_group_memory_is_duplicate(read, id_of(1)));
+        assert_int_equal(strstr(uex_buffer_text(&out), "\"rows\":null") != NULL, counts[i] > UEX_COUNT_MAX);
+        uex_group_memory_free(memory);
+        uex_group_memory_free(read);
+        uex_buffer_clear(&out);
+    }
+}
+
 static void add__ended_outcomes__decide_about_duplicates(void **state)
 {
     struct uex_group_memory *memory = new_memory();
@@ -440,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write__first_export__has_every_field_in_order),
         cmocka_unit_test(write__retry_without_history__has_nulls),
+        cmocka_unit_test(write__counts_beyond_what_json_carries__are_unknown_and_can_be_read),
         cmocka_unit_test(add__ended_outcomes__decide_about_duplicates),
         cmocka_unit_test(add__skipped_as_duplicate__leaves_the_exported_entry),
         cmocka_unit_test(follows__history_of_the_other__is_known_whatever_the_times),

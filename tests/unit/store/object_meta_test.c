@@ -117,6 +117,8 @@ static void facts_take__damaged_values__leave_the_object_foreign(void **state)
     take(&facts, "export-row-count", "-1");
     take(&facts, "export-row-count", "99999999999999999999");
     take(&facts, "export-row-count", "");
+    take(&facts, "export-row-count", "9007199254740993");
+    take(&facts, "export-row-count", "9223372036854775807");
     take(&facts, "export-sha256", "zz");
     take(&facts, "export-snapshot-at", "yesterday");
     take(&facts, "something-else", "x");
@@ -124,6 +126,16 @@ static void facts_take__damaged_values__leave_the_object_foreign(void **state)
     assert_true(facts.row_count == UEX_UNKNOWN);
     assert_false(facts.has_sha256);
     assert_true(facts.snapshot_at_ms == UEX_NO_TIME);
+}
+
+static void facts_take__largest_count__is_known(void **state)
+{
+    struct uex_object_facts facts;
+
+    (void)state;
+    uex_object_facts_init(&facts);
+    take(&facts, "export-row-count", "9007199254740992");
+    assert_true(facts.row_count == UEX_COUNT_MAX);
 }
 
 static void write_headers__encryption_is_asked_for__is_on_every_write(void **state)
@@ -214,6 +226,7 @@ int main(void)
         cmocka_unit_test(facts_take__what_a_writer_sent__comes_back),
         cmocka_unit_test(facts_match__upload_without_a_digest__needs_command_size_and_snapshot),
         cmocka_unit_test(facts_take__damaged_values__leave_the_object_foreign),
+        cmocka_unit_test(facts_take__largest_count__is_known),
         cmocka_unit_test(write_headers__encryption_is_asked_for__is_on_every_write),
         cmocka_unit_test(check__good_settings__pass),
         cmocka_unit_test(check__settings_that_do_not_fit__are_refused),
