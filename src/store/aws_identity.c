@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "export/clock.h"
 #include "export/text.h"
@@ -65,23 +66,36 @@ static enum uex_error read_token(const char *path, struct uex_buffer *out, struc
     return UEX_OK;
 }
 
-bool uex_aws_url_allowed(const char *url)
+static bool is_local_host(const char *host)
 {
     static const char *const hosts[] = {"127.0.0.1",     "localhost",      "[::1]",
                                         "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"};
-    const char *host = url + strlen("http://");
 
-    if (strncmp(url, "https://", 8) == 0)
-        return true;
-    if (strncmp(url, "http://", 7) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-        const size_t length = strlen(hosts[i]);
-
-        if (strncmp(host, hosts[i], length) == 0 && strchr(":/", host[length]) != NULL)
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+        if (strcasecmp(host, hosts[i]) == 0)
             return true;
-    }
     return false;
+}
+
+/* Read by the parser that reads it again for the request, so the host that is compared is the host that is asked. */
+bool uex_aws_url_allowed(const char *url)
+{
+    CURLU *parts = curl_url();
+    char *scheme = NULL, *host = NULL, *user = NULL, *password = NULL;
+    bool allowed = false;
+
+    if (parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER &&
+        curl_url_get(parts, CURLUPART_PASSWORD, &password, 0) == CURLUE_NO_PASSWORD)
+        allowed = strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && is_local_host(host));
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(user);
+    curl_free(password);
+    curl_url_cleanup(parts);
+    return allowed;
 }
 
 static size_t on_answer(char *data, size_t item_size, size_t item_count, void *context)
@@ -112,7 +126,7 @@ static enum uex_error exchange(const struct uex_config *config, struct question 
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, &question->answer);
         /* Without TLS only this machine and the agents' own addresses are asked: no proxy is to see the token. */
-        if (strncmp(uex_buffer_text(&question->url), "http://", strlen("http://")) == 0)
+        if (strncasecmp(uex_buffer_text(&question->url), "http://", strlen("http://")) == 0)
             curl_easy_setopt(easy, CURLOPT_PROXY, "");
         if (config->aws.ca_file != NULL)
             curl_easy_setopt(easy, CURLOPT_CAINFO, config->aws.ca_file);
@@ -289,7 +303,10 @@ enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_
     enum uex_error err = sts ? ask_sts(config, &question, fault) : ask_container(config, &question, fault);
 
     if (err == UEX_OK && !uex_aws_url_allowed(uex_buffer_text(&question.url)))
-        err = uex_fail(fault, UEX_STORE_AUTH, "the issuer of the store's credentials must be asked by https");
+        err = uex_fail(
+            fault, UEX_STORE_AUTH,
+            "the address of the issuer of the store's credentials is refused: https, or http to this machine or a "
+            "container agent, without a user name");
     if (err == UEX_OK)
         err = exchange(config, &question, &status, fault);
     if (err == UEX_OK && (status < 200 || status > 299))

@@ -15,7 +15,8 @@
 UEX_MUST_CHECK enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_s3_credentials *out,
                                                    int64_t *expires_ms, struct uex_fault *fault);
 
-/* May this URL be asked: https, or http to this machine or to the addresses of container services? */
+/* May this URL be asked: https, or http to this machine or to the addresses of container services, in either case
+ * without user and password? */
 bool uex_aws_url_allowed(const char *url);
 /* Read an issuer's answer. False if it is not one. */
 UEX_MUST_CHECK bool uex_aws_read_sts(struct uex_bytes document, struct uex_s3_credentials *out, int64_t *expires_ms);
