@@ -2,6 +2,7 @@
 #include "config_check.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "export/config.h"
 #include "export/text.h"
@@ -89,18 +90,26 @@ bool uex_check_region(const char *text)
 
 bool uex_check_endpoint(const char *text)
 {
-    char host[UEX_LISTEN_HOST_SIZE];
+    char with_port[UEX_LISTEN_HOST_SIZE + 8], host[UEX_LISTEN_HOST_SIZE];
     uint16_t port = 0;
 
-    if (strncmp(text, "http://", 7) == 0)
+    if (strncasecmp(text, "http://", 7) == 0)
         text += 7;
-    else if (strncmp(text, "https://", 8) == 0)
+    else if (strncasecmp(text, "https://", 8) == 0)
         text += 8;
     else
         return false;
-    if (uex_listen_split(text, host, &port))
+    size_t size_bytes = strlen(text);
+    if (size_bytes > 0 && text[size_bytes - 1] == '/') /* as people copy it; the store leaves it out */
+        size_bytes--;
+    if (size_bytes >= UEX_LISTEN_HOST_SIZE)
+        return false;
+    memcpy(with_port, text, size_bytes);
+    with_port[size_bytes] = '\0';
+    if (uex_listen_split(with_port, host, &port))
         return port > 0;
-    return made_of(text, 253, "-.");
+    memcpy(with_port + size_bytes, ":80", sizeof(":80")); /* a host alone */
+    return uex_listen_split(with_port, host, &port);
 }
 
 bool uex_check_sse(const char *text)
