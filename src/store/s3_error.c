@@ -92,6 +92,13 @@ static enum uex_error error_of_status(long status)
     }
 }
 
+bool uex_s3_is_refusal(enum uex_error error, long status)
+{
+    if (error == UEX_STORE_UNAVAILABLE) /* a redirection is repeated as well, for a bucket that was just made */
+        return status >= 300 && status <= 399;
+    return error == UEX_STORE_DENIED || error == UEX_STORE_FAILED;
+}
+
 enum uex_error uex_s3_error_of(long status, const char *code)
 {
     if (status >= 200 && status <= 299 && code[0] == '\0')

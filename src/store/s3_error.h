@@ -9,4 +9,8 @@
  * The code decides, then the status. 2xx without a code is UEX_OK.
  * Source: Amazon S3 API Reference, "Error responses"; codes of other servers are marked in the table. */
 enum uex_error uex_s3_error_of(long status, const char *code);
+
+/* Did the server answer and refuse the request itself? Not: it is busy or full, the bucket is missing, or it does not
+ * know who asks. `status`: of the answer, 0 if there was none. */
+bool uex_s3_is_refusal(enum uex_error error, long status);
 #endif

@@ -12,6 +12,7 @@
 struct uex_s3_client {
     const struct uex_s3_settings *settings;
     struct uex_s3_transfer transfer;
+    long status; /* of the last answer */
 };
 
 static bool is_set(const char *text)
@@ -91,6 +92,11 @@ void uex_s3_client_free(struct uex_s3_client *client)
 const struct uex_s3_settings *uex_s3_client_settings(const struct uex_s3_client *client)
 {
     return client->settings;
+}
+
+long uex_s3_client_status(const struct uex_s3_client *client)
+{
+    return client->status;
 }
 
 void uex_s3_response_clear(struct uex_s3_response *response)
@@ -290,6 +296,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
     uex_s3_response_clear(response);
     uex_object_facts_init(&response->facts);
     response->body.cap_bytes = UEX_S3_BODY_MAX_BYTES;
+    client->status = 0;
     if (uex_cancel_requested(request->cancel))
         return uex_fail(fault, UEX_CANCELLED, "%s of %s was given up", request->method, request->what);
     err = uex_s3_credentials_fetch(client->settings->config, &credentials, fault);
@@ -305,6 +312,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
         err = judge(client, request, response, fault);
     if (err == UEX_STORE_AUTH)
         uex_s3_credentials_doubt();
+    client->status = response->status;
 done:
     uex_s3_credentials_clear(&credentials);
     wire_clear(&wire);

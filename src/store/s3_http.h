@@ -75,6 +75,8 @@ struct uex_s3_client;
 UEX_MUST_CHECK struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings);
 void uex_s3_client_free(struct uex_s3_client *client);
 const struct uex_s3_settings *uex_s3_client_settings(const struct uex_s3_client *client);
+/* The HTTP status of the last answer; 0: the last request had none. */
+long uex_s3_client_status(const struct uex_s3_client *client);
 
 /* One signed request, once. UEX_OK for 2xx; UEX_CANCELLED; UEX_STORE_UNAVAILABLE when no answer came; else what the
  * answer means (s3_error.h), or the sink's error. `response` holds what came in any case. */

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/s3_multipart.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "export/log.h"
+#include "store/s3_error.h"
 #include "store/s3_unfinished.h"
 
 #define ABORT_REPETITIONS 2
 #define ABORT_LIMIT_MS 5000
 #define PAGES_MAX 100
 #define PAGE_UPLOADS_MAX 1000
+#define LEFTOVERS_MAX 100 /* uploads that are aborted at once; an attempt leaves one */
 
 /* Errors that make no sense as the outcome of a write must not look like "no object" or "object there". */
 static enum uex_error as_write_error(enum uex_error error, struct uex_fault *fault)
@@ -39,8 +43,8 @@ static bool created_element(void *context, const char *path, const char *text)
 }
 
 enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whole_key,
-                                    const struct uex_object_meta *meta, char *upload_id, bool *stray,
-                                    struct uex_fault *fault)
+                                    const struct uex_object_meta *meta, unsigned repetitions, char *upload_id,
+                                    bool *stray, struct uex_fault *fault)
 {
     static const struct uex_s3_param uploads[] = {{"uploads", ""}};
     struct created created = {.upload_id = upload_id};
@@ -59,7 +63,7 @@ enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whol
                                            .header_count = headers.count,
                                            .cancel = store->base.cancel,
                                            .what = "a multipart upload"};
-    err = uex_s3_send_retrying(store->client, &request, uex_s3_repetitions(store), &response, &send_count, fault);
+    err = uex_s3_send_retrying(store->client, &request, repetitions, &response, &send_count, fault);
     *stray = send_count > 1 || (send_count == 1 && err != UEX_OK);
     if (err == UEX_OK &&
         (!uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){created_element, &created}) ||
@@ -119,10 +123,24 @@ enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, const char *whole
     return err == UEX_STORE_RACE || err == UEX_NOT_FOUND ? UEX_OK : err;
 }
 
+/* Uploads that stay cost room, and nothing else: no outcome depends on them. So this is said, once in a process, and
+ * exports go on. */
+static void say_uploads_stay(const struct uex_fault *fault)
+{
+    static atomic_flag is_said = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set(&is_said))
+        uex_log(UEX_LOG_WARN,
+                "unfinished uploads cannot be listed or aborted; exports go on. What a killed attempt leaves in the "
+                "bucket stays there until a lifecycle rule (AbortIncompleteMultipartUpload) removes it",
+                UEX_STR("event", "uploads-stay"), UEX_STR("error", fault->text));
+}
+
 /* A page of ListMultipartUploads. */
 struct page {
     struct uex_s3_store *store;
     const char *whole_key;
+    int64_t until_ms;                       /* monotonic */
     char key[UEX_OBJECT_KEY_MAX_BYTES + 1]; /* of the <Upload> being read; "" if too long to be ours */
     char upload_id[UEX_S3_UPLOAD_ID_SIZE];  /* the same */
     struct uex_buffer found;                /* upload ids of our key, each with its zero */
@@ -169,10 +187,29 @@ static bool page_element(void *context, const char *path, const char *text)
     return true;
 }
 
+/* What keeps an export from going on; everything else only means that the uploads stay. */
+static bool concerns_the_export(enum uex_error error, long status)
+{
+    switch (error) {
+    case UEX_CANCELLED:
+    case UEX_NO_MEMORY:
+    case UEX_INTERNAL:
+    case UEX_CONFIG:
+    case UEX_STORE_AUTH:
+    case UEX_STORE_BUCKET:
+        return true;
+    case UEX_STORE_UNAVAILABLE: /* the next attempt may be able to */
+        return !uex_s3_is_refusal(error, status);
+    default:
+        return false;
+    }
+}
+
 static enum uex_error read_page(struct page *page, const struct uex_cancel *cancel, struct uex_fault *fault)
 {
     char key_marker[sizeof(page->next_key)], upload_id_marker[sizeof(page->next_upload_id)];
     struct uex_s3_response response = {0};
+    const int64_t left_ms = page->until_ms - uex_monotonic_ms();
 
     memcpy(key_marker, page->next_key, sizeof(key_marker));
     memcpy(upload_id_marker, page->next_upload_id, sizeof(upload_id_marker));
@@ -185,6 +222,7 @@ static enum uex_error read_page(struct page *page, const struct uex_cancel *canc
                                            .params = params,
                                            .param_count = key_marker[0] == '\0' ? 3 : 5,
                                            .cancel = cancel,
+                                           .limit_ms = left_ms > 0 ? left_ms : 1,
                                            .what = "the list of unfinished uploads"};
     enum uex_error err =
         uex_s3_send_retrying(page->store->client, &request, uex_s3_repetitions(page->store), &response, NULL, fault);
@@ -192,10 +230,8 @@ static enum uex_error read_page(struct page *page, const struct uex_cancel *canc
     uex_buffer_reset(&page->found);
     page->truncated = false;
     page->upload_count = 0;
-    if (err == UEX_STORE_FAILED && response.status == 501)
-        err = UEX_OK; /* a server that cannot list them: a lifecycle rule of its own has to end them */
-    else if (err == UEX_OK &&
-             !uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page}))
+    if (err == UEX_OK &&
+        !uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page}))
         err = uex_fail(fault, UEX_STORE_FAILED, "GET of the list of unfinished uploads: the answer cannot be read");
     if (err == UEX_OK && uex_buffer_failed(&page->found))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the list of unfinished uploads");
@@ -203,32 +239,57 @@ static enum uex_error read_page(struct page *page, const struct uex_cancel *canc
         strcmp(upload_id_marker, page->next_upload_id) == 0)
         err = uex_fail(fault, UEX_STORE_FAILED, "GET of the list of unfinished uploads: the pages do not go on");
     uex_s3_response_clear(&response);
-    return as_write_error(err, fault);
+    return err;
+}
+
+/* Abort what the page has. */
+static enum uex_error abort_found(struct page *page, const struct uex_cancel *cancel, size_t *aborted_count,
+                                  struct uex_fault *fault)
+{
+    const char *id = uex_buffer_text(&page->found);
+
+    for (size_t left = page->found.size_bytes; left > 0;) {
+        const size_t size = strlen(id) + 1;
+
+        if (uex_cancel_requested(cancel))
+            return uex_fail(fault, UEX_CANCELLED, "aborting unfinished uploads was given up");
+        if (*aborted_count == LEFTOVERS_MAX || uex_monotonic_ms() >= page->until_ms)
+            return uex_fail(fault, UEX_LIMIT, "the store lists more unfinished uploads of one object than are aborted");
+        const enum uex_error err = uex_s3_upload_abort(page->store, page->whole_key, id, fault);
+        if (err != UEX_OK)
+            return err;
+        (*aborted_count)++;
+        id += size;
+        left -= size;
+    }
+    return UEX_OK;
 }
 
 enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whole_key, const struct uex_cancel *cancel,
-                                    struct uex_fault *fault)
+                                    int64_t limit_ms, struct uex_fault *fault)
 {
-    struct page page = {.store = store, .whole_key = whole_key};
+    struct page page = {.store = store, .whole_key = whole_key, .until_ms = uex_monotonic_ms() + limit_ms};
+    struct uex_fault found = {0};
+    size_t aborted_count = 0;
     enum uex_error err = UEX_OK;
 
     page.truncated = true;
     for (unsigned count = 0; err == UEX_OK && page.truncated; count++) {
-        err = count < PAGES_MAX
-                  ? read_page(&page, cancel, fault)
-                  : uex_fail(fault, UEX_STORE_FAILED, "there are more than %d unfinished uploads of one object",
-                             PAGES_MAX * PAGE_UPLOADS_MAX);
-        const char *id = uex_buffer_text(&page.found);
-        for (size_t left = page.found.size_bytes; err == UEX_OK && left > 0;) {
-            size_t size = strlen(id) + 1;
-            err = uex_cancel_requested(cancel)
-                      ? uex_fail(fault, UEX_CANCELLED, "aborting unfinished uploads was given up")
-                      : uex_s3_upload_abort(store, whole_key, id, fault);
-            id += size;
-            left -= size;
-        }
+        err = count < PAGES_MAX && uex_monotonic_ms() < page.until_ms
+                  ? read_page(&page, cancel, &found)
+                  : uex_fail(&found, UEX_LIMIT, "the list of unfinished uploads does not end");
+        if (err == UEX_OK)
+            err = abort_found(&page, cancel, &aborted_count, &found);
     }
     uex_buffer_clear(&page.found);
+    if (err == UEX_OK)
+        return UEX_OK;
+    if (!concerns_the_export(err, uex_s3_client_status(store->client))) {
+        say_uploads_stay(&found);
+        return UEX_OK;
+    }
+    if (fault != NULL)
+        *fault = found;
     return err;
 }
 
@@ -239,7 +300,7 @@ enum uex_error uex_s3_abort_leftovers(struct uex_object_store *base, const char 
     enum uex_error err = uex_s3_whole_key(store, key, &whole, fault);
 
     if (err == UEX_OK && !uex_s3_has_no_unfinished(store, whole))
-        err = uex_s3_uploads_abort(store, whole, base->cancel, fault);
+        err = uex_s3_uploads_abort(store, whole, base->cancel, UEX_S3_LEFTOVERS_LIMIT_MS, fault);
     free(whole);
     return err;
 }

@@ -10,10 +10,14 @@
 #define UEX_S3_PARTS_MAX 10000
 #define UEX_S3_UPLOAD_ID_SIZE 1025
 
-/* Start an upload. `*stray` is set when an earlier try may have started another one, whose id never came back. */
+/* For all that an earlier attempt left, in all; each request that is under way then has its own bound. */
+#define UEX_S3_LEFTOVERS_LIMIT_MS 30000
+
+/* Start an upload, with so many repetitions. `*stray` is set when an earlier try may have started another one, whose id
+ * never came back. */
 UEX_MUST_CHECK enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whole_key,
-                                                   const struct uex_object_meta *meta, char *upload_id, bool *stray,
-                                                   struct uex_fault *fault);
+                                                   const struct uex_object_meta *meta, unsigned repetitions,
+                                                   char *upload_id, bool *stray, struct uex_fault *fault);
 
 /* One part on its way. */
 struct uex_s3_part {
@@ -34,7 +38,10 @@ void uex_s3_part_run(void *context);
  * 3 tries of 5 s at most. */
 UEX_MUST_CHECK enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, const char *whole_key,
                                                   const char *upload_id, struct uex_fault *fault);
-/* Abort all uploads of exactly this key. */
+/* Abort the uploads of exactly this key: 100 at most, and within `limit_ms`. That they cannot be listed or aborted, or
+ * that some are left, is no error: it is logged once in a process (event uploads-stay), since no outcome depends on it.
+ * Errors are what any other request would meet too: UEX_STORE_UNAVAILABLE, UEX_STORE_AUTH, … */
 UEX_MUST_CHECK enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whole_key,
-                                                   const struct uex_cancel *cancel, struct uex_fault *fault);
+                                                   const struct uex_cancel *cancel, int64_t limit_ms,
+                                                   struct uex_fault *fault);
 #endif

@@ -127,8 +127,8 @@ static enum uex_error send_part(struct uex_s3_writer *writer, struct uex_fault *
     enum uex_error err = need_thread(store, fault);
 
     if (err == UEX_OK && writer->upload_id[0] == '\0')
-        err = uex_s3_upload_create(store, writer->whole_key, &writer->base.meta, writer->upload_id,
-                                   &writer->stray_upload, fault);
+        err = uex_s3_upload_create(store, writer->whole_key, &writer->base.meta, uex_s3_repetitions(store),
+                                   writer->upload_id, &writer->stray_upload, fault);
     if (err == UEX_OK)
         err = land(writer, fault);
     if (err != UEX_OK)
@@ -197,7 +197,8 @@ static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
         (void)!uex_s3_upload_abort(writer->store, writer->whole_key, writer->upload_id, &ignored);
     if (writer->stray_upload) {
         uex_s3_unfinished_forget();
-        (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel, &ignored);
+        (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel,
+                                    UEX_S3_LEFTOVERS_LIMIT_MS, &ignored);
     }
 }
 

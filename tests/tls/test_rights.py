@@ -107,7 +107,24 @@ def test_store__all_actions__upload_in_parts_and_leftovers_aborted(world):
     worker.stop()
 
 
-@pytest.mark.parametrize("action", [action for action in S3.actions() if action != "s3:ListBucket"])
+TIDYING = ("s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads")
+
+
+@pytest.mark.parametrize("action", TIDYING)
+def test_store__uploads_may_not_be_tidied__is_said_and_exports_go_on(world, action):
+    assert action in S3.actions()
+    worker = world.worker(**PATIENCE)
+    worker.wait_text("ready for commands")
+    world.s3.allow("export-worker", without=action)
+    try:
+        assert '"outcome":"exported"' in outcome(worker, upload_in_parts(world))
+        assert worker.text().count('"event":"uploads-stay"') == 1 and "AccessDenied" in worker.text()
+    finally:
+        world.s3.allow("export-worker")
+        worker.stop()
+
+
+@pytest.mark.parametrize("action", [action for action in S3.actions() if action not in ("s3:ListBucket", *TIDYING)])
 def test_store__an_action_is_missing__is_denied(world, action):
     worker = world.worker(**PATIENCE)
     worker.wait_text("ready for commands")

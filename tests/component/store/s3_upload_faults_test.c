@@ -310,20 +310,80 @@ static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 0);
 }
 
-static void abort_leftovers__bad_lists__are_errors_not_loops(void **state)
+/* No outcome depends on what is left over, so a list that cannot be had or read keeps no export from going on. */
+static void abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop(void **state)
 {
-    static const char *const bodies[] = {
-        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>",
-        "<ListMultipartUploadsResult><Upload>", "", "not xml"};
+    static const struct {
+        int status;
+        const char *body;
+    } cases[] = {{403, "<Error><Code>AccessDenied</Code></Error>"},
+                 {403, ""},
+                 {404, ""},
+                 {404, "<Error><Code>NoSuchUpload</Code></Error>"},
+                 {405, "<Error><Code>MethodNotAllowed</Code></Error>"},
+                 {400, "<Error><Code>InvalidArgument</Code></Error>"},
+                 {307, ""},
+                 {501, "<Error><Code>NotImplemented</Code></Error>"},
+                 {200, "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"},
+                 {200, "<ListMultipartUploadsResult><Upload>"},
+                 {200, ""},
+                 {200, "not xml"}};
     struct bench *bench = *state;
 
-    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-        bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, 200, bodies[i]};
-        assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_STORE_FAILED);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bench->fake->rules[0] =
+            (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, cases[i].status, cases[i].body};
+        if (bench->store->abort_leftovers(bench->store, KEY, &bench->fault) != UEX_OK)
+            fail_msg("HTTP %d %s: %s", cases[i].status, cases[i].body, bench->fault.text);
+        assert_in_range(fake_count(bench->fake, "GET", "uploads="), 1, 8);
+        bench->fake->log_count = 0;
     }
+}
+
+static void abort_leftovers__store_away_or_no_bucket__is_an_error(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, 503, ""};
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_STORE_UNAVAILABLE);
     bench->fake->rules[0] =
-        (struct fake_rule){"GET", "uploads=", 0, 1, FAKE_ANSWER, 501, "<Error><Code>NotImplemented</Code></Error>"};
+        (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, 404, "<Error><Code>NoSuchBucket</Code></Error>"};
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_STORE_BUCKET);
+    bench->fake->rules[0] =
+        (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, 403, "<Error><Code>ExpiredToken</Code></Error>"};
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_STORE_AUTH);
+}
+
+static void abort_leftovers__abort_is_denied__goes_on(void **state)
+{
+    struct bench *bench = *state;
+
+    fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, "up-1")->headers = strdup("");
+    bench->fake->upload_count = 1;
+    bench->fake->rules[0] =
+        (struct fake_rule){"DELETE", NULL, 0, 1, FAKE_ANSWER, 403, "<Error><Code>AccessDenied</Code></Error>"};
     assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 1);
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+}
+
+/* Each page is another one and full, and no upload ever goes. */
+static void abort_leftovers__list_lies__ends_after_a_hundred(void **state)
+{
+    struct bench *bench = *state;
+    struct uex_buffer page = {0};
+
+    uex_buffer_append_text(&page, "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>"
+                                  "<NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>");
+    for (int i = 0; i < 1000; i++)
+        uex_buffer_append_format(&page, "<Upload><Key>%s</Key><UploadId>u-%d</UploadId></Upload>", KEY, i);
+    uex_buffer_append_text(&page, "</ListMultipartUploadsResult>");
+    bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99999, FAKE_ANSWER, 200, uex_buffer_text(&page)};
+    bench->fake->rules[1] = (struct fake_rule){"DELETE", NULL, 0, 99999, FAKE_ANSWER, 204, ""};
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 100);
+    bench->fake->rules[0].count = 0;
+    uex_buffer_clear(&page);
 }
 
 static int global_setup(void **state)
@@ -360,7 +420,10 @@ int main(void)
         TEST(write__more_parts_than_s3_takes__is_a_limit),
         TEST(abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only),
         TEST(abort_leftovers__many_keys_in_a_row__share_a_list),
-        TEST(abort_leftovers__bad_lists__are_errors_not_loops),
+        TEST(abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop),
+        TEST(abort_leftovers__store_away_or_no_bucket__is_an_error),
+        TEST(abort_leftovers__abort_is_denied__goes_on),
+        TEST(abort_leftovers__list_lies__ends_after_a_hundred),
     };
     return cmocka_run_group_tests(tests, global_setup, global_teardown);
 }
