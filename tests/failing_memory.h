@@ -85,6 +85,28 @@ char *strdup(const char *text)
     return copy == NULL ? NULL : strcpy(copy, text);
 }
 
+/* The sanitizer knows what the dynamic linker keeps by who called malloc, and here that is this header. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:allocate_dtv\nleak:_dl_\n";
+}
+
+/* False: what follows in this operation prepares or cleans up, and has all the memory it asks for. */
+static inline void uex_torture_count(bool counted)
+{
+    uex_torture.armed = counted;
+}
+
+/* From the Nth allocation of this thread on all fail. For a child process that must end. */
+static inline void uex_torture_from(size_t failing)
+{
+    uex_torture.count = 0;
+    uex_torture.failing = failing;
+    uex_torture.from_then_on = true;
+    uex_torture.armed = true;
+}
+
 static char uex_torture_notes[UEX_TORTURE_NOTES_SIZE], uex_torture_right[UEX_TORTURE_NOTES_SIZE];
 static size_t uex_torture_noted_bytes;
 

@@ -295,6 +295,13 @@ int uex_program_signal(void)
     return last_signal;
 }
 
+void uex_program_out_of_memory(const char *what)
+{
+    uex_log(UEX_LOG_ERROR, "not enough memory: the program ends at once", UEX_STR("event", "out-of-memory"),
+            UEX_STR("for", what));
+    _exit(UEX_EXIT_FAILED);
+}
+
 int uex_exit_of(enum uex_error error)
 {
     switch (error) {

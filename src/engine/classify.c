@@ -78,6 +78,7 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     struct uex_bytes key = record->key;
     enum uex_hold hold = UEX_HOLD_NONE;
     int32_t count = 0;
+    enum uex_error err = UEX_OK;
 
     pthread_mutex_lock(&engine->lock);
     count = engine->partition_count;
@@ -85,7 +86,14 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
     delivery->attempt = (unsigned)uex_record_attempt(record);
     uex_command_clear(&delivery->command);
-    if (uex_command_parse(record->key, record->value, &delivery->command, &fault) != UEX_OK) {
+    err = uex_command_parse(record->key, record->value, &delivery->command, &fault);
+    if (err == UEX_NO_MEMORY) { /* says nothing of the command */
+        pthread_mutex_lock(&engine->lock);
+        uex_engine_out_of_memory(engine, "reading a command");
+        pthread_mutex_unlock(&engine->lock);
+        return UEX_HOLD_NO_MEMORY;
+    }
+    if (err != UEX_OK) {
         uex_policy_dead_letter(delivery, &fault);
         *ended = true;
     } else {

@@ -324,7 +324,9 @@ void *uex_committer_run(void *argument)
     struct uex_fault fault = {0};
 
     if (committer == NULL) {
-        uex_engine_break(engine);
+        pthread_mutex_lock(&engine->lock);
+        uex_engine_out_of_memory(engine, "the committer");
+        pthread_mutex_unlock(&engine->lock);
         return NULL;
     }
     committer->engine = engine;

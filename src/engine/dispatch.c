@@ -45,9 +45,8 @@ static void wait_for_group(struct uex_engine *engine, struct uex_delivery *deliv
     struct uex_group_entry *entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
 
     delivery->next_in_group = NULL;
-    if (entry == NULL) { /* out of memory: the command is lost to this process, not to Kafka; its window stays open */
-        uex_log(UEX_LOG_ERROR, "no memory for a command: it is taken again after the next rebalance or restart",
-                UEX_STR("group", delivery->command.group_id), UEX_STR("command", delivery->command.command_id));
+    if (entry == NULL) { /* lost to this process, not to Kafka: its window stays open, and the next owner takes it */
+        uex_engine_out_of_memory(engine, "a command's group");
         uex_dispatch_release(engine, delivery);
         return;
     }
@@ -179,7 +178,7 @@ struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = NULL;
 
-    if (engine->alone != NULL || engine->closing || engine->outcome_count >= engine->outcomes_max ||
+    if (engine->alone != NULL || engine->closing || engine->broken || engine->outcome_count >= engine->outcomes_max ||
         uex_breaker_any_open(engine))
         return NULL;
     delivery = engine->first_suspect != NULL ? next_suspect(engine) : next_job(engine);

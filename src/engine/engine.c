@@ -158,6 +158,14 @@ void uex_engine_break(struct uex_engine *engine)
     pthread_mutex_unlock(&engine->lock);
 }
 
+void uex_engine_out_of_memory(struct uex_engine *engine, const char *what)
+{
+    if (engine->starved == NULL)
+        engine->starved = what;
+    engine->broken = true;
+    engine->intake_stop = true;
+}
+
 bool uex_engine_is_leaving(struct uex_engine *engine)
 {
     bool leaving = false;

@@ -36,7 +36,7 @@ struct uex_source {
 };
 
 /* Why a record that was read waits outside of the queue. */
-enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE, UEX_HOLD_GROWN };
+enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE, UEX_HOLD_GROWN, UEX_HOLD_NO_MEMORY };
 
 /* One partition of one source. */
 struct uex_slot {
@@ -153,6 +153,7 @@ struct uex_engine {
     bool full;             /* the queue is full: every slot is paused */
     bool intake_stop;      /* leave the group */
     bool broken;           /* the program has to end with 1: see uex_engine_break() */
+    const char *starved;   /* what no memory was left for, the first time; NULL: nothing. Then the engine is broken */
     uint64_t rebalance_count;
     uint64_t rebuild_count; /* of the transactional producer */
 
@@ -173,6 +174,10 @@ UEX_MUST_CHECK enum uex_error uex_engine_join(struct uex_engine *engine, struct 
 void uex_engine_close(struct uex_engine *engine);
 /* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread, not locked. */
 void uex_engine_break(struct uex_engine *engine);
+/* Locked. No memory for `what` (static text), without which an outcome would be wrong or a command forgotten: the
+ * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
+ * owner. */
+void uex_engine_out_of_memory(struct uex_engine *engine, const char *what);
 /* Is intake_stop set? Any thread, not locked. */
 bool uex_engine_is_leaving(struct uex_engine *engine);
 /* Partition of a slot; NULL if the number is out of range. Locked. */
@@ -214,7 +219,7 @@ void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *deliver
 
 /* ---- classify.c */
 /* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). Not
- * locked. */
+ * locked. UEX_HOLD_NO_MEMORY: it could not be read, nothing is known of it; the engine is broken. */
 enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *delivery, bool *ended);
 /* Give the command the id that its record stands for, if it has none. */
 void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *delivery);
@@ -278,6 +283,9 @@ void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t 
 /* ---- restore.c (intake thread) */
 /* Begin to read the state of all assigned partitions that are not restored. Positions are known. */
 void uex_restore_begin(struct uex_engine *engine);
+/* Take one message of the state topic. Not locked. Without memory for it the engine is broken and the restore never
+ * ends: a partition whose history has a gap must not be worked. */
+void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *message);
 /* Read for at most `budget_ms`. True while there is more to read. */
 bool uex_restore_step(struct uex_engine *engine, int budget_ms);
 void uex_restore_cancel(struct uex_engine *engine);

@@ -291,9 +291,10 @@ void uex_rebalance_continue(struct uex_engine *engine)
     memory = uex_epoch_resize(engine, count);
     if (memory)
         uex_epoch_begin(engine, list, &adopted, &cancelled);
+    else
+        uex_engine_out_of_memory(engine, "partitions");
     pthread_mutex_unlock(&engine->lock);
     if (!memory) {
-        uex_engine_break(engine);
         rd_kafka_topic_partition_list_destroy(list);
         return;
     }

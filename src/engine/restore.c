@@ -18,6 +18,7 @@ struct uex_restore {
     size_t open; /* partitions that have not reached their target */
     bool all;    /* every partition is read, because the topics grew */
     bool asked;  /* the watermarks are known and the reader is assigned */
+    bool gap;    /* a record could not be kept for lack of memory: the engine is broken */
     int64_t ask_again_ms;
     uint64_t records;
     int64_t started_ms;
@@ -64,7 +65,9 @@ void uex_restore_begin(struct uex_engine *engine)
     uex_restore_cancel(engine);
     restore = restore_new(engine);
     if (restore == NULL) {
-        uex_engine_break(engine);
+        pthread_mutex_lock(&engine->lock);
+        uex_engine_out_of_memory(engine, "restoring the groups");
+        pthread_mutex_unlock(&engine->lock);
         return;
     }
     restore->started_ms = uex_monotonic_ms();
@@ -129,11 +132,18 @@ static bool is_newer(const struct uex_group_memory *one, const struct uex_group_
     return uex_group_memory_at_ms(one) > uex_group_memory_at_ms(other);
 }
 
+static void leave_gap(struct uex_engine *engine)
+{
+    engine->restore->gap = true;
+    uex_engine_out_of_memory(engine, "a group's history");
+}
+
 static void remember(struct uex_engine *engine, const char *group_id, int32_t from, struct uex_group_memory *memory)
 {
     struct uex_group_entry *entry = uex_group_table_get(&engine->groups, group_id);
 
     if (entry == NULL) {
+        leave_gap(engine);
         uex_group_memory_free(memory);
         return;
     }
@@ -154,13 +164,19 @@ static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
     const int32_t owner = uex_partition_of(key, engine->partition_count);
     struct uex_group_memory *memory = NULL;
     struct uex_fault fault = {0};
+    enum uex_error err = UEX_OK;
     char group_id[UEX_GROUP_ID_MAX_BYTES + 1] = {0};
 
     if (message->key == NULL || message->key_len == 0 || message->key_len > UEX_GROUP_ID_MAX_BYTES ||
         message->payload == NULL || !engine->partitions[owner].assigned)
         return;
     memcpy(group_id, message->key, message->key_len);
-    if (uex_group_state_read(uex_bytes_of(message->payload, message->len), &memory, &fault) != UEX_OK) {
+    err = uex_group_state_read(uex_bytes_of(message->payload, message->len), &memory, &fault);
+    if (err == UEX_NO_MEMORY) { /* says nothing of the record */
+        leave_gap(engine);
+        return;
+    }
+    if (err != UEX_OK) {
         uex_log(UEX_LOG_WARN, "a state record cannot be read and is passed over", UEX_STR("error", fault.text),
                 UEX_STR("topic", engine->config->topics_state), UEX_INT("partition", message->partition),
                 UEX_INT("offset", message->offset));
@@ -178,7 +194,7 @@ static void moved_to(struct uex_restore *restore, int32_t partition, int64_t nex
         restore->open--;
 }
 
-static void read_one(struct uex_engine *engine, const rd_kafka_message_t *message)
+void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *message)
 {
     struct uex_restore *restore = engine->restore;
 
@@ -253,15 +269,15 @@ bool uex_restore_step(struct uex_engine *engine, int budget_ms)
         if (!engine->restore->asked)
             return true;
     }
-    while (engine->restore->open > 0 && uex_monotonic_ms() < until_ms) {
+    while (engine->restore->open > 0 && !engine->restore->gap && uex_monotonic_ms() < until_ms) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(engine->reader, 5);
 
         if (message == NULL)
             continue;
-        read_one(engine, message);
+        uex_restore_take(engine, message);
         rd_kafka_message_destroy(message);
     }
-    if (engine->restore->open > 0)
+    if (engine->restore->open > 0 || engine->restore->gap)
         return true;
     finish(engine);
     return false;

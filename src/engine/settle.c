@@ -28,8 +28,10 @@ static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery
     if (delivery->outcome.memory == NULL || !engine->partitions[delivery->partition].assigned)
         return;
     entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
-    if (entry == NULL)
+    if (entry == NULL) { /* the group's next state would be written without this outcome */
+        uex_engine_out_of_memory(engine, "a group's history");
         return;
+    }
     uex_group_memory_free(entry->memory);
     entry->memory = delivery->outcome.memory;
     entry->memory_partition = delivery->partition;

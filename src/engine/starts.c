@@ -216,6 +216,8 @@ static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
         wait_a_little(engine);
         entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
     }
+    if (entry == NULL)
+        uex_engine_out_of_memory(engine, "a command's group");
     if (entry == NULL || given_up(engine, delivery))
         return false;
     entry->holder = delivery;
@@ -240,16 +242,19 @@ static void end_alone(struct uex_engine *engine, struct uex_delivery *delivery, 
     pthread_cond_broadcast(&engine->between);
 }
 
-/* What is asked for, for its outcome; what cannot be read stays empty. */
-static void read_killer(struct uex_delivery *delivery)
+/* What is asked for, for its outcome; what cannot be read stays empty. UEX_NO_MEMORY, or UEX_OK. */
+static enum uex_error read_killer(struct uex_delivery *delivery)
 {
     struct uex_fault ignored = {0};
+    enum uex_error err = UEX_OK;
 
     uex_command_clear(&delivery->command);
-    if (uex_command_parse(delivery->record->key, delivery->record->value, &delivery->command, &ignored) != UEX_OK) {
+    err = uex_command_parse(delivery->record->key, delivery->record->value, &delivery->command, &ignored);
+    if (err != UEX_OK) {
         uex_command_clear(&delivery->command);
         delivery->command.requested_at_ms = UEX_NO_TIME;
     }
+    return err == UEX_NO_MEMORY ? err : UEX_OK;
 }
 
 /* Locked. The command has ended with its worker's death often enough. False: it is given up, or a duplicate. */
@@ -263,8 +268,13 @@ static bool dead_letter_killer(struct uex_engine *engine, struct uex_delivery *d
     uex_record_origin(delivery->record, engine->sources[0].topic, &delivery->origin);
     delivery->attempt = (unsigned)uex_record_attempt(delivery->record);
     uex_classify_name(engine, delivery);
-    if (delivery->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key))
+    if (delivery->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key)) {
         delivery->command.group_id = uex_text_copy(key);
+        if (delivery->command.group_id == NULL) {
+            uex_engine_out_of_memory(engine, "a dead letter's group");
+            return false;
+        }
+    }
     /* Of a group that belongs elsewhere the history is not known here: its state stays as it is. */
     if (delivery->command.group_id != NULL &&
         uex_partition_of(uex_bytes_of_text(delivery->command.group_id), engine->partition_count) ==
@@ -279,6 +289,8 @@ static bool dead_letter_killer(struct uex_engine *engine, struct uex_delivery *d
 /* Locked. Reading its record may be what kills: that is one more start, and after another death it is left out. */
 static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
 {
+    enum uex_error err = UEX_OK;
+
     delivery->command.requested_at_ms = UEX_NO_TIME;
     if (starts == engine->config->retry_crashes) {
         if (!commit_start(engine, delivery)) {
@@ -286,8 +298,13 @@ static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery,
             return;
         }
         pthread_mutex_unlock(&engine->lock);
-        read_killer(delivery);
+        err = read_killer(delivery);
         pthread_mutex_lock(&engine->lock);
+        if (err != UEX_OK) {
+            uex_engine_out_of_memory(engine, "reading a command");
+            end_alone(engine, delivery, false);
+            return;
+        }
     }
     end_alone(engine, delivery,
               dead_letter_killer(engine, delivery, starts) || delivery->outcome.skip == UEX_SKIP_DUPLICATE);
@@ -326,14 +343,16 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
             UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
             UEX_INT("offset", delivery->offset), UEX_INT("start", delivery->start_count));
     while ((hold = uex_classify(engine, delivery, &ended)) != UEX_HOLD_NONE) {
+        if (hold == UEX_HOLD_NO_MEMORY)
+            break;
         if (hold == UEX_HOLD_GROWN)
             ask_to_rejoin(engine);
         if (!uex_sleep_ms(ROUTE_AGAIN_MS, &delivery->cancel))
             break;
     }
     pthread_mutex_lock(&engine->lock);
-    if (ended) {
-        end_alone(engine, delivery, true);
+    if (ended || hold == UEX_HOLD_NO_MEMORY) {
+        end_alone(engine, delivery, ended);
     } else {
         job = hold_group(engine, delivery);
         if (!job)

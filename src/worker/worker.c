@@ -344,12 +344,27 @@ static void *leave_at_once(void *argument)
     _exit(is_broken(engine) ? UEX_EXIT_FAILED : UEX_EXIT_DONE);
 }
 
+/* It is not logged where it happens: the engine's lock is held there. */
+static void say_starved(struct uex_engine *engine)
+{
+    const char *what = NULL;
+
+    pthread_mutex_lock(&engine->lock);
+    what = engine->starved;
+    pthread_mutex_unlock(&engine->lock);
+    if (what != NULL)
+        uex_log(UEX_LOG_ERROR,
+                "not enough memory: the worker ends with 1; what it has not committed is taken again by the next owner",
+                UEX_STR("event", "out-of-memory"), UEX_STR("for", what));
+}
+
 static void shut_down(struct worker *worker)
 {
     struct uex_engine *engine = &worker->engine;
     pthread_t watchdog;
 
     worker->health.phase = UEX_PHASE_STOPPING;
+    say_starved(engine);
     uex_log(UEX_LOG_INFO, "shutting down: no new commands; running exports may end");
     pthread_mutex_lock(&engine->lock);
     engine->draining = true;
@@ -394,9 +409,9 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
             uex_secrets_watch(secrets, uex_program_hung_up());
             (void)uex_sleep_ms(WATCH_MS * 4, &uex_program_cancel);
         }
-        if (is_broken(&worker->engine))
-            code = UEX_EXIT_FAILED;
         shut_down(worker);
+        if (is_broken(&worker->engine)) /* also if it broke on the way down */
+            code = UEX_EXIT_FAILED;
     }
     uex_http_close(worker->http); /* it looks at all the others */
     uex_progress_free(worker->progress);

@@ -3,7 +3,11 @@
 #include "failing_memory.h"
 #include "unit/core/config_fixture.h"
 
-#include "export/text.h"
+#include <sys/wait.h>
+
+#include "export/digest.h"
+#include "export/program.h"
+#include "export/uuid.h"
 
 static char config_path[64];
 
@@ -86,9 +90,40 @@ static void torture__core__right_result_or_no_memory(void **state)
     unlink(config_path);
 }
 
+/* An id or digest that is wrong would be worse than no program; there is no error to return. */
+static void digests__no_memory__end_the_program_with_1(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        char id[UEX_UUID_TEXT_SIZE];
+        uint8_t sha256[UEX_SHA256_SIZE];
+        int status = 0;
+        pid_t child = 0;
+
+        uex_uuid_named("x", 1, id);
+        fflush(NULL);
+        child = fork();
+        if (child == 0) {
+            (void)close(STDERR_FILENO);
+            uex_torture_from(1);
+            if (which == 0)
+                uex_uuid_named("x", 1, id);
+            else if (which == 1)
+                uex_sha256(uex_bytes_of_text("x"), sha256);
+            else
+                uex_hmac_sha256(uex_bytes_of_text("k"), uex_bytes_of_text("x"), sha256);
+            _exit(77);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), UEX_EXIT_FAILED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digests__no_memory__end_the_program_with_1),
         cmocka_unit_test(torture__core__right_result_or_no_memory),
     };
 

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every allocation of the engine fails once: what a record is, its group, the groups' histories, positions. Where
+ * memory is short the engine is broken, or the step is tried again; no command is malformed, forgotten or done twice.
+ */
+#include "failing_memory.h"
+
+#include "engine/batch.h"
+#include "engine/settle.h"
+
+#define COMMAND_ID "00000000-0000-4000-8000-000000000007"
+
+static struct uex_engine engine;
+static struct uex_config config;
+static rd_kafka_t *reader; /* without brokers; a restore takes its assignment back */
+static char command_topic[] = "commands", state_topic[] = "states", cluster_id[] = "cluster";
+
+/* An engine whose one partition is assigned, restored and open; not counted. */
+static void set_up(void)
+{
+    struct uex_slot *slot = NULL;
+
+    uex_torture_count(false);
+    memset(&engine, 0, sizeof(engine));
+    config = (struct uex_config){.retry_crashes = 5, .topics_state = state_topic};
+    engine.config = &config;
+    engine.cluster_id = cluster_id;
+    engine.sources[0].topic = command_topic;
+    engine.source_count = 1;
+    engine.outcomes_max = 100;
+    engine.partition_count = 1;
+    engine.partitions = calloc(1, sizeof(struct uex_partition));
+    engine.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.partitions[0].assigned = true;
+    engine.partitions[0].restored = true;
+    slot = &engine.partitions[0].slots[0];
+    slot->assigned = true;
+    uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
+    uex_starts_restore(slot, &slot->marks);
+    slot->committed_until = 1000;
+    engine.has_assignment = true;
+    engine.epoch = 1;
+    (void)pthread_mutex_init(&engine.lock, NULL);
+    (void)pthread_cond_init(&engine.work_changed, NULL);
+    (void)pthread_cond_init(&engine.outcomes_changed, NULL);
+    (void)pthread_cond_init(&engine.between, NULL);
+    uex_torture_count(true);
+}
+
+/* UEX_NO_MEMORY: the engine is broken. */
+static enum uex_error tear_down(enum uex_error err)
+{
+    uex_torture_count(false);
+    while (engine.deliveries != NULL)
+        uex_dispatch_release(&engine, engine.deliveries);
+    uex_group_table_clear(&engine.groups);
+    free(engine.partitions[0].slots);
+    free(engine.partitions);
+    assert_true(engine.starved == NULL || (engine.broken && engine.intake_stop));
+    return engine.broken ? UEX_NO_MEMORY : err;
+}
+
+/* A delivery of this command; not counted. */
+static struct uex_delivery *arrive(const char *value)
+{
+    struct uex_delivery *delivery = NULL;
+    struct uex_record *record = NULL;
+
+    uex_torture_count(false);
+    record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
+    record->topic = command_topic;
+    record->offset = 7;
+    record->timestamp_ms = 1000;
+    record->key = uex_bytes_of_text("g");
+    record->value = uex_bytes_of_text(value);
+    delivery = uex_delivery_new(record, 0);
+    uex_torture_count(true);
+    return delivery;
+}
+
+static void adopt(struct uex_delivery *delivery)
+{
+    uex_window_see(&engine.partitions[0].slots[0].window, delivery->offset);
+    uex_dispatch_adopt_new(&engine, delivery);
+}
+
+/* What the record is, and what is taken for a lane. */
+static enum uex_error classify_and_take(const char *value)
+{
+    struct uex_delivery *delivery = NULL;
+    bool ended = false;
+    enum uex_hold hold = UEX_HOLD_NONE;
+
+    set_up();
+    delivery = arrive(value);
+    hold = uex_classify(&engine, delivery, &ended);
+    adopt(delivery);
+    if (hold == UEX_HOLD_NONE && !ended)
+        uex_dispatch_enqueue(&engine, delivery);
+    if (!engine.broken) {
+        assert_int_equal(hold, UEX_HOLD_NONE);
+        delivery = ended ? delivery : uex_dispatch_next(&engine);
+        uex_torture_note("ended=%d kind=%d fault=%s id=%s group=%s", ended, (int)delivery->outcome.kind,
+                         delivery->outcome.fault.text, delivery->command.command_id, delivery->command.group_id);
+    }
+    return tear_down(UEX_OK);
+}
+
+static enum uex_error classify_command(void)
+{
+    return classify_and_take("{\"groupId\":\"g\",\"commandId\":\"" COMMAND_ID "\",\"reason\":\"because\"}");
+}
+
+static enum uex_error classify_malformed_command(void)
+{
+    return classify_and_take("{\"groupId\":\"g\",\"commandId\":\"" COMMAND_ID "\",\"domainId\":\"x\"}");
+}
+
+/* A state of the topic is read back, and its command is a duplicate. */
+static enum uex_error restore_state(void)
+{
+    static const char value[] = "{\"version\":1,\"groupId\":\"g\",\"outcome\":\"exported\",\"commandId\":\"" COMMAND_ID
+                                "\",\"at\":\"2026-01-01T00:00:00Z\",\"recent\":[{\"commandId\":\"" COMMAND_ID
+                                "\",\"runId\":\"r\",\"outcome\":\"exported\",\"at\":\"2026-01-01T00:00:00Z\"}]}";
+    rd_kafka_message_t message = {
+        .key = (void *)(uintptr_t) "g", .key_len = 1, .payload = (void *)(uintptr_t)value, .len = sizeof(value) - 1};
+    const struct uex_group_entry *entry = NULL;
+
+    set_up();
+    uex_restore_begin(&engine);
+    if (!engine.broken)
+        uex_restore_take(&engine, &message);
+    if (!engine.broken) {
+        entry = uex_group_table_find(&engine.groups, "g");
+        uex_torture_note("duplicate=%d", entry != NULL && entry->memory != NULL &&
+                                             uex_group_memory_is_duplicate(entry->memory, COMMAND_ID));
+    }
+    uex_torture_count(false);
+    engine.reader = reader;
+    uex_restore_cancel(&engine);
+    return tear_down(UEX_OK);
+}
+
+/* An outcome is collected, its position written, committed and settled: the group remembers it. */
+static enum uex_error commit_outcome(void)
+{
+    struct uex_batch batch = {0};
+    struct uex_buffer metadata = {0};
+    const struct uex_group_entry *entry = NULL;
+    struct uex_delivery *delivery = NULL;
+    enum uex_error err = UEX_OK;
+
+    set_up();
+    delivery = arrive("");
+    uex_torture_count(false);
+    delivery->command.group_id = strdup("g");
+    delivery->command.run_id = strdup("r");
+    memcpy(delivery->command.command_id, COMMAND_ID, sizeof(COMMAND_ID));
+    adopt(delivery);
+    uex_torture_count(true);
+    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
+    delivery->outcome.skip = UEX_SKIP_EMPTY;
+    delivery->outcome.at_ms = 1000;
+    uex_dispatch_submit(&engine, delivery);
+    if (!uex_batch_collect(&engine, 10, &batch) || batch.count != 1) {
+        err = UEX_NO_MEMORY; /* the outcome waits for the next time */
+        assert_ptr_equal(engine.first_outcome, delivery);
+    } else {
+        uex_window_encode(&batch.positions[0].window, &batch.positions[0].marks, &metadata);
+        err = uex_buffer_failed(&metadata) ? UEX_NO_MEMORY : UEX_OK;
+        uex_settle(&engine, &batch, err == UEX_OK);
+    }
+    if (err == UEX_OK && !engine.broken) {
+        entry = uex_group_table_find(&engine.groups, "g");
+        uex_torture_note("%s duplicate=%d", uex_buffer_text(&metadata),
+                         entry != NULL && entry->memory != NULL &&
+                             uex_group_memory_is_duplicate(entry->memory, COMMAND_ID));
+    }
+    uex_buffer_clear(&metadata);
+    uex_batch_clear(&batch);
+    return tear_down(err);
+}
+
+static void torture__engine__right_result_or_broken(void **state)
+{
+    static const struct uex_torture_case operations[] = {
+        {"a command", classify_command},
+        {"a malformed command", classify_malformed_command},
+        {"a state is restored", restore_state},
+        {"an outcome is committed", commit_outcome},
+    };
+
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    (void)state;
+    uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_JSON);
+    rd_kafka_conf_set_log_cb(conf, NULL);
+    assert_non_null(reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, NULL, 0));
+    uex_torture_all(operations, sizeof(operations) / sizeof(operations[0]));
+    rd_kafka_destroy(reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(torture__engine__right_result_or_broken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
