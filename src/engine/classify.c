@@ -84,7 +84,7 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     count = engine->partition_count;
     pthread_mutex_unlock(&engine->lock);
     uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
-    delivery->attempt = (unsigned)uex_record_attempt(record);
+    delivery->attempt = (unsigned)uex_record_attempt(record, engine->sources[0].topic);
     uex_command_clear(&delivery->command);
     err = uex_command_parse(record->key, record->value, &delivery->command, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the command */

@@ -291,6 +291,10 @@ bool uex_restore_step(struct uex_engine *engine, int budget_ms);
 void uex_restore_cancel(struct uex_engine *engine);
 
 /* ---- policy.c */
+/* When a record of a retry tier, or one that was moved from there to the command topic, may be taken; UEX_NO_TIME: at
+ * once. It is the time in its header, but not later than its tier's delay after it was written or read: the header may
+ * come from another program or from a worker with a wrong clock. Any thread. */
+int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_delivery *delivery);
 /* What became of a delivery whose job came to `job` (moved). Not locked; the lane's thread. */
 void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 /* The outcome of a command that failed with `fault` before or outside of a job. */

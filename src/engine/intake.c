@@ -7,8 +7,6 @@
 #define RESTORE_BUDGET_MS 20
 #define SERVE_EVERY_MS 20
 #define HOLD_AGAIN_MS 200
-#define DELAY_MAX_MS ((int64_t)168 * 3600 * 1000) /* the longest that retry.delays allows */
-#define CLOCK_SKEW_MAX_MS 5000
 #define REJOIN_AFTER_MS 1000
 
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
@@ -28,23 +26,10 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
     pthread_mutex_unlock(&engine->lock);
 }
 
-/* When a retry is due. Headers come from outside: one that no retry.delays can have made is none. In the command topic
- * stand a tier's records that were moved there when they were due; all that can be left of the time is the difference
- * of two clocks, and nothing with more than that may hold up the commands behind it. */
-static int64_t due_of(const struct uex_delivery *delivery)
-{
-    const int64_t due_ms = uex_record_due_ms(delivery->record);
-    const bool in_tier = delivery->source != 0;
-
-    if (due_ms == UEX_NO_TIME || (!in_tier && uex_record_attempt(delivery->record) <= 1))
-        return UEX_NO_TIME;
-    return due_ms - uex_wall_ms() > (in_tier ? DELAY_MAX_MS : CLOCK_SKEW_MAX_MS) ? UEX_NO_TIME : due_ms;
-}
-
 /* Take a record that is not held back. UEX_HOLD_NONE: the delivery is taken over (or was known already). */
 static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
 {
-    const int64_t due_ms = due_of(delivery);
+    const int64_t due_ms = uex_policy_due_ms(engine, delivery);
     enum uex_hold hold = UEX_HOLD_NONE;
     bool known = false;
     bool suspect = false;
@@ -156,6 +141,23 @@ static void note_age(const struct uex_engine *engine, struct uex_delivery *deliv
     delivery->since_ms = origin.timestamp_ms > 0 ? origin.timestamp_ms : delivery->taken_at_ms;
 }
 
+/* A record that asks for more than its tier's delay would hold the partition behind it for as long as it likes. */
+static void note_early(const struct uex_engine *engine, const struct uex_delivery *delivery)
+{
+    const int64_t asked_ms = uex_record_due_ms(delivery->record);
+    const int64_t due_ms = uex_policy_due_ms(engine, delivery);
+
+    if (delivery->source == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
+        return;
+    uex_log(
+        UEX_LOG_WARN,
+        "a retry record waits for longer than its tier's delay allows (was it written by another program, or with a "
+        "wrong clock?): it waits for the tier's delay only",
+        UEX_STR("event", "retry-due-bounded"), UEX_STR("topic", delivery->record->topic),
+        UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset), UEX_INT("asked_ms", asked_ms),
+        UEX_TIME("due_at", due_ms));
+}
+
 static void on_record(struct uex_engine *engine, const rd_kafka_message_t *message)
 {
     size_t source = 0;
@@ -177,6 +179,7 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
         return;
     }
     note_age(engine, delivery);
+    note_early(engine, delivery);
     notice_reset(engine, source, slot, record);
     if (slot->first_held == NULL) {
         const enum uex_hold hold = take(engine, slot, delivery);

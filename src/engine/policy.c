@@ -1,6 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine.h"
 
+/* Clocks of workers and brokers differ by so much at most. */
+#define CLOCK_SKEW_MAX_MS 5000
+
+/* A tier beyond retry.delays has no delay of its own any more: the longest holds. */
+static int64_t delay_of(const struct uex_engine *engine, size_t source)
+{
+    int64_t longest_ms = 0;
+
+    if (source <= engine->tier_count)
+        return engine->config->retry_delays_ms[source - 1];
+    for (size_t i = 0; i < engine->tier_count; i++) {
+        if (engine->config->retry_delays_ms[i] > longest_ms)
+            longest_ms = engine->config->retry_delays_ms[i];
+    }
+    return longest_ms;
+}
+
+int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_delivery *delivery)
+{
+    const struct uex_record *record = delivery->record;
+    const int64_t due_ms = uex_record_due_ms(record);
+    int64_t latest_ms = delivery->taken_at_ms + CLOCK_SKEW_MAX_MS;
+
+    if (due_ms == UEX_NO_TIME)
+        return UEX_NO_TIME;
+    /* In the command topic stand a tier's records that were moved there when they were due: all that can be left of the
+     * time is the difference of two clocks, and nothing with more than that may hold up the commands behind it. */
+    if (delivery->source == 0)
+        return uex_record_attempt(record, engine->sources[0].topic) <= 1 || due_ms > latest_ms ? UEX_NO_TIME : due_ms;
+    if (record->timestamp_ms > 0 && record->timestamp_ms < delivery->taken_at_ms)
+        latest_ms = record->timestamp_ms + CLOCK_SKEW_MAX_MS;
+    latest_ms += delay_of(engine, delivery->source);
+    return due_ms < latest_ms ? due_ms : latest_ms;
+}
+
 /* A failed command goes one tier further, or to the dead letters when no retry can mend it or no tier is left. Outages
  * and transient errors that outlast their step retries are charged like any other failure here. */
 static void decide_failure(const struct uex_engine *engine, struct uex_delivery *delivery)

@@ -116,7 +116,18 @@ bool uex_record_dead_letter_origin(const struct uex_record *record, struct uex_o
     return read_place(record, names, origin);
 }
 
-int32_t uex_record_attempt(const struct uex_record *record)
+/* Does export-attempts, which this service always writes beside retry_topic-attempts, say the same? */
+static bool is_own_attempt(const struct uex_record *record, int64_t attempt)
+{
+    struct uex_bytes made = {0};
+    char expected[24];
+
+    (void)snprintf(expected, sizeof(expected), "%" PRId64, attempt - 1);
+    return uex_record_header(record, UEX_HEADER_ATTEMPTS_MADE, &made) && made.data != NULL &&
+           made.size_bytes == strlen(expected) && memcmp(made.data, expected, made.size_bytes) == 0;
+}
+
+int32_t uex_record_attempt(const struct uex_record *record, const char *command_topic)
 {
     struct uex_bytes value = {0};
     int64_t attempt = 1;
@@ -128,7 +139,7 @@ int32_t uex_record_attempt(const struct uex_record *record)
         attempt = value.data[0];
     else if (value.size_bytes == 4)
         attempt = big_endian(value);
-    if (attempt < 1)
+    if (attempt < 1 || (strcmp(record->topic, command_topic) == 0 && !is_own_attempt(record, attempt)))
         return 1;
     return attempt > UEX_ATTEMPT_MAX ? UEX_ATTEMPT_MAX : (int32_t)attempt;
 }
@@ -235,8 +246,10 @@ rd_kafka_headers_t *uex_headers_retry(const struct uex_record *record, const str
     struct builder builder = begin_from(record, false, command_id);
     int64_t first_ms = origin->timestamp_ms;
 
-    /* The first attempt's time stays the same over all attempts. */
-    if (!uex_record_is_replay(record) && !integer_header(record, UEX_HEADER_RETRY_TIMESTAMP, 1, 8, &first_ms))
+    /* The first attempt's time stays the same over all attempts. A first attempt with such a header has it from another
+     * application. */
+    if (next_attempt > 2 && !uex_record_is_replay(record) &&
+        !integer_header(record, UEX_HEADER_RETRY_TIMESTAMP, 1, 8, &first_ms))
         first_ms = origin->timestamp_ms;
     add_integer(&builder, UEX_HEADER_RETRY_TIMESTAMP, first_ms, 8);
     add_integer(&builder, UEX_HEADER_RETRY_ATTEMPTS, next_attempt, 4);

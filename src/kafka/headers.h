@@ -61,8 +61,10 @@ void uex_record_origin(const struct uex_record *record, const char *command_topi
 /* The same of a dead letter, from its kafka_dlt-original-… headers. False: they are not there, or of another form. */
 UEX_MUST_CHECK bool uex_record_dead_letter_origin(const struct uex_record *record, struct uex_origin *origin);
 /* Which attempt this is: 1, or what retry_topic-attempts says (1 or 4 bytes, as Spring reads it; else 1), within
- * 1 … UEX_ATTEMPT_MAX. */
-int32_t uex_record_attempt(const struct uex_record *record);
+ * 1 … UEX_ATTEMPT_MAX. Only this service writes to its retry tiers, but anybody writes to the command topic: there the
+ * header counts only beside an export-attempts header that agrees with it, as it does in a record that was moved from a
+ * tier. A record that was copied from another application's retry topic is at its first attempt. */
+int32_t uex_record_attempt(const struct uex_record *record, const char *command_topic);
 /* Not before this time: retry_topic-backoff-timestamp, UEX_NO_TIME without one. */
 int64_t uex_record_due_ms(const struct uex_record *record);
 /* The id in export-command-id, lower case. False: there is none or it is no UUID. `out` has UEX_UUID_TEXT_SIZE bytes.

@@ -150,12 +150,36 @@ static void attempt__forms__are_read_as_spring_does(void **state)
 
     (void)state;
     fixture_record(&fixture, TIER);
-    assert_int_equal(uex_record_attempt(&fixture.record), 1);
+    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 1);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fixture_record(&fixture, TIER);
         fixture_header(&fixture, "retry_topic-attempts", cases[i].value, cases[i].size_bytes);
-        assert_int_equal(uex_record_attempt(&fixture.record), cases[i].attempt);
+        assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), cases[i].attempt);
     }
+}
+
+static void attempt__command_topic__counts_only_beside_our_own_header(void **state)
+{
+    struct record_fixture fixture, out;
+    struct uex_origin origin;
+    rd_kafka_headers_t *headers = NULL;
+
+    (void)state;
+    fixture_record(&fixture, TOPIC); /* copied from another application */
+    fixture_header(&fixture, "retry_topic-attempts", three, 4);
+    fixture_header(&fixture, "retry_topic-original-timestamp", place, 8);
+    fixture_header(&fixture, "retry_topic-backoff-timestamp", place, 8);
+    add_origin(&fixture);
+    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 1);
+    fixture_header_text(&fixture, "export-attempts", "1");
+    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 1);
+    uex_record_origin(&fixture.record, TOPIC, &origin);
+    headers = uex_headers_retry(&fixture.record, &origin, ID, 2, 9, "timeout", "y");
+    reread(headers, TIER, &out);
+    assert_bytes(&out, "retry_topic-original-timestamp", "\0\0\x01\x8b\xcf\xe5\x68\x7b", 8);
+    rd_kafka_headers_destroy(headers);
+    fixture_header_text(&fixture, "export-attempts", "2"); /* as it was moved from a tier */
+    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 3);
 }
 
 static void due__int64_and_big_integer__are_read(void **state)
@@ -220,7 +244,7 @@ static void retry__several_attempts__headers_do_not_pile_up(void **state)
     assert_null(third.headers[3].value.data);
     assert_non_null(third.headers[4].value.data);
     assert_int_equal(third.headers[4].value.size_bytes, 0);
-    assert_int_equal(uex_record_attempt(&third.record), 3);
+    assert_int_equal(uex_record_attempt(&third.record, TOPIC), 3);
     assert_true(uex_record_due_ms(&third.record) == 1700000330123);
     uex_record_origin(&third.record, TOPIC, &origin);
     assert_string_equal(origin.topic, TOPIC);
@@ -243,9 +267,9 @@ static void retry__forms__are_springs(void **state)
     (void)state;
     fixture_record(&fixture, TIER);
     fixture_header(&fixture, "retry_topic-original-timestamp", "\x01\x8b\xcf\xe5\x68\x00", 6); /* Spring's BigInteger */
-    headers = uex_headers_retry(&fixture.record, &origin, NULL, 2, 1, "timeout", "late");
+    headers = uex_headers_retry(&fixture.record, &origin, NULL, 3, 1, "timeout", "late");
     reread(headers, TIER, &out);
-    assert_bytes(&out, "retry_topic-attempts", "\0\0\0\2", 4);
+    assert_bytes(&out, "retry_topic-attempts", "\0\0\0\3", 4);
     assert_bytes(&out, "retry_topic-backoff-timestamp", "\0\0\0\0\0\0\0\1", 8);
     assert_bytes(&out, "retry_topic-original-timestamp", "\0\0\x01\x8b\xcf\xe5\x68\0", 8);
     assert_text(&out, "kafka_original-topic", TOPIC);
@@ -302,7 +326,7 @@ static void replay__record_with_dlt_headers__starts_afresh(void **state)
     fixture_header(&dead, "retry_topic-original-timestamp", place, 8);
     fixture_header(&dead, "retry_topic-backoff-timestamp", place, 8);
     assert_true(uex_record_is_replay(&dead.record));
-    assert_int_equal(uex_record_attempt(&dead.record), 1);
+    assert_int_equal(uex_record_attempt(&dead.record, TOPIC), 1);
     assert_true(uex_record_due_ms(&dead.record) == UEX_NO_TIME);
     uex_record_origin(&dead.record, TOPIC, &origin);
     assert_int_equal(origin.offset, 77);
@@ -328,12 +352,13 @@ static void move__tier_record__keeps_its_retry_headers(void **state)
     fixture_record(&fixture, TIER);
     fixture_header_text(&fixture, "mine", "stays");
     fixture_header(&fixture, "retry_topic-attempts", three, 4);
+    fixture_header_text(&fixture, "export-attempts", "2");
     fixture_header(&fixture, "retry_topic-backoff-timestamp", place, 8);
     add_origin(&fixture);
     headers = uex_headers_move(&fixture.record, ID);
     reread(headers, TOPIC, &out);
     assert_text(&out, "mine", "stays");
-    assert_int_equal(uex_record_attempt(&out.record), 3);
+    assert_int_equal(uex_record_attempt(&out.record, TOPIC), 3);
     assert_true(uex_record_due_ms(&out.record) == 258);
     assert_int_equal(count_of(&out, "kafka_original-topic"), 0);
     assert_text(&out, "export-command-id", ID);
@@ -399,6 +424,7 @@ int main(void)
         cmocka_unit_test(origin__command_record__is_its_own_place),
         cmocka_unit_test(origin__bad_header__is_the_records_own_place),
         cmocka_unit_test(attempt__forms__are_read_as_spring_does),
+        cmocka_unit_test(attempt__command_topic__counts_only_beside_our_own_header),
         cmocka_unit_test(due__int64_and_big_integer__are_read),
         cmocka_unit_test(command_id__not_a_uuid__is_none),
         cmocka_unit_test(retry__several_attempts__headers_do_not_pile_up),
