@@ -9,9 +9,10 @@
 #define HMAC_BLOCK_BYTES 64
 
 /* Characters with which a spreadsheet takes a field for a formula (OWASP, "CSV Injection"): = + - @, tab, carriage
- * return, line feed, and in databases that can hold them the full-width forms of the first four. */
+ * return, line feed, and the full-width forms of the first four. */
 #define GUARDED "'=', '+', '-', '@', E'\\t', E'\\r', E'\\n'"
-#define GUARDED_WIDE ", '\xEF\xBC\x9D', '\xEF\xBC\x8B', '\xEF\xBC\x8D', '\xEF\xBC\xA0'"
+#define WIDE_UTF8 "'\xEF\xBC\x9D', '\xEF\xBC\x8B', '\xEF\xBC\x8D', '\xEF\xBC\xA0'"
+#define WIDE_BYTES "decode('efbc9d', 'hex'), decode('efbc8b', 'hex'), decode('efbc8d', 'hex'), decode('efbca0', 'hex')"
 
 static enum uex_error append_escaped(struct uex_buffer *sql, char *escaped, struct uex_fault *fault)
 {
@@ -62,27 +63,37 @@ enum uex_error uex_pg_append_name(struct uex_postgres *postgres, const char *nam
     }
 }
 
-static bool has_wide_characters(PGconn *conn)
+/* " OR the text begins with a full-width form", the open list before it closed. A literal of these characters is an
+ * error in a database that does not have them (LATIN1), so only UTF-8 gets one. Elsewhere (EUC_JP) a first character of
+ * several bytes is converted. SQL_ASCII knows no characters, but its bytes are those of the file. */
+static void append_wide_test(const char *column, const char *encoding, struct uex_buffer *sql)
 {
-    const char *encoding = PQparameterStatus(conn, "server_encoding");
-
-    return encoding != NULL && strcmp(encoding, "UTF8") == 0;
+    if (encoding != NULL && strcmp(encoding, "UTF8") == 0)
+        uex_buffer_append_text(sql, ", " WIDE_UTF8 ")");
+    else if (encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0)
+        uex_buffer_append_format(sql, ") OR left(%s::text, 3) IN (" WIDE_UTF8 ")", column);
+    else
+        uex_buffer_append_format(sql,
+                                 ") OR CASE WHEN octet_length(left(%s::text, 1)) > 1 THEN "
+                                 "convert_to(left(%s::text, 1), 'UTF8') IN (" WIDE_BYTES ") ELSE false END",
+                                 column, column);
 }
 
 /* A field that begins like a formula gets an apostrophe, or ends the query: there is no such setting as the mark, so
  * asking for it is an error (42704) that names nothing but the mark. Errors of casts would quote the data. */
-static void append_guarded(const char *column, enum uex_formula_guard guard, bool wide, struct uex_buffer *sql)
+static void append_guarded(const char *column, enum uex_formula_guard guard, const char *encoding,
+                           struct uex_buffer *sql)
 {
     if (guard == UEX_GUARD_OFF) {
         uex_buffer_append_format(sql, "%s::text", column);
         return;
     }
-    uex_buffer_append_format(sql, "CASE WHEN left(%s::text, 1) IN (%s%s) THEN ", column, GUARDED,
-                             wide ? GUARDED_WIDE : "");
+    uex_buffer_append_format(sql, "CASE WHEN left(%s::text, 1) IN (" GUARDED, column);
+    append_wide_test(column, encoding, sql);
     if (guard == UEX_GUARD_PREFIX)
-        uex_buffer_append_format(sql, "'''' || %s::text", column);
+        uex_buffer_append_format(sql, " THEN '''' || %s::text", column);
     else
-        uex_buffer_append_text(sql, "current_setting('" UEX_PG_FORMULA_MARK "')");
+        uex_buffer_append_text(sql, " THEN current_setting('" UEX_PG_FORMULA_MARK "')");
     uex_buffer_append_format(sql, " ELSE %s::text END", column);
 }
 
@@ -98,7 +109,7 @@ static void append_hash(const char *column, struct uex_buffer *sql)
 }
 
 static void append_field(const struct uex_column *column, const char *quoted, enum uex_mask_action action,
-                         const struct uex_row_plan *plan, bool wide, struct uex_buffer *sql)
+                         const struct uex_row_plan *plan, const char *encoding, struct uex_buffer *sql)
 {
     switch (action) {
     case UEX_MASK_NULL:
@@ -121,7 +132,7 @@ static void append_field(const struct uex_column *column, const char *quoted, en
     }
     switch (column->type) {
     case UEX_COLUMN_TEXT:
-        append_guarded(quoted, plan->guard, wide, sql);
+        append_guarded(quoted, plan->guard, encoding, sql);
         break;
     case UEX_COLUMN_BOOLEAN:
         uex_buffer_append_format(sql, "%s::text", quoted); /* true or false; COPY itself writes t or f */
@@ -142,7 +153,8 @@ static enum uex_error append_column(struct uex_postgres *postgres, size_t index,
     enum uex_error err = uex_pg_append_identifier(postgres, column->sql_name, strlen(column->sql_name), &quoted, fault);
 
     if (err == UEX_OK)
-        append_field(column, uex_buffer_text(&quoted), action, plan, has_wide_characters(postgres->conn), sql);
+        append_field(column, uex_buffer_text(&quoted), action, plan,
+                     PQparameterStatus(postgres->conn, "server_encoding"), sql);
     sql->failed = sql->failed || uex_buffer_failed(&quoted);
     uex_buffer_clear(&quoted);
     return err;

@@ -93,12 +93,11 @@ static void database_quiet(void *context, const char *message)
     (void)message;
 }
 
-static int database_create(void **state)
+static int database_create_encoded(const char *encoding)
 {
-    char sql[128];
+    char sql[192];
     PGconn *conn;
 
-    (void)state;
     if (database_server() == NULL)
         return 0;
     conn = PQconnectdb(database_server());
@@ -107,7 +106,8 @@ static int database_create(void **state)
         return -1;
     }
     (void)snprintf(database.name, sizeof(database.name), "test_%d_%lx", (int)getpid(), (unsigned long)uex_wall_ms());
-    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8'", database.name);
+    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE template0 ENCODING '%s'%s", database.name, encoding,
+                   strcmp(encoding, "UTF8") == 0 ? "" : " LC_COLLATE 'C' LC_CTYPE 'C'");
     database_result(PQexec(conn, sql));
     PQfinish(conn);
     database_dsn(database.name, NULL, database.dsn, sizeof(database.dsn));
@@ -124,6 +124,12 @@ static int database_create(void **state)
     };
     database_run(TEST_SCHEMA);
     return 0;
+}
+
+static inline int database_create(void **state)
+{
+    (void)state;
+    return database_create_encoded("UTF8");
 }
 
 static int database_drop(void **state)
