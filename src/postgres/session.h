@@ -47,6 +47,8 @@ UEX_MUST_CHECK enum uex_error uex_pg_query(struct uex_postgres *postgres, const 
 
 /* The name of a setting that nobody makes: a query that meets a formula ends by asking for it (src/postgres/sql.c). */
 #define UEX_PG_FORMULA_MARK "uex.formula_rejected"
+/* The same for a date that no file can hold; the column's name in the view stands behind it. */
+#define UEX_PG_DATE_MARK "uex.date_out_of_range_"
 
 /* What a SQLSTATE means for the worker (src/postgres/sqlstate.c), and its sentence for people. */
 enum uex_error uex_pg_sqlstate_error(const char *sqlstate, const char **sentence);

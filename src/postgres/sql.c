@@ -108,9 +108,22 @@ static void append_hash(const char *column, struct uex_buffer *sql)
                              column);
 }
 
+/* Infinity and years that are not 0001 to 9999 have no ISO date of ten characters: they end the query as a formula
+ * does, here with the column's name in the mark. `value` is what other dates become, as SQL. */
+static void append_date(const struct uex_column *column, const char *quoted, const char *value, const char *type,
+                        struct uex_buffer *sql)
+{
+    uex_buffer_append_format(sql,
+                             "CASE WHEN %s BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN %s "
+                             "WHEN %s IS NOT NULL THEN current_setting('" UEX_PG_DATE_MARK "%s')::%s END",
+                             quoted, value, quoted, column->sql_name, type);
+}
+
 static void append_field(const struct uex_column *column, const char *quoted, enum uex_mask_action action,
                          const struct uex_row_plan *plan, const char *encoding, struct uex_buffer *sql)
 {
+    struct uex_buffer year = {0};
+
     switch (action) {
     case UEX_MASK_NULL:
         uex_buffer_append_text(sql, "NULL::text");
@@ -122,10 +135,10 @@ static void append_field(const struct uex_column *column, const char *quoted, en
         append_hash(quoted, sql);
         return;
     case UEX_MASK_YEAR:
-        /* What has no year of four digits (infinity, before Christ) has none to show. */
-        uex_buffer_append_format(
-            sql, "CASE WHEN %s BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN to_char(%s, 'YYYY') END", quoted,
-            quoted);
+        uex_buffer_append_format(&year, "to_char(%s, 'YYYY')", quoted);
+        append_date(column, quoted, uex_buffer_text(&year), "text", sql);
+        sql->failed = sql->failed || uex_buffer_failed(&year);
+        uex_buffer_clear(&year);
         return;
     case UEX_MASK_NONE:
         break;
@@ -138,6 +151,8 @@ static void append_field(const struct uex_column *column, const char *quoted, en
         uex_buffer_append_format(sql, "%s::text", quoted); /* true or false; COPY itself writes t or f */
         break;
     case UEX_COLUMN_DATE:
+        append_date(column, quoted, quoted, "date", sql);
+        break;
     case UEX_COLUMN_INTEGER:
         uex_buffer_append_text(sql, quoted); /* COPY writes the text of the cast, and without its cost */
         break;

@@ -60,10 +60,26 @@ static bool is_formula_mark(const PGresult *result, const char *sqlstate)
     return strcmp(sqlstate, "42704") == 0 && message != NULL && strstr(message, UEX_PG_FORMULA_MARK) != NULL;
 }
 
+/* The column whose date is out of range, NULL if it is not that. */
+static const struct uex_column *marked_date(const PGresult *result, const char *sqlstate)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *mark = strcmp(sqlstate, "42704") == 0 && message != NULL ? strstr(message, UEX_PG_DATE_MARK) : NULL;
+
+    for (size_t i = 0; mark != NULL && i < UEX_COLUMN_COUNT; i++) {
+        const char *name = uex_columns[i].sql_name;
+
+        if (uex_columns[i].type == UEX_COLUMN_DATE && strncmp(mark + strlen(UEX_PG_DATE_MARK), name, strlen(name)) == 0)
+            return &uex_columns[i];
+    }
+    return NULL;
+}
+
 enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+    const struct uex_column *date;
     const char *sentence = "";
     enum uex_error err;
 
@@ -72,6 +88,11 @@ enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fau
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection ended during a query");
     if (is_formula_mark(result, sqlstate))
         return uex_fail(fault, UEX_FORMULA_REJECTED, "a field begins like a spreadsheet formula");
+    date = marked_date(result, sqlstate);
+    if (date != NULL)
+        return uex_fail(fault, UEX_DB_DATA,
+                        "database: column %s (%s) holds infinity or a date outside of the years 0001 to 9999",
+                        date->sql_name, date->name);
     err = uex_pg_sqlstate_error(sqlstate, &sentence);
     if (column != NULL && column[0] != '\0')
         return uex_fail(fault, err, "database: SQLSTATE %s, column %s: %s", sqlstate, column, sentence);

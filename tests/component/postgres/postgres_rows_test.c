@@ -295,25 +295,61 @@ static void rows__masks__hide_what_they_say(void **state)
     reading_clear(&reading);
 }
 
-static void rows__years_that_cannot_be_written__are_null(void **state)
+/* Dates that have no form of ten characters: the file would lie, so the command is refused, and not for its value. */
+static void rows__dates_that_cannot_be_written__name_their_column(void **state)
 {
-    static const char *const dates[] = {"infinity", "-infinity", "0044-03-15 BC", "12000-01-01"};
+    static const char *const dates[] = {"infinity", "-infinity", "0044-03-15 BC", "0001-12-31 BC", "10000-01-01"};
+    static const enum uex_mask_action actions[] = {UEX_MASK_NONE, UEX_MASK_YEAR};
     struct uex_masks masks = {0};
     struct uex_row_plan plan = {.masks = &masks};
     char sql[200];
 
     (void)state;
     database_needed();
-    masks.actions[column_index("dateOfBirth")] = UEX_MASK_YEAR;
+    for (size_t i = 0; i < 2 * (sizeof(dates) / sizeof(dates[0])); i++) {
+        struct reading reading;
+
+        masks.actions[column_index("dateOfBirth")] = actions[i % 2];
+        database_run("TRUNCATE users");
+        (void)snprintf(sql, sizeof(sql), "INSERT INTO users (group_id, date_of_birth) VALUES ('g', '%s')",
+                       dates[i / 2]);
+        database_run(sql);
+        read_group(&plan, &reading);
+        assert_int_equal(reading.error, UEX_DB_DATA);
+        assert_non_null(strstr(reading.fault.text, "date_of_birth"));
+        assert_null(strstr(reading.fault.text, "infinity'"));
+        reading_clear(&reading);
+        masks.actions[column_index("dateOfBirth")] = UEX_MASK_NULL;
+        read_group(&plan, &reading);
+        assert_int_equal(reading.error, UEX_END);
+        reading_clear(&reading);
+    }
+}
+
+static void rows__first_and_last_dates__are_written(void **state)
+{
+    static const char *const dates[] = {"0001-01-01", "0999-12-31", "1970-01-01", "2000-02-29", "9999-12-31"};
+    struct uex_masks masks = {0};
+    struct uex_row_plan plan = {.masks = &masks};
+    char sql[200], year[5];
+
+    (void)state;
+    database_needed();
     for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
         struct reading reading;
 
         database_run("TRUNCATE users");
         (void)snprintf(sql, sizeof(sql), "INSERT INTO users (group_id, date_of_birth) VALUES ('g', '%s')", dates[i]);
         database_run(sql);
+        masks.actions[column_index("dateOfBirth")] = UEX_MASK_NONE;
         read_group(&plan, &reading);
         assert_int_equal(reading.error, UEX_END);
-        assert_field(&reading, "dateOfBirth", NULL);
+        assert_field(&reading, "dateOfBirth", dates[i]);
+        reading_clear(&reading);
+        masks.actions[column_index("dateOfBirth")] = UEX_MASK_YEAR;
+        read_group(&plan, &reading);
+        (void)snprintf(year, sizeof(year), "%.4s", dates[i]);
+        assert_field(&reading, "dateOfBirth", year);
         reading_clear(&reading);
     }
 }
@@ -431,7 +467,8 @@ int main(void)
         ROWS_TEST(rows__group_id_with_quotes__is_a_literal),
         ROWS_TEST(rows__usernames__are_plain_text_or_null),
         ROWS_TEST(rows__masks__hide_what_they_say),
-        ROWS_TEST(rows__years_that_cannot_be_written__are_null),
+        ROWS_TEST(rows__dates_that_cannot_be_written__name_their_column),
+        ROWS_TEST(rows__first_and_last_dates__are_written),
         ROWS_TEST(rows__masked_usernames__in_lists_too),
         ROWS_TEST(rows__guard_prefix__marks_formulas_only),
         ROWS_TEST(rows__guard_reject__ends_with_its_own_error),
