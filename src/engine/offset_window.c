@@ -133,7 +133,7 @@ static void restore_marks(struct uex_marks *marks, const char *metadata)
     if (field != NULL) {
         const long long until = strtoll(field + 3, NULL, 10);
 
-        marks->open_until = until >= 0 ? until : UEX_OFFSET_NONE;
+        marks->open_until = until < 0 ? UEX_OFFSET_NONE : (until > UEX_OFFSET_MAX ? UEX_OFFSET_MAX : until);
     }
     field = strstr(metadata, ";s=");
     for (const char *place = field == NULL ? NULL : field + 3; place != NULL; place = *end == ',' ? end + 1 : NULL) {
@@ -141,7 +141,7 @@ static void restore_marks(struct uex_marks *marks, const char *metadata)
         const long long count = *end == ':' ? strtoll(end + 1, &end, 10) : 0;
 
         if (offset >= 0 && count > 0)
-            uex_marks_set_starts(marks, offset, count);
+            uex_marks_set_starts(marks, offset, count > UEX_START_COUNT_MAX ? UEX_START_COUNT_MAX : count);
     }
 }
 
@@ -152,6 +152,8 @@ void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_by
 
     if (marks != NULL)
         uex_marks_init(marks);
+    if (offset > UEX_OFFSET_MAX)
+        offset = UEX_OFFSET_NONE;
     start_at(window, offset);
     if (offset == UEX_OFFSET_NONE || metadata.data == NULL || metadata.size_bytes > UEX_WINDOW_METADATA_MAX)
         return;

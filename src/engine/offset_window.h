@@ -12,6 +12,9 @@
 
 /* No position known yet. */
 #define UEX_OFFSET_NONE ((int64_t)-1)
+/* No log grows so far: a position or a mark beyond it was not written by this service, and sums with it would overflow.
+ */
+#define UEX_OFFSET_MAX (INT64_MAX / 4)
 /* Offsets from the base on that one window can tell apart; encoded they leave 700 bytes of the 4,096 for the other
  * fields. */
 #define UEX_WINDOW_SPAN 20000
@@ -30,6 +33,7 @@ struct uex_start {
     int64_t count;
 };
 #define UEX_STARTS_MAX 16
+#define UEX_START_COUNT_MAX 1000000 /* a higher one was not written by this service */
 
 /* What else a position says. */
 struct uex_marks {
@@ -54,7 +58,8 @@ void uex_marks_prune(struct uex_marks *marks, const struct uex_window *window);
 void uex_window_init(struct uex_window *window);
 
 /* Take a committed position. `metadata` may be absent, empty or somebody else's text (librdkafka does not end it with a
- * NUL): then only the offset counts. `marks` (may be NULL) gets what else it says. */
+ * NUL): then only the offset counts. `marks` (may be NULL) gets what else it says. An offset beyond UEX_OFFSET_MAX
+ * counts as UEX_OFFSET_NONE. */
 void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata, struct uex_marks *marks);
 
 /* Would a command at `offset` leave a position that can be committed whatever finishes next? */

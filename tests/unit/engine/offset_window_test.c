@@ -198,6 +198,31 @@ static void complete__random_order__agrees_with_a_plain_model(void **state)
     }
 }
 
+static void restore__numbers_at_the_end_of_the_range__are_not_taken(void **state)
+{
+    static const char text[] =
+        "uex1;n=99999999999999999999;u=9223372036854775807;s=9223372036854775807:9223372036854775807,"
+        "3:9223372036854775807,5:x;b=/////w==";
+    struct uex_window window;
+    struct uex_marks marks;
+    struct uex_buffer out = {0};
+
+    (void)state;
+    uex_window_restore(&window, INT64_MAX - 3, uex_bytes_of_text(text), &marks);
+    assert_true(window.base == UEX_OFFSET_NONE);
+    assert_true(marks.open_until == UEX_OFFSET_NONE);
+    uex_window_restore(&window, UEX_OFFSET_MAX, uex_bytes_of_text(text), &marks);
+    uex_window_see(&window, UEX_OFFSET_MAX + 40);
+    uex_window_complete(&window, UEX_OFFSET_MAX + 41);
+    uex_window_encode(&window, &marks, &out);
+    assert_false(uex_buffer_failed(&out));
+    uex_buffer_clear(&out);
+    uex_window_restore(&window, 2, uex_bytes_of_text(text), &marks);
+    assert_true(marks.open_until == UEX_OFFSET_MAX);
+    assert_int_equal(marks.partition_count, 0);
+    assert_int_equal(uex_marks_starts(&marks, 3), UEX_START_COUNT_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +234,7 @@ int main(void)
         cmocka_unit_test(encode__widest_window__fits_the_brokers_bound),
         cmocka_unit_test(restore__damaged_metadata__keeps_the_offset),
         cmocka_unit_test(restore__bitmap_longer_than_the_span__is_cut),
+        cmocka_unit_test(restore__numbers_at_the_end_of_the_range__are_not_taken),
         cmocka_unit_test(complete__random_order__agrees_with_a_plain_model),
     };
 
