@@ -60,14 +60,19 @@ static bool knows_source(const struct uex_engine *engine, const char *topic)
 static enum uex_error add_source(struct uex_engine *engine, const char *topic, struct uex_fault *fault)
 {
     char *copy = strdup(topic);
+    bool has_room = false;
 
     if (copy == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "topics");
     pthread_mutex_lock(&engine->lock); /* for those who count the sources from outside */
-    engine->sources[engine->source_count].topic = copy;
-    engine->source_count++;
+    has_room = uex_epoch_reserve_sources(engine, engine->source_count + 1);
+    if (has_room)
+        engine->sources[engine->source_count++].topic = copy;
     pthread_mutex_unlock(&engine->lock);
-    return UEX_OK;
+    if (has_room)
+        return UEX_OK;
+    free(copy);
+    return uex_fail(fault, UEX_NO_MEMORY, "topics");
 }
 
 /* The command topic, then the configured tiers in their order (a retry goes to sources[1 + tier]), then tiers that are

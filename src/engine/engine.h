@@ -7,6 +7,7 @@
  *   epoch.c      a new epoch: slots at their positions, adoption and cancellation of what is under way (likewise)
  *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
  *   dispatch.c   one lane per group at a time; lanes take deliveries here and bring back what came out
+ *   reset.c      topics that were cut, or deleted and created again
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
  *   starts.c     suspects: commands that may have killed a worker run alone
  *   breaker.c    outages of the database and the store
@@ -42,7 +43,7 @@ enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE, UE
 struct uex_slot {
     struct uex_window window;
     int64_t committed_base; /* what the broker has; UEX_OFFSET_NONE: nothing */
-    int64_t fetch_from;     /* where this assignment began to read; UEX_OFFSET_NONE: at the beginning */
+    int64_t read_next;      /* nothing of this assignment was read beyond it; UEX_OFFSET_NONE: nothing was read yet */
     int64_t end_offset;     /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
     struct uex_delivery *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
     enum uex_hold hold;                          /* why the first of them waits */
@@ -61,7 +62,7 @@ struct uex_slot {
 
 /* One partition number of all sources and of the state topic. */
 struct uex_partition {
-    struct uex_slot *slots; /* one for each source */
+    struct uex_slot *slots; /* one for each of the source_count sources */
     bool assigned;          /* worked: held in every source */
     bool restored;          /* the groups' memories are complete */
     bool mixed;             /* groups of this partition have their newest state in another one: the topic grew */
@@ -260,6 +261,19 @@ void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency
 /* Locked. */
 bool uex_breaker_any_open(const struct uex_engine *engine);
 
+/* ---- reset.c (intake thread, locked)
+ *
+ * Within an assignment the consumer reads forward only. When it goes back, the log was cut, or the topic was deleted
+ * and created again: what the window knows belongs to offsets that are no more, and so do the deliveries under way. */
+/* A record was read at `offset`, or the partition ends there. True: the partition went back, and its window begins anew
+ * at `offset`; all its deliveries are cancelled. `*read_next`: up to where it had been read. The slot is assigned. */
+UEX_MUST_CHECK bool uex_reset_notice(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset,
+                                     int64_t *read_next);
+/* Cancel all deliveries of a partition: its records are no more. */
+void uex_reset_cancel(struct uex_engine *engine, size_t source, int32_t partition);
+/* Free the records that wait outside of the queue. */
+void uex_reset_forget_held(struct uex_slot *slot);
+
 /* ---- rebalance.c (intake thread) */
 void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                             rd_kafka_topic_partition_list_t *partitions, void *engine);
@@ -275,6 +289,9 @@ UEX_MUST_CHECK enum uex_error uex_positions_read(struct uex_engine *engine, rd_k
 /* ---- epoch.c (intake thread, locked) */
 /* Room for `count` partitions; a count only rises. False: no memory. */
 bool uex_epoch_resize(struct uex_engine *engine, int32_t count);
+/* Room in each partition for `count` sources, before engine->source_count rises to it. False: no memory; what there was
+ * stays usable. */
+UEX_MUST_CHECK bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count);
 /* An assignment that stands: `list` has its committed positions; those that the consumer has to begin at are left in
  * it, for partition numbers that are held in every source. How many jobs were adopted and cancelled. */
 void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,

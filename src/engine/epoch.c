@@ -8,6 +8,23 @@
 
 #define RESUBSCRIBE_AFTER_MS 3000
 
+/* A slot is some KiB: as many for each partition as there are topics to read. */
+bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count)
+{
+    for (int32_t i = 0; i < engine->partition_count; i++) {
+        struct uex_slot *slots = realloc(engine->partitions[i].slots, count * sizeof(*slots));
+
+        if (slots == NULL)
+            return false;
+        engine->partitions[i].slots = slots;
+        for (size_t source = engine->source_count; source < count; source++) {
+            memset(&slots[source], 0, sizeof(slots[source]));
+            uex_window_init(&slots[source].window);
+        }
+    }
+    return true;
+}
+
 /* Room for `count` partitions; a count only rises. Locked. */
 bool uex_epoch_resize(struct uex_engine *engine, int32_t count)
 {
@@ -21,10 +38,10 @@ bool uex_epoch_resize(struct uex_engine *engine, int32_t count)
     engine->partitions = partitions;
     for (int32_t i = engine->partition_count; i < count; i++) {
         memset(&partitions[i], 0, sizeof(partitions[i]));
-        partitions[i].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+        partitions[i].slots = calloc(engine->source_count, sizeof(struct uex_slot));
         if (partitions[i].slots == NULL)
             return false;
-        for (size_t source = 0; source < UEX_SOURCES_MAX; source++)
+        for (size_t source = 0; source < engine->source_count; source++)
             uex_window_init(&partitions[i].slots[source].window);
         engine->partition_count = i + 1;
     }
@@ -71,10 +88,14 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         rd_kafka_topic_partition_t *place = &list->elems[i];
         struct uex_slot *slot = NULL;
         struct uex_marks marks;
+        int64_t known_base = UEX_OFFSET_NONE;
+        size_t source_of_slot = 0;
 
         for (size_t source = 0; source < engine->source_count; source++) {
-            if (strcmp(engine->sources[source].topic, place->topic) == 0)
+            if (strcmp(engine->sources[source].topic, place->topic) == 0) {
                 slot = uex_engine_slot(engine, source, place->partition);
+                source_of_slot = source;
+            }
         }
         if (slot == NULL || !engine->partitions[place->partition].assigned) {
             (void)rd_kafka_topic_partition_list_del_by_idx(list, i);
@@ -83,14 +104,19 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         slot->assigned = true;
         slot->paused = false;
         slot->end_offset = UEX_OFFSET_NONE;
-        slot->committed_base = place->offset >= 0 ? place->offset : UEX_OFFSET_NONE;
-        uex_window_restore(&slot->window, slot->committed_base, uex_bytes_of(place->metadata, place->metadata_size),
-                           &marks);
+        known_base = slot->committed_base;
+        uex_window_restore(&slot->window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
+                           uex_bytes_of(place->metadata, place->metadata_size), &marks);
+        slot->committed_base = slot->window.base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : place->offset;
+        /* A position never goes back by itself: Kafka forgets it when a topic is deleted. Work of the old topic must
+         * not mark offsets of the new one as finished. */
+        if (slot->committed_base == UEX_OFFSET_NONE || slot->committed_base < known_base)
+            uex_reset_cancel(engine, source_of_slot, place->partition);
         uex_starts_restore(slot, &marks);
         suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
             engine->partitions[place->partition].needs_all = marks.partition_count != engine->partition_count;
-        slot->fetch_from = slot->committed_base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : slot->window.base;
+        slot->read_next = slot->window.base;
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }
     if (suspects)

@@ -105,32 +105,20 @@ static bool find_source(const struct uex_engine *engine, const char *topic, size
     return false;
 }
 
-/* The consumer never goes back behind the offset that it was assigned at (records between that and the window's base
- * may still come, when an adopted outcome was committed before they were read again). The log was cut or made anew:
- * what the window knows belongs to offsets that are no more. */
-static void notice_reset(struct uex_engine *engine, size_t source, struct uex_slot *slot,
-                         const struct uex_record *record)
+static void notice_reset(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset)
 {
-    struct uex_marks marks;
+    int64_t read_next = UEX_OFFSET_NONE;
+    bool reset = false;
 
     pthread_mutex_lock(&engine->lock);
-    if (record->offset < slot->fetch_from) {
-        uex_log(UEX_LOG_ERROR,
-                "the topic goes back behind the committed position: was it deleted and made anew? Its commands are "
-                "taken from here",
-                UEX_STR("topic", record->topic), UEX_INT("partition", record->partition),
-                UEX_INT("offset", record->offset), UEX_INT("committed", slot->window.base));
-        for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
-            if (delivery->source == source && delivery->partition == record->partition)
-                uex_cancel_request(&delivery->cancel);
-        }
-        uex_window_restore(&slot->window, record->offset, (struct uex_bytes){0}, &marks);
-        uex_starts_restore(slot, &marks);
-        slot->fetch_from = record->offset;
-        slot->end_offset = UEX_OFFSET_NONE;
-        slot->committed_base = UEX_OFFSET_NONE;
-    }
+    reset = uex_reset_notice(engine, source, partition, offset, &read_next);
     pthread_mutex_unlock(&engine->lock);
+    if (reset)
+        uex_log(UEX_LOG_ERROR,
+                "the topic goes back behind what was read of it: was it deleted and created again? Its commands are "
+                "taken from here",
+                UEX_STR("event", "topic-reset"), UEX_STR("topic", engine->sources[source].topic),
+                UEX_INT("partition", partition), UEX_INT("offset", offset), UEX_INT("read_until", read_next));
 }
 
 static void note_age(const struct uex_engine *engine, struct uex_delivery *delivery)
@@ -180,7 +168,7 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
     }
     note_age(engine, delivery);
     note_early(engine, delivery);
-    notice_reset(engine, source, slot, record);
+    notice_reset(engine, source, record->partition, record->offset);
     if (slot->first_held == NULL) {
         const enum uex_hold hold = take(engine, slot, delivery);
 
@@ -291,6 +279,7 @@ static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
         slot = uex_engine_slot(engine, source, message->partition);
     if (slot == NULL || !slot->assigned)
         return;
+    notice_reset(engine, source, message->partition, message->offset);
     pthread_mutex_lock(&engine->lock);
     slot->end_offset = message->offset;
     uex_starts_see_end(engine, slot, message->offset);

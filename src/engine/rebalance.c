@@ -43,18 +43,6 @@ void uex_rebalance_abandon(struct uex_engine *engine)
 
 /* ---- revoke */
 
-static void forget_held(struct uex_slot *slot)
-{
-    while (slot->first_held != NULL) {
-        struct uex_delivery *next = slot->first_held->next_in_group;
-
-        uex_delivery_free(slot->first_held);
-        slot->first_held = next;
-    }
-    slot->last_held = NULL;
-    slot->hold = UEX_HOLD_NONE;
-}
-
 /* Wait until the committer is between two transactions. Locked. */
 static void wait_between(struct uex_engine *engine, const struct timespec *until)
 {
@@ -124,7 +112,7 @@ static void revoke(struct uex_engine *engine, bool lost)
                 (void)rd_kafka_topic_partition_list_add(resume, engine->sources[source].topic, i);
             slot->paused = false;
             slot->assigned = false;
-            forget_held(slot);
+            uex_reset_forget_held(slot);
         }
     }
     for (int32_t i = 0; i < engine->partition_count; i++)

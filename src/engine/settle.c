@@ -115,6 +115,9 @@ static void note_positions(struct uex_engine *engine, const struct uex_batch *ba
         const struct uex_batch_position *position = &batch->positions[i];
         struct uex_slot *slot = uex_engine_slot(engine, position->source, position->partition);
 
+        /* The topic was created again meanwhile: this was a position of the old one, and its marks allow nothing. */
+        if (slot->window.base < position->window.base)
+            continue;
         if (slot->assigned)
             slot->committed_base = position->window.base;
         uex_starts_committed(engine, position->source, position->partition, &position->marks);
