@@ -2,9 +2,9 @@
 /* include/export/log.h — log lines on stderr: one JSON object per line, or text for people.
  *
  * Every line has time, level, message, then the fields in the order given. Field names are the ids used everywhere:
- * command, group, run, topic, partition, offset, error, … A line is written with one write(2), so lines of threads do
- * not mix; text that is not UTF-8 is replaced (U+FFFD), control characters are escaped. Never log usernames, rows or
- * secrets. Any thread.
+ * command, group, run, topic, partition, offset, error, … A line of up to PIPE_BUF bytes is written with one write(2),
+ * a longer one with several, all under a lock: lines of threads do not mix; text that is not UTF-8 is replaced
+ * (U+FFFD), control characters are escaped. Never log usernames, rows or secrets. Any thread.
  */
 #ifndef EXPORT_LOG_H
 #define EXPORT_LOG_H
@@ -54,6 +54,13 @@ void uex_log_write(enum uex_log_level level, const char *message, const struct u
 /* Behind uex_log_audit(). */
 void uex_log_audit_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
                          size_t field_count);
+/* Between the two the calling thread writes no line: lines are built at once, with the time of then, and written by
+ * uex_log_release(). For a thread that holds a lock which others wait for; a reader of stderr may hold a write up for
+ * seconds. Calls nest. What is more than 1 MiB is lost, and reported as lost. Release after the lock is given up. */
+void uex_log_hold(void);
+void uex_log_release(void);
+/* Would uex_log_release() write something now? */
+bool uex_log_is_waiting(void);
 /* uex_log() with printf, for lines without ids. */
 void uex_log_format(enum uex_log_level level, const char *format, ...) UEX_PRINTF(2, 3);
 #endif

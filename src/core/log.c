@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +20,8 @@
 
 #define VALUE_MAX_BYTES ((size_t)4096) /* of one text; the rest is cut */
 #define LINE_CAP_BYTES ((size_t)512 << 10)
-#define AGAIN_MAX 100 /* how often a descriptor may say "ready" and then "not now" */
+#define HELD_CAP_BYTES ((size_t)1 << 20) /* of the lines that a thread holds back */
+#define AGAIN_MAX 100                    /* how often a descriptor may say "ready" and then "not now" */
 #define STALL_MS 5000 /* how long a reader of stderr may hold the program up before lines are dropped */
 
 static struct {
@@ -28,7 +30,15 @@ static struct {
     enum uex_log_format format;
     pthread_mutex_t lock; /* a write of more than PIPE_BUF bytes may be split by other writers */
     uint64_t lost_count;  /* lines dropped since the last one that was written */
+    bool is_torn;         /* only the beginning of the last line was written */
 } LOG = {.least = UEX_LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* What this thread holds back; see uex_log_hold(). */
+static _Thread_local struct {
+    unsigned depth;
+    struct uex_buffer lines;
+    uint64_t lost_count;
+} HELD;
 
 static const char *const LEVELS[] = {"debug", "info", "warn", "error"};
 static const char *const LEVELS_TEXT[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
@@ -190,12 +200,13 @@ static void build_line(struct uex_buffer *line, enum uex_log_level level, const 
     uex_buffer_append_text(line, is_text ? "\n" : "}\n");
 }
 
-/* All of the line, or as much as stderr takes. Each wait is bounded; a reader that is gone is nobody's fault. */
-static bool write_bounded(struct uex_bytes line, int wait_ms)
+/* All of the line, or as much as stderr takes; `line` becomes the rest. Each wait is bounded; a reader that is gone is
+ * nobody's fault. */
+static bool write_bounded(struct uex_bytes *line, int wait_ms)
 {
     int again_count = 0;
 
-    while (line.size_bytes > 0) {
+    while (line->size_bytes > 0) {
         struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
         int found = poll(&ready, 1, wait_ms);
 
@@ -203,7 +214,8 @@ static bool write_bounded(struct uex_bytes line, int wait_ms)
             continue;
         if (found <= 0)
             return false;
-        ssize_t written = write(STDERR_FILENO, line.data, line.size_bytes);
+        /* A pipe that is ready takes PIPE_BUF bytes; a longer write would wait for ever for a reader. */
+        ssize_t written = write(STDERR_FILENO, line->data, line->size_bytes < PIPE_BUF ? line->size_bytes : PIPE_BUF);
         if (written < 0 && (errno == EINTR || errno == EAGAIN)) {
             if (++again_count > AGAIN_MAX)
                 return false;
@@ -211,8 +223,8 @@ static bool write_bounded(struct uex_bytes line, int wait_ms)
         }
         if (written < 0)
             return true; /* closed or broken: nothing to be held up by */
-        line.data += written;
-        line.size_bytes -= (size_t)written;
+        line->data += written;
+        line->size_bytes -= (size_t)written;
     }
     return true;
 }
@@ -221,6 +233,7 @@ static bool write_bounded(struct uex_bytes line, int wait_ms)
  * away, unless somebody else's was pending already. */
 static bool write_without_signal(struct uex_bytes line, int wait_ms)
 {
+    const size_t size_bytes = line.size_bytes;
     sigset_t pipe_only, before, pending;
     bool was_pending;
 
@@ -230,7 +243,9 @@ static bool write_without_signal(struct uex_bytes line, int wait_ms)
     (void)sigpending(&pending);
     was_pending = sigismember(&pending, SIGPIPE) == 1;
     (void)pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    bool is_written = write_bounded(line, wait_ms);
+    bool is_written = write_bounded(&line, wait_ms);
+    if (!is_written && line.size_bytes < size_bytes)
+        LOG.is_torn = true;
     if (!was_pending) {
         while (sigtimedwait(&pipe_only, NULL, &(const struct timespec){0}) < 0 && errno == EINTR)
             continue;
@@ -246,15 +261,80 @@ static void write_line(struct uex_bytes line)
         struct uex_buffer note = {0};
         const struct uex_log_field lines = UEX_NUM("lines", LOG.lost_count);
 
+        if (LOG.is_torn)
+            uex_buffer_append(&note, "\n", 1);
         build_line(&note, UEX_LOG_WARN, "log lines were lost: nobody read stderr", &lines, 1);
-        if (!uex_buffer_failed(&note) && write_without_signal(uex_buffer_bytes(&note), 0))
+        if (!uex_buffer_failed(&note) && write_without_signal(uex_buffer_bytes(&note), 0)) {
             LOG.lost_count = 0;
+            LOG.is_torn = false;
+        }
         uex_buffer_clear(&note);
     }
     /* While lines get lost nobody waits any more. */
     if (LOG.lost_count > 0 || !write_without_signal(line, STALL_MS))
         LOG.lost_count++;
     (void)pthread_mutex_unlock(&LOG.lock);
+}
+
+static void count_lost(uint64_t lost_count)
+{
+    (void)pthread_mutex_lock(&LOG.lock);
+    LOG.lost_count += lost_count;
+    (void)pthread_mutex_unlock(&LOG.lock);
+}
+
+/* No line ends inside: line ends of a text are escaped. */
+static void write_lines(struct uex_bytes lines)
+{
+    while (lines.size_bytes > 0) {
+        const uint8_t *end = memchr(lines.data, '\n', lines.size_bytes);
+        const size_t size_bytes = end == NULL ? lines.size_bytes : (size_t)(end - lines.data) + 1;
+
+        write_line(uex_bytes_of(lines.data, size_bytes));
+        lines.data += size_bytes;
+        lines.size_bytes -= size_bytes;
+    }
+}
+
+static void hold_line(struct uex_bytes line)
+{
+    if (HELD.lines.size_bytes + line.size_bytes > HELD_CAP_BYTES ||
+        uex_buffer_reserve(&HELD.lines, line.size_bytes) == NULL) {
+        HELD.lost_count++;
+        return;
+    }
+    uex_buffer_append(&HELD.lines, line.data, line.size_bytes);
+}
+
+void uex_log_hold(void)
+{
+    HELD.depth++;
+}
+
+static bool anything_held(void)
+{
+    return HELD.lines.size_bytes > 0 || HELD.lost_count > 0;
+}
+
+bool uex_log_is_waiting(void)
+{
+    return HELD.depth == 1 && anything_held();
+}
+
+void uex_log_release(void)
+{
+    const int saved_errno = errno;
+
+    if (HELD.depth > 0)
+        HELD.depth--;
+    if (HELD.depth > 0 || !anything_held())
+        return;
+    write_lines(uex_buffer_bytes(&HELD.lines));
+    uex_buffer_clear(&HELD.lines);
+    if (HELD.lost_count > 0)
+        count_lost(HELD.lost_count);
+    HELD.lost_count = 0;
+    errno = saved_errno;
 }
 
 /* The line that stands for one that could not be built. */
@@ -278,7 +358,11 @@ static void write_always(enum uex_log_level level, const char *message, const st
     int saved_errno = errno;
 
     build_line(&line, level, message == NULL ? "" : message, fields, field_count);
-    if (uex_buffer_failed(&line))
+    if (HELD.depth > 0 && uex_buffer_failed(&line))
+        HELD.lost_count++;
+    else if (HELD.depth > 0)
+        hold_line(uex_buffer_bytes(&line));
+    else if (uex_buffer_failed(&line))
         write_without_memory();
     else
         write_line(uex_buffer_bytes(&line));

@@ -44,14 +44,14 @@ bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency,
     struct uex_breaker *breaker = &engine->breakers[dependency];
     bool opened = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     if (!breaker->open) {
         breaker->open = true;
         breaker->opened_ms = uex_monotonic_ms();
         breaker->open_count++;
         opened = true;
     }
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (opened)
         uex_log(UEX_LOG_ERROR,
                 "a dependency fails for everybody: no command is taken or charged until it answers again",
@@ -64,10 +64,10 @@ void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency
 {
     struct uex_breaker *breaker = &engine->breakers[dependency];
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     breaker->open = false;
     pthread_cond_broadcast(&engine->work_changed);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     uex_log(UEX_LOG_INFO, "the dependency answers again: commands are taken", UEX_STR("event", "breaker-closed"),
             UEX_STR("dependency", uex_breaker_text(dependency)),
             UEX_INT("open_ms", uex_monotonic_ms() - breaker->opened_ms));

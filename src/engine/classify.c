@@ -35,9 +35,9 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
     struct uex_fault fault = {0};
     const int64_t now_ms = uex_monotonic_ms();
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     *count = engine->asked_count_ms != 0 && now_ms - engine->asked_count_ms < ASK_EVERY_MS ? engine->asked_count : 0;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (*count > 0)
         return true;
     if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, count, &fault) != UEX_OK) {
@@ -46,10 +46,10 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
                 UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
         return false;
     }
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->asked_count = *count;
     engine->asked_count_ms = now_ms;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     return true;
 }
 
@@ -80,17 +80,17 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     int32_t count = 0;
     enum uex_error err = UEX_OK;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     count = engine->partition_count;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
     delivery->attempt = (unsigned)uex_record_attempt(record, engine->sources[0].topic);
     uex_command_clear(&delivery->command);
     err = uex_command_parse(record->key, record->value, &delivery->command, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the command */
-        pthread_mutex_lock(&engine->lock);
+        uex_engine_lock(engine);
         uex_engine_out_of_memory(engine, "reading a command");
-        pthread_mutex_unlock(&engine->lock);
+        uex_engine_unlock(engine);
         return UEX_HOLD_NO_MEMORY;
     }
     if (err != UEX_OK) {

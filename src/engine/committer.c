@@ -52,7 +52,7 @@ static void wait_ms(struct uex_engine *engine, int64_t delay_ms)
     until.tv_nsec += (long)(delay_ms % 1000) * 1000000L;
     until.tv_sec += delay_ms / 1000 + until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    (void)pthread_cond_timedwait(&engine->outcomes_changed, &engine->lock, &until);
+    (void)uex_engine_wait(engine, &engine->outcomes_changed, &until);
 }
 
 /* Tokens are taken before a transaction begins and limit its size. Half a second's worth at most is saved up: what is
@@ -177,9 +177,9 @@ static bool is_stale(struct committer *committer, struct uex_fault *fault)
     struct uex_engine *engine = committer->engine;
     bool stale = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     stale = committer->batch.epoch != engine->epoch;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (stale)
         (void)uex_fail(fault, UEX_KAFKA, "a new assignment came before its positions were sent");
     return stale;
@@ -215,9 +215,9 @@ static bool is_stopping(struct uex_engine *engine)
 {
     bool stopping = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     stopping = engine->stopping;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     return stopping;
 }
 
@@ -246,7 +246,7 @@ static void judge(struct committer *committer)
             (void)uex_sleep_ms(JUDGE_PAUSE_MS, NULL);
         }
     }
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     for (size_t i = 0; known && i < batch->count; i++) {
         struct uex_delivery *delivery = batch->deliveries[i];
         const rd_kafka_topic_partition_t *place =
@@ -259,7 +259,7 @@ static void judge(struct committer *committer)
                            uex_bytes_of(place->metadata, place->metadata_size), NULL);
         delivery->verdict = uex_window_finished(&window, delivery->offset) ? UEX_VERDICT_DONE : UEX_VERDICT_REDO;
     }
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (list != NULL)
         rd_kafka_topic_partition_list_destroy(list);
 }
@@ -296,7 +296,7 @@ static void run_transaction(struct committer *committer)
     enum end end = END_ABORTED;
     bool refused = false;
 
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     end = transact(committer, &fault);
     if (end == END_UNKNOWN)
         judge(committer);
@@ -305,7 +305,7 @@ static void run_transaction(struct committer *committer)
                                      end == END_COMMITTED ? "committed" : (end == END_ABORTED ? "aborted" : "unknown"),
                                      uex_monotonic_us() - started_us, committer->batch.count);
     uex_settle_announce(engine, &committer->batch, end == END_COMMITTED);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->rebuild_count = committer->txn.rebuild_count;
     refused = any_refused(&committer->batch);
     uex_settle(engine, &committer->batch, end == END_COMMITTED);
@@ -324,9 +324,9 @@ void *uex_committer_run(void *argument)
     struct uex_fault fault = {0};
 
     if (committer == NULL) {
-        pthread_mutex_lock(&engine->lock);
+        uex_engine_lock(engine);
         uex_engine_out_of_memory(engine, "the committer");
-        pthread_mutex_unlock(&engine->lock);
+        uex_engine_unlock(engine);
         return NULL;
     }
     committer->engine = engine;
@@ -335,13 +335,13 @@ void *uex_committer_run(void *argument)
     if (uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, &fault) !=
         UEX_OK) /* so that the first outcome need not wait */
         complain(committer, "the transactional producer is not ready yet; trying again with the first outcome", &fault);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     while (!engine->stopping) {
         engine->committer_beat_ms = uex_monotonic_ms();
         if (collect(committer))
             run_transaction(committer);
     }
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     uex_txn_close(&committer->txn);
     uex_batch_clear(&committer->batch);
     free(committer);

@@ -69,6 +69,7 @@ struct uex_delivery {
     struct uex_outcome outcome;
     struct uex_delivery *next_in_group;   /* waiting behind the same group */
     struct uex_delivery *next_outcome;    /* waiting for the committer */
+    struct uex_delivery *next_at_place;   /* in the same bucket of the index by source, partition and offset */
     struct uex_delivery *next, *previous; /* all deliveries */
 };
 

@@ -3,8 +3,37 @@
 
 #include "engine/engine.h"
 
+/* Offsets of a partition follow each other, so neighbours land in different buckets. */
+static size_t bucket_of(size_t source, int32_t partition, int64_t offset)
+{
+    const uint64_t place =
+        (uint64_t)offset + (uint64_t)(uint32_t)partition * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)source * 1031;
+
+    return (size_t)(place ^ (place >> 32)) & (UEX_PLACE_BUCKETS - 1);
+}
+
+static struct uex_delivery **bucket_for(struct uex_engine *engine, const struct uex_delivery *delivery)
+{
+    return &engine->by_place[bucket_of(delivery->source, delivery->partition, delivery->offset)];
+}
+
+static void forget_place(struct uex_engine *engine, struct uex_delivery *delivery)
+{
+    struct uex_delivery **place = bucket_for(engine, delivery);
+
+    while (*place != NULL && *place != delivery)
+        place = &(*place)->next_at_place;
+    if (*place != NULL)
+        *place = delivery->next_at_place;
+    delivery->next_at_place = NULL;
+}
+
 void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *delivery)
 {
+    struct uex_delivery **place = bucket_for(engine, delivery);
+
+    delivery->next_at_place = *place;
+    *place = delivery;
     delivery->epoch = engine->epoch;
     delivery->next = engine->deliveries;
     if (engine->deliveries != NULL)
@@ -17,7 +46,9 @@ void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *deli
 struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
                                        int64_t offset)
 {
-    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+    struct uex_delivery *delivery = engine->by_place[bucket_of(source, partition, offset)];
+
+    for (; delivery != NULL; delivery = delivery->next_at_place) {
         if (delivery->offset == offset && delivery->partition == partition && delivery->source == source &&
             !uex_cancel_requested(&delivery->cancel) &&
             delivery->verdict != UEX_VERDICT_LOST) /* one that is given up leaves room for its successor */
@@ -193,10 +224,10 @@ static struct uex_delivery *wait_for_delivery(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = NULL;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     while (!engine->draining && (delivery = uex_dispatch_next(engine)) == NULL)
-        pthread_cond_wait(&engine->work_changed, &engine->lock);
-    pthread_mutex_unlock(&engine->lock);
+        (void)uex_engine_wait(engine, &engine->work_changed, NULL);
+    uex_engine_unlock(engine);
     return delivery;
 }
 
@@ -251,7 +282,7 @@ void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *deliver
         return;
     }
     uex_job_outcome_clear(job);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->running_count--;
     adoptable = engine->has_assignment && delivery->epoch == engine->epoch && !uex_cancel_requested(&delivery->cancel);
     if (adoptable)
@@ -261,7 +292,7 @@ void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *deliver
         uex_dispatch_release(engine, delivery);
     }
     pthread_cond_broadcast(&engine->between);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
 }
 
 void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery)
@@ -305,7 +336,7 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
 
     if (!given_up)
         uex_policy_decide(engine, delivery, job);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->running_count--;
     if (given_up ||
         uex_cancel_requested(&delivery->cancel)) { /* the partition went to somebody else, or the program ends */
@@ -315,7 +346,7 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
         uex_dispatch_submit(engine, delivery);
     }
     pthread_cond_broadcast(&engine->between);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     uex_job_outcome_clear(job);
 }
 
@@ -334,6 +365,7 @@ void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delive
         engine->alone = NULL;
         pthread_cond_broadcast(&engine->work_changed);
     }
+    forget_place(engine, delivery);
     if (delivery->previous != NULL)
         delivery->previous->next = delivery->next;
     else

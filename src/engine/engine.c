@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "kafka/client.h"
@@ -64,11 +65,11 @@ static enum uex_error add_source(struct uex_engine *engine, const char *topic, s
 
     if (copy == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "topics");
-    pthread_mutex_lock(&engine->lock); /* for those who count the sources from outside */
+    uex_engine_lock(engine); /* for those who count the sources from outside */
     has_room = uex_epoch_reserve_sources(engine, engine->source_count + 1);
     if (has_room)
         engine->sources[engine->source_count++].topic = copy;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (has_room)
         return UEX_OK;
     free(copy);
@@ -155,12 +156,36 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");
 }
 
+void uex_engine_lock(struct uex_engine *engine)
+{
+    (void)pthread_mutex_lock(&engine->lock);
+    uex_log_hold();
+}
+
+void uex_engine_unlock(struct uex_engine *engine)
+{
+    (void)pthread_mutex_unlock(&engine->lock);
+    uex_log_release();
+}
+
+bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until)
+{
+    if (uex_log_is_waiting()) {
+        uex_engine_unlock(engine);
+        uex_engine_lock(engine);
+        return true;
+    }
+    if (until == NULL)
+        return pthread_cond_wait(condition, &engine->lock) == 0;
+    return pthread_cond_timedwait(condition, &engine->lock, until) != ETIMEDOUT;
+}
+
 void uex_engine_break(struct uex_engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->broken = true;
     engine->intake_stop = true;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
 }
 
 void uex_engine_out_of_memory(struct uex_engine *engine, const char *what)
@@ -175,9 +200,9 @@ bool uex_engine_is_leaving(struct uex_engine *engine)
 {
     bool leaving = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     leaving = engine->intake_stop;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     return leaving;
 }
 

@@ -17,7 +17,8 @@
  *   settle.c     what follows from the end of a transaction
  *   txn.c        the transactional producer and its states
  *
- * One mutex guards everything in this struct that is not marked otherwise; it is never held over I/O.
+ * One mutex guards everything in this struct that is not marked otherwise. It is taken by uex_engine_lock() only, and
+ * never held over I/O: a log line of a thread that holds it is written when the lock is given up.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -30,6 +31,7 @@
 #include "export/config.h"
 
 #define UEX_SOURCES_MAX (1 + 2 * UEX_RETRY_TIERS_MAX)
+#define UEX_PLACE_BUCKETS 4096 /* a power of two, about twice the deliveries that there are at most */
 
 /* A topic that commands are read from: [0] is the command topic, then the retry tiers. */
 struct uex_source {
@@ -138,6 +140,7 @@ struct uex_engine {
     struct uex_group_table groups;
     struct uex_group_entry *first_ready, *last_ready;
     struct uex_delivery *deliveries;
+    struct uex_delivery *by_place[UEX_PLACE_BUCKETS]; /* the same, by source, partition and offset */
     size_t delivery_count, delivery_bytes;
     size_t running_count;
     struct uex_delivery *first_suspect, *last_suspect; /* in the order of their partitions (linked by next_in_group) */
@@ -179,6 +182,13 @@ void uex_engine_break(struct uex_engine *engine);
  * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
  * owner. */
 void uex_engine_out_of_memory(struct uex_engine *engine, const char *what);
+/* Take and give up the lock; log lines of between are written after it. The lock is not recursive. */
+void uex_engine_lock(struct uex_engine *engine);
+void uex_engine_unlock(struct uex_engine *engine);
+/* Locked. Wait for one of the engine's conditions, until `until` (monotonic; NULL: without a bound). Lines that are
+ * held back are written first, without the lock: it may return early, as pthread_cond_wait() may. False: it is `until`.
+ */
+bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
 /* Is intake_stop set? Any thread, not locked. */
 bool uex_engine_is_leaving(struct uex_engine *engine);
 /* Partition of a slot; NULL if the number is out of range. Locked. */
@@ -211,6 +221,7 @@ void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *deliv
 void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Drop what has not started: it is read again by whoever owns the partition next. */
 void uex_dispatch_drop_queued(struct uex_engine *engine);
+/* What was read from there and is not over; NULL: nothing, or only what is given up. */
 struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
                                        int64_t offset);
 

@@ -12,7 +12,7 @@
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
 static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
 {
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     uex_window_see(&slot->window, delivery->offset);
     uex_dispatch_adopt_new(engine, delivery);
     delivery->suspect = true;
@@ -23,7 +23,7 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
         engine->first_suspect = delivery;
     engine->last_suspect = delivery;
     pthread_cond_signal(&engine->work_changed);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
 }
 
 /* Take a record that is not held back. UEX_HOLD_NONE: the delivery is taken over (or was known already). */
@@ -35,7 +35,7 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
     bool suspect = false;
     bool ended = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     if (!uex_window_fits(&slot->window, delivery->offset))
         hold = UEX_HOLD_WINDOW;
     known = hold == UEX_HOLD_NONE &&
@@ -44,7 +44,7 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
     if (known)
         uex_window_see(&slot->window, delivery->offset);
     suspect = uex_starts_is_suspect(slot, delivery->offset);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (known)
         uex_delivery_free(delivery);
     if (known || hold != UEX_HOLD_NONE)
@@ -64,14 +64,14 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
         engine->observer.read(engine->observer.context, delivery);
     if (!ended && engine->observer.seen != NULL)
         engine->observer.seen(engine->observer.context, delivery);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     uex_window_see(&slot->window, delivery->offset);
     uex_dispatch_adopt_new(engine, delivery);
     if (ended)
         uex_dispatch_submit(engine, delivery);
     else
         uex_dispatch_enqueue(engine, delivery);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     return UEX_HOLD_NONE;
 }
 
@@ -110,9 +110,9 @@ static void notice_reset(struct uex_engine *engine, size_t source, int32_t parti
     int64_t read_next = UEX_OFFSET_NONE;
     bool reset = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     reset = uex_reset_notice(engine, source, partition, offset, &read_next);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (reset)
         uex_log(UEX_LOG_ERROR,
                 "the topic goes back behind what was read of it: was it deleted and created again? Its commands are "
@@ -187,13 +187,13 @@ static void move_to_end(struct uex_engine *engine, struct uex_slot *slot)
 {
     if (slot->first_held != NULL || slot->end_offset == UEX_OFFSET_NONE)
         return;
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     if (slot->end_offset >= slot->window.next && uex_window_fits(&slot->window, slot->end_offset)) {
         uex_window_see_end(&slot->window, slot->end_offset);
         if (slot->window.base != slot->committed_base)
             pthread_cond_signal(&engine->outcomes_changed);
     }
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
 }
 
 static void serve_held(struct uex_engine *engine, struct uex_slot *slot)
@@ -238,13 +238,13 @@ static void serve_slots(struct uex_engine *engine)
     int64_t oldest_ms = UEX_NO_TIME;
     bool full = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->full = queue_is_full(engine) || engine->draining || uex_breaker_any_open(engine);
     full = engine->full;
     if (engine->wants_rejoin && engine->resubscribe_at_ms == 0)
         engine->resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
     engine->wants_rejoin = false;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->partition_count; i++) {
             struct uex_slot *slot = uex_engine_slot(engine, source, i);
@@ -280,10 +280,10 @@ static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
     if (slot == NULL || !slot->assigned)
         return;
     notice_reset(engine, source, message->partition, message->offset);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     slot->end_offset = message->offset;
     uex_starts_see_end(engine, slot, message->offset);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     move_to_end(engine, slot);
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -48,7 +47,7 @@ static void wait_between(struct uex_engine *engine, const struct timespec *until
 {
     engine->revoking = true;
     while (engine->transaction_open) {
-        if (pthread_cond_timedwait(&engine->between, &engine->lock, until) == ETIMEDOUT) {
+        if (!uex_engine_wait(engine, &engine->between, until)) {
             uex_log(UEX_LOG_WARN,
                     "a transaction did not end before the partitions went away: its end will be read from Kafka");
             break;
@@ -82,7 +81,7 @@ static void close_marks(struct uex_engine *engine, bool lost)
     engine->closing = true;
     pthread_cond_broadcast(&engine->outcomes_changed);
     while (any_open_mark(engine) && !engine->fenced) {
-        if (pthread_cond_timedwait(&engine->between, &engine->lock, &until) == ETIMEDOUT)
+        if (!uex_engine_wait(engine, &engine->between, &until))
             break;
     }
 }
@@ -94,7 +93,7 @@ static void revoke(struct uex_engine *engine, bool lost)
 
     drop_pending(engine);
     uex_restore_cancel(engine);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     if (engine->has_assignment) {
         (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
         until.tv_sec += REVOKE_WAIT_MS / 1000;
@@ -117,7 +116,7 @@ static void revoke(struct uex_engine *engine, bool lost)
     }
     for (int32_t i = 0; i < engine->partition_count; i++)
         engine->partitions[i].assigned = false;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (resume->cnt > 0)
         (void)rd_kafka_resume_partitions(engine->consumer, resume);
     rd_kafka_topic_partition_list_destroy(resume);
@@ -275,13 +274,13 @@ void uex_rebalance_continue(struct uex_engine *engine)
         complain(engine, &fault);
         return;
     }
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     memory = uex_epoch_resize(engine, count);
     if (memory)
         uex_epoch_begin(engine, list, &adopted, &cancelled);
     else
         uex_engine_out_of_memory(engine, "partitions");
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (!memory) {
         rd_kafka_topic_partition_list_destroy(list);
         return;

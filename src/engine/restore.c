@@ -65,9 +65,9 @@ void uex_restore_begin(struct uex_engine *engine)
     uex_restore_cancel(engine);
     restore = restore_new(engine);
     if (restore == NULL) {
-        pthread_mutex_lock(&engine->lock);
+        uex_engine_lock(engine);
         uex_engine_out_of_memory(engine, "restoring the groups");
-        pthread_mutex_unlock(&engine->lock);
+        uex_engine_unlock(engine);
         return;
     }
     restore->started_ms = uex_monotonic_ms();
@@ -132,12 +132,14 @@ static bool is_newer(const struct uex_group_memory *one, const struct uex_group_
     return uex_group_memory_at_ms(one) > uex_group_memory_at_ms(other);
 }
 
+/* Locked. */
 static void leave_gap(struct uex_engine *engine)
 {
     engine->restore->gap = true;
     uex_engine_out_of_memory(engine, "a group's history");
 }
 
+/* Locked. */
 static void remember(struct uex_engine *engine, const char *group_id, int32_t from, struct uex_group_memory *memory)
 {
     struct uex_group_entry *entry = uex_group_table_get(&engine->groups, group_id);
@@ -158,6 +160,8 @@ static void remember(struct uex_engine *engine, const char *group_id, int32_t fr
     entry->memory_partition = from;
 }
 
+/* Which partitions are worked is changed by this thread only, and read here without the lock; so a large state is
+ * parsed without holding up lanes and committer. */
 static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
 {
     const struct uex_bytes key = uex_bytes_of(message->key, message->key_len);
@@ -173,7 +177,9 @@ static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
     memcpy(group_id, message->key, message->key_len);
     err = uex_group_state_read(uex_bytes_of(message->payload, message->len), &memory, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the record */
+        uex_engine_lock(engine);
         leave_gap(engine);
+        uex_engine_unlock(engine);
         return;
     }
     if (err != UEX_OK) {
@@ -182,7 +188,9 @@ static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
                 UEX_INT("offset", message->offset));
         return;
     }
+    uex_engine_lock(engine);
     remember(engine, group_id, message->partition, memory);
+    uex_engine_unlock(engine);
 }
 
 static void moved_to(struct uex_restore *restore, int32_t partition, int64_t next)
@@ -209,9 +217,7 @@ void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *messa
     }
     if (message->partition < 0 || message->partition >= restore->count)
         return;
-    pthread_mutex_lock(&engine->lock);
     apply(engine, message);
-    pthread_mutex_unlock(&engine->lock);
     restore->records++;
     moved_to(restore, message->partition, message->offset + 1);
 }
@@ -235,7 +241,7 @@ static void finish(struct uex_engine *engine)
     size_t group_count = 0;
 
     (void)rd_kafka_assign(engine->reader, NULL);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     for (int32_t i = 0; i < restore->count; i++)
         engine->partitions[i].mixed = false;
     uex_group_table_filter(&engine->groups, note_misplaced, engine);
@@ -247,7 +253,7 @@ static void finish(struct uex_engine *engine)
     }
     pthread_cond_broadcast(&engine->outcomes_changed);
     group_count = engine->groups.entry_count;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     uex_log(UEX_LOG_INFO, "the groups' states are restored", UEX_NUM("records", restore->records),
             UEX_BOOL("all_partitions", restore->all), UEX_NUM("groups", group_count),
             UEX_INT("duration_ms", uex_monotonic_ms() - restore->started_ms));

@@ -11,9 +11,9 @@ void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, boo
         bool done = committed;
 
         if (!done) {
-            pthread_mutex_lock(&engine->lock);
+            uex_engine_lock(engine);
             done = delivery->verdict == UEX_VERDICT_DONE;
-            pthread_mutex_unlock(&engine->lock);
+            uex_engine_unlock(engine);
         }
         if (done && engine->observer.committed != NULL)
             engine->observer.committed(engine->observer.context, delivery);

@@ -191,7 +191,7 @@ static void wait_a_little(struct uex_engine *engine)
     until.tv_nsec += WAIT_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    (void)pthread_cond_timedwait(&engine->between, &engine->lock, &until);
+    (void)uex_engine_wait(engine, &engine->between, &until);
 }
 
 /* Locked. False: the delivery is given up. */
@@ -297,9 +297,9 @@ static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery,
             end_alone(engine, delivery, false);
             return;
         }
-        pthread_mutex_unlock(&engine->lock);
+        uex_engine_unlock(engine);
         err = read_killer(delivery);
-        pthread_mutex_lock(&engine->lock);
+        uex_engine_lock(engine);
         if (err != UEX_OK) {
             uex_engine_out_of_memory(engine, "reading a command");
             end_alone(engine, delivery, false);
@@ -312,9 +312,9 @@ static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery,
 
 static void ask_to_rejoin(struct uex_engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->wants_rejoin = true;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
 }
 
 bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery)
@@ -324,21 +324,21 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     bool job = false;
     int64_t starts = 0;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     if (delivery->start_epoch != engine->epoch)
         starts =
             uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
     if (starts >= engine->config->retry_crashes) {
         end_killer(engine, delivery, starts);
-        pthread_mutex_unlock(&engine->lock);
+        uex_engine_unlock(engine);
         return false;
     }
     if (!commit_start(engine, delivery)) {
         end_alone(engine, delivery, false);
-        pthread_mutex_unlock(&engine->lock);
+        uex_engine_unlock(engine);
         return false;
     }
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     uex_log(UEX_LOG_WARN, "a worker died while this command was perhaps under way: it runs alone",
             UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
             UEX_INT("offset", delivery->offset), UEX_INT("start", delivery->start_count));
@@ -350,7 +350,7 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
         if (!uex_sleep_ms(ROUTE_AGAIN_MS, &delivery->cancel))
             break;
     }
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     if (ended || hold == UEX_HOLD_NO_MEMORY) {
         end_alone(engine, delivery, ended);
     } else {
@@ -358,6 +358,6 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
         if (!job)
             end_alone(engine, delivery, delivery->outcome.skip == UEX_SKIP_DUPLICATE);
     }
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     return job;
 }

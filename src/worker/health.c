@@ -168,7 +168,7 @@ struct readiness {
 
 static void look(struct uex_engine *engine, struct readiness *out)
 {
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     out->joined = engine->has_assignment;
     out->partial = engine->partial_count > 0;
     for (int32_t i = 0; i < engine->partition_count; i++) {
@@ -177,7 +177,7 @@ static void look(struct uex_engine *engine, struct readiness *out)
     }
     for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++)
         out->breaker_open[i] = engine->breakers[i].open;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
 }
 
 bool uex_health_ready(const struct uex_health *health, bool verbose, struct uex_buffer *body)

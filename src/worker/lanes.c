@@ -186,9 +186,9 @@ static bool is_draining(struct uex_engine *engine)
 {
     bool draining = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     draining = engine->draining;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     return draining;
 }
 

@@ -77,20 +77,20 @@ static void copy_numbers(struct uex_engine *engine, struct numbers *out)
     size_t capacity = 0;
 
     memset(out, 0, sizeof(*out));
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     capacity = (size_t)engine->partition_count * engine->source_count;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     out->places = calloc(capacity + 1, sizeof(*out->places));
     out->place_capacity =
         out->places == NULL ? 0 : capacity; /* partitions that come meanwhile wait for the next scrape */
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     copy_places(engine, out);
     copy_deliveries(engine, out);
     out->groups = engine->groups.entry_count;
     out->rebalances = engine->rebalance_count;
     out->rebuilds = engine->rebuild_count;
     memcpy(out->breakers, engine->breakers, sizeof(out->breakers));
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
 }
 
 /* ---- setting */

@@ -286,9 +286,9 @@ static bool wait_until(struct uex_engine *engine, bool (*reached)(const struct u
     bool there = false;
 
     for (;;) {
-        pthread_mutex_lock(&engine->lock);
+        uex_engine_lock(engine);
         there = reached(engine);
-        pthread_mutex_unlock(&engine->lock);
+        uex_engine_unlock(engine);
         if (there || uex_monotonic_ms() >= until_ms)
             return there;
         (void)uex_sleep_ms(WATCH_MS, NULL);
@@ -309,14 +309,14 @@ static void abandon_running(struct uex_engine *engine)
 {
     size_t count = 0;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
         if (delivery->state != UEX_DELIVERY_RUNNING)
             continue;
         uex_cancel_request(&delivery->cancel);
         count++;
     }
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (count > 0)
         uex_log(UEX_LOG_WARN,
                 "exports are given up for shutdown.timeout: the next owner of their partitions does them again",
@@ -327,9 +327,9 @@ static bool is_broken(struct uex_engine *engine)
 {
     bool broken = false;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     broken = engine->broken;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     return broken;
 }
 
@@ -349,9 +349,9 @@ static void say_starved(struct uex_engine *engine)
 {
     const char *what = NULL;
 
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     what = engine->starved;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (what != NULL)
         uex_log(UEX_LOG_ERROR,
                 "not enough memory: the worker ends with 1; what it has not committed is taken again by the next owner",
@@ -366,11 +366,11 @@ static void shut_down(struct worker *worker)
     worker->health.phase = UEX_PHASE_STOPPING;
     say_starved(engine);
     uex_log(UEX_LOG_INFO, "shutting down: no new commands; running exports may end");
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->draining = true;
     pthread_cond_broadcast(&engine->work_changed);
     pthread_cond_broadcast(&engine->outcomes_changed); /* no outcome waits for others any more */
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
         abandon_running(engine);
     if (pthread_create(&watchdog, NULL, leave_at_once, engine) == 0)
@@ -379,15 +379,15 @@ static void shut_down(struct worker *worker)
     uex_monitor_stop(&worker->monitor);
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
         uex_log(UEX_LOG_WARN, "outcomes could not be committed before the end: the next owner makes them again");
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->intake_stop = true;
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (worker->intake_started) /* it leaves the group; its last revoke still needs the committer */
         (void)pthread_join(worker->intake, NULL);
-    pthread_mutex_lock(&engine->lock);
+    uex_engine_lock(engine);
     engine->stopping = true;
     pthread_cond_broadcast(&engine->outcomes_changed);
-    pthread_mutex_unlock(&engine->lock);
+    uex_engine_unlock(engine);
     if (worker->committer_started)
         (void)pthread_join(worker->committer, NULL);
 }

@@ -346,6 +346,89 @@ static void log__nobody_reads__goes_on_and_counts_lost_lines(void **state)
     assert_int_equal(run_child(log_to_full_pipe), 0);
 }
 
+static size_t count_lines(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text != '\0'; text++)
+        count += *text == '\n' ? 1 : 0;
+    return count;
+}
+
+static void log_hold__nested__writes_in_order_when_the_last_is_released(void **state)
+{
+    const char *text = NULL;
+    char byte = 0;
+
+    (void)state;
+    capture_begin();
+    assert_int_equal(fcntl(reading_end, F_SETFL, O_NONBLOCK), 0);
+    uex_log_hold();
+    uex_log(UEX_LOG_INFO, "one");
+    uex_log_hold();
+    uex_log_audit(UEX_LOG_INFO, "two");
+    uex_log_release();
+    assert_int_equal(read(reading_end, &byte, 1), -1);
+    assert_true(uex_log_is_waiting());
+    uex_log_release();
+    assert_false(uex_log_is_waiting());
+    uex_log(UEX_LOG_INFO, "three");
+    text = capture_end();
+    assert_int_equal(count_lines(text), 3);
+    assert_true(strstr(text, "\"one\"") < strstr(text, "\"two\""));
+    assert_true(strstr(text, "\"two\"") < strstr(text, "\"three\""));
+}
+
+static void log_hold__more_than_the_cap__is_reported_as_lost(void **state)
+{
+    static char value[4097], text[2 << 20];
+    FILE *file = tmpfile(); /* a pipe has not enough room */
+
+    (void)state;
+    memset(value, 'x', sizeof(value) - 1);
+    assert_non_null(file);
+    saved_stderr = dup(STDERR_FILENO);
+    assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+    uex_log_hold();
+    for (int i = 0; i < 300; i++)
+        uex_log(UEX_LOG_INFO, "long", UEX_STR("text", value));
+    uex_log_release();
+    uex_log(UEX_LOG_INFO, "after");
+    assert_int_equal(dup2(saved_stderr, STDERR_FILENO), STDERR_FILENO);
+    (void)close(saved_stderr);
+    rewind(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    (void)fclose(file);
+    assert_non_null(strstr(text, "log lines were lost"));
+    assert_true(count_lines(text) < 300);
+}
+
+static void log_long_lines_to_full_pipe(void)
+{
+    static char value[4097], text[1 << 20];
+    int ends[2];
+
+    memset(value, 'x', sizeof(value) - 1);
+    if (pipe(ends) != 0 || dup2(ends[1], STDERR_FILENO) < 0 || fcntl(ends[1], F_SETPIPE_SZ, 16384) < 0)
+        _exit(9);
+    (void)alarm(60); /* a write that waits for ever */
+    for (int i = 0; i < 5; i++)
+        uex_log(UEX_LOG_INFO, "long", UEX_STR("text", value), UEX_STR("more", value));
+    if (read(ends[0], text, sizeof(text)) <= 0)
+        _exit(7);
+    uex_log(UEX_LOG_INFO, "room again");
+    memset(text, 0, sizeof(text));
+    if (read(ends[0], text, sizeof(text) - 1) <= 0 || strstr(text, "\n{\"time\"") == NULL ||
+        strstr(text, "log lines were lost") == NULL)
+        _exit(6); /* what is left of a line does not run into the next one */
+}
+
+static void log__line_longer_than_the_room__does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    assert_int_equal(run_child(log_long_lines_to_full_pipe), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +446,9 @@ int main(void)
         cmocka_unit_test_setup(log__reader_gone__neither_kills_nor_leaves_a_signal, setup),
         cmocka_unit_test_setup(log__stderr_closed__does_not_write_into_other_files, setup),
         cmocka_unit_test_setup(log__nobody_reads__goes_on_and_counts_lost_lines, setup),
+        cmocka_unit_test_setup(log__line_longer_than_the_room__does_not_wait_for_ever, setup),
+        cmocka_unit_test_setup(log_hold__nested__writes_in_order_when_the_last_is_released, setup),
+        cmocka_unit_test_setup(log_hold__more_than_the_cap__is_reported_as_lost, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -342,6 +342,27 @@ static void drop_queued__running_stays__waiting_goes(void **state)
     assert_null(uex_dispatch_find(&engine, 0, 0, 1)); /* leaves room for its successor */
 }
 
+static void find__offsets_that_share_a_bucket__finds_each_until_it_is_released(void **state)
+{
+    struct uex_delivery *first = arrive("a", 5);
+    struct uex_delivery *far = arrive("b", 5 + UEX_PLACE_BUCKETS);
+    struct uex_delivery *again = NULL;
+
+    (void)state;
+    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5), first);
+    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
+    assert_null(uex_dispatch_find(&engine, 1, 0, 5));
+    assert_null(uex_dispatch_find(&engine, 0, 0, 6));
+    uex_cancel_request(&first->cancel);
+    again = arrive("a", 5);
+    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5), again);
+    uex_dispatch_release(&engine, first);
+    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5), again);
+    uex_dispatch_release(&engine, again);
+    assert_null(uex_dispatch_find(&engine, 0, 0, 5));
+    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
+}
+
 #define UEX_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -361,6 +382,7 @@ int main(void)
         UEX_TEST(take__suspects__run_alone_and_before_all_others),
         UEX_TEST(take__too_many_outcomes_wait__gives_nothing),
         UEX_TEST(drop_queued__running_stays__waiting_goes),
+        UEX_TEST(find__offsets_that_share_a_bucket__finds_each_until_it_is_released),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
