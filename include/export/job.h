@@ -70,6 +70,14 @@ UEX_MUST_CHECK enum uex_error uex_job_runner_new(const struct uex_config *config
 void uex_job_runner_free(struct uex_job_runner *runner);
 /* Who is told of the store's requests; borrowed. Before the first job. */
 void uex_job_runner_observe_store(struct uex_job_runner *runner, const struct uex_store_observer *observer);
+/* A count of those who wait for a database connection in this process; borrowed, read at any time. While it is above 0
+ * a big group is read by one connection, and readers that have begun end after their part. Before the first job. */
+void uex_job_runner_observe_shortage(struct uex_job_runner *runner, const _Atomic size_t *waiting_count);
+/* Get the database connection that a job will use. UEX_DB_CONNECTIONS: there is none to be had now. */
+UEX_MUST_CHECK enum uex_error uex_job_runner_connect(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                                     struct uex_fault *fault);
+/* There is no job for a while: close the database connection. */
+void uex_job_runner_rest(struct uex_job_runner *runner);
 /* What the cache did since start (zeros without one). Any thread while the runner lives. */
 struct uex_cache_counts;
 void uex_job_runner_cache_counts(const struct uex_job_runner *runner, struct uex_cache_counts *out);

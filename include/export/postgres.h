@@ -23,6 +23,12 @@ void uex_postgres_set_cancel(struct uex_postgres *postgres, const struct uex_can
 
 /* Is postgres.dsn something that libpq understands? UEX_CONFIG with libpq's reason (which has no password). */
 UEX_MUST_CHECK enum uex_error uex_postgres_check_dsn(const char *dsn, struct uex_fault *fault);
+/* Connect now, unless there is a connection that is idle and well. UEX_DB_CONNECTIONS: the server or a pooler answers,
+ * and has no connection to give. */
+UEX_MUST_CHECK enum uex_error uex_postgres_connect(struct uex_postgres *postgres, struct uex_fault *fault);
+/* Close the connection of a handle that has nothing to do; it connects again on its next use. Not while rows are being
+ * read. */
+void uex_postgres_rest(struct uex_postgres *postgres);
 /* The neutral probe: SELECT 1 on a connection that works. */
 UEX_MUST_CHECK enum uex_error uex_postgres_probe(struct uex_postgres *postgres, struct uex_fault *fault);
 /* Both views are there with the columns that are needed, and their types fit (a mask's action or the formula guard on
@@ -97,6 +103,9 @@ int64_t uex_row_shares_snapshot_at_ms(const struct uex_row_shares *shares);
  * its own; all streams are destroyed before the shares are freed. */
 UEX_MUST_CHECK enum uex_error uex_row_shares_rows(struct uex_row_shares *shares, struct uex_postgres *postgres,
                                                   struct uex_rows **out, struct uex_fault *fault);
+/* Somebody needs a connection: streams of others than the leader end after the part that they read; the leader's takes
+ * the rest. Any thread. */
+void uex_row_shares_yield(struct uex_row_shares *shares);
 /* Ends the leader's transaction. Accepts NULL. */
 void uex_row_shares_free(struct uex_row_shares *shares);
 #endif

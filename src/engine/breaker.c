@@ -63,12 +63,13 @@ bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency,
 void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency)
 {
     struct uex_breaker *breaker = &engine->breakers[dependency];
+    int64_t opened_ms = 0;
 
     uex_engine_lock(engine);
     breaker->open = false;
+    opened_ms = breaker->opened_ms; /* another lane may open it again at once */
     pthread_cond_broadcast(&engine->work_changed);
     uex_engine_unlock(engine);
     uex_log(UEX_LOG_INFO, "the dependency answers again: commands are taken", UEX_STR("event", "breaker-closed"),
-            UEX_STR("dependency", uex_breaker_text(dependency)),
-            UEX_INT("open_ms", uex_monotonic_ms() - breaker->opened_ms));
+            UEX_STR("dependency", uex_breaker_text(dependency)), UEX_INT("open_ms", uex_monotonic_ms() - opened_ms));
 }

@@ -220,23 +220,44 @@ struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
     return delivery;
 }
 
-static struct uex_delivery *wait_for_delivery(struct uex_engine *engine)
+/* Locked. False: what an idle lane holds is to be given away now. */
+static bool wait_for_work(struct uex_engine *engine, int64_t idle_since_ms)
 {
+    const int64_t most_ms = engine->shortage.lane_count > 0 ? UEX_LANE_IDLE_SHORT_MS : UEX_LANE_IDLE_MS;
+    const int64_t until_ms = idle_since_ms + most_ms;
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+
+    if (uex_monotonic_ms() >= until_ms)
+        return false;
+    (void)uex_engine_wait(engine, &engine->work_changed, &until);
+    return true;
+}
+
+static struct uex_delivery *wait_for_delivery(struct uex_engine *engine, bool *idle)
+{
+    const int64_t idle_since_ms = uex_monotonic_ms();
     struct uex_delivery *delivery = NULL;
+    bool waits = true;
 
     uex_engine_lock(engine);
-    while (!engine->draining && (delivery = uex_dispatch_next(engine)) == NULL)
-        (void)uex_engine_wait(engine, &engine->work_changed, NULL);
+    while (waits && !engine->draining && (delivery = uex_dispatch_next(engine)) == NULL) {
+        if (idle != NULL)
+            waits = wait_for_work(engine, idle_since_ms);
+        else
+            (void)uex_engine_wait(engine, &engine->work_changed, NULL);
+    }
+    if (idle != NULL)
+        *idle = !waits;
     uex_engine_unlock(engine);
     return delivery;
 }
 
-struct uex_delivery *uex_dispatch_take(struct uex_engine *engine)
+struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle)
 {
-    struct uex_delivery *delivery = wait_for_delivery(engine);
+    struct uex_delivery *delivery = wait_for_delivery(engine, idle);
 
     while (delivery != NULL && delivery->suspect && !uex_starts_begin_alone(engine, delivery))
-        delivery = wait_for_delivery(engine);
+        delivery = wait_for_delivery(engine, idle);
     if (delivery != NULL && engine->observer.taken != NULL)
         engine->observer.taken(engine->observer.context, delivery);
     return delivery;
@@ -273,14 +294,10 @@ static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
     push_ready(engine, entry);
 }
 
-void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+static void go_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
 {
     bool adoptable = false;
 
-    if (++delivery->openings >= (unsigned)engine->config->retry_crashes) {
-        uex_dispatch_finish(engine, delivery, job); /* it was there each time: perhaps it is the cause */
-        return;
-    }
     uex_job_outcome_clear(job);
     uex_engine_lock(engine);
     engine->running_count--;
@@ -291,8 +308,23 @@ void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *deliver
         uex_starts_return(engine, delivery);
         uex_dispatch_release(engine, delivery);
     }
+    pthread_cond_broadcast(&engine->work_changed);
     pthread_cond_broadcast(&engine->between);
     uex_engine_unlock(engine);
+}
+
+void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+{
+    if (++delivery->openings >= (unsigned)engine->config->retry_crashes) {
+        uex_dispatch_finish(engine, delivery, job); /* it was there each time: perhaps it is the cause */
+        return;
+    }
+    go_back(engine, delivery, job);
+}
+
+void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+{
+    go_back(engine, delivery, job);
 }
 
 void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery)

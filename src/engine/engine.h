@@ -11,6 +11,7 @@
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
  *   starts.c     suspects: commands that may have killed a worker run alone
  *   breaker.c    outages of the database and the store
+ *   shortage.c   lanes that get no database connection while others have theirs
  *   policy.c     from the facts of a job to the command's outcome
  *   committer.c  one thread: batches of outcomes, each batch one Kafka transaction
  *   batch.c      the records of an outcome
@@ -82,6 +83,14 @@ struct uex_breaker {
     uint64_t open_count;
 };
 
+/* Lanes that were refused a database connection and have not had one since. */
+struct uex_shortage {
+    _Atomic size_t lane_count; /* written under the lock, read by any thread */
+    int64_t since_ms, said_ms; /* monotonic: when the first of them was refused; when it was last reported */
+    int64_t try_at_ms;         /* monotonic: one of them may try again */
+    unsigned step;             /* of the pauses */
+};
+
 /* Calls out of the engine, on the committer's thread unless said otherwise; members may be NULL. */
 struct uex_engine_observer {
     void *context;
@@ -146,6 +155,7 @@ struct uex_engine {
     struct uex_delivery *first_suspect, *last_suspect; /* in the order of their partitions (linked by next_in_group) */
     struct uex_delivery *alone; /* the suspect that has the process to itself until its outcome is committed */
     struct uex_breaker breakers[UEX_DEPENDENCY_COUNT];
+    struct uex_shortage shortage;
     struct uex_delivery *first_outcome, *last_outcome;
     size_t outcome_count;
 
@@ -209,8 +219,12 @@ void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delive
 void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *partition);
 /* The next delivery that may run now, in state RUNNING; NULL: there is none. */
 struct uex_delivery *uex_dispatch_next(struct uex_engine *engine);
-/* Not locked. The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. */
-struct uex_delivery *uex_dispatch_take(struct uex_engine *engine);
+/* Not locked. The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. With `idle` (may be
+ * NULL) it also returns NULL, and *idle true, when there was none for UEX_LANE_IDLE_MS, or for UEX_LANE_IDLE_SHORT_MS
+ * while a lane waits for a connection: what the lane holds can be given away. */
+#define UEX_LANE_IDLE_MS 5000
+#define UEX_LANE_IDLE_SHORT_MS 200
+struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle);
 /* Not locked. A lane brings its delivery back; `job` is moved into its outcome. */
 void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 /* Hand an outcome that is complete to the committer. */
@@ -228,6 +242,9 @@ struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t s
 /* Not locked. A breaker is open: the delivery goes back to where it was taken from, nothing is charged, unless it was
  * running at retry.crashes openings in a row. `job` is cleared. */
 void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
+/* Not locked. The lane cannot run the delivery now, another one may: it goes back to where it was taken from, nothing
+ * is charged or counted. `job` is cleared. */
+void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 
 /* ---- classify.c */
 /* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). Not
@@ -284,6 +301,14 @@ UEX_MUST_CHECK bool uex_reset_notice(struct uex_engine *engine, size_t source, i
 void uex_reset_cancel(struct uex_engine *engine, size_t source, int32_t partition);
 /* Free the records that wait outside of the queue. */
 void uex_reset_forget_held(struct uex_slot *slot);
+
+/* ---- shortage.c (not locked) */
+/* A lane was refused a database connection, and holds no command. Waits until it may try again; one lane of the process
+ * at a time does, at most every 2.7 s (times 0.8 to 1.2) while they are refused. Returns early when the engine drains.
+ * `waiting` is the lane's own: is it among those that wait? */
+void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct uex_fault *fault);
+/* The lane has a connection, or needs none now. */
+void uex_shortage_end(struct uex_engine *engine, bool *waiting);
 
 /* ---- rebalance.c (intake thread) */
 void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,

@@ -84,6 +84,11 @@ void uex_job_runner_observe_store(struct uex_job_runner *runner, const struct ue
         runner->store->observer = observer;
 }
 
+void uex_job_runner_observe_shortage(struct uex_job_runner *runner, const _Atomic size_t *waiting_count)
+{
+    runner->waiting_count = waiting_count;
+}
+
 void uex_job_runner_cache_counts(const struct uex_job_runner *runner, struct uex_cache_counts *out)
 {
     uex_redis_catalogue_counts(runner->catalogue, out);
@@ -106,6 +111,22 @@ enum uex_error uex_job_prepare_store(struct uex_job_runner *runner, struct uex_f
         err = runner->store->prepare(runner->store, fault);
     runner->prepared = err == UEX_OK;
     return err;
+}
+
+enum uex_error uex_job_runner_connect(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                      struct uex_fault *fault)
+{
+    enum uex_error err;
+
+    uex_job_borrow_cancel(runner, cancel);
+    err = uex_postgres_connect(runner->postgres, fault);
+    uex_job_borrow_cancel(runner, NULL);
+    return err;
+}
+
+void uex_job_runner_rest(struct uex_job_runner *runner)
+{
+    uex_postgres_rest(runner->postgres);
 }
 
 enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,

@@ -16,7 +16,8 @@ struct uex_job_runner {
     struct uex_catalogue *catalogue; /* over `postgres` */
     struct uex_object_store *store;  /* NULL without storage.url */
     struct uex_gzip *gzip;
-    bool prepared;     /* the store was prepared */
+    const _Atomic size_t *waiting_count; /* who needs a database connection; borrowed; NULL: not known */
+    bool prepared;                       /* the store was prepared */
     bool cannot_share; /* the view's rows cannot be told apart: big groups are read by one connection too */
 };
 
@@ -34,6 +35,12 @@ struct uex_job {
     uint64_t batch_row_count;
     int64_t batch_started_ms, stream_started_ms; /* monotonic */
 };
+
+/* Does anybody of this process wait for a database connection? Any thread. */
+static inline bool uex_job_is_short(const struct uex_job_runner *runner)
+{
+    return runner->waiting_count != NULL && *runner->waiting_count > 0;
+}
 
 /* src/job/runner.c: waits of the store and the database end by `cancel`; NULL: by none. */
 void uex_job_borrow_cancel(struct uex_job_runner *runner, const struct uex_cancel *cancel);

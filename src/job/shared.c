@@ -112,6 +112,8 @@ static enum uex_error take_ready(struct uex_job_shared *shared, struct piece **p
     enum uex_error err = UEX_OK;
 
     *piece = NULL;
+    if (uex_job_is_short(shared->job->runner))
+        uex_row_shares_yield(shared->shares);
     pthread_mutex_lock(&shared->lock);
     for (;;) {
         if (uex_cancel_requested(shared->job->cancel)) {
@@ -247,6 +249,8 @@ static void *reader_main(void *argument)
 
     uex_crew_begin_work();
     read_parts(reader);
+    if (reader != &reader->shared->readers[0])
+        uex_postgres_rest(reader->postgres); /* the others may read on for long */
     uex_crew_end_work();
     return NULL;
 }

@@ -52,8 +52,8 @@ enum uex_error uex_job_source_open(struct uex_job *job, bool usernames_only, str
                                 .guard = config->export_formula_guard,
                                 .version = config->export_version_field,
                                 .usernames_only = usernames_only,
-                                .expect_count =
-                                    config->export_readers > 1 && !usernames_only && !job->runner->cannot_share};
+                                .expect_count = config->export_readers > 1 && !usernames_only &&
+                                                !job->runner->cannot_share && !uex_job_is_short(job->runner)};
     enum uex_error err;
 
     *source = (struct uex_job_source){0};
@@ -150,10 +150,11 @@ enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *sou
     return err == UEX_OK ? uex_gzip_finish(job->runner->gzip) : err;
 }
 
-/* What the object store could not do it has repeated itself; only the rows are read again from here. */
+/* What the object store could not do it has repeated itself; only the rows are read again from here. A connection that
+ * was just closed counts for a moment longer. */
 static bool database_may_recover(enum uex_error err)
 {
-    return err == UEX_DB_UNAVAILABLE || err == UEX_DB_TRANSIENT || err == UEX_DB_STALLED;
+    return err == UEX_DB_UNAVAILABLE || err == UEX_DB_CONNECTIONS || err == UEX_DB_TRANSIENT || err == UEX_DB_STALLED;
 }
 
 enum uex_error uex_job_repeat(struct uex_job *job, enum uex_error (*pass)(struct uex_job *job))

@@ -114,10 +114,11 @@ static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
     const struct uex_row_shares *shares = self->shares;
     struct uex_buffer sql = {0};
     enum uex_error err = UEX_OK;
+    const bool is_leader = self->postgres == shares->leader;
     unsigned part;
 
-    if (!uex_pg_share_take(self->shares, &part)) {
-        if (self->postgres == shares->leader) {
+    if ((!is_leader && atomic_load(&shares->yielding)) || !uex_pg_share_take(self->shares, &part)) {
+        if (is_leader) {
             self->state = ROWS_ENDED;
             return UEX_END;
         }

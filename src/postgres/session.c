@@ -216,6 +216,17 @@ void uex_pg_settle(struct uex_postgres *postgres)
     "SELECT pg_catalog.set_config(name, '5s', false) FROM pg_catalog.pg_settings "                                     \
     "WHERE name = 'client_connection_check_interval' AND setting = '0'"
 
+/* The first question on a connection. A server that took it answers at once; a pooler lets it wait until a connection
+ * to the server is free. */
+static enum uex_error first_fault(enum uex_error err, struct uex_fault *fault)
+{
+    return err != UEX_DB_STALLED
+               ? err
+               : uex_fail(fault, UEX_DB_CONNECTIONS,
+                          "database: connected, and the first query was not answered within postgres.stall_timeout: a "
+                          "pooler without a free connection to the server");
+}
+
 /* A server that refuses it (a system without this, a role that may not see settings) is used as it is. */
 static enum uex_error watch_client(struct uex_postgres *postgres, struct uex_fault *fault)
 {
@@ -229,7 +240,7 @@ static enum uex_error watch_client(struct uex_postgres *postgres, struct uex_fau
     }
     if (err != UEX_END)
         uex_pg_settle(postgres);
-    return postgres->conn != NULL ? UEX_OK : err;
+    return postgres->conn != NULL ? UEX_OK : first_fault(err, fault);
 }
 
 enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *fault)
@@ -244,6 +255,19 @@ enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *faul
     err = uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
                          postgres->config->postgres_stall_timeout_ms, postgres->cancel, &postgres->conn, fault);
     return err == UEX_OK ? watch_client(postgres, fault) : err;
+}
+
+enum uex_error uex_postgres_connect(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    return uex_pg_open(postgres, fault);
+}
+
+void uex_postgres_rest(struct uex_postgres *postgres)
+{
+    if (postgres->reading)
+        return;
+    uex_pg_settle(postgres);
+    uex_pg_close(postgres);
 }
 
 enum uex_error uex_pg_ask(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,

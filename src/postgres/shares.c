@@ -137,6 +137,11 @@ static enum uex_error join_snapshot(const struct uex_row_shares *shares, struct 
     return err;
 }
 
+void uex_row_shares_yield(struct uex_row_shares *shares)
+{
+    atomic_store(&shares->yielding, true);
+}
+
 enum uex_error uex_row_shares_rows(struct uex_row_shares *shares, struct uex_postgres *postgres, struct uex_rows **out,
                                    struct uex_fault *fault)
 {

@@ -13,7 +13,7 @@ enum uex_share_kind {
     UEX_SHARE_HASHES   /* remainders of the key's hash: each reader sees the whole group and formats its part of it */
 };
 
-/* All but the last two stays as it was made. */
+/* All but the last three stays as it was made. */
 struct uex_row_shares {
     struct uex_postgres *leader; /* borrowed; its transaction holds the snapshot */
     char *group_id;              /* owned */
@@ -31,6 +31,7 @@ struct uex_row_shares {
     int64_t snapshot_at_ms;
     bool is_leader_wide; /* set by its stream: libpq's buffer has become big */
     atomic_uint next_part;
+    atomic_bool yielding; /* only the leader takes more parts */
 };
 
 /* What to read from; NULL: the view. */

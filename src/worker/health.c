@@ -163,6 +163,7 @@ struct readiness {
     bool joined;
     size_t partitions, restored; /* held, and with their groups' states in memory */
     bool partial;                /* some number is not held in all command and retry topics */
+    size_t waiting_lanes;        /* for a database connection */
     bool breaker_open[UEX_DEPENDENCY_COUNT];
 };
 
@@ -175,6 +176,7 @@ static void look(struct uex_engine *engine, struct readiness *out)
         out->partitions += engine->partitions[i].assigned ? 1 : 0;
         out->restored += engine->partitions[i].assigned && engine->partitions[i].restored ? 1 : 0;
     }
+    out->waiting_lanes = engine->shortage.lane_count;
     for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++)
         out->breaker_open[i] = engine->breakers[i].open;
     uex_engine_unlock(engine);
@@ -201,9 +203,9 @@ bool uex_health_ready(const struct uex_health *health, bool verbose, struct uex_
     }
     uex_buffer_append_format(body,
                              "{\"status\": \"%s\", \"phase\": \"%s\", \"joined\": %s, \"partitions\": %zu, "
-                             "\"restored\": %zu, \"breakers\": {",
+                             "\"restored\": %zu, \"lanes_waiting_for_connection\": %zu, \"breakers\": {",
                              ready ? "ok" : "not ready", phase_text(phase), now.joined ? "true" : "false",
-                             now.partitions, now.restored);
+                             now.partitions, now.restored, now.waiting_lanes);
     for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++)
         uex_buffer_append_format(body, "%s\"%s\": \"%s\"", i == 0 ? "" : ", ", uex_breaker_text((enum uex_dependency)i),
                                  now.breaker_open[i] ? "open" : "closed");

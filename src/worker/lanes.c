@@ -168,6 +168,7 @@ enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine
         lane->meters = meters;
         lane->store_observer = (struct uex_store_observer){.context = lane, .request = on_request, .moved = on_moved};
         uex_job_runner_observe_store(lane->runner, &lane->store_observer);
+        uex_job_runner_observe_shortage(lane->runner, &engine->shortage.lane_count);
         lanes->count++;
     }
     return UEX_OK;
@@ -192,21 +193,35 @@ static bool is_draining(struct uex_engine *engine)
     return draining;
 }
 
+/* A server that refuses a connection for its limits is there again; but what was wrong with views or credentials is
+ * known only with a connection. */
+static bool is_over(enum uex_error error, enum uex_error cause)
+{
+    return error == UEX_OK ||
+           (error == UEX_DB_CONNECTIONS && uex_error_disposition(cause) == UEX_DISPOSITION_RETRY_STEP);
+}
+
 /* The lane that opened a breaker asks again, alone, until the dependency answers; once a minute it says that it still
- * waits. */
-static void watch(struct uex_lane *lane, enum uex_dependency dependency)
+ * waits. Between its questions it holds no connection. */
+static void watch(struct uex_lane *lane, enum uex_dependency dependency, enum uex_error cause)
 {
     struct uex_fault fault = {0};
     int64_t said_ms = uex_monotonic_ms();
     int64_t pause_ms = PROBE_FIRST_MS;
 
     while (!is_draining(lane->engine)) {
+        enum uex_error error = UEX_OK;
+
+        uex_job_runner_rest(lane->runner);
         for (int64_t slept_ms = 0; slept_ms < pause_ms && !is_draining(lane->engine); slept_ms += PROBE_SLICE_MS)
             (void)uex_sleep_ms(PROBE_SLICE_MS, NULL);
-        if (probe(lane, dependency, lane->ending, &fault) == UEX_OK) {
+        error = probe(lane, dependency, lane->ending, &fault);
+        if (is_over(error, cause)) {
             uex_breaker_close(lane->engine, dependency);
             return;
         }
+        if (error != UEX_DB_CONNECTIONS)
+            cause = error;
         if (uex_monotonic_ms() - said_ms >= SAY_EVERY_MS) {
             said_ms = uex_monotonic_ms();
             uex_log(UEX_LOG_WARN, "the dependency still fails for everybody: waiting",
@@ -217,25 +232,55 @@ static void watch(struct uex_lane *lane, enum uex_dependency dependency)
     }
 }
 
+/* No connection to be had is no outage, and nothing that the command did: it goes back, and the lane waits. */
+static void give_back(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job,
+                      const struct uex_fault *fault)
+{
+    uex_dispatch_give_back(lane->engine, delivery, job);
+    uex_shortage_wait(lane->engine, &lane->waits, fault);
+}
+
 /* A failure is the command's own unless a neutral probe fails as well. True: the delivery is settled, and the breaker
- * watched. */
+ * watched, or a connection waited for. */
 static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job)
 {
     const enum uex_dependency dependency = uex_breaker_dependency(job->error);
-    struct uex_fault fault = {0};
-    enum uex_error error = UEX_OK;
+    struct uex_fault fault = job->fault;
+    enum uex_error error = job->error;
     bool opened = false;
 
     if (dependency == UEX_DEPENDENCY_NONE)
         return false;
-    error = probe(lane, dependency, &delivery->cancel, &fault);
+    if (error != UEX_DB_CONNECTIONS) /* that one is the server's answer already: asking again would compete for it */
+        error = probe(lane, dependency, &delivery->cancel, &fault);
     if (error == UEX_OK || error == UEX_CANCELLED) /* given up meanwhile: that says nothing about the dependency */
         return false;
+    if (error == UEX_DB_CONNECTIONS) {
+        end_job(lane, job);
+        give_back(lane, delivery, job, &fault);
+        return true;
+    }
     opened = uex_breaker_open(lane->engine, dependency, &fault);
     end_job(lane, job);
     uex_dispatch_return(lane->engine, delivery, job);
     if (opened)
-        watch(lane, dependency);
+        watch(lane, dependency, error);
+    return true;
+}
+
+/* A lane that was refused a connection takes a command's time only once it has one. */
+static bool is_connected(struct uex_lane *lane, struct uex_delivery *delivery)
+{
+    struct uex_job_outcome none = {0};
+    struct uex_fault fault = {0};
+
+    if (!lane->waits)
+        return true;
+    if (uex_job_runner_connect(lane->runner, &delivery->cancel, &fault) == UEX_DB_CONNECTIONS) {
+        give_back(lane, delivery, &none, &fault);
+        return false;
+    }
+    uex_shortage_end(lane->engine, &lane->waits); /* any other failure is for the job to meet */
     return true;
 }
 
@@ -245,24 +290,49 @@ static void finish(struct uex_lane *lane, struct uex_delivery *delivery, struct 
     uex_dispatch_finish(lane->engine, delivery, job);
 }
 
+static void run(struct uex_lane *lane, struct uex_delivery *delivery)
+{
+    const struct uex_job_observer observer = {.context = lane, .group_known = on_group_known, .batch = on_batch};
+    struct uex_job_outcome job = {0};
+
+    uex_log(UEX_LOG_DEBUG, "taken", UEX_STR("command", delivery->command.command_id),
+            UEX_STR("group", delivery->command.group_id), UEX_STR("topic", delivery->record->topic),
+            UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
+    begin_job(lane, delivery);
+    uex_job_run(lane->runner, &delivery->command, &delivery->cancel, &delivery->progress, &observer, &job);
+    sign_of_life(lane);
+    if (!settle_outage(lane, delivery, &job))
+        finish(lane, delivery, &job);
+}
+
+/* A lane without work holds nothing that others may need. */
+static void rest(struct uex_lane *lane)
+{
+    uex_job_runner_rest(lane->runner);
+    uex_shortage_end(lane->engine, &lane->waits);
+    lane->resting = true;
+}
+
 static void *lane_run(void *argument)
 {
     struct uex_lane *lane = argument;
-    struct uex_delivery *delivery = NULL;
 
-    while ((delivery = uex_dispatch_take(lane->engine)) != NULL) {
-        const struct uex_job_observer observer = {.context = lane, .group_known = on_group_known, .batch = on_batch};
-        struct uex_job_outcome job = {0};
+    for (;;) {
+        bool idle = false;
+        struct uex_delivery *delivery = uex_dispatch_take(lane->engine, lane->resting ? NULL : &idle);
 
-        uex_log(UEX_LOG_DEBUG, "taken", UEX_STR("command", delivery->command.command_id),
-                UEX_STR("group", delivery->command.group_id), UEX_STR("topic", delivery->record->topic),
-                UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
-        begin_job(lane, delivery);
-        uex_job_run(lane->runner, &delivery->command, &delivery->cancel, &delivery->progress, &observer, &job);
-        sign_of_life(lane);
-        if (!settle_outage(lane, delivery, &job))
-            finish(lane, delivery, &job);
+        if (delivery != NULL) {
+            lane->resting = false;
+            if (is_connected(lane, delivery))
+                run(lane, delivery);
+        } else if (idle) {
+            rest(lane);
+        } else {
+            break; /* the engine drains */
+        }
     }
+    uex_job_runner_rest(lane->runner);
+    uex_shortage_end(lane->engine, &lane->waits);
     return NULL;
 }
 

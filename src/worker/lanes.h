@@ -24,6 +24,8 @@ struct uex_lane {
     pthread_t thread;
     bool started;
     uint64_t read_bytes, written_bytes; /* of the job, as counted so far; the lane's thread */
+    bool waits;                         /* for a database connection: see shortage.c; the lane's thread */
+    bool resting;                       /* it holds no connection: it was idle; the lane's thread */
 
     _Atomic bool busy; /* has a job */
     /* Its last sign of life: rows, bytes to or from the store, the end of a step. Monotonic; written by the lane, the

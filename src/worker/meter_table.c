@@ -76,6 +76,9 @@ const struct uex_metric_spec uex_meter_table[UEX_METER_COUNT] = {
                                      "1 while a dependency fails for everybody and no command is taken.", "dependency"),
     [UEX_METER_BREAKER_OPENINGS] =
         NUMBER("users_export_breaker_openings_total", "How often a breaker opened.", "dependency"),
+    [UEX_METER_LANES_WAITING] =
+        GAUGE("users_export_lanes_waiting_for_connection",
+              "Lanes that the database refused a connection for its limits; their commands wait, uncharged.", NULL),
     [UEX_METER_TRANSACTIONS] =
         COUNTER("users_export_transactions_total", "Kafka transactions, by how they ended.", "result"),
     [UEX_METER_TRANSACTION_SECONDS] =

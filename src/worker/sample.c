@@ -17,6 +17,7 @@ struct place {
 
 /* The engine's numbers, copied under its lock. */
 struct numbers {
+    size_t waiting_lanes;
     size_t running, queued, uncommitted, bytes, groups, partitions;
     uint64_t rebalances, rebuilds;
     int64_t oldest_ms; /* wall; UEX_NO_TIME: nothing is unfinished */
@@ -89,6 +90,7 @@ static void copy_numbers(struct uex_engine *engine, struct numbers *out)
     out->groups = engine->groups.entry_count;
     out->rebalances = engine->rebalance_count;
     out->rebuilds = engine->rebuild_count;
+    out->waiting_lanes = engine->shortage.lane_count;
     memcpy(out->breakers, engine->breakers, sizeof(out->breakers));
     uex_engine_unlock(engine);
 }
@@ -125,6 +127,7 @@ static void set_engine(struct uex_meters *meters, struct uex_engine *engine)
 
     copy_numbers(engine, &numbers);
     set(meters, UEX_METER_IN_FLIGHT, (double)numbers.running);
+    set(meters, UEX_METER_LANES_WAITING, (double)numbers.waiting_lanes);
     set(meters, UEX_METER_QUEUED, (double)numbers.queued);
     set(meters, UEX_METER_QUEUE_BYTES, (double)numbers.bytes);
     set(meters, UEX_METER_UNCOMMITTED, (double)numbers.uncommitted);

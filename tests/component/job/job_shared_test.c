@@ -179,6 +179,47 @@ static void run__no_connection_for_the_others__one_goes_on(void **state)
     database_run(sql);
 }
 
+/* Who looks how many connections the job has, batch by batch, and may begin to wait for one. */
+struct watcher {
+    _Atomic size_t waiting_count;
+    long most, last; /* connections */
+};
+
+static void look_at_connections(void *context, const struct uex_group *group, uint64_t row_count, int64_t duration_ms)
+{
+    struct watcher *watcher = context;
+
+    (void)group;
+    (void)row_count;
+    (void)duration_ms;
+    (void)uex_sleep_ms(5, NULL); /* the readers are ahead of the lane */
+    watcher->last = connections();
+    if (watcher->last > watcher->most)
+        watcher->most = watcher->last;
+    watcher->waiting_count = 1;
+}
+
+static void run__somebody_waits_for_a_connection__readers_end_after_their_part(void **state)
+{
+    struct watcher watcher = {0};
+    const struct uex_job_observer observer = {.context = &watcher, .batch = look_at_connections};
+
+    (void)state;
+    database_needed();
+    uex_job_runner_observe_shortage(fixture.runner, &watcher.waiting_count);
+    run_job(&observer);
+    assert_exported();
+    assert_int_equal(watcher.most, READERS);
+    assert_int_equal(watcher.last, 1);
+    /* Nor does a group begin with more than one then. */
+    watcher.most = 0;
+    (void)strcpy(fixture.command.command_id, "00000000-0000-4000-8000-0000000000aa");
+    run_job(&observer);
+    assert_int_equal(fixture.out.error, UEX_OK);
+    assert_int_equal(fixture.out.row_count, USERS);
+    assert_int_equal(watcher.most, 1);
+}
+
 static void run__connections_end_in_the_middle__the_step_is_repeated(void **state)
 {
     struct saboteur saboteur = {0};
@@ -261,6 +302,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(run__view_that_cannot_be_shared__is_read_by_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(run__small_group_and_list__use_one_connection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(run__no_connection_for_the_others__one_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(run__somebody_waits_for_a_connection__readers_end_after_their_part, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(run__connections_end_in_the_middle__the_step_is_repeated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(run__cancelled_in_the_middle__leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(run__one_part_has_a_formula__all_end, set_up, tear_down),

@@ -296,6 +296,89 @@ static void return__at_each_of_many_openings__is_charged_in_the_end(void **state
     assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED); /* no tiers here */
 }
 
+static void give_back__however_often__keeps_the_order_and_is_never_charged(void **state)
+{
+    struct uex_delivery *first = enqueue("g", 1);
+    struct uex_delivery *second = enqueue("g", 2);
+    struct uex_job_outcome none = {0};
+
+    (void)state;
+    for (int i = 0; i < 3 * config.retry_crashes; i++) {
+        struct uex_job_outcome job = {.error = UEX_DB_CONNECTIONS};
+
+        assert_ptr_equal(take_or_nothing(), first);
+        assert_null(take_or_nothing());
+        uex_dispatch_give_back(&engine, first, &job);
+    }
+    assert_int_equal(first->openings, 0);
+    assert_int_equal(first->attempt, 1);
+    assert_false(first->suspect);
+    assert_int_equal(engine.running_count, 0);
+    assert_null(engine.first_outcome);
+    assert_ptr_equal(take_or_nothing(), first);
+    uex_dispatch_finish(&engine, first, &none);
+    uex_dispatch_withdraw(&engine, first);
+    uex_dispatch_release(&engine, first);
+    assert_ptr_equal(take_or_nothing(), second);
+}
+
+static void give_back__suspect__is_alone_and_first_again(void **state)
+{
+    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_delivery *suspect = arrive("a", 1);
+    struct uex_job_outcome job = {.error = UEX_DB_CONNECTIONS};
+
+    (void)state;
+    (void)enqueue("b", 2);
+    suspect->suspect = true;
+    engine.first_suspect = suspect;
+    engine.last_suspect = suspect;
+    assert_ptr_equal(take_or_nothing(), suspect);
+    uex_starts_adopt(&engine, suspect); /* counts its start in this epoch */
+    assert_int_equal(uex_marks_starts(&slot->marks, 1), 1);
+    uex_dispatch_give_back(&engine, suspect, &job);
+    assert_int_equal(uex_marks_starts(&slot->marks, 1), 0);
+    assert_null(engine.alone);
+    assert_ptr_equal(take_or_nothing(), suspect);
+    assert_null(take_or_nothing());
+}
+
+static void take__nothing_to_do_while_a_lane_waits__idle_after_a_moment(void **state)
+{
+    const struct uex_fault fault = {.error = UEX_DB_CONNECTIONS};
+    const int64_t began_ms = uex_monotonic_ms();
+    bool waits = false, idle = false;
+
+    (void)state;
+    config.export_lanes = 2;
+    uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_JSON);
+    uex_shortage_wait(&engine, &waits, &fault);
+    assert_true(waits);
+    assert_int_equal(engine.shortage.lane_count, 1);
+    assert_null(uex_dispatch_take(&engine, &idle));
+    assert_true(idle);
+    assert_true(uex_monotonic_ms() - began_ms < UEX_LANE_IDLE_MS);
+    (void)enqueue("g", 1); /* what there is to do comes first */
+    assert_non_null(uex_dispatch_take(&engine, &idle));
+    assert_false(idle);
+    uex_shortage_end(&engine, &waits);
+    uex_shortage_end(&engine, &waits);
+    assert_int_equal(engine.shortage.lane_count, 0);
+}
+
+static void shortage_wait__engine_drains__ends_at_once(void **state)
+{
+    const struct uex_fault fault = {.error = UEX_DB_CONNECTIONS};
+    bool waits = false;
+
+    (void)state;
+    engine.draining = true;
+    for (int i = 0; i < 20; i++) /* far beyond the longest pause, if each was waited for */
+        uex_shortage_wait(&engine, &waits, &fault);
+    assert_int_equal(engine.shortage.lane_count, 1);
+    uex_shortage_end(&engine, &waits);
+}
+
 static void take__suspects__run_alone_and_before_all_others(void **state)
 {
     struct uex_delivery *other = enqueue("b", 3);
@@ -379,6 +462,10 @@ int main(void)
         UEX_TEST(take__open_breaker__gives_nothing),
         UEX_TEST(return__outage__goes_to_the_front_and_is_not_charged),
         UEX_TEST(return__at_each_of_many_openings__is_charged_in_the_end),
+        UEX_TEST(give_back__however_often__keeps_the_order_and_is_never_charged),
+        UEX_TEST(give_back__suspect__is_alone_and_first_again),
+        UEX_TEST(take__nothing_to_do_while_a_lane_waits__idle_after_a_moment),
+        UEX_TEST(shortage_wait__engine_drains__ends_at_once),
         UEX_TEST(take__suspects__run_alone_and_before_all_others),
         UEX_TEST(take__too_many_outcomes_wait__gives_nothing),
         UEX_TEST(drop_queued__running_stays__waiting_goes),
