@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/core/background.c — see include/export/background.h. */
 #include "export/background.h"
+#include "export/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,19 +90,6 @@ static struct call *call_new(void (*run)(void *context), void (*drop)(void *cont
     return call;
 }
 
-/* The thread takes no signals: handlers belong to the program's own threads. */
-static bool call_start(struct call *call, pthread_t *thread)
-{
-    sigset_t all, before;
-    int rc;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(thread, NULL, call_thread, call);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0;
-}
-
 static void wait_slice(struct call *call)
 {
     struct timespec until;
@@ -126,7 +113,7 @@ enum uex_error uex_background_call(void (*run)(void *context), void (*drop)(void
 
     if (call == NULL)
         return UEX_NO_MEMORY;
-    if (!call_start(call, &thread)) {
+    if (!uex_thread_start(&thread, call_thread, call)) {
         call_free(call);
         return UEX_NO_MEMORY;
     }

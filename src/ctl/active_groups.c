@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "export/program.h"
+#include "export/thread.h"
 
 #define APPLICATION_NAME "exportctl"
 
@@ -45,7 +46,7 @@ struct uex_active_groups *uex_active_groups_start(const struct uex_config *confi
     if (groups == NULL)
         return NULL;
     groups->config = config;
-    if (pthread_create(&groups->thread, NULL, read_groups, groups) != 0) {
+    if (!uex_thread_start(&groups->thread, read_groups, groups)) {
         free(groups);
         return NULL;
     }

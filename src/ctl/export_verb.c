@@ -13,6 +13,7 @@
 #include "ctl/verbs.h"
 #include "export/group_list.h"
 #include "export/job.h"
+#include "export/thread.h"
 
 #define APPLICATION_NAME "exportctl"
 #define BAR_WIDTH 24
@@ -108,8 +109,8 @@ static void begin_bar(struct bar *bar)
     bar->start_ms = uex_monotonic_ms();
     if (!bar->live.is_on)
         return;
-    bar->counts = pthread_create(&bar->counter, NULL, count_rows, bar) == 0;
-    bar->paints = pthread_create(&bar->painter, NULL, paint, bar) == 0;
+    bar->counts = uex_thread_start(&bar->counter, count_rows, bar);
+    bar->paints = uex_thread_start(&bar->painter, paint, bar);
 }
 
 static void end_bar(struct bar *bar)

@@ -2,9 +2,9 @@
 #include "encode/crew.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "core/config_cpus.h"
+#include "export/thread.h"
 
 #define HELPERS_MAX 31
 
@@ -71,17 +71,9 @@ static void *helper_main(void *argument)
     return NULL;
 }
 
-/* Signals are the main thread's: the new one inherits a full mask. */
 static void start_helper(void)
 {
-    sigset_t all, before;
-    bool started;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = pthread_create(&crew.helpers[crew.helper_count], NULL, helper_main, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started)
+    if (uex_thread_start(&crew.helpers[crew.helper_count], helper_main, NULL))
         crew.helper_count++;
 }
 

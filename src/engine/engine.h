@@ -311,6 +311,9 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
 void uex_shortage_end(struct uex_engine *engine, bool *waiting);
 
 /* ---- rebalance.c (intake thread) */
+/* A revoke waits so long for the running transaction; then its end counts as unknown: offsets that the broker has
+ * accepted keep the next owner's fetch waiting, others are fenced by the generation. */
+#define UEX_REVOKE_WAIT_MS 5000
 void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
                             rd_kafka_topic_partition_list_t *partitions, void *engine);
 /* Finish an assignment whose committed position was not known at once. */

@@ -8,9 +8,6 @@
 #include "kafka/group_members.h"
 #include "kafka/group_metadata.h"
 
-/* A revoke waits so long for the running transaction; then its end counts as unknown: offsets that the broker has
- * accepted keep the next owner's fetch waiting, others are fenced by the generation. */
-#define REVOKE_WAIT_MS 5000
 #define CLOSE_WAIT_MS 3000
 #define POSITIONS_TIMEOUT_MS 1000
 #define ASK_TIMEOUT_MS 5000
@@ -96,7 +93,7 @@ static void revoke(struct uex_engine *engine, bool lost)
     uex_engine_lock(engine);
     if (engine->has_assignment) {
         (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
-        until.tv_sec += REVOKE_WAIT_MS / 1000;
+        until.tv_sec += UEX_REVOKE_WAIT_MS / 1000;
         close_marks(engine, lost);
         wait_between(engine, &until);
     }

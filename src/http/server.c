@@ -10,6 +10,7 @@
 #include "export/clock.h"
 #include "export/http.h"
 #include "export/log.h"
+#include "export/thread.h"
 #include "http/listen.h"
 
 #define ROUND_MS 100
@@ -249,19 +250,6 @@ const char *uex_http_address(const struct uex_http *http)
     return http->address;
 }
 
-/* Signals are the main thread's. */
-static bool start_thread(struct uex_http *http)
-{
-    sigset_t all, before;
-    bool started = false;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = pthread_create(&http->thread, NULL, run, http) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 enum uex_error uex_http_start(struct uex_http *http, struct uex_fault *fault)
 {
     http->daemon =
@@ -272,7 +260,7 @@ enum uex_error uex_http_start(struct uex_http *http, struct uex_fault *fault)
     if (http->daemon == NULL)
         return uex_fail(fault, UEX_INTERNAL, "the HTTP server cannot start");
     http->listen_fd = -1; /* the daemon closes it */
-    http->started = start_thread(http);
+    http->started = uex_thread_start(&http->thread, run, http);
     return http->started ? UEX_OK : uex_fail(fault, UEX_NO_MEMORY, "the HTTP server's thread cannot start");
 }
 

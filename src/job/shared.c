@@ -9,9 +9,9 @@
 
 #include "encode/crew.h"
 #include "export/log.h"
+#include "export/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -257,15 +257,9 @@ static void *reader_main(void *argument)
 
 /* ---- the lane */
 
-/* Signals are the main thread's: the new one inherits a full mask. */
 static bool start_reader(struct reader *reader)
 {
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    reader->started = pthread_create(&reader->thread, NULL, reader_main, reader) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    reader->started = uex_thread_start(&reader->thread, reader_main, reader);
     return reader->started;
 }
 

@@ -2,9 +2,10 @@
 #include "store/task_thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "export/thread.h"
 
 #define QUEUE_MAX 4
 
@@ -71,15 +72,9 @@ struct uex_task_thread *uex_task_thread_new(void)
     return thread;
 }
 
-/* Signals are the main thread's: the new one inherits a full mask. */
 static bool start(struct uex_task_thread *thread)
 {
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread->started = pthread_create(&thread->id, NULL, thread_main, thread) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    thread->started = uex_thread_start(&thread->id, thread_main, thread);
     return thread->started;
 }
 

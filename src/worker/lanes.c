@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "export/thread.h"
 #include "kafka/client.h"
 #include "worker/trace.h"
 
@@ -339,7 +340,7 @@ static void *lane_run(void *argument)
 enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault)
 {
     for (size_t i = 0; i < lanes->count; i++) {
-        if (pthread_create(&lanes->lanes[i].thread, NULL, lane_run, &lanes->lanes[i]) != 0)
+        if (!uex_thread_start(&lanes->lanes[i].thread, lane_run, &lanes->lanes[i]))
             return uex_fail(fault, UEX_NO_MEMORY, "a lane's thread cannot start");
         lanes->lanes[i].started = true;
     }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "export/thread.h"
+
 /* Between two looks, so that no export is told of more often than once a second. */
 #define ROUND_MS 1005
 
@@ -52,7 +54,7 @@ enum uex_error uex_monitor_start(struct uex_monitor *monitor, struct uex_health 
 {
     *monitor = (struct uex_monitor){.health = health, .lanes = lanes, .progress = progress};
     monitor->last_moved = calloc(lanes->count, sizeof(*monitor->last_moved));
-    if (monitor->last_moved == NULL || pthread_create(&monitor->thread, NULL, run, monitor) != 0)
+    if (monitor->last_moved == NULL || !uex_thread_start(&monitor->thread, run, monitor))
         return uex_fail(fault, UEX_NO_MEMORY, "the monitor cannot start");
     monitor->started = true;
     return UEX_OK;

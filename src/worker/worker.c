@@ -6,6 +6,7 @@
 
 #include "export/http.h"
 #include "export/program.h"
+#include "export/thread.h"
 #include "kafka/client.h"
 #include "kafka/topics.h"
 #include "worker/audit.h"
@@ -16,9 +17,21 @@
 #define TOPICS_TIMEOUT_MS 10000
 #define TOPICS_APPEAR_MS 5000 /* brokers hear of a new topic one after the other */
 #define CHECK_AGAIN_MS 1000
-#define LAST_COMMIT_MS 5000
-#define LEAVE_MS 10000
 #define WATCH_MS 50
+/* The end, after shutdown.timeout: deployments give the process 15 s more before it is killed (deploy/README.md). */
+#define LAST_COMMIT_MS 5000
+#define GIVE_UP_MS 2000 /* a lane sees that its export is given up */
+#define GOODBYE_MS 2000 /* the consumer leaves the group, clients close */
+#define LEAVE_MS 14000
+_Static_assert(GIVE_UP_MS + LAST_COMMIT_MS + UEX_REVOKE_WAIT_MS + GOODBYE_MS <= LEAVE_MS, "a bounded end must fit");
+
+/* Ends the process when the clean end does not come in time. Knows nothing of what is taken down meanwhile. */
+struct leaver {
+    pthread_t thread;
+    bool is_started;
+    struct uex_cancel stop;
+    _Atomic int exit_code;
+};
 
 struct worker {
     const struct uex_config *config;
@@ -33,6 +46,7 @@ struct worker {
     struct uex_http *http;
     pthread_t intake, committer;
     bool intake_started, committer_started;
+    struct leaver leaver;
 };
 
 static int say(enum uex_error error, const char *message, const struct uex_fault *fault)
@@ -265,8 +279,8 @@ static int start_threads(struct worker *worker)
 
     if (uex_lanes_start(&worker->lanes, &fault) != UEX_OK)
         return say(UEX_NO_MEMORY, "the lanes cannot start", &fault);
-    worker->committer_started = pthread_create(&worker->committer, NULL, uex_committer_run, &worker->engine) == 0;
-    worker->intake_started = pthread_create(&worker->intake, NULL, uex_intake_run, &worker->engine) == 0;
+    worker->committer_started = uex_thread_start(&worker->committer, uex_committer_run, &worker->engine);
+    worker->intake_started = uex_thread_start(&worker->intake, uex_intake_run, &worker->engine);
     if (!worker->committer_started || !worker->intake_started)
         return say(UEX_NO_MEMORY, "a thread cannot start", &fault);
     if (uex_monitor_start(&worker->monitor, &worker->health, &worker->lanes, worker->progress, &fault) != UEX_OK)
@@ -333,15 +347,35 @@ static bool is_broken(struct uex_engine *engine)
     return broken;
 }
 
+static void note_exit_code(struct worker *worker)
+{
+    worker->leaver.exit_code = is_broken(&worker->engine) ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
+}
+
 /* The bounded part is over and a client library does not return: the process leaves. What it had not committed belongs
  * to the next owner. */
 static void *leave_at_once(void *argument)
 {
-    struct uex_engine *engine = argument;
+    struct leaver *leaver = argument;
 
-    (void)uex_sleep_ms(LEAVE_MS, NULL);
-    uex_log(UEX_LOG_WARN, "leaving Kafka takes too long: the process ends");
-    _exit(is_broken(engine) ? UEX_EXIT_FAILED : UEX_EXIT_DONE);
+    if (!uex_sleep_ms(LEAVE_MS, &leaver->stop))
+        return NULL;
+    uex_log(UEX_LOG_WARN, "leaving Kafka takes too long: the process ends", UEX_STR("event", "leaves-at-once"));
+    _exit(leaver->exit_code);
+}
+
+static void begin_to_leave(struct worker *worker)
+{
+    note_exit_code(worker);
+    worker->leaver.is_started = uex_thread_start(&worker->leaver.thread, leave_at_once, &worker->leaver);
+}
+
+/* Everything is taken down. */
+static void end_leaver(struct leaver *leaver)
+{
+    uex_cancel_request(&leaver->stop);
+    if (leaver->is_started)
+        (void)pthread_join(leaver->thread, NULL);
 }
 
 /* It is not logged where it happens: the engine's lock is held there. */
@@ -361,7 +395,6 @@ static void say_starved(struct uex_engine *engine)
 static void shut_down(struct worker *worker)
 {
     struct uex_engine *engine = &worker->engine;
-    pthread_t watchdog;
 
     worker->health.phase = UEX_PHASE_STOPPING;
     say_starved(engine);
@@ -373,8 +406,7 @@ static void shut_down(struct worker *worker)
     uex_engine_unlock(engine);
     if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
         abandon_running(engine);
-    if (pthread_create(&watchdog, NULL, leave_at_once, engine) == 0)
-        (void)pthread_detach(watchdog);
+    begin_to_leave(worker);
     uex_lanes_join(&worker->lanes);
     uex_monitor_stop(&worker->monitor);
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
@@ -384,12 +416,14 @@ static void shut_down(struct worker *worker)
     uex_engine_unlock(engine);
     if (worker->intake_started) /* it leaves the group; its last revoke still needs the committer */
         (void)pthread_join(worker->intake, NULL);
+    note_exit_code(worker); /* it may have broken on the way down */
     uex_engine_lock(engine);
     engine->stopping = true;
     pthread_cond_broadcast(&engine->outcomes_changed);
     uex_engine_unlock(engine);
     if (worker->committer_started)
         (void)pthread_join(worker->committer, NULL);
+    note_exit_code(worker);
 }
 
 int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
@@ -419,6 +453,7 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
     uex_engine_close(&worker->engine);
     uex_meters_clear(&worker->meters);
     uex_spool_dir_close(worker->spool_dir);
+    end_leaver(&worker->leaver);
     free(worker);
     if (code == UEX_EXIT_DONE)
         uex_log(UEX_LOG_INFO, "the worker has ended");

@@ -59,13 +59,20 @@ lint_locks() {
     [ -z "$direct" ] || { printf 'not by uex_engine_lock(), _unlock(), _wait():\n%s\n' "$direct" && return 1; }
 }
 
+# Threads are started with their signals blocked; see include/export/thread.h.
+lint_threads() {
+    local direct
+    direct=$(tree_files 'src/*.c' | grep -vx src/core/thread.c | xargs -r grep -n 'pthread_create(')
+    [ -z "$direct" ] || { printf 'not by uex_thread_start():\n%s\n' "$direct" && return 1; }
+}
+
 # A mutant whose text is gone from the sources would find nothing any more.
 lint_mutants() { PYTHONPATH=tests/chaos python3 -m harness.mutants --check; }
 
 part_lint() {
     local check
     packages_install run tests || return 1
-    for check in shell format yaml length headers locks mutants; do
+    for check in shell format yaml length headers locks threads mutants; do
         if "lint_$check" >"$RUN_DIR/lint-$check.log" 2>&1; then
             count_passed 1
             printf 'ok      %s\n' "$check"
