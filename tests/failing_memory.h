@@ -19,10 +19,13 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "export/error.h"
 
@@ -131,6 +134,7 @@ static void uex_torture_note(const char *format, ...)
 struct uex_torture_case {
     const char *name;
     enum uex_error (*run)(void);
+    bool in_child; /* each run in a process of its own, which may end with 1: that counts as UEX_NO_MEMORY */
 };
 
 static enum uex_error uex_torture_run(const struct uex_torture_case *operation, size_t failing, bool from_then_on)
@@ -148,17 +152,56 @@ static enum uex_error uex_torture_run(const struct uex_torture_case *operation, 
     return err;
 }
 
+/* The same in a process of its own. */
+static enum uex_error uex_torture_run_in_child(const struct uex_torture_case *operation, size_t failing,
+                                               bool from_then_on)
+{
+    enum uex_error err = UEX_NO_MEMORY;
+    int channel[2], status = 0;
+    ssize_t got = 0;
+    pid_t child = 0;
+
+    assert_int_equal(pipe(channel), 0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        (void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        err = uex_torture_run(operation, failing, from_then_on);
+        (void)!write(channel[1], &uex_torture.count, sizeof(uex_torture.count));
+        (void)!write(channel[1], &err, sizeof(err));
+        (void)!write(channel[1], uex_torture_notes, uex_torture_noted_bytes);
+        _exit(0);
+    }
+    (void)close(channel[1]);
+    uex_torture_noted_bytes = 0;
+    if (read(channel[0], &uex_torture.count, sizeof(uex_torture.count)) == sizeof(uex_torture.count) &&
+        read(channel[0], &err, sizeof(err)) == sizeof(err))
+        while ((got = read(channel[0], uex_torture_notes + uex_torture_noted_bytes,
+                           UEX_TORTURE_NOTES_SIZE - 1 - uex_torture_noted_bytes)) > 0)
+            uex_torture_noted_bytes += (size_t)got;
+    uex_torture_notes[uex_torture_noted_bytes] = '\0';
+    (void)close(channel[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) <= 1 ? err : UEX_INTERNAL; /* a crash */
+}
+
+static enum uex_error uex_torture_go(const struct uex_torture_case *operation, size_t failing, bool from_then_on)
+{
+    return operation->in_child ? uex_torture_run_in_child(operation, failing, from_then_on)
+                               : uex_torture_run(operation, failing, from_then_on);
+}
+
 static void uex_torture_one(const struct uex_torture_case *operation, bool from_then_on)
 {
     size_t total = 0, wrong = 0;
 
-    (void)uex_torture_run(operation, 0, false); /* what libraries make once is made now */
-    assert_int_equal(uex_torture_run(operation, 0, false), UEX_OK);
+    (void)uex_torture_go(operation, 0, false); /* what libraries make once is made now */
+    assert_int_equal(uex_torture_go(operation, 0, false), UEX_OK);
     total = uex_torture.count;
     assert_true(total <= UEX_TORTURE_ALLOCATIONS_MAX);
     memcpy(uex_torture_right, uex_torture_notes, uex_torture_noted_bytes + 1);
     for (size_t failing = 1; failing <= total; failing++) {
-        const enum uex_error err = uex_torture_run(operation, failing, from_then_on);
+        const enum uex_error err = uex_torture_go(operation, failing, from_then_on);
 
         if (err == UEX_NO_MEMORY || (err == UEX_OK && strcmp(uex_torture_notes, uex_torture_right) == 0))
             continue;

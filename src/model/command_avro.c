@@ -2,6 +2,10 @@
 #include "model/command_fields.h"
 
 #include <avro.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "export/program.h"
 
 #define MARKER_0 0xC3
 #define MARKER_1 0x01
@@ -28,9 +32,35 @@ static void record_clear(struct avro_record *record)
     *record = (struct avro_record){0};
 }
 
+/* avro-c itself does not survive an allocation that fails (st_init_strtable() uses it unseen), so for it none does. */
+static void *allocate(void *context, void *old, size_t old_bytes, size_t size_bytes)
+{
+    void *memory = NULL;
+
+    (void)context;
+    (void)old_bytes;
+    if (size_bytes == 0) {
+        free(old);
+        return NULL;
+    }
+    memory = realloc(old, size_bytes);
+    if (memory == NULL)
+        uex_program_out_of_memory("Avro");
+    return memory;
+}
+
+static pthread_once_t allocator_once = PTHREAD_ONCE_INIT;
+
+static void set_allocator(void)
+{
+    avro_set_allocator(allocate, NULL);
+}
+
 /* False when memory ends. The caller clears it in any case. */
 static bool record_make(struct avro_record *record)
 {
+    if (pthread_once(&allocator_once, set_allocator) != 0)
+        return false;
     if (avro_schema_from_json_length(uex_command_avro_schema, strlen(uex_command_avro_schema), &record->schema) != 0) {
         record->schema = NULL;
         return false;

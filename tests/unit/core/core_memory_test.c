@@ -76,10 +76,10 @@ static enum uex_error config_help(void)
 static void torture__core__right_result_or_no_memory(void **state)
 {
     static const struct uex_torture_case operations[] = {
-        {"configuration from the environment", config_of_environment},
-        {"configuration from file and flags", config_of_file_and_flags},
-        {"configuration with mistakes", config_with_mistakes},
-        {"help on the settings", config_help},
+        {.name = "configuration from the environment", .run = config_of_environment},
+        {.name = "configuration from file and flags", .run = config_of_file_and_flags},
+        {.name = "configuration with mistakes", .run = config_with_mistakes},
+        {.name = "help on the settings", .run = config_help},
     };
     static const char text[] = "[export]\nmask = email:redact\nlanes = 2\n[kafka]\nlinger.ms = 3\n[redis]\n"
                                "url = redis://u:p@h\n";

@@ -183,10 +183,10 @@ static enum uex_error commit_outcome(void)
 static void torture__engine__right_result_or_broken(void **state)
 {
     static const struct uex_torture_case operations[] = {
-        {"a command", classify_command},
-        {"a malformed command", classify_malformed_command},
-        {"a state is restored", restore_state},
-        {"an outcome is committed", commit_outcome},
+        {.name = "a command", .run = classify_command},
+        {.name = "a malformed command", .run = classify_malformed_command},
+        {.name = "a state is restored", .run = restore_state},
+        {.name = "an outcome is committed", .run = commit_outcome},
     };
 
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
