@@ -50,6 +50,8 @@ static enum uex_error find_once(struct uex_postgres *postgres, const char *group
         err = append_view(postgres, &sql, fault);
     uex_buffer_append_text(&sql, " WHERE group_id = $1 ORDER BY active DESC NULLS LAST, group_type LIMIT 1");
     if (err == UEX_OK)
+        err = uex_pg_check_sql(&sql, fault);
+    if (err == UEX_OK)
         err = uex_pg_query(postgres, uex_buffer_text(&sql), 1, &group_id, &result, fault);
     uex_buffer_clear(&sql);
     if (err != UEX_OK)
@@ -145,6 +147,8 @@ static enum uex_error list_once(struct list_call *call)
     if (err == UEX_OK)
         err = append_view(postgres, &sql, call->fault);
     uex_buffer_append_text(&sql, " WHERE active = true AND group_id IS NOT NULL ORDER BY 1");
+    if (err == UEX_OK)
+        err = uex_pg_check_sql(&sql, call->fault);
     if (err == UEX_OK)
         err = uex_pg_send(postgres, uex_buffer_text(&sql), 0, NULL, call->fault);
     uex_buffer_clear(&sql);

@@ -202,8 +202,11 @@ enum uex_error uex_postgres_check_dsn(const char *dsn, struct uex_fault *fault)
     if (options == NULL) {
         if (reason != NULL)
             hide_quoted(reason);
-        err = uex_fail(fault, UEX_CONFIG, "postgres.dsn is not a connection string or URI of libpq: %s",
-                       reason == NULL ? "not enough memory" : reason);
+        /* libpq has no other way to say it, and the programs set no locale. */
+        if (reason == NULL || strstr(reason, "out of memory") != NULL)
+            err = uex_fail(fault, UEX_NO_MEMORY, "no memory to read postgres.dsn");
+        else
+            err = uex_fail(fault, UEX_CONFIG, "postgres.dsn is not a connection string or URI of libpq: %s", reason);
     }
     PQfreemem(reason);
     PQconninfoFree(options);

@@ -17,6 +17,8 @@ enum uex_error uex_postgres_count_rows(struct uex_postgres *postgres, const char
         err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, &sql, fault);
     uex_buffer_append_text(&sql, " WHERE group_id = $1 AND sent_to_matching_service = false");
     if (err == UEX_OK)
+        err = uex_pg_check_sql(&sql, fault);
+    if (err == UEX_OK)
         err = uex_pg_query(postgres, uex_buffer_text(&sql), 1, &group_id, &result, fault);
     if (err == UEX_OK && PQntuples(result) == 1)
         *out = strtoull(PQgetvalue(result, 0, 0), NULL, 10);

@@ -30,6 +30,10 @@ static enum uex_error ask_server(struct uex_postgres *postgres, struct uex_postg
         err = uex_pg_append_name(postgres, postgres->config->postgres_group_view, &group_view, fault);
     if (err == UEX_OK)
         err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, &user_view, fault);
+    if (err == UEX_OK)
+        err = uex_pg_check_sql(&group_view, fault);
+    if (err == UEX_OK)
+        err = uex_pg_check_sql(&user_view, fault);
     views[0] = uex_buffer_text(&group_view);
     views[1] = uex_buffer_text(&user_view);
     asked_at_ms = uex_wall_ms();

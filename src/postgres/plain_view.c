@@ -128,6 +128,8 @@ bool uex_pg_view_with_ctid(const char *definition, struct uex_buffer *out)
 static enum uex_error judge(struct uex_postgres *postgres, const PGresult *result, struct uex_pg_plain_view *out,
                             struct uex_fault *fault)
 {
+    enum uex_error err = UEX_OK;
+
     if (PQserverVersion(postgres->conn) < TID_RANGES_SINCE)
         return uex_fail(fault, UEX_NOT_FOUND, "PostgreSQL reads ranges of ctid since version 14");
     if (PQntuples(result) != 1 || PQnfields(result) != 5 || strcmp(PQgetvalue(result, 0, 2), "t") != 0)
@@ -140,10 +142,9 @@ static enum uex_error judge(struct uex_postgres *postgres, const PGresult *resul
                    ? UEX_OK
                    : uex_fail(fault, UEX_NOT_FOUND, "the user view is not a plain one over one table");
     uex_buffer_append_text(&out->from, "(SELECT *, ctid AS " UEX_PG_CTID " FROM ");
-    if (uex_pg_append_name(postgres, postgres->config->postgres_user_view, &out->from, fault) != UEX_OK)
-        return UEX_CONFIG;
+    err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, &out->from, fault);
     uex_buffer_append_text(&out->from, ") uex_users");
-    return UEX_OK;
+    return err;
 }
 
 enum uex_error uex_pg_plain_view(struct uex_postgres *postgres, struct uex_pg_plain_view *out, struct uex_fault *fault)
@@ -154,6 +155,8 @@ enum uex_error uex_pg_plain_view(struct uex_postgres *postgres, struct uex_pg_pl
     enum uex_error err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, &quoted, fault);
 
     *out = (struct uex_pg_plain_view){0};
+    if (err == UEX_OK)
+        err = uex_pg_check_sql(&quoted, fault);
     name = uex_buffer_text(&quoted);
     if (err == UEX_OK)
         err = uex_pg_ask(postgres, QUERY, 1, &name, &result, fault);

@@ -3,6 +3,7 @@
 #include "postgres/sql.h"
 
 #include "export/digest.h"
+#include "export/text.h"
 
 #include <stdlib.h>
 
@@ -14,8 +15,17 @@
 #define WIDE_UTF8 "'\xEF\xBC\x9D', '\xEF\xBC\x8B', '\xEF\xBC\x8D', '\xEF\xBC\xA0'"
 #define WIDE_BYTES "decode('efbc9d', 'hex'), decode('efbc8b', 'hex'), decode('efbc8d', 'hex'), decode('efbca0', 'hex')"
 
-static enum uex_error append_escaped(struct uex_buffer *sql, char *escaped, struct uex_fault *fault)
+enum uex_error uex_pg_check_sql(const struct uex_buffer *sql, struct uex_fault *fault)
 {
+    return uex_buffer_failed(sql) ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query") : UEX_OK;
+}
+
+/* What libpq has made of `text`, freed here. It makes nothing of text that is not valid, and nothing without memory. */
+static enum uex_error append_escaped(struct uex_buffer *sql, char *escaped, struct uex_bytes text,
+                                     struct uex_fault *fault)
+{
+    if (escaped == NULL && uex_utf8_valid(text))
+        return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
     if (escaped == NULL)
         return uex_fail(fault, UEX_DB_DATA, "database: a name or a group's id is not valid UTF-8");
     uex_buffer_append_text(sql, escaped);
@@ -26,7 +36,8 @@ static enum uex_error append_escaped(struct uex_buffer *sql, char *escaped, stru
 enum uex_error uex_pg_append_identifier(struct uex_postgres *postgres, const char *name, size_t size_bytes,
                                         struct uex_buffer *sql, struct uex_fault *fault)
 {
-    return append_escaped(sql, PQescapeIdentifier(postgres->conn, name, size_bytes), fault);
+    return append_escaped(sql, PQescapeIdentifier(postgres->conn, name, size_bytes), uex_bytes_of(name, size_bytes),
+                          fault);
 }
 
 /* The length of the part of a name that begins at `name`, 0 if there is none. */
@@ -208,7 +219,8 @@ enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *gro
         err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, sql, fault);
     uex_buffer_append_text(sql, " WHERE group_id = ");
     if (err == UEX_OK)
-        err = append_escaped(sql, PQescapeLiteral(postgres->conn, group_id, strlen(group_id)), fault);
+        err = append_escaped(sql, PQescapeLiteral(postgres->conn, group_id, strlen(group_id)),
+                             uex_bytes_of_text(group_id), fault);
     uex_buffer_append_text(sql, " AND sent_to_matching_service = false");
     return err;
 }

@@ -25,6 +25,9 @@ UEX_MUST_CHECK enum uex_error uex_pg_append_from(struct uex_postgres *postgres, 
 UEX_MUST_CHECK enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, struct uex_buffer *sql,
                                                          struct uex_fault *fault);
 
+/* UEX_NO_MEMORY if the text of a query is not whole: a query without its end is another query. */
+UEX_MUST_CHECK enum uex_error uex_pg_check_sql(const struct uex_buffer *sql, struct uex_fault *fault);
+
 /* Does the plan hash anything, so that the pads must be bound first? */
 bool uex_pg_plan_hashes(const struct uex_row_plan *plan);
 /* The two pads of HMAC-SHA-256 (RFC 2104, section 2) of a key, as hex text. */

@@ -83,6 +83,8 @@ static enum uex_error read_columns(struct uex_postgres *postgres, const char *vi
 
     if (err == UEX_OK)
         err = uex_pg_append_name(postgres, view, &quoted, fault);
+    if (err == UEX_OK)
+        err = uex_pg_check_sql(&quoted, fault);
     name = uex_buffer_text(&quoted);
     if (err == UEX_OK)
         err = uex_pg_query(postgres, COLUMNS_QUERY, 1, &name, &out->result, fault);
@@ -120,6 +122,8 @@ static enum uex_error check_access(struct uex_postgres *postgres, bool users, co
         err = uex_pg_append_name(postgres, view, &sql, fault);
     }
     uex_buffer_append_text(&sql, " LIMIT 0");
+    if (err == UEX_OK)
+        err = uex_pg_check_sql(&sql, fault);
     if (err == UEX_OK)
         err = uex_pg_query(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
     if (err == UEX_DB_DENIED)

@@ -115,13 +115,15 @@ static enum uex_error parse_file(const char *path, struct uex_storage_url *out, 
         err = uex_fail(fault, UEX_CONFIG, "storage.url: a file URL is file:///dir, without a host");
     else if (!percent_decode(path, &decoded) || has_control(uex_buffer_text(&decoded)))
         err = uex_fail(fault, UEX_CONFIG, "storage.url: a bad percent escape in the directory");
+    else if (uex_buffer_failed(&decoded))
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for storage.url");
     else {
         struct uex_buffer segments = {0};
         if (!join_segments(uex_buffer_text(&decoded), &segments))
             err = uex_fail(fault, UEX_CONFIG, "storage.url: the directory must not have \".\" or \"..\" in it");
-        else if (segments.size_bytes == 0)
+        else if (segments.size_bytes == 0 && !uex_buffer_failed(&segments))
             err = uex_fail(fault, UEX_CONFIG, "storage.url: file:///dir needs a directory other than /");
-        uex_buffer_append(&joined, segments.data, segments.size_bytes);
+        uex_buffer_append_buffer(&joined, &segments);
         uex_buffer_clear(&segments);
     }
     uex_buffer_clear(&decoded);
