@@ -17,6 +17,10 @@ static void add(struct uex_buffer *problems, const char *key, enum uex_error err
 
     if (err == UEX_OK)
         return;
+    if (err == UEX_NO_MEMORY) { /* says nothing of the setting */
+        problems->failed = true;
+        return;
+    }
     if (word_bytes > 1 && text[word_bytes - 1] == ':' && memchr(text, '.', word_bytes) != NULL)
         uex_buffer_append_format(problems, "%s\n", text);
     else

@@ -80,7 +80,7 @@ static void append_value_options(const struct uex_verb *verbs, struct uex_buffer
                 uex_buffer_append_text(&seen, pattern);
         }
     }
-    uex_buffer_append_text(out, uex_buffer_text(&seen));
+    uex_buffer_append_buffer(out, &seen);
     uex_buffer_clear(&seen);
 }
 

@@ -72,39 +72,48 @@ static enum uex_error read_states(struct act *act, struct uex_fault *fault)
 }
 
 /* Would the worker pass this command over, because its id is among the group's recent ones as exported or skipped? */
-static bool has_ended(const struct act *act, const char *group_id, const char *command_id)
+static enum uex_error has_ended(const struct act *act, const char *group_id, const char *command_id, bool *ended,
+                                struct uex_fault *fault)
 {
     struct uex_bytes value = group_id == NULL ? (struct uex_bytes){0} : uex_state_set_find(&act->states, group_id);
     struct uex_group_memory *memory = NULL;
-    bool ended = command_id[0] != 0 && value.data != NULL && uex_group_state_read(value, &memory, NULL) == UEX_OK &&
-                 uex_group_memory_is_duplicate(memory, command_id);
+    enum uex_error err = UEX_OK;
 
+    *ended = false;
+    if (command_id[0] == 0 || value.data == NULL)
+        return UEX_OK;
+    err = uex_group_state_read(value, &memory, fault);
+    *ended = err == UEX_OK && uex_group_memory_is_duplicate(memory, command_id);
     uex_group_memory_free(memory);
-    return ended;
+    return err == UEX_NO_MEMORY ? err : UEX_OK; /* the worker passes an unreadable state over too */
 }
 
 /* ---- the report */
 
-static struct uex_dlq_row *add_row(struct uex_dlq_report *report, const struct uex_record *record)
+/* UEX_LIMIT: there are UEX_DLQ_ROWS_MAX rows; this letter is only counted. UEX_NO_MEMORY. */
+static enum uex_error add_row(struct uex_dlq_report *report, const struct uex_record *record, struct uex_dlq_row **out)
 {
-    struct uex_dlq_row *row = NULL;
     const char *group_id = uex_dlq_group(record);
+    char *copy = NULL;
 
+    if (report->row_count >= UEX_DLQ_ROWS_MAX)
+        return UEX_LIMIT;
     if (report->row_count == report->row_capacity) {
         size_t capacity = report->row_capacity == 0 ? 256 : report->row_capacity * 2;
-        void *rows =
-            report->row_count >= UEX_DLQ_ROWS_MAX ? NULL : realloc(report->rows, capacity * sizeof(report->rows[0]));
+        void *rows = realloc(report->rows, capacity * sizeof(report->rows[0]));
 
         if (rows == NULL)
-            return NULL;
+            return UEX_NO_MEMORY;
         report->rows = rows;
         report->row_capacity = capacity;
     }
-    row = &report->rows[report->row_count++];
-    *row = (struct uex_dlq_row){.partition = record->partition,
-                                .offset = record->offset,
-                                .group_id = group_id == NULL ? NULL : strdup(group_id)};
-    return row;
+    copy = group_id == NULL ? NULL : strdup(group_id);
+    if (group_id != NULL && copy == NULL)
+        return UEX_NO_MEMORY;
+    *out = &report->rows[report->row_count++];
+    **out = (struct uex_dlq_row){
+        .partition = record->partition, .offset = record->offset, .group_id = copy, .result = UEX_DLQ_NOT_DONE_RESULT};
+    return UEX_OK;
 }
 
 void uex_dlq_report_clear(struct uex_dlq_report *report)
@@ -118,53 +127,68 @@ void uex_dlq_report_clear(struct uex_dlq_report *report)
 /* ---- what is done with a letter */
 
 /* The id that the command goes by: its value's own, else the header's, as the worker reads it. */
-static void name_command(const struct uex_record *record, char *out)
+static enum uex_error name_command(const struct uex_record *record, char *out, struct uex_fault *fault)
 {
     struct uex_command command = {0};
+    enum uex_error err = uex_command_parse(record->key, record->value, &command, fault);
 
-    if (uex_command_parse(record->key, record->value, &command, NULL) == UEX_OK && command.command_id[0] != 0)
+    if (err == UEX_OK && command.command_id[0] != 0)
         memcpy(out, command.command_id, UEX_UUID_TEXT_SIZE);
     else if (!uex_record_command_id(record, out))
         out[0] = 0;
     uex_command_clear(&command);
+    return err == UEX_NO_MEMORY ? err : UEX_OK; /* a letter may be malformed */
 }
 
 /* An id that was exported or skipped runs no second time, so the command gets another one; where its value says the
  * old one, that is the only thing in it that changes. */
-static enum uex_dlq_result rename_command(const struct uex_record *record, struct uex_dlq_item *item,
-                                          struct uex_dlq_row *row)
+static enum uex_error rename_command(const struct uex_record *record, struct uex_dlq_item *item,
+                                     struct uex_dlq_row *row, enum uex_dlq_result *out, struct uex_fault *fault)
 {
     enum uex_error err = UEX_OK;
 
     uex_uuid_random(item->command_id);
-    err = uex_command_reissue(record->key, record->value, item->command_id, &item->value, NULL);
+    err = uex_command_reissue(record->key, record->value, item->command_id, &item->value, fault);
     if (err != UEX_OK)
         uex_buffer_clear(&item->value);
+    if (err == UEX_NO_MEMORY)
+        return err;
+    *out = UEX_DLQ_NO_NEW_ID_RESULT;
     if (err != UEX_OK && err != UEX_NOT_FOUND)
-        return UEX_DLQ_NO_NEW_ID_RESULT;
+        return UEX_OK;
     memcpy(row->new_id, item->command_id, sizeof(row->new_id));
-    return UEX_DLQ_REPLAYED_RESULT;
+    *out = UEX_DLQ_REPLAYED_RESULT;
+    return UEX_OK;
 }
 
-static enum uex_dlq_result decide(struct act *act, const struct uex_record *record, struct uex_dlq_item *item,
-                                  struct uex_dlq_row *row)
+/* What is to be done with the letter. UEX_NO_MEMORY, or UEX_OK. */
+static enum uex_error decide(struct act *act, const struct uex_record *record, struct uex_dlq_item *item,
+                             struct uex_dlq_row *row, enum uex_dlq_result *out, struct uex_fault *fault)
 {
     const struct uex_dlq_order *order = act->order;
     size_t mark_count = 0;
     const struct uex_dlq_done *done = uex_dlq_marks_find(&act->marks, record->partition, record->offset, &mark_count);
+    enum uex_error err = name_command(record, item->command_id, fault);
+    bool ended = false;
 
-    name_command(record, item->command_id);
     memcpy(row->command_id, item->command_id, sizeof(row->command_id));
+    *out = UEX_DLQ_REPLAYED_RESULT;
+    if (err != UEX_OK)
+        return err;
     if (done != NULL && !order->again)
-        return done[mark_count - 1].action == UEX_DLQ_REPLAYED ? UEX_DLQ_LEFT_REPLAYED_RESULT
+        *out = done[mark_count - 1].action == UEX_DLQ_REPLAYED ? UEX_DLQ_LEFT_REPLAYED_RESULT
                                                                : UEX_DLQ_LEFT_DISCARDED_RESULT;
-    if (order->action == UEX_DLQ_DISCARDED)
-        return UEX_DLQ_DISCARDED_RESULT;
-    if (record->value.data == NULL)
-        return UEX_DLQ_NO_VALUE_RESULT;
-    if (!has_ended(act, uex_dlq_group(record), item->command_id))
-        return UEX_DLQ_REPLAYED_RESULT;
-    return order->again ? rename_command(record, item, row) : UEX_DLQ_LEFT_ENDED_RESULT;
+    else if (order->action == UEX_DLQ_DISCARDED)
+        *out = UEX_DLQ_DISCARDED_RESULT;
+    else if (record->value.data == NULL)
+        *out = UEX_DLQ_NO_VALUE_RESULT;
+    else
+        err = has_ended(act, uex_dlq_group(record), item->command_id, &ended, fault);
+    if (ended && order->again)
+        return rename_command(record, item, row, out, fault);
+    if (ended)
+        *out = UEX_DLQ_LEFT_ENDED_RESULT;
+    return err;
 }
 
 static void clear_item(struct uex_dlq_item *item)
@@ -224,14 +248,21 @@ static enum uex_error take_letter(void *context, struct uex_record *record, bool
     struct uex_dlq_item item = {0};
     struct uex_dlq_row spare = {0}, *row = NULL;
     enum uex_dlq_result result = UEX_DLQ_NOT_DONE_RESULT;
+    enum uex_error err = UEX_OK;
 
     if (!uex_dlq_filter_fits(act->order->filter, record))
         return UEX_OK;
     item.row = act->report->row_count;
-    row = add_row(act->report, record);
-    if (row == NULL)
+    err = add_row(act->report, record, &row);
+    if (err == UEX_LIMIT)
         row = &spare;
-    result = decide(act, record, &item, row);
+    else if (err != UEX_OK)
+        return uex_fail(fault, err, "no memory for the report on the letters");
+    err = decide(act, record, &item, row, &result, fault);
+    if (err != UEX_OK) {
+        act->report->counts[UEX_DLQ_NOT_DONE_RESULT]++;
+        return err;
+    }
     if ((result == UEX_DLQ_REPLAYED_RESULT || result == UEX_DLQ_DISCARDED_RESULT) && !act->order->dry_run) {
         item.record = record;
         *kept = true;

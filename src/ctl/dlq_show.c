@@ -81,14 +81,16 @@ static void append_bytes(struct uex_buffer *out, const char *name, struct uex_by
 static bool append_avro(struct uex_buffer *out, const struct uex_record *record, bool *is_avro)
 {
     struct uex_command command = {0};
-    bool read = false;
+    enum uex_error err = UEX_OK;
 
     *is_avro = record->value.size_bytes > 2 && record->value.data[0] == 0xc3 && record->value.data[1] == 0x01;
-    read = *is_avro && uex_command_parse((struct uex_bytes){0}, record->value, &command, NULL) == UEX_OK;
-    if (read)
+    err = *is_avro ? uex_command_parse((struct uex_bytes){0}, record->value, &command, NULL) : UEX_NOT_FOUND;
+    if (err == UEX_OK)
         uex_command_write_json(&command, out);
+    else if (err == UEX_NO_MEMORY)
+        out->failed = true;
     uex_command_clear(&command);
-    return read;
+    return err == UEX_OK;
 }
 
 static void append_value(struct uex_buffer *out, const struct uex_record *record)
@@ -96,10 +98,12 @@ static void append_value(struct uex_buffer *out, const struct uex_record *record
     struct uex_buffer json = {0};
     bool is_avro = false;
 
-    if (append_avro(&json, record, &is_avro))
+    if (append_avro(&json, record, &is_avro) && !uex_buffer_failed(&json))
         append_line(out, "value (Avro)", uex_buffer_text(&json));
     else
         append_bytes(out, "value", record->value);
+    if (uex_buffer_failed(&json))
+        out->failed = true;
     uex_buffer_clear(&json);
 }
 

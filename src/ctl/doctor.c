@@ -155,11 +155,13 @@ int uex_doctor_run(const struct uex_config *config, int operand_count, char **op
     for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
         if (!uex_cancel_requested(&uex_program_cancel) && !uex_output_closed())
             rooms[i](&doctor);
-    if (doctor.format == UEX_OUTPUT_JSON)
-        uex_buffer_append_format(&out, "%s%s]\n", uex_buffer_text(&doctor.json), doctor.row_count == 0 ? "[" : "\n");
-    else
+    if (doctor.format == UEX_OUTPUT_JSON) {
+        uex_buffer_append_buffer(&out, &doctor.json);
+        uex_buffer_append_text(&out, doctor.row_count == 0 ? "[]\n" : "\n]\n");
+    } else {
         uex_buffer_append_format(&out, "\n%zu looked at: %zu failed, %zu warnings\n", doctor.row_count,
                                  doctor.fail_count, doctor.warn_count);
+    }
     printed = uex_output_print(&out);
     uex_buffer_clear(&out);
     uex_buffer_clear(&doctor.json);

@@ -213,6 +213,10 @@ void uex_doctor_transaction(struct uex_doctor *doctor, struct uex_doctor_probes 
     struct attempt attempt = {.doctor = doctor, .plan = calloc(1, sizeof(*attempt.plan))};
     bool done = attempt.plan != NULL && try_all(&attempt, probes);
 
+    if (attempt.plan == NULL || uex_buffer_failed(&attempt.denied)) {
+        attempt.err = uex_fail(&attempt.fault, UEX_NO_MEMORY, "no memory to try a transaction");
+        done = false;
+    }
     if (!done) {
         probes->count = 0;
         if (attempt.err != UEX_OK)

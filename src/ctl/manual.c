@@ -46,6 +46,7 @@ static void append_head(const struct uex_verb *verb, const char *summary, struct
     }
     uex_buffer_append_text(out, " " SECTION " \"\" \"users\\-export " UEX_VERSION "\" \"users\\-export\"\n.SH NAME\n");
     append_roff(out, uex_buffer_text(&name));
+    out->failed = out->failed || uex_buffer_failed(&name);
     uex_buffer_append_text(out, " \\- ");
     append_roff(out, summary);
     uex_buffer_append_text(out, "\n");
@@ -130,6 +131,7 @@ static void append_all(const struct uex_verb *verbs, struct uex_buffer *out)
                                 "EXPORT_SECTION_KEY_FILE names.\n.PP\n.nf\n");
     uex_config_help(&settings);
     append_roff(out, uex_buffer_text(&settings));
+    out->failed = out->failed || uex_buffer_failed(&settings);
     uex_buffer_append_text(out, ".fi\n");
     uex_buffer_clear(&settings);
 }

@@ -40,20 +40,31 @@ static struct state_entry *entry_new(struct uex_bytes key)
     return entry;
 }
 
-static int64_t time_of(struct uex_bytes value)
+/* UEX_NO_TIME: the record cannot be read. UEX_NO_MEMORY, or UEX_OK. */
+static enum uex_error time_of(struct uex_bytes value, int64_t *at_ms)
 {
     struct uex_group_state_view view;
-    int64_t at_ms = uex_group_state_newest_read(value, &view, NULL) == UEX_OK ? view.record.at_ms : UEX_NO_TIME;
+    enum uex_error err = uex_group_state_newest_read(value, &view, NULL);
 
+    *at_ms = err == UEX_OK ? view.record.at_ms : UEX_NO_TIME;
     uex_group_state_view_clear(&view);
-    return at_ms;
+    return err == UEX_NO_MEMORY ? err : UEX_OK;
 }
 
 /* Of two records in one partition the later is the newer; in two, once the topic has grown, only their times tell. */
-static bool is_newer(const struct state_entry *entry, const rd_kafka_message_t *message)
+static enum uex_error is_newer(const struct state_entry *entry, const rd_kafka_message_t *message, bool *newer)
 {
-    return entry->value.data == NULL || entry->partition == message->partition ||
-           time_of(uex_bytes_of(message->payload, message->len)) >= time_of(entry->value);
+    int64_t before_ms = UEX_NO_TIME, at_ms = UEX_NO_TIME;
+    enum uex_error err = UEX_OK;
+
+    *newer = entry->value.data == NULL || entry->partition == message->partition;
+    if (*newer)
+        return UEX_OK;
+    err = time_of(entry->value, &before_ms);
+    if (err == UEX_OK)
+        err = time_of(uex_bytes_of(message->payload, message->len), &at_ms);
+    *newer = at_ms >= before_ms;
+    return err;
 }
 
 static enum uex_error replace(struct state_entry *entry, const rd_kafka_message_t *message)
@@ -85,6 +96,8 @@ enum uex_error uex_state_set_take(void *context, const rd_kafka_message_t *messa
     struct uex_bytes key = uex_bytes_of(message->key, message->key == NULL ? 0 : message->key_len);
     struct state_entry *made = NULL, *entry = NULL;
     void *node = NULL;
+    bool newer = false;
+    enum uex_error err = UEX_OK;
 
     if (!uex_group_id_valid(key)) {
         set->bad_keys++;
@@ -105,15 +118,20 @@ enum uex_error uex_state_set_take(void *context, const rd_kafka_message_t *messa
         forget(set, entry, message);
         return UEX_OK;
     }
-    return is_newer(entry, message) ? replace(entry, message) : UEX_OK;
+    err = is_newer(entry, message, &newer);
+    return err == UEX_OK && newer ? replace(entry, message) : err;
+}
+
+static int compare_group(const void *group_id, const void *entry)
+{
+    return strcmp(group_id, ((const struct state_entry *)entry)->group_id);
 }
 
 struct uex_bytes uex_state_set_find(const struct uex_state_set *set, const char *group_id)
 {
-    struct state_entry *wanted = entry_new(uex_bytes_of_text(group_id));
-    void *node = wanted == NULL ? NULL : tfind(wanted, &set->root, compare_entries);
+    /* tfind(3) gives the key to the comparison first; so a group that is there is found without memory. */
+    void *node = tfind(group_id, &set->root, compare_group);
 
-    free(wanted);
     return node == NULL ? (struct uex_bytes){0} : (*(struct state_entry **)node)->value;
 }
 

@@ -165,7 +165,7 @@ void uex_status_row_write_json(const struct uex_status_row *row, struct uex_buff
 
     add_row(&table, row);
     uex_table_write(&table, UEX_OUTPUT_JSON, &array);
-    object = strchr(uex_buffer_text(&array), '{'); /* "[\n  {…}\n]" */
+    object = uex_buffer_failed(&array) ? NULL : strchr(uex_buffer_text(&array), '{'); /* "[\n  {…}\n]" */
     out->failed = out->failed || object == NULL;
     if (object != NULL) {
         uex_buffer_append_text(out, "{\"event\": \"outcome\", ");

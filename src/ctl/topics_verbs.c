@@ -104,6 +104,8 @@ static void write_topic(struct uex_table *table, enum uex_output format, const s
                                            : " ",
                                  topic->settings[i].name, topic->settings[i].value);
     uex_buffer_append_text(&settings, is_json ? "}" : "");
+    if (uex_buffer_failed(&settings))
+        table->cells.failed = true;
     if (created->created || created->error[0] != 0) {
         const char *const cells[] = {topic->name,
                                      result,

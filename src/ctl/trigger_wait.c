@@ -108,9 +108,13 @@ static enum uex_error take_state(struct wait *wait, const rd_kafka_message_t *me
 
     if (item == NULL || item->has_ended || message->payload == NULL)
         return UEX_OK;
-    if (uex_group_state_view_read(uex_bytes_of(message->payload, message->len), &view, NULL) != UEX_OK ||
-        !tells_of(&view, item->command_id, &is_newest))
+    err = uex_group_state_view_read(uex_bytes_of(message->payload, message->len), &view, NULL);
+    if (err != UEX_NO_MEMORY && (err != UEX_OK || !tells_of(&view, item->command_id, &is_newest)))
+        err = UEX_END; /* not this command's outcome */
+    if (err != UEX_OK) {
+        err = err == UEX_END ? UEX_OK : err;
         goto done;
+    }
     uex_status_row_free(item->outcome);
     item->outcome = is_newest ? uex_status_row_of_record(&view.record) : row_of_recent(item, &view);
     if (item->outcome == NULL) {

@@ -10,6 +10,7 @@
 #include "export/command.h"
 #include "export/text.h"
 #include "kafka/headers.h"
+#include "model/json.h"
 
 #define CLOCKS_DIFFER_MS 600000 /* a worker's clock and the record's timestamp */
 #define PARTS_MAX 1000000
@@ -41,18 +42,21 @@ static uint64_t number_header(const struct uex_record *record, const char *name)
     return *end == 0 ? value : UEX_UNKNOWN;
 }
 
-static void note_part(struct uex_verified *item, const struct uex_record *record)
+/* UEX_NO_MEMORY, or UEX_OK. */
+static enum uex_error note_part(struct uex_verified *item, const struct uex_record *record)
 {
     uint64_t part = number_header(record, UEX_HEADER_PART), count = number_header(record, UEX_HEADER_PART_COUNT);
 
     if (count == UEX_UNKNOWN || count == 0 || count > PARTS_MAX || part == UEX_UNKNOWN || part == 0 || part > count) {
         uex_verify_fails(item, UEX_VERIFY_PARTS, "a record's %s and %s cannot be right", UEX_HEADER_PART,
                          UEX_HEADER_PART_COUNT);
-        return;
+        return UEX_OK;
     }
     if (item->parts_seen == NULL) {
         item->parts_seen = calloc((size_t)count, 1);
-        item->part_count = item->parts_seen == NULL ? 0 : (uint32_t)count;
+        if (item->parts_seen == NULL)
+            return UEX_NO_MEMORY;
+        item->part_count = (uint32_t)count;
     }
     if (count != item->part_count)
         uex_verify_fails(item, UEX_VERIFY_PARTS, "records do not agree on the number of parts");
@@ -60,6 +64,7 @@ static void note_part(struct uex_verified *item, const struct uex_record *record
         uex_verify_fails(item, UEX_VERIFY_PARTS, "part %" PRIu64 " was announced more than once", part);
     else
         item->parts_seen_count++;
+    return UEX_OK;
 }
 
 /* What stands in the headers of the first record; the others must say the same. */
@@ -103,7 +108,7 @@ static bool has_the_six_fields(const cJSON *object)
     return cJSON_GetArraySize(object) == (int)(sizeof(names) / sizeof(names[0]));
 }
 
-static void note_file(struct uex_verified *item, const cJSON *object, const char *file_path)
+static enum uex_error note_file(struct uex_verified *item, const cJSON *object, const char *file_path)
 {
     const char *file_name = text_of(object, "fileName"), *content_type = text_of(object, "contentType");
     const char *slash = strrchr(file_path, '/');
@@ -116,9 +121,10 @@ static void note_file(struct uex_verified *item, const cJSON *object, const char
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "contentType is not application/gzip");
     if (item->announced.file_path == NULL)
         item->announced.file_path = strdup(file_path);
+    return item->announced.file_path == NULL ? UEX_NO_MEMORY : UEX_OK;
 }
 
-static void note_value(struct uex_verified *item, const struct uex_record *record)
+static enum uex_error note_value(struct uex_verified *item, const struct uex_record *record)
 {
     cJSON *object = record->value.data == NULL || !uex_utf8_valid(record->value)
                         ? NULL
@@ -126,7 +132,12 @@ static void note_value(struct uex_verified *item, const struct uex_record *recor
     const cJSON *names = cJSON_GetObjectItemCaseSensitive(object, "usernames");
     const char *group_id = text_of(object, "groupId"), *domain_id = text_of(object, "domainId");
     const char *file_path = text_of(object, "filePath");
+    enum uex_error err = UEX_OK;
+    size_t offset_bytes = 0;
 
+    /* What passes the check can only be missing for lack of memory. */
+    if (object == NULL && record->value.data != NULL && uex_json_check(record->value, &offset_bytes) == NULL)
+        return UEX_NO_MEMORY;
     if (!cJSON_IsObject(object) || !has_the_six_fields(object)) {
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "the value is not an object of the six fields");
         goto done;
@@ -137,13 +148,14 @@ static void note_value(struct uex_verified *item, const struct uex_record *recor
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "domainId is not a UUID");
     item->is_list = file_path == NULL;
     if (file_path != NULL)
-        note_file(item, object, file_path);
+        err = note_file(item, object, file_path);
     else if (cJSON_IsArray(names))
         item->name_count += (uint64_t)cJSON_GetArraySize(names);
     else
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "neither a file nor usernames were announced");
 done:
     cJSON_Delete(object);
+    return err;
 }
 
 static int compare_id(const void *id, const void *item)
@@ -157,6 +169,7 @@ static enum uex_error take(void *context, const rd_kafka_message_t *message)
     struct uex_record *record = uex_record_copy(message);
     struct uex_verified **found = NULL;
     char command_id[UEX_UUID_TEXT_SIZE];
+    enum uex_error err = UEX_OK;
 
     if (record == NULL)
         return UEX_NO_MEMORY;
@@ -165,12 +178,13 @@ static enum uex_error take(void *context, const rd_kafka_message_t *message)
                         sizeof(*verification->by_command), compare_id);
     if (found != NULL) {
         note_headers(*found, record);
-        note_part(*found, record);
-        note_value(*found, record);
+        err = note_part(*found, record);
+        if (err == UEX_OK)
+            err = note_value(*found, record);
         (*found)->is_announced = true;
     }
     uex_record_free(record);
-    return UEX_OK;
+    return err;
 }
 
 /* ---- all of them */

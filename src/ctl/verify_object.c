@@ -29,6 +29,8 @@ static enum uex_error take_bytes(void *context, struct uex_bytes data)
         reading->heard(reading->context, reading->size_bytes);
     if (reading->broken.error == UEX_OK)
         (void)(uex_gzip_reader_write(reading->reader, data, &reading->broken) == UEX_OK);
+    if (reading->broken.error == UEX_NO_MEMORY)
+        return UEX_NO_MEMORY;
     return uex_digest_add(reading->digest, data);
 }
 
@@ -72,25 +74,31 @@ static void compare_bytes(struct uex_verified *item)
 }
 
 /* export.version_field may have been another one when the file was made: any of the three forms is a right one. */
-static bool is_header(const char *line, enum uex_version_field version)
+static bool is_header(const char *line, enum uex_version_field version, bool *starved)
 {
     struct uex_buffer header = {0};
     bool is_same = false;
 
     uex_columns_header(version, &header);
+    *starved = *starved || uex_buffer_failed(&header);
     is_same = strlen(line) + 1 == header.size_bytes && strncmp(uex_buffer_text(&header), line, strlen(line)) == 0;
     uex_buffer_clear(&header);
     return is_same;
 }
 
-static void compare_text(struct uex_verified *item, const struct uex_gzip_facts *facts)
+/* UEX_NO_MEMORY, or UEX_OK. */
+static enum uex_error compare_text(struct uex_verified *item, const struct uex_gzip_facts *facts)
 {
     bool has_comment = strcmp(facts->first_line, COMMENT) == 0;
     uint64_t before = has_comment ? 2 : 1;
+    bool starved = false;
+    bool is_right = has_comment ? is_header(facts->second_line, UEX_VERSION_NONE, &starved)
+                                : is_header(facts->first_line, UEX_VERSION_COLUMN, &starved) ||
+                                      is_header(facts->first_line, UEX_VERSION_NONE, &starved);
 
-    if (has_comment
-            ? !is_header(facts->second_line, UEX_VERSION_NONE)
-            : !is_header(facts->first_line, UEX_VERSION_COLUMN) && !is_header(facts->first_line, UEX_VERSION_NONE))
+    if (starved)
+        return UEX_NO_MEMORY;
+    if (!is_right)
         uex_verify_fails(item, UEX_VERIFY_HEADER, "the file's first line is not that of the 20 columns");
     item->object.rows = facts->line_count < before ? 0 : facts->line_count - before;
     if (item->object.rows != item->announced.rows)
@@ -98,6 +106,7 @@ static void compare_text(struct uex_verified *item, const struct uex_gzip_facts 
                          item->object.rows, item->announced.rows);
     uex_verify_holds(item, UEX_VERIFY_HEADER);
     uex_verify_holds(item, UEX_VERIFY_ROWS);
+    return UEX_OK;
 }
 
 static enum uex_error read_object(struct uex_verified *item, struct uex_object_store *store, const char *key,
@@ -121,11 +130,13 @@ static enum uex_error read_object(struct uex_verified *item, struct uex_object_s
     if (reading->broken.error == UEX_OK &&
         uex_gzip_reader_finish(reading->reader, &facts, &reading->broken) == UEX_OK) {
         uex_verify_holds(item, UEX_VERIFY_GZIP);
-        compare_text(item, &facts);
+        err = compare_text(item, &facts);
+    } else if (reading->broken.error == UEX_NO_MEMORY) {
+        err = UEX_NO_MEMORY;
     } else {
         uex_verify_fails(item, UEX_VERIFY_GZIP, "%s", reading->broken.text);
     }
-    return UEX_OK;
+    return err;
 }
 
 enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_store *store,

@@ -54,6 +54,8 @@ static void write_problems(const struct uex_verified *item, struct uex_buffer *o
 {
     const char *line = uex_buffer_text(&item->problems);
 
+    if (uex_buffer_failed(&item->problems))
+        out->failed = true;
     for (; *line != 0; line += strcspn(line, "\n"), line += *line != 0) {
         char text[512];
 
@@ -149,6 +151,8 @@ static void write_json_item(const struct uex_verified *item, struct uex_buffer *
         [UEX_VERDICT_OPEN] = "null", [UEX_VERDICT_HOLDS] = "true", [UEX_VERDICT_FAILS] = "false"};
     const char *line = uex_buffer_text(&item->problems);
 
+    if (uex_buffer_failed(&item->problems))
+        out->failed = true;
     uex_buffer_append_text(out, "{\"groupId\": ");
     uex_buffer_append_json(out, item->group_id);
     append_member(out, "commandId", item->command_id);

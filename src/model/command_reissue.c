@@ -5,15 +5,17 @@
 
 #define UUID_CHARACTERS (UEX_UUID_TEXT_SIZE - 1)
 
-/* Is `text` a command with this id? */
-static bool has_id(struct uex_bytes key, const struct uex_buffer *text, const char *command_id)
+/* Is `text` a command with this id? UEX_NOT_FOUND: no. UEX_NO_MEMORY. */
+static enum uex_error has_id(struct uex_bytes key, const struct uex_buffer *text, const char *command_id,
+                             struct uex_fault *fault)
 {
     struct uex_command command = {0};
-    bool has = uex_command_parse(key, uex_buffer_bytes(text), &command, NULL) == UEX_OK &&
-               strcmp(command.command_id, command_id) == 0;
+    enum uex_error err = uex_command_parse(key, uex_buffer_bytes(text), &command, fault);
 
+    if (err != UEX_NO_MEMORY)
+        err = err == UEX_OK && strcmp(command.command_id, command_id) == 0 ? UEX_OK : UEX_NOT_FOUND;
     uex_command_clear(&command);
-    return has;
+    return err;
 }
 
 /* An id has the same length in JSON and Avro wherever it stands. The same id may stand in other fields too, so each
@@ -39,8 +41,9 @@ enum uex_error uex_command_reissue(struct uex_bytes key, struct uex_bytes value,
             continue;
         memcpy(kept, out->data + at, UUID_CHARACTERS);
         memcpy(out->data + at, command_id, UUID_CHARACTERS);
-        if (has_id(key, out, command_id))
-            return UEX_OK;
+        err = has_id(key, out, command_id, fault);
+        if (err != UEX_NOT_FOUND)
+            return err;
         memcpy(out->data + at, kept, UUID_CHARACTERS);
     }
     return uex_fail(fault, UEX_MALFORMED, "the command's id is written with escapes and cannot be replaced");
