@@ -14,7 +14,8 @@
 #include "http/listen.h"
 
 #define ROUND_MS 100
-/* More connections than this, and the one that has been silent longest goes; the rest is room for newcomers. */
+/* More connections than this, and the oldest of all goes, whether it has asked or not: who asks for metrics and does not
+ * read holds a place as well as who says nothing. The rest is room for newcomers. */
 #define CONNECTIONS_MAX 48
 #define CONNECTIONS_LIMIT 64
 #define CONNECTION_MEMORY_BYTES ((size_t)24 << 10)
@@ -61,7 +62,7 @@ static void make_room(struct uex_http *http)
     for (size_t i = 0; i < CONNECTIONS_LIMIT; i++) {
         struct connection *connection = &http->connections[i];
 
-        if (connection->fd < 0 || connection->ended || connection->asked)
+        if (connection->fd < 0 || connection->ended)
             continue;
         if (oldest == NULL || connection->since_ms < oldest->since_ms)
             oldest = connection;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -65,15 +66,23 @@ static int stop(void **state)
     return 0;
 }
 
-static int dial(const struct fixture *fixture)
+/* `buffer_bytes`: what the client's socket takes in without being read; 0: the system's choice. */
+static int dial_with(const struct fixture *fixture, int buffer_bytes)
 {
     const struct timeval patience = {.tv_sec = 5};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
+    if (buffer_bytes > 0)
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes)), 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&fixture->address, sizeof(fixture->address)), 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     return fd;
+}
+
+static int dial(const struct fixture *fixture)
+{
+    return dial_with(fixture, 0);
 }
 
 static void say(int fd, const char *text)
@@ -250,6 +259,31 @@ static void request__beside_more_silent_connections_than_there_is_room_for__is_a
         (void)close(silent[i]);
 }
 
+static void request__beside_many_that_ask_for_metrics_and_do_not_read__is_answered(void **state)
+{
+    struct fixture *fixture = *state;
+    int stuck[160];
+    int64_t from_ms = 0;
+
+    for (unsigned i = 0; i < 20000; i++) { /* more than the buffers of the sockets take */
+        char name[300];
+
+        (void)snprintf(name, sizeof(name), "%0250u", i);
+        (void)uex_metric_with(fixture->counter, name);
+    }
+    for (size_t i = 0; i < sizeof(stuck) / sizeof(stuck[0]); i++) {
+        stuck[i] = dial_with(fixture, 4096);
+        say(stuck[i], "GET /metrics" HTTP11);
+        (void)poll(&(struct pollfd){.fd = stuck[i], .events = POLLIN}, 1, 50); /* its answer has begun */
+    }
+    from_ms = uex_monotonic_ms();
+    for (int i = 0; i < 5; i++)
+        expect(fixture, "GET /livez" HTTP11, "200", "site");
+    assert_true(uex_monotonic_ms() - from_ms < 5000);
+    for (size_t i = 0; i < sizeof(stuck) / sizeof(stuck[0]); i++)
+        (void)close(stuck[i]);
+}
+
 static void open__address_in_use__is_a_configuration_error(void **state)
 {
     struct fixture *fixture = *state;
@@ -307,6 +341,7 @@ int main(void)
         TEST(request__garbage_and_oversize__server_goes_on),
         TEST(request__beside_slow_clients__is_answered_at_once),
         TEST(request__beside_more_silent_connections_than_there_is_room_for__is_answered),
+        TEST(request__beside_many_that_ask_for_metrics_and_do_not_read__is_answered),
         TEST(open__address_in_use__is_a_configuration_error),
         TEST(open__address_of_another_machine__is_a_configuration_error),
         TEST(open__version_6_and_a_name__are_listened_on),
