@@ -14,6 +14,7 @@
 
 #define STEP_TIMEOUT ((struct timeval){.tv_usec = UEX_REDIS_STEP_MS * 1000})
 #define WORDS_MAX 8
+#define REPLY_MAX_BYTES ((size_t)8 << 10) /* our values have a hundred bytes */
 
 /* Names are looked up without a bound, so connecting happens in the background. */
 struct attempt {
@@ -78,8 +79,19 @@ static enum uex_error connect_socket(struct uex_redis_link *link)
     return link->context == NULL ? UEX_CACHE : UEX_OK;
 }
 
+/* What is asked here has one value as its answer. hiredis makes room for all elements of an array when it reads their
+ * number, and for a string as it comes: both without a bound. The check is at the beginning of each reply. */
+static const char *unacceptable(const redisReader *reader)
+{
+    if (reader->len - reader->pos > REPLY_MAX_BYTES)
+        return "an answer longer than any that is asked for";
+    if (reader->ridx < 0 && reader->len > reader->pos && strchr("+-:$_", reader->buf[reader->pos]) == NULL)
+        return "an answer that is not one value";
+    return NULL;
+}
+
 /* Send and wait. Each read or write waits UEX_REDIS_STEP_MS at most (socket option), all of them twice that. */
-static redisReply *exchange(redisContext *context, int count, const char *const *words)
+static redisReply *exchange(redisContext *context, int count, const char *const *words, const char **why)
 {
     int64_t deadline_ms = uex_monotonic_ms() + UEX_REDIS_STEP_MS;
     const char *copies[WORDS_MAX];
@@ -94,6 +106,8 @@ static redisReply *exchange(redisContext *context, int count, const char *const 
             return NULL;
     }
     for (;;) {
+        if ((*why = unacceptable(context->reader)) != NULL)
+            return NULL;
         if (redisGetReplyFromReader(context, &reply) != REDIS_OK)
             return NULL;
         if (reply != NULL)
@@ -105,7 +119,8 @@ static redisReply *exchange(redisContext *context, int count, const char *const 
 
 /* hiredis writes with write(2): a server that has gone would end the program by SIGPIPE. The signal is held back and,
  * if it came, taken away again. */
-static redisReply *exchange_without_sigpipe(redisContext *context, int count, const char *const *words)
+static redisReply *exchange_without_sigpipe(redisContext *context, int count, const char *const *words,
+                                            const char **why)
 {
     const struct timespec no_time = {0};
     sigset_t pipe_only, before, pending;
@@ -117,7 +132,7 @@ static redisReply *exchange_without_sigpipe(redisContext *context, int count, co
     sigpending(&pending);
     was_pending = sigismember(&pending, SIGPIPE) == 1;
     pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    reply = exchange(context, count, words);
+    reply = exchange(context, count, words, why);
     if (!was_pending)
         (void)sigtimedwait(&pipe_only, NULL, &no_time);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -126,10 +141,12 @@ static redisReply *exchange_without_sigpipe(redisContext *context, int count, co
 
 static enum uex_error ask_connected(struct uex_redis_link *link, int count, const char *const *words, redisReply **out)
 {
-    *out = exchange_without_sigpipe(link->context, count, words);
+    const char *why = NULL;
+
+    *out = exchange_without_sigpipe(link->context, count, words, &why);
     if (*out != NULL)
         return UEX_OK;
-    (void)fails(link, link->context, "no answer in time");
+    (void)fails(link, why == NULL ? link->context : NULL, why == NULL ? "no answer in time" : why);
     uex_redis_link_close(link);
     return UEX_CACHE;
 }

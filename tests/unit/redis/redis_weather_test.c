@@ -19,6 +19,8 @@ struct bad_server {
     int fd, port;
     const char *answer;
     bool close_at_once, drip;
+    bool endless; /* after `answer` it sends on and on */
+    _Atomic size_t sent_bytes;
     _Atomic bool stop;
     pthread_t thread;
 };
@@ -38,6 +40,14 @@ static void serve_one(struct bad_server *server, int fd)
         (void)send(fd, at, 1, MSG_NOSIGNAL);
         if (server->drip)
             (void)uex_sleep_ms(60, NULL);
+    }
+    while (server->endless && !server->stop) {
+        static const char more[65536];
+        const ssize_t sent = send(fd, more, sizeof(more), MSG_NOSIGNAL);
+
+        if (sent <= 0)
+            return;
+        server->sent_bytes += (size_t)sent;
     }
     while (!server->stop && recv(fd, request, sizeof(request), 0) > 0)
         (void)send(fd, server->answer, strlen(server->answer), MSG_NOSIGNAL);
@@ -156,6 +166,31 @@ static void find__not_the_protocol__database_answers(void **state)
     server_stop(&server);
 }
 
+static void find__array_of_any_size__is_refused_at_once(void **state)
+{
+    static const char *const answers[] = {"*2147483647\r\n", "*1\r\n*1\r\n*1\r\n$1\r\nx\r\n", "%2147483647\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct bad_server server = {.answer = answers[i]};
+
+        server_start(&server);
+        assert_database_answers(server.port, "");
+        server_stop(&server);
+    }
+}
+
+static void find__string_without_an_end__is_not_gathered(void **state)
+{
+    struct bad_server server = {.answer = "$536870912\r\n", .endless = true};
+
+    (void)state;
+    server_start(&server);
+    assert_database_answers(server.port, "");
+    server_stop(&server);
+    assert_true(server.sent_bytes < (size_t)16 << 20); /* what the sockets' buffers take */
+}
+
 static void find__password_refused__database_answers(void **state)
 {
     struct bad_server server = {.answer = "-WRONGPASS invalid username-password pair\r\n"};
@@ -186,6 +221,8 @@ int main(void)
         cmocka_unit_test(find__server_closes__no_signal_and_database_answers),
         cmocka_unit_test(find__server_drips__ends_by_the_bound),
         cmocka_unit_test(find__not_the_protocol__database_answers),
+        cmocka_unit_test(find__array_of_any_size__is_refused_at_once),
+        cmocka_unit_test(find__string_without_an_end__is_not_gathered),
         cmocka_unit_test(find__password_refused__database_answers),
         cmocka_unit_test(new__no_url__is_what_stands_behind),
     };
