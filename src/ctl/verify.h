@@ -4,7 +4,9 @@
 #define EXPORT_CTL_VERIFY_H
 
 #include "ctl/state_reader.h"
+#include "export/command.h"
 #include "export/object_store.h"
+#include "kafka/record.h"
 
 /* What is looked at, in the order of the table. X(NAME, key in JSON, title) */
 #define UEX_VERIFY_CHECKS(X)                                                                                           \
@@ -41,8 +43,13 @@ struct uex_verified {
     struct uex_verify_facts state, announced, object;
     bool is_announced, is_list;
     char domain_id[UEX_UUID_TEXT_SIZE];
-    uint32_t part_count, parts_seen_count;
+    /* Of the newest announcement: a duplicate older than the last 16 commands of its group may be announced again. */
+    char announced_run_id[UEX_RUN_ID_MAX_BYTES + 1];
+    uint32_t part_count, parts_seen_count, first_part;
     uint8_t *parts_seen; /* per part */
+    int32_t partition;
+    int64_t announced_at_ms; /* of its first record */
+    unsigned announcement_count;
     uint64_t name_count;
     enum uex_verdict verdicts[UEX_VERIFY_COUNT];
     struct uex_buffer problems; /* a line for each thing that does not hold */
@@ -69,6 +76,10 @@ bool uex_verified_is_good(const struct uex_verified *item);
 /* What was exported: from the states, of these groups (none: all of the run). UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_verify_find(struct uex_verification *verification, const struct uex_state_set *states,
                                               int group_count, char **group_ids);
+/* A record of topics.result that announces this item's command, in the order of its partition; and, after all of them,
+ * whether they are right and say what the state says. UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_verify_take_record(struct uex_verified *item, const struct uex_record *record);
+void uex_verify_judge(struct uex_verified *item);
 /* The announcements of all items, from topics.result. Errors as of the topic reader. */
 UEX_MUST_CHECK enum uex_error uex_verify_announcements(struct uex_verification *verification, struct uex_fault *fault);
 /* Fetch the object and compare. Only what stops everything is an error: the store cannot be reached, UEX_CANCELLED.

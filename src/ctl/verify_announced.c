@@ -42,6 +42,34 @@ static uint64_t number_header(const struct uex_record *record, const char *name)
     return *end == 0 ? value : UEX_UNKNOWN;
 }
 
+/* The parts of an announcement are written in one transaction, in order, into one partition. A command that is
+ * announced again begins anew when all parts are there, or when its first parts are older than what is read here; or in
+ * another partition, if the topic has grown. The newest counts: it is what the state speaks of. */
+static bool begins_anew(const struct uex_verified *item, const struct uex_record *record, uint64_t part)
+{
+    const bool is_whole = item->parts_seen_count == item->part_count;
+
+    if (!item->is_announced || record->partition != item->partition)
+        return true;
+    return part == 1 && (is_whole || item->first_part != 1);
+}
+
+static void begin_announcement(struct uex_verified *item, const struct uex_record *record, uint64_t part)
+{
+    free(item->parts_seen);
+    item->parts_seen = NULL;
+    item->part_count = 0;
+    item->parts_seen_count = 0;
+    item->first_part = part > UINT32_MAX ? UINT32_MAX : (uint32_t)part;
+    item->name_count = 0;
+    free(item->announced.file_path);
+    item->announced = (struct uex_verify_facts){.rows = UEX_UNKNOWN, .bytes = UEX_UNKNOWN};
+    item->is_announced = false;
+    item->partition = record->partition;
+    item->announced_at_ms = record->timestamp_ms;
+    item->announcement_count++;
+}
+
 /* UEX_NO_MEMORY, or UEX_OK. */
 static enum uex_error note_part(struct uex_verified *item, const struct uex_record *record)
 {
@@ -72,16 +100,14 @@ static void note_headers(struct uex_verified *item, const struct uex_record *rec
 {
     struct uex_verify_facts facts = {.rows = number_header(record, UEX_HEADER_ROW_COUNT),
                                      .bytes = number_header(record, UEX_HEADER_BYTE_COUNT)};
-    char version[16], run_id[UEX_RUN_ID_MAX_BYTES + 1];
+    char version[16];
 
     text_header(record, UEX_HEADER_SHA256, facts.sha256, sizeof(facts.sha256));
     if (strcmp(text_header(record, UEX_HEADER_VERSION, version, sizeof(version)), UEX_EXPORT_VERSION) != 0)
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is not " UEX_EXPORT_VERSION, UEX_HEADER_VERSION);
     if (facts.rows == UEX_UNKNOWN)
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is missing", UEX_HEADER_ROW_COUNT);
-    if (strcmp(text_header(record, UEX_HEADER_RUN_ID, run_id, sizeof(run_id)), item->run_id) != 0)
-        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "it was announced for run '%s', the state says '%s'", run_id,
-                         item->run_id);
+    text_header(record, UEX_HEADER_RUN_ID, item->announced_run_id, sizeof(item->announced_run_id));
     if (item->is_announced && (facts.rows != item->announced.rows || strcmp(facts.sha256, item->announced.sha256) != 0))
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "its records do not say the same");
     if (item->is_announced)
@@ -158,6 +184,23 @@ done:
     return err;
 }
 
+enum uex_error uex_verify_take_record(struct uex_verified *item, const struct uex_record *record)
+{
+    const uint64_t part = number_header(record, UEX_HEADER_PART);
+    enum uex_error err = UEX_OK;
+
+    if (item->is_announced && record->partition != item->partition && record->timestamp_ms < item->announced_at_ms)
+        return UEX_OK; /* of an older announcement, before the topic has grown */
+    if (begins_anew(item, record, part))
+        begin_announcement(item, record, part);
+    note_headers(item, record);
+    err = note_part(item, record);
+    if (err == UEX_OK)
+        err = note_value(item, record);
+    item->is_announced = true;
+    return err;
+}
+
 static int compare_id(const void *id, const void *item)
 {
     return strcmp(id, (*(struct uex_verified *const *)item)->command_id);
@@ -176,13 +219,8 @@ static enum uex_error take(void *context, const rd_kafka_message_t *message)
     if (uex_record_command_id(record, command_id) && verification->command_count > 0)
         found = bsearch(command_id, verification->by_command, verification->command_count,
                         sizeof(*verification->by_command), compare_id);
-    if (found != NULL) {
-        note_headers(*found, record);
-        err = note_part(*found, record);
-        if (err == UEX_OK)
-            err = note_value(*found, record);
-        (*found)->is_announced = true;
-    }
+    if (found != NULL)
+        err = uex_verify_take_record(*found, record);
     uex_record_free(record);
     return err;
 }
@@ -210,7 +248,7 @@ static void compare_with_state(struct uex_verified *item)
     uex_verify_holds(item, UEX_VERIFY_STATE);
 }
 
-static void judge(struct uex_verified *item)
+void uex_verify_judge(struct uex_verified *item)
 {
     if (!item->is_announced) {
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED,
@@ -218,6 +256,9 @@ static void judge(struct uex_verified *item)
                          item->command_id);
         return;
     }
+    if (strcmp(item->announced_run_id, item->run_id) != 0)
+        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "it was announced for run '%s', the state says '%s'",
+                         item->announced_run_id, item->run_id);
     if (item->parts_seen_count != item->part_count)
         uex_verify_fails(item, UEX_VERIFY_PARTS, "%" PRIu32 " of %" PRIu32 " parts were announced",
                          item->parts_seen_count, item->part_count);
@@ -278,6 +319,6 @@ enum uex_error uex_verify_announcements(struct uex_verification *verification, s
         err = read_since(verification, UEX_NO_TIME, fault);
     for (size_t i = 0; err == UEX_OK && i < verification->count; i++)
         if (verification->items[i].command_id[0] != 0)
-            judge(&verification->items[i]);
+            uex_verify_judge(&verification->items[i]);
     return err;
 }

@@ -56,6 +56,12 @@ static void write_problems(const struct uex_verified *item, struct uex_buffer *o
 
     if (uex_buffer_failed(&item->problems))
         out->failed = true;
+    if (item->announcement_count > 1)
+        uex_buffer_append_format(
+            out,
+            "%s: command %s was announced %u times, as a duplicate older than the last 16 commands "
+            "of its group is; the newest announcement was verified\n",
+            item->group_id, item->command_id, item->announcement_count);
     for (; *line != 0; line += strcspn(line, "\n"), line += *line != 0) {
         char text[512];
 

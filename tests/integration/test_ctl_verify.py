@@ -125,6 +125,7 @@ def put_state(pipe, group_id, command_id, rows, run_id="r1"):
 def test_verify__lists_that_are_not_complete__fail(pipe):
     cases = {  # parts as (number, of how many, names), rows in the headers, rows in the state: what fails
         "whole": ([(1, 2, 3), (2, 2, 2)], 5, 5, set()),
+        "announced again": ([(1, 2, 3), (2, 2, 2), (1, 2, 4), (2, 2, 1)], 5, 5, set()),  # an old duplicate
         "a part is missing": ([(1, 2, 3)], 5, 5, {"parts", "rows"}),
         "a part is there twice": ([(1, 2, 2), (1, 2, 2), (2, 2, 1)], 5, 5, {"parts"}),
         "names are missing": ([(1, 1, 4)], 5, 5, {"rows"}),

@@ -118,6 +118,105 @@ static void find__a_run_with_an_export_and_a_later_failure__takes_the_export(voi
     uex_state_set_clear(&set);
 }
 
+/* ---- announcements */
+
+/* One record of a list, of `count` names, as the worker writes it. */
+static void announce(struct uex_verified *item, int32_t partition, int64_t at_ms, const char *part, const char *parts,
+                     const char *rows, unsigned count)
+{
+    struct uex_buffer value = {0};
+    const struct uex_record_header headers[] = {
+        {.name = "export-version", .value = uex_bytes_of_text(UEX_EXPORT_VERSION)},
+        {.name = "export-run-id", .value = uex_bytes_of_text("r1")},
+        {.name = "export-row-count", .value = uex_bytes_of_text(rows)},
+        {.name = "export-part", .value = uex_bytes_of_text(part)},
+        {.name = "export-part-count", .value = uex_bytes_of_text(parts)},
+    };
+    struct uex_record record = {.partition = partition,
+                                .timestamp_ms = at_ms,
+                                .headers = headers,
+                                .header_count = sizeof(headers) / sizeof(headers[0])};
+
+    uex_buffer_append_text(&value, "{\"groupId\":\"g\",\"filePath\":null,\"fileName\":null,\"contentType\":null,"
+                                   "\"domainId\":\"" DOMAIN "\",\"usernames\":[");
+    for (unsigned i = 0; i < count; i++)
+        uex_buffer_append_format(&value, "%s\"u%u\"", i == 0 ? "" : ",", i);
+    uex_buffer_append_text(&value, "]}");
+    record.value = uex_buffer_bytes(&value);
+    assert_int_equal(uex_verify_take_record(item, &record), UEX_OK);
+    uex_buffer_clear(&value);
+}
+
+static struct uex_verified *new_list(void)
+{
+    struct uex_verified *item = calloc(1, sizeof(*item));
+
+    item->group_id = (char *)(uintptr_t) "g";
+    item->run_id = (char *)(uintptr_t) "r1";
+    strcpy(item->command_id, ID_1);
+    item->state = (struct uex_verify_facts){.rows = 4, .bytes = UEX_UNKNOWN};
+    return item;
+}
+
+static void end_list(struct uex_verified *item, bool good)
+{
+    uex_verify_judge(item);
+    if (uex_verified_is_good(item) != good)
+        print_message("%s\n", uex_buffer_text(&item->problems));
+    assert_int_equal(uex_verified_is_good(item), good);
+    free(item->parts_seen);
+    free(item->announced.file_path);
+    uex_buffer_clear(&item->problems);
+    free(item);
+}
+
+static void announced__old_duplicate_again__newest_counts(void **state)
+{
+    struct uex_verified *item = new_list();
+
+    (void)state;
+    announce(item, 0, 1, "1", "2", "3", 2);
+    announce(item, 0, 2, "2", "2", "3", 1);
+    announce(item, 0, 9, "1", "1", "4", 4); /* exported anew: another snapshot, fewer parts */
+    assert_int_equal(item->announcement_count, 2);
+    end_list(item, true);
+}
+
+static void announced__beginning_of_an_older_one_not_read__newest_counts(void **state)
+{
+    struct uex_verified *item = new_list();
+
+    (void)state;
+    announce(item, 0, 2, "2", "2", "3", 1);
+    announce(item, 0, 9, "1", "1", "4", 4);
+    end_list(item, true);
+}
+
+static void announced__again_after_the_topic_has_grown__newest_counts(void **state)
+{
+    struct uex_verified *item = new_list();
+
+    (void)state;
+    announce(item, 3, 9, "1", "1", "4", 4); /* partitions are read side by side */
+    announce(item, 0, 1, "1", "2", "3", 2);
+    announce(item, 0, 2, "2", "2", "3", 1);
+    end_list(item, true);
+}
+
+static void announced__again_but_a_part_is_missing_or_doubled__fails(void **state)
+{
+    struct uex_verified *missing = new_list(), *doubled = new_list();
+
+    (void)state;
+    announce(missing, 0, 1, "1", "1", "4", 4);
+    announce(missing, 0, 9, "1", "2", "4", 2);
+    end_list(missing, false);
+    announce(doubled, 0, 1, "1", "2", "4", 2);
+    announce(doubled, 0, 2, "1", "2", "4", 2);
+    announce(doubled, 0, 3, "2", "2", "4", 0);
+    end_list(doubled, false);
+}
+
 /* ---- objects, in a folder */
 
 struct stored {
@@ -310,6 +409,10 @@ int main(void)
         cmocka_unit_test(find__named_groups__take_their_last_export),
         cmocka_unit_test(find__a_run__takes_what_was_exported_in_it),
         cmocka_unit_test(find__a_run_with_an_export_and_a_later_failure__takes_the_export),
+        cmocka_unit_test(announced__old_duplicate_again__newest_counts),
+        cmocka_unit_test(announced__beginning_of_an_older_one_not_read__newest_counts),
+        cmocka_unit_test(announced__again_after_the_topic_has_grown__newest_counts),
+        cmocka_unit_test(announced__again_but_a_part_is_missing_or_doubled__fails),
         STORED(object__as_announced__holds_in_all_three_forms),
         STORED(object__other_than_announced__fails_where_it_differs),
         STORED(object__no_gzip_or_two_members__fails),
