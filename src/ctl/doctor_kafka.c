@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doctor: brokers, topics, rights, the consumer group. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ctl/connect.h"
 #include "ctl/doctor.h"
 #include "export/program.h"
+#include "export/uuid.h"
 #include "kafka/topics.h"
 
 #define ASK_MS 10000
 #define READ_MS 5000
+#define JOIN_MS 20000
 
 static void say_brokers(struct uex_doctor *doctor, rd_kafka_t *handle)
 {
@@ -201,6 +204,76 @@ static void say_group(struct uex_doctor *doctor)
     uex_kafka_destroy(handle);
 }
 
+static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions,
+                         void *opaque)
+{
+    bool *joined = opaque;
+
+    (void)partitions;
+    *joined = *joined || code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    (void)rd_kafka_assign(handle, NULL); /* nothing is read */
+}
+
+/* Join a group of our own with the worker's settings, and leave it. */
+static enum uex_error join_and_leave(const struct uex_config *config, struct uex_fault *fault)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_GROUP_CONSUMER, fault);
+    rd_kafka_t *handle = NULL;
+    const int64_t until_ms = uex_monotonic_ms() + JOIN_MS;
+    char name[300], random[UEX_UUID_TEXT_SIZE];
+    bool joined = false;
+    enum uex_error err = conf == NULL ? UEX_CONFIG : UEX_OK;
+
+    rd_kafka_topic_partition_list_add(list, config->topics_command, RD_KAFKA_PARTITION_UA);
+    uex_uuid_random(random);
+    snprintf(name, sizeof(name), "%.200s-doctor-%s", config->kafka_group_id, random);
+    if (err == UEX_OK)
+        err = uex_kafka_conf_set(conf, "group.id", name, fault);
+    if (err != UEX_OK) {
+        if (conf != NULL)
+            rd_kafka_conf_destroy(conf);
+        goto done;
+    }
+    rd_kafka_conf_set_opaque(conf, &joined);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    handle = uex_kafka_create(UEX_KAFKA_GROUP_CONSUMER, conf, fault);
+    err = handle == NULL ? UEX_CONFIG : uex_kafka_fail(fault, rd_kafka_subscribe(handle, list), "joining a group");
+    while (err == UEX_OK && !joined && uex_monotonic_ms() < until_ms && !uex_cancel_requested(&uex_program_cancel)) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(handle, 100);
+
+        if (message != NULL && (message->err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT ||
+                                message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED))
+            err = uex_kafka_fail(fault, message->err, "joining a group");
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+    }
+    if (err == UEX_OK && !joined)
+        err = uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "a group could not be joined within %d ms", JOIN_MS);
+    if (handle != NULL)
+        (void)rd_kafka_consumer_close(handle);
+done:
+    uex_kafka_destroy(handle);
+    rd_kafka_topic_partition_list_destroy(list);
+    return err;
+}
+
+static void say_joining(struct uex_doctor *doctor)
+{
+    struct uex_fault fault = {0};
+    const enum uex_error err = join_and_leave(doctor->config, &fault);
+
+    if (err == UEX_OK)
+        uex_doctor_say(doctor, "kafka", "joining", UEX_DOCTOR_OK, NULL,
+                       "a group was joined and left with the worker's settings");
+    else
+        uex_doctor_fail(doctor, "kafka", "joining", err, &fault,
+                        err == UEX_CONFIG
+                            ? "kafka.session.timeout.ms has to be between group.min.session.timeout.ms and "
+                              "group.max.session.timeout.ms of the brokers"
+                            : "allow READ on groups with the prefix kafka.group.id");
+}
+
 void uex_doctor_kafka(struct uex_doctor *doctor)
 {
     struct uex_doctor_probes probes = {0};
@@ -222,6 +295,7 @@ void uex_doctor_kafka(struct uex_doctor *doctor)
     }
     say_leaders(doctor, handle);
     say_reading(doctor);
+    say_joining(doctor);
     uex_doctor_transaction(doctor, &probes);
     if (probes.count > 0)
         uex_doctor_broker_clocks(doctor, handle, &probes);

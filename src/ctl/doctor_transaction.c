@@ -11,7 +11,6 @@
 #include "kafka/transact.h"
 
 #define KEY "export-doctor"
-#define TRANSACTION_MS 15000
 #define DELIVERY_MS 3000
 #define ASK_MS 10000
 
@@ -191,7 +190,8 @@ static bool try_all(struct attempt *attempt, struct uex_doctor_probes *probes)
     snprintf(id, sizeof(id), "%.240s-doctor-%s", config->kafka_group_id, random);
     attempt->transact.cancel = &uex_program_cancel;
     attempt->transact.on_delivery = on_delivery;
-    attempt->err = uex_transact_open(&attempt->transact, config, id, TRANSACTION_MS, &attempt->fault);
+    attempt->err = uex_transact_open(&attempt->transact, config, id, (int)uex_kafka_transaction_timeout_ms(config),
+                                     &attempt->fault);
     if (attempt->err == UEX_OK)
         attempt->err = uex_transact_init(&attempt->transact, config->startup_timeout_ms, &fenced, &attempt->fault);
     /* Topics that are not known yet would cost a second each. */
@@ -212,6 +212,10 @@ void uex_doctor_transaction(struct uex_doctor *doctor, struct uex_doctor_probes 
 {
     struct attempt attempt = {.doctor = doctor, .plan = calloc(1, sizeof(*attempt.plan))};
     bool done = attempt.plan != NULL && try_all(&attempt, probes);
+    const char *mend = attempt.err == UEX_CONFIG
+                           ? "kafka.transaction.timeout.ms has to be within transaction.max.timeout.ms of the brokers"
+                           : "allow WRITE and DESCRIBE on transactional ids with the prefix kafka.group.id, and WRITE "
+                             "on all topics";
 
     if (attempt.plan == NULL || uex_buffer_failed(&attempt.denied)) {
         attempt.err = uex_fail(&attempt.fault, UEX_NO_MEMORY, "no memory to try a transaction");
@@ -220,9 +224,7 @@ void uex_doctor_transaction(struct uex_doctor *doctor, struct uex_doctor_probes 
     if (!done) {
         probes->count = 0;
         if (attempt.err != UEX_OK)
-            uex_doctor_fail(doctor, "kafka", "transactions", attempt.err, &attempt.fault,
-                            "allow WRITE and DESCRIBE on transactional ids with the prefix kafka.group.id, and WRITE "
-                            "on all topics");
+            uex_doctor_fail(doctor, "kafka", "transactions", attempt.err, &attempt.fault, mend);
     } else {
         uex_doctor_say(doctor, "kafka", "transactions", UEX_DOCTOR_OK, NULL, "begun and aborted under ids named %s…",
                        doctor->config->kafka_group_id);

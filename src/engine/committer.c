@@ -197,12 +197,23 @@ static enum uex_error send_positions(struct committer *committer, struct uex_fau
     return error;
 }
 
+/* The producer, ready for a transaction. A timeout that the brokers refuse stays refused. */
+static enum uex_error prepare(struct committer *committer, struct uex_fault *fault)
+{
+    const enum uex_error error = uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, fault);
+
+    if (error == UEX_CONFIG)
+        uex_engine_refuse(committer->engine, fault->text,
+                          "kafka.transaction.timeout.ms has to be within transaction.max.timeout.ms of the brokers");
+    return error;
+}
+
 static enum end transact(struct committer *committer, struct uex_fault *fault)
 {
     struct uex_txn *txn = &committer->txn;
 
     txn->last_code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (uex_txn_prepare(txn, PREPARE_TIMEOUT_MS, fault) != UEX_OK || uex_txn_begin(txn, fault) != UEX_OK)
+    if (prepare(committer, fault) != UEX_OK || uex_txn_begin(txn, fault) != UEX_OK)
         return END_ABORTED; /* nothing was said yet */
     if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) && !is_stale(committer, fault) &&
         send_positions(committer, fault) == UEX_OK && uex_txn_commit(txn, fault) == UEX_OK)
@@ -239,7 +250,7 @@ static void judge(struct committer *committer)
         for (size_t i = 0; i < batch->position_count; i++)
             (void)rd_kafka_topic_partition_list_add(list, engine->sources[batch->positions[i].source].topic,
                                                     batch->positions[i].partition);
-        known = uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, &fault) == UEX_OK &&
+        known = prepare(committer, &fault) == UEX_OK &&
                 uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
         if (!known) {
             complain(committer, "how a transaction ended is not known yet; asking Kafka again", &fault);
@@ -317,11 +328,28 @@ static void run_transaction(struct committer *committer)
     }
 }
 
+/* Before anything is to be committed: so that the first outcome need not wait, and the worker is not ready before Kafka
+ * takes its transactions. Locked. */
+static void prepare_first(struct committer *committer)
+{
+    struct uex_engine *engine = committer->engine;
+    struct uex_fault fault = {0};
+    enum uex_error error = UEX_OK;
+
+    uex_engine_unlock(engine);
+    error = prepare(committer, &fault);
+    if (error != UEX_OK && error != UEX_CONFIG)
+        complain(committer, "the transactional producer is not ready yet; trying again", &fault);
+    uex_engine_lock(engine);
+    engine->can_commit = error == UEX_OK;
+    if (error != UEX_OK && !engine->stopping)
+        wait_ms(engine, IDLE_WAIT_MS);
+}
+
 void *uex_committer_run(void *argument)
 {
     struct committer *committer = calloc(1, sizeof(*committer));
     struct uex_engine *engine = argument;
-    struct uex_fault fault = {0};
 
     if (committer == NULL) {
         uex_engine_lock(engine);
@@ -332,13 +360,14 @@ void *uex_committer_run(void *argument)
     committer->engine = engine;
     committer->tokens_at_ms = uex_monotonic_ms();
     uex_txn_init(&committer->txn, engine->config, on_failed);
-    if (uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, &fault) !=
-        UEX_OK) /* so that the first outcome need not wait */
-        complain(committer, "the transactional producer is not ready yet; trying again with the first outcome", &fault);
     uex_engine_lock(engine);
     while (!engine->stopping) {
         engine->committer_beat_ms = uex_monotonic_ms();
-        if (collect(committer))
+        if (engine->misconfigured)
+            wait_ms(engine, IDLE_WAIT_MS);
+        else if (!engine->can_commit)
+            prepare_first(committer);
+        else if (collect(committer))
             run_transaction(committer);
     }
     uex_engine_unlock(engine);

@@ -188,6 +188,21 @@ void uex_engine_break(struct uex_engine *engine)
     uex_engine_unlock(engine);
 }
 
+void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend)
+{
+    bool known = false;
+
+    uex_engine_lock(engine);
+    known = engine->misconfigured;
+    engine->misconfigured = true;
+    engine->broken = true;
+    engine->intake_stop = true;
+    uex_engine_unlock(engine);
+    if (!known)
+        uex_log(UEX_LOG_ERROR, "Kafka refuses a setting: the program ends", UEX_STR("event", "configuration-refused"),
+                UEX_STR("error", error_text), UEX_STR("mend", mend));
+}
+
 void uex_engine_out_of_memory(struct uex_engine *engine, const char *what)
 {
     if (engine->starved == NULL)

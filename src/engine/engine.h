@@ -167,6 +167,8 @@ struct uex_engine {
     bool full;             /* the queue is full: every slot is paused */
     bool intake_stop;      /* leave the group */
     bool broken;           /* the program has to end with 1: see uex_engine_break() */
+    bool misconfigured;    /* broken, because Kafka refuses a setting: the program has to end with 2 */
+    bool can_commit;       /* the transactional producer was ready once: Kafka takes its settings */
     const char *starved;   /* what no memory was left for, the first time; NULL: nothing. Then the engine is broken */
     uint64_t rebalance_count;
     uint64_t rebuild_count; /* of the transactional producer */
@@ -188,6 +190,9 @@ UEX_MUST_CHECK enum uex_error uex_engine_join(struct uex_engine *engine, struct 
 void uex_engine_close(struct uex_engine *engine);
 /* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread, not locked. */
 void uex_engine_break(struct uex_engine *engine);
+/* Kafka refuses a setting, which no repetition changes: the program ends with 2. `mend` says what a person can do. Not
+ * locked. */
+void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend);
 /* Locked. No memory for `what` (static text), without which an outcome would be wrong or a command forgotten: the
  * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
  * owner. */

@@ -293,6 +293,10 @@ static void on_message(struct uex_engine *engine, const rd_kafka_message_t *mess
         on_record(engine, message);
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         on_end(engine, message);
+    } else if (message->err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT) {
+        uex_engine_refuse(engine, rd_kafka_message_errstr(message),
+                          "kafka.session.timeout.ms has to be between group.min.session.timeout.ms and "
+                          "group.max.session.timeout.ms of the brokers");
     } else if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
         uex_log(UEX_LOG_ERROR,
                 "the consumer cannot go on (another member with the same kafka.group.instance.id?): the program ends",

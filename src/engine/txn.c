@@ -15,9 +15,6 @@
 #define FLUSH_LEAST_MS 120000
 #define BATCH_MAX_BYTES ((size_t)1000000)
 #define MESSAGE_MAX_BYTES "1000000000"
-#define TIMEOUT_LEAST_MS 15000
-#define TIMEOUT_MAX_MS 900000 /* transaction.max.timeout.ms of a broker, by default */
-#define LIST_BYTES_PER_MS 4096
 #define NOT_POSSIBLE UEX_TXN_STATE_COUNT
 
 /* Rows: state. Columns: PREPARED, BEGUN, NEEDS_ABORT, ABORTED, COMMITTED, BROKE. */
@@ -91,17 +88,6 @@ static enum uex_error gave_up(struct uex_txn *txn, const char *what, struct uex_
     return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s: no end after %d repetitions", what, RETRIES_MAX);
 }
 
-int64_t uex_txn_timeout_ms(const struct uex_config *config)
-{
-    const char *text = uex_config_kafka(config, "transaction.timeout.ms");
-    const long long configured_ms = text == NULL ? 0 : strtoll(text, NULL, 10);
-    const int64_t list_ms = config->commit_max_list_bytes / LIST_BYTES_PER_MS;
-
-    if (configured_ms > 0)
-        return configured_ms;
-    return list_ms > TIMEOUT_MAX_MS - TIMEOUT_LEAST_MS ? TIMEOUT_MAX_MS : TIMEOUT_LEAST_MS + list_ms;
-}
-
 static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
 {
     char timeout[24];
@@ -112,7 +98,7 @@ static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
         return UEX_CONFIG;
     /* Short: an open transaction of a dead worker holds back every read_committed reader until it times out. */
     if (uex_config_kafka(txn->config, "transaction.timeout.ms") == NULL) {
-        (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)uex_txn_timeout_ms(txn->config));
+        (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)uex_kafka_transaction_timeout_ms(txn->config));
         (void)rd_kafka_conf_set(conf, "transaction.timeout.ms", timeout, NULL, 0);
     }
     /* What was read must be forwarded however large it is: topics decide what they take, not this client. */
@@ -236,7 +222,7 @@ enum uex_error uex_txn_produce(struct uex_txn *txn, const struct uex_txn_record 
 
 enum uex_error uex_txn_flush(struct uex_txn *txn, struct uex_fault *fault)
 {
-    const int64_t longest_ms = uex_txn_timeout_ms(txn->config);
+    const int64_t longest_ms = uex_kafka_transaction_timeout_ms(txn->config);
     const int64_t wait_ms = longest_ms > FLUSH_LEAST_MS ? longest_ms : FLUSH_LEAST_MS;
     const int64_t until_ms = uex_monotonic_ms() + wait_ms;
 

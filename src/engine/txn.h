@@ -43,10 +43,6 @@ struct uex_txn {
     void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code);
 };
 
-/* kafka.transaction.timeout.ms, else what covers the longest list that is allowed at 4 MB/s, within what brokers
- * allow. Any thread. */
-int64_t uex_txn_timeout_ms(const struct uex_config *config);
-
 void uex_txn_init(struct uex_txn *txn, const struct uex_config *config,
                   void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code));
 /* READY afterwards, or an error (the handle is kept for the next try where that helps). Blocks up to `timeout_ms`. */

@@ -7,6 +7,9 @@
 
 #include "kafka/client_internal.h"
 
+#define TRANSACTION_LEAST_MS 15000
+#define TRANSACTION_MAX_MS 900000 /* transaction.max.timeout.ms of a broker, by default */
+#define LIST_BYTES_PER_MS 4096
 #define WAIT_STEP_MS 500
 #define MESSAGE_MAX_BYTES_DEFAULT 1000000
 
@@ -296,6 +299,17 @@ rd_kafka_event_t *uex_kafka_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t
         }
         return event;
     }
+}
+
+int64_t uex_kafka_transaction_timeout_ms(const struct uex_config *config)
+{
+    const char *text = uex_config_kafka(config, "transaction.timeout.ms");
+    const long long configured_ms = text == NULL ? 0 : strtoll(text, NULL, 10);
+    const int64_t list_ms = config->commit_max_list_bytes / LIST_BYTES_PER_MS;
+
+    if (configured_ms > 0)
+        return configured_ms;
+    return list_ms > TRANSACTION_MAX_MS - TRANSACTION_LEAST_MS ? TRANSACTION_MAX_MS : TRANSACTION_LEAST_MS + list_ms;
 }
 
 size_t uex_kafka_message_max_bytes(const struct uex_config *config)

@@ -71,7 +71,11 @@ UEX_MUST_CHECK enum uex_error uex_kafka_watermarks(rd_kafka_t *handle, const cha
 /* message.max.bytes in force for our producers. */
 size_t uex_kafka_message_max_bytes(const struct uex_config *config);
 
-/* What a code of librdkafka means here. UEX_RESULT_REFUSED: this record and no other is refused; UEX_KAFKA_UNAVAILABLE:
+/* The worker's transaction.timeout.ms: kafka.transaction.timeout.ms, else what covers the longest list that is allowed
+ * at 4 MB/s, within what brokers allow by default. */
+int64_t uex_kafka_transaction_timeout_ms(const struct uex_config *config);
+
+/* What a code of librdkafka means here. UEX_CONFIG: the broker refuses a timeout of the configuration. UEX_RESULT_REFUSED: this record and no other is refused; UEX_KAFKA_UNAVAILABLE:
  * later it may work; UEX_KAFKA_TOPICS: the topic or partition is not there; UEX_KAFKA: anything else. */
 enum uex_error uex_kafka_error_of(rd_kafka_resp_err_t code);
 /* Is this record refused for itself, so that the same transaction without it would go through? */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/txn.h"
 #include "export/backoff.h"
+#include "kafka/client.h"
 
 /* A round of the intake: a revoke waits 5 s at most, positions, partition counts and topics are asked with 1 to 10 s,
  * watermarks with 5 s for each of the state's partitions. */
@@ -39,7 +39,7 @@ void uex_health_init(struct uex_health *health, const struct uex_config *config,
     health->engine = engine;
     health->lanes = lanes;
     health->intake_bound_ms = INTAKE_BOUND_MS;
-    health->committer_bound_ms = COMMITTER_BOUND_MS + 2 * uex_txn_timeout_ms(config);
+    health->committer_bound_ms = COMMITTER_BOUND_MS + 2 * uex_kafka_transaction_timeout_ms(config);
     health->lane_bound_ms = lane_bound_ms(config);
     health->monitor_bound_ms = MONITOR_BOUND_MS;
 }
@@ -161,6 +161,7 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
 
 struct readiness {
     bool joined;
+    bool can_commit; /* Kafka has taken the transactional producer */
     size_t partitions, restored; /* held, and with their groups' states in memory */
     bool partial;                /* some number is not held in all command and retry topics */
     size_t waiting_lanes;        /* for a database connection */
@@ -171,6 +172,7 @@ static void look(struct uex_engine *engine, struct readiness *out)
 {
     uex_engine_lock(engine);
     out->joined = engine->has_assignment;
+    out->can_commit = engine->can_commit;
     out->partial = engine->partial_count > 0;
     for (int32_t i = 0; i < engine->partition_count; i++) {
         out->partitions += engine->partitions[i].assigned ? 1 : 0;
@@ -191,9 +193,10 @@ bool uex_health_ready(const struct uex_health *health, bool verbose, struct uex_
 
     if (phase == UEX_PHASE_RUNNING) {
         look(health->engine, &now);
-        ready = now.joined && now.restored == now.partitions && (now.partitions > 0 || !now.partial);
+        ready = now.joined && now.can_commit && now.restored == now.partitions && (now.partitions > 0 || !now.partial);
         why = ready                            ? "ok"
               : !now.joined                    ? "joining the consumer group"
+              : !now.can_commit                ? "waiting for the transactional producer"
               : now.restored != now.partitions ? "restoring the groups' states"
                                                : "no partition is held in all command and retry topics";
     }

@@ -347,9 +347,19 @@ static bool is_broken(struct uex_engine *engine)
     return broken;
 }
 
+static int exit_of_broken(struct uex_engine *engine)
+{
+    bool misconfigured = false;
+
+    uex_engine_lock(engine);
+    misconfigured = engine->misconfigured;
+    uex_engine_unlock(engine);
+    return misconfigured ? UEX_EXIT_USAGE : UEX_EXIT_FAILED;
+}
+
 static void note_exit_code(struct worker *worker)
 {
-    worker->leaver.exit_code = is_broken(&worker->engine) ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
+    worker->leaver.exit_code = is_broken(&worker->engine) ? exit_of_broken(&worker->engine) : UEX_EXIT_DONE;
 }
 
 /* The bounded part is over and a client library does not return: the process leaves. What it had not committed belongs
@@ -445,7 +455,7 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
         }
         shut_down(worker);
         if (is_broken(&worker->engine)) /* also if it broke on the way down */
-            code = UEX_EXIT_FAILED;
+            code = exit_of_broken(&worker->engine);
     }
     uex_http_close(worker->http); /* it looks at all the others */
     uex_progress_free(worker->progress);

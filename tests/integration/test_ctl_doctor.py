@@ -177,3 +177,20 @@ def test_doctor__run_beside_a_reader_that_commits__aborted_records_are_not_seen(
     assert [(record.key, record.value) for record in uncommitted.drain()] == [(b"export-doctor", None)]
     reader.close()
     uncommitted.close()
+
+
+@pytest.mark.parametrize(("setting", "check"), [("transaction.timeout.ms", "transactions"), ("session.timeout.ms", "joining")])
+def test_timeout_that_the_brokers_refuse__worker_exits_2_with_the_reason_and_doctor_finds_it(pipe, setting, check):
+    """It could never commit, or never join; a wait changes nothing."""
+    ready(pipe)
+    variable = "EXPORT_KAFKA_" + setting.upper().replace(".", "_")
+    settings = {variable: "3600000", "EXPORT_KAFKA_MAX_POLL_INTERVAL_MS": "3600000"}
+    worker = pipe.worker(environ=settings)
+    assert worker.wait(60) == 2, worker.text()
+    (line,) = [line for line in worker.log() if line.get("event") == "configuration-refused"]
+    assert line["level"] == "error" and setting in line["mend"] and line["error"], line
+    pipe.workers.remove(worker)
+    code, found = doctor(pipe, **settings)
+    assert code != 0
+    (row,) = [row for row in found["kafka", check] if row["result"] == "fail"]
+    assert setting in row["mend"], row
