@@ -26,6 +26,7 @@ struct committer {
     double tokens; /* of producer.rate */
     int64_t tokens_at_ms;
     int64_t collecting_since_ms; /* 0: nothing waits */
+    struct uex_txn_age age;      /* of the last transaction, where it failed */
     unsigned aborts_in_a_row;
     int64_t not_before_ms; /* the pause after an abort */
     int64_t complained_ms;
@@ -213,11 +214,13 @@ static enum end transact(struct committer *committer, struct uex_fault *fault)
     struct uex_txn *txn = &committer->txn;
 
     txn->last_code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    committer->age = (struct uex_txn_age){0};
     if (prepare(committer, fault) != UEX_OK || uex_txn_begin(txn, fault) != UEX_OK)
         return END_ABORTED; /* nothing was said yet */
     if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) && !is_stale(committer, fault) &&
         send_positions(committer, fault) == UEX_OK && uex_txn_commit(txn, fault) == UEX_OK)
         return END_COMMITTED;
+    committer->age = uex_txn_age(txn, uex_monotonic_ms());
     uex_txn_abort(txn);
     return txn->state == UEX_TXN_LOST ? END_UNKNOWN : END_ABORTED;
 }
@@ -250,8 +253,8 @@ static void judge(struct committer *committer)
         for (size_t i = 0; i < batch->position_count; i++)
             (void)rd_kafka_topic_partition_list_add(list, engine->sources[batch->positions[i].source].topic,
                                                     batch->positions[i].partition);
-        known = prepare(committer, &fault) == UEX_OK &&
-                uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
+        known =
+            prepare(committer, &fault) == UEX_OK && uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
         if (!known) {
             complain(committer, "how a transaction ended is not known yet; asking Kafka again", &fault);
             (void)uex_sleep_ms(JUDGE_PAUSE_MS, NULL);
@@ -315,10 +318,12 @@ static void run_transaction(struct committer *committer)
         engine->observer.transaction(engine->observer.context,
                                      end == END_COMMITTED ? "committed" : (end == END_ABORTED ? "aborted" : "unknown"),
                                      uex_monotonic_us() - started_us, committer->batch.count);
+    refused = any_refused(&committer->batch);
+    if (end != END_COMMITTED && !refused && !uex_txn_was_fenced(&committer->txn))
+        uex_settle_age(&committer->batch, &committer->age);
     uex_settle_announce(engine, &committer->batch, end == END_COMMITTED);
     uex_engine_lock(engine);
     engine->rebuild_count = committer->txn.rebuild_count;
-    refused = any_refused(&committer->batch);
     uex_settle(engine, &committer->batch, end == END_COMMITTED);
     if (end == END_COMMITTED) {
         committer->aborts_in_a_row = 0;

@@ -3,6 +3,9 @@
 
 /* An outcome that is refused in every form waits so long, and lets all others go first. */
 #define REFUSED_AGAIN_MS 30000
+/* A shorter list is not why a transaction takes long. */
+#define LIST_BYTES ((uint64_t)64 << 10)
+#define LIST_MEND "raise kafka.transaction.timeout.ms or the brokers' quota of this client, or lower commit.max_list"
 
 void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, bool committed)
 {
@@ -87,6 +90,43 @@ static void refuse(struct uex_delivery *delivery)
     }
 }
 
+void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age)
+{
+    for (size_t i = 0; i < batch->count && age->timed_out; i++) {
+        struct uex_delivery *delivery = batch->deliveries[i];
+        const struct uex_spool *lists = delivery->outcome.job.lists;
+
+        if (delivery->outcome.kind != UEX_OUTCOME_EXPORTED || lists == NULL || uex_spool_size_bytes(lists) < LIST_BYTES)
+            continue;
+        if (batch->count > 1) {
+            delivery->commit_alone = true;
+            continue;
+        }
+        delivery->timed_out++;
+        delivery->too_slow += age->was_sending ? 1 : 0;
+        delivery->given_up = delivery->too_slow >= UEX_SLOW_ENDS_MAX || delivery->timed_out >= UEX_TIMED_OUT_MAX;
+        uex_log(UEX_LOG_WARN, "a list of usernames could not be sent within a transaction's timeout",
+                UEX_STR("event", "list-timed-out"), UEX_STR("group", delivery->command.group_id),
+                UEX_STR("command", delivery->command.command_id), UEX_NUM("bytes", uex_spool_size_bytes(lists)),
+                UEX_INT("timeout_ms", age->timeout_ms), UEX_NUM("times", delivery->timed_out),
+                UEX_STR("mend", LIST_MEND));
+    }
+}
+
+/* It becomes a dead letter, which needs no list. */
+static void give_up(struct uex_delivery *delivery)
+{
+    struct uex_outcome *outcome = &delivery->outcome;
+
+    delivery->given_up = false;
+    (void)uex_fail(
+        &outcome->fault, UEX_RESULT_REFUSED,
+        "the list of %llu bytes could not be sent within kafka.transaction.timeout.ms, in %u transactions: " LIST_MEND,
+        (unsigned long long)uex_spool_size_bytes(outcome->job.lists), delivery->timed_out);
+    outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
+    outcome->keeps_no_state = !delivery->holds_group;
+}
+
 /* Back to the front of the queue, in order. */
 static void put_back(struct uex_engine *engine, struct uex_batch *batch)
 {
@@ -97,6 +137,8 @@ static void put_back(struct uex_engine *engine, struct uex_batch *batch)
             continue;
         if (delivery->refused_code != 0 && batch->count == 1)
             refuse(delivery);
+        if (delivery->given_up)
+            give_up(delivery);
         if (delivery->spool_failed)
             uex_policy_spool_failed(engine, delivery);
         delivery->commit_alone = delivery->commit_alone || delivery->refused_code != 0;

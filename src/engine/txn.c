@@ -45,9 +45,15 @@ static void happened(struct uex_txn *txn, enum uex_txn_event event)
 
 static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
 {
-    const struct uex_txn *txn = opaque;
+    struct uex_txn *txn = opaque;
+    const int64_t now_ms = uex_monotonic_ms();
 
     (void)producer;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (now_ms - txn->acked_ms > txn->quiet_ms)
+            txn->quiet_ms = now_ms - txn->acked_ms;
+        txn->acked_ms = now_ms;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && txn->on_failed != NULL)
         txn->on_failed(message->_private, rd_kafka_topic_name(message->rkt), message->err);
 }
@@ -168,6 +174,8 @@ enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault)
         happened(txn, UEX_TXN_BROKE);
         return uex_kafka_fail_error(fault, error, "a transaction cannot begin");
     }
+    txn->begun_ms = txn->acked_ms = uex_monotonic_ms();
+    txn->quiet_ms = 0;
     happened(txn, UEX_TXN_BEGUN);
     return UEX_OK;
 }
@@ -299,6 +307,18 @@ bool uex_txn_was_fenced(const struct uex_txn *txn)
     return txn->last_code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
            txn->last_code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
            txn->last_code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
+struct uex_txn_age uex_txn_age(const struct uex_txn *txn, int64_t now_ms)
+{
+    struct uex_txn_age age = {.age_ms = now_ms - txn->begun_ms,
+                              .timeout_ms = uex_kafka_transaction_timeout_ms(txn->config)};
+    const int64_t until_ms = now_ms < txn->begun_ms + age.timeout_ms ? now_ms : txn->begun_ms + age.timeout_ms;
+    const int64_t last_quiet_ms = until_ms - txn->acked_ms;
+
+    age.timed_out = txn->begun_ms != 0 && age.age_ms >= age.timeout_ms;
+    age.was_sending = txn->quiet_ms <= age.timeout_ms / 2 && last_quiet_ms <= age.timeout_ms / 2;
+    return age;
 }
 
 void uex_txn_close(struct uex_txn *txn)

@@ -39,6 +39,9 @@ struct uex_txn {
     enum uex_txn_state state;
     rd_kafka_resp_err_t last_code; /* of the last error */
     uint64_t rebuild_count;
+    int64_t begun_ms; /* monotonic: when the last transaction began */
+    int64_t acked_ms; /* monotonic: when a record of it was last acknowledged, or its begin */
+    int64_t quiet_ms; /* the longest time without an acknowledgement before that */
     /* Called for each record whose delivery failed, from flush(); `opaque` is the record's. */
     void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code);
 };
@@ -72,5 +75,14 @@ UEX_MUST_CHECK enum uex_error uex_txn_commit(struct uex_txn *txn, struct uex_fau
 void uex_txn_abort(struct uex_txn *txn);
 /* Did the broker refuse the offsets because this member's generation is over? */
 bool uex_txn_was_fenced(const struct uex_txn *txn);
+/* How the last transaction, which failed just now, has spent its time: did it live for transaction.timeout.ms (then the
+ * coordinator ends it), and was it sending all the while? A link or a quota that is too slow acknowledges record after
+ * record; an outage of Kafka does not. */
+struct uex_txn_age {
+    int64_t age_ms, timeout_ms;
+    bool timed_out;
+    bool was_sending; /* never quiet for longer than half of the timeout */
+};
+struct uex_txn_age uex_txn_age(const struct uex_txn *txn, int64_t now_ms);
 void uex_txn_close(struct uex_txn *txn);
 #endif

@@ -301,11 +301,16 @@ rd_kafka_event_t *uex_kafka_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t
     }
 }
 
+int64_t uex_kafka_longest_list_ms(const struct uex_config *config)
+{
+    return config->commit_max_list_bytes / LIST_BYTES_PER_MS;
+}
+
 int64_t uex_kafka_transaction_timeout_ms(const struct uex_config *config)
 {
     const char *text = uex_config_kafka(config, "transaction.timeout.ms");
     const long long configured_ms = text == NULL ? 0 : strtoll(text, NULL, 10);
-    const int64_t list_ms = config->commit_max_list_bytes / LIST_BYTES_PER_MS;
+    const int64_t list_ms = uex_kafka_longest_list_ms(config);
 
     if (configured_ms > 0)
         return configured_ms;

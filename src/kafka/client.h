@@ -75,8 +75,12 @@ size_t uex_kafka_message_max_bytes(const struct uex_config *config);
  * at 4 MB/s, within what brokers allow by default. */
 int64_t uex_kafka_transaction_timeout_ms(const struct uex_config *config);
 
-/* What a code of librdkafka means here. UEX_CONFIG: the broker refuses a timeout of the configuration. UEX_RESULT_REFUSED: this record and no other is refused; UEX_KAFKA_UNAVAILABLE:
- * later it may work; UEX_KAFKA_TOPICS: the topic or partition is not there; UEX_KAFKA: anything else. */
+/* How long the longest list that commit.max_list allows takes at 4 MB/s. */
+int64_t uex_kafka_longest_list_ms(const struct uex_config *config);
+
+/* What a code of librdkafka means here. UEX_CONFIG: the broker refuses a timeout of the configuration.
+ * UEX_RESULT_REFUSED: this record and no other is refused; UEX_KAFKA_UNAVAILABLE: later it may work; UEX_KAFKA_TOPICS:
+ * the topic or partition is not there; UEX_KAFKA: anything else. */
 enum uex_error uex_kafka_error_of(rd_kafka_resp_err_t code);
 /* Is this record refused for itself, so that the same transaction without it would go through? */
 bool uex_kafka_refuses_record(rd_kafka_resp_err_t code);

@@ -161,7 +161,7 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
 
 struct readiness {
     bool joined;
-    bool can_commit; /* Kafka has taken the transactional producer */
+    bool can_commit;             /* Kafka has taken the transactional producer */
     size_t partitions, restored; /* held, and with their groups' states in memory */
     bool partial;                /* some number is not held in all command and retry topics */
     size_t waiting_lanes;        /* for a database connection */

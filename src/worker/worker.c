@@ -232,6 +232,18 @@ static int await_dependencies(struct worker *worker, int64_t until_ms)
     }
 }
 
+static void warn_of_lists(const struct uex_config *config)
+{
+    if (uex_kafka_longest_list_ms(config) <= uex_kafka_transaction_timeout_ms(config))
+        return;
+    uex_log(
+        UEX_LOG_WARN,
+        "a list as long as commit.max_list allows cannot be sent within kafka.transaction.timeout.ms (at 4 MB/s): its "
+        "command would end as a dead letter; raise the one or lower the other",
+        UEX_STR("event", "list-beyond-timeout"), UEX_INT("list_ms", uex_kafka_longest_list_ms(config)),
+        UEX_INT("timeout_ms", uex_kafka_transaction_timeout_ms(config)));
+}
+
 static int start_up(struct worker *worker)
 {
     const int64_t until_ms = uex_monotonic_ms() + worker->config->startup_timeout_ms;
@@ -248,6 +260,7 @@ static int start_up(struct worker *worker)
 
     if (error != UEX_OK)
         return say(error, "the Kafka clients cannot be made", &fault);
+    warn_of_lists(worker->config);
     error = uex_spool_dir_open(worker->config->export_work_dir, &worker->spool_dir, &fault);
     if (error == UEX_OK)
         error = uex_lanes_open(&worker->lanes, &worker->engine, &worker->meters, worker->spool_dir, &fault);

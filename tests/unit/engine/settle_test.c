@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows from a transaction that lived for its timeout. Without Kafka. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "engine/batch.h"
+#include "engine/settle.h"
+
+#define TIMEOUT_MS 10000
+
+static struct uex_engine engine;
+static struct uex_spool_dir *dir;
+static char work_dir[] = "/tmp/settle-test-XXXXXX";
+static char topic[] = "commands";
+static const struct uex_txn_age slow = {
+    .age_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS, .timed_out = true, .was_sending = true};
+static const struct uex_txn_age outage = {.age_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS, .timed_out = true};
+
+static int set_up_group(void **state)
+{
+    struct uex_fault fault = {0};
+
+    (void)state;
+    (void)pthread_mutex_init(&engine.lock, NULL);
+    (void)pthread_cond_init(&engine.work_changed, NULL);
+    (void)pthread_cond_init(&engine.between, NULL);
+    return mkdtemp(work_dir) != NULL && uex_spool_dir_open(work_dir, &dir, &fault) == UEX_OK ? 0 : -1;
+}
+
+static int tear_down_group(void **state)
+{
+    (void)state;
+    uex_spool_dir_close(dir);
+    (void)rmdir(work_dir);
+    return 0;
+}
+
+/* An exported command whose list has so many bytes; 0: a file. */
+static struct uex_delivery *exported(size_t list_bytes)
+{
+    struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
+    struct uex_delivery *delivery = NULL;
+    uint8_t *bytes = calloc(1, list_bytes + 1);
+    struct uex_fault fault = {0};
+
+    record->topic = topic;
+    delivery = uex_delivery_new(record, 0);
+    delivery->holds_group = true;
+    delivery->outcome.kind = UEX_OUTCOME_EXPORTED;
+    if (list_bytes > 0) {
+        assert_int_equal(uex_spool_new(dir, &delivery->outcome.job.lists, &fault), UEX_OK);
+        assert_int_equal(uex_spool_append(delivery->outcome.job.lists, uex_bytes_of(bytes, list_bytes), &fault),
+                         UEX_OK);
+    }
+    free(bytes);
+    return delivery;
+}
+
+/* A transaction with these fails; they are queued again. */
+static void fails(struct uex_batch *batch, const struct uex_txn_age *age)
+{
+    uex_settle_age(batch, age);
+    uex_settle(&engine, batch, false);
+    engine.first_outcome = engine.last_outcome = NULL;
+}
+
+static void age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time(void **state)
+{
+    struct uex_batch batch = {.count = 1, .deliveries = {exported(1 << 20)}};
+    struct uex_delivery *delivery = batch.deliveries[0];
+
+    (void)state;
+    fails(&batch, &slow);
+    fails(&batch, &slow);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_EXPORTED);
+    fails(&batch, &slow);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
+    assert_int_equal(delivery->outcome.fault.error, UEX_RESULT_REFUSED);
+    assert_non_null(strstr(delivery->outcome.fault.text, "transaction.timeout.ms"));
+    assert_false(delivery->outcome.keeps_no_state);
+    uex_delivery_free(delivery);
+}
+
+static void age__outages__are_not_the_lists_fault(void **state)
+{
+    const struct uex_txn_age young = {.age_ms = TIMEOUT_MS / 2, .timeout_ms = TIMEOUT_MS, .was_sending = true};
+    struct uex_batch batch = {.count = 1, .deliveries = {exported(1 << 20)}};
+    struct uex_delivery *delivery = batch.deliveries[0];
+
+    (void)state;
+    for (int i = 0; i < UEX_TIMED_OUT_MAX - 1; i++)
+        fails(&batch, &outage);
+    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
+        fails(&batch, &young);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_EXPORTED);
+    uex_delivery_free(delivery);
+}
+
+static void age__one_message_that_takes_longer_than_the_timeout__ends_too(void **state)
+{
+    struct uex_batch batch = {.count = 1, .deliveries = {exported(1 << 20)}};
+    struct uex_delivery *delivery = batch.deliveries[0];
+
+    (void)state;
+    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
+        fails(&batch, &outage);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
+    uex_delivery_free(delivery);
+}
+
+static void age__several_outcomes__lists_go_alone_and_nobody_is_charged(void **state)
+{
+    struct uex_delivery *list = exported(1 << 20), *file = exported(0);
+    struct uex_batch batch = {.count = 2, .deliveries = {list, file}};
+
+    (void)state;
+    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
+        fails(&batch, &slow);
+    assert_true(list->commit_alone);
+    assert_false(file->commit_alone);
+    assert_int_equal(list->outcome.kind, UEX_OUTCOME_EXPORTED);
+    batch = (struct uex_batch){.count = 1, .deliveries = {file}};
+    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
+        fails(&batch, &slow);
+    assert_int_equal(file->outcome.kind, UEX_OUTCOME_EXPORTED);
+    uex_delivery_free(list);
+    uex_delivery_free(file);
+}
+
+static void txn_age__acknowledgements__tell_a_slow_link_from_an_outage(void **state)
+{
+    struct uex_kafka_property property = {.name = (char *)"transaction.timeout.ms", .value = (char *)"10000"};
+    const struct uex_config config = {.kafka = &property, .kafka_count = 1};
+    struct uex_txn txn = {.config = &config, .begun_ms = 1000, .acked_ms = 10500, .quiet_ms = 2000};
+
+    (void)state;
+    assert_false(uex_txn_age(&txn, 10900).timed_out);
+    assert_true(uex_txn_age(&txn, 11000).timed_out);
+    assert_true(uex_txn_age(&txn, 11000).was_sending);
+    assert_true(uex_txn_age(&txn, 30000).was_sending); /* after its end there is nothing to be acknowledged */
+    txn.acked_ms = 5000;                               /* then an outage */
+    assert_true(uex_txn_age(&txn, 12000).timed_out);
+    assert_false(uex_txn_age(&txn, 12000).was_sending);
+    txn.acked_ms = 10500;
+    txn.quiet_ms = 6000; /* an outage in the middle */
+    assert_false(uex_txn_age(&txn, 12000).was_sending);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time),
+        cmocka_unit_test(age__outages__are_not_the_lists_fault),
+        cmocka_unit_test(age__one_message_that_takes_longer_than_the_timeout__ends_too),
+        cmocka_unit_test(age__several_outcomes__lists_go_alone_and_nobody_is_charged),
+        cmocka_unit_test(txn_age__acknowledgements__tell_a_slow_link_from_an_outage),
+    };
+
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
+}
