@@ -227,19 +227,39 @@ enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char
     return UEX_OK;
 }
 
-/* The metadata of all topics: asking for a single one makes a producer's broker create it. */
+/* What a broker says of one topic. Clusters have thousands of others, so they are not asked for; except by a producer,
+ * for which a broker would create the topic if there is none (a consumer asks with allow.auto.create.topics=false). */
+static rd_kafka_resp_err_t ask_for_topic(rd_kafka_t *handle, const char *topic, int64_t timeout_ms,
+                                         const struct rd_kafka_metadata **out)
+{
+    rd_kafka_topic_t *only = NULL;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (rd_kafka_type(handle) != RD_KAFKA_CONSUMER)
+        return rd_kafka_metadata(handle, 1, NULL, out, (int)timeout_ms);
+    only = rd_kafka_topic_new(handle, topic, NULL);
+    if (only == NULL)
+        return rd_kafka_last_error();
+    code = rd_kafka_metadata(handle, 0, only, out, (int)timeout_ms);
+    rd_kafka_topic_destroy(only);
+    return code;
+}
+
 enum uex_error uex_kafka_partition_count(rd_kafka_t *handle, const char *topic, int64_t timeout_ms, int32_t *out,
                                          struct uex_fault *fault)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 1, NULL, &metadata, (int)timeout_ms);
+    rd_kafka_resp_err_t code = ask_for_topic(handle, topic, timeout_ms, &metadata);
     enum uex_error err = UEX_NOT_FOUND;
 
     *out = 0;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return uex_kafka_fail(fault, code, "asking for the partitions of a topic");
     for (int i = 0; i < metadata->topic_cnt; i++) {
-        if (strcmp(metadata->topics[i].topic, topic) != 0)
+        const rd_kafka_resp_err_t about = metadata->topics[i].err;
+
+        if (strcmp(metadata->topics[i].topic, topic) != 0 || about == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+            about == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || about == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION)
             continue;
         *out = metadata->topics[i].partition_cnt;
         err = *out > 0 ? UEX_OK : UEX_KAFKA_UNAVAILABLE;

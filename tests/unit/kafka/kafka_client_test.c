@@ -3,6 +3,8 @@
 
 #include "kafka/client_internal.h"
 
+#include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
+
 static void assert_property(rd_kafka_conf_t *conf, const char *name, const char *expected)
 {
     char value[256] = "";
@@ -195,6 +197,52 @@ static void log_allowed__same_kind__is_said_every_ten_seconds(void **state)
     assert_int_equal(suppressed, 2);
 }
 
+static unsigned all_topics_count, one_topic_count;
+
+static void note_request(const rd_kafka_t *handle, int level, const char *kind, const char *text)
+{
+    (void)handle;
+    (void)level;
+    (void)kind;
+    all_topics_count += strstr(text, "Request metadata for all topics") != NULL;
+    one_topic_count += strstr(text, "Request metadata for 1 topic(s)") != NULL;
+}
+
+static void partition_count__consumer__asks_for_this_topic_only(void **state)
+{
+    rd_kafka_conf_t *quiet = rd_kafka_conf_new();
+    rd_kafka_t *owner = NULL, *handle = NULL;
+    rd_kafka_mock_cluster_t *cluster = NULL;
+    struct kafka_fixture fixture;
+    rd_kafka_conf_t *conf = NULL;
+    struct uex_fault fault = {0};
+    int32_t count = 0;
+
+    (void)state;
+    assert_int_equal(rd_kafka_conf_set(quiet, "log_level", "0", NULL, 0), RD_KAFKA_CONF_OK);
+    owner = rd_kafka_new(RD_KAFKA_PRODUCER, quiet, NULL, 0);
+    cluster = rd_kafka_mock_cluster_new(owner, 1);
+    assert_non_null(cluster);
+    assert_int_equal(rd_kafka_mock_topic_create(cluster, "export-group", 5, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_mock_topic_create(cluster, "somebody-elses", 7, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    conf = conf_of(fixture_config(&fixture, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster), "debug",
+                                  "metadata", NULL),
+                   UEX_KAFKA_READER_UNCOMMITTED);
+    rd_kafka_conf_set_log_cb(conf, note_request);
+    handle = uex_kafka_create(UEX_KAFKA_READER_UNCOMMITTED, conf, &fault);
+    assert_non_null(handle);
+    assert_int_equal(uex_kafka_wait(handle, 10000, NULL, &fault), UEX_OK);
+    all_topics_count = one_topic_count = 0;
+    assert_int_equal(uex_kafka_partition_count(handle, "export-group", 10000, &count, &fault), UEX_OK);
+    assert_int_equal(count, 5);
+    assert_int_equal(uex_kafka_partition_count(handle, "export-group", 10000, &count, &fault), UEX_OK);
+    assert_int_equal(all_topics_count, 0);
+    assert_true(one_topic_count >= 2);
+    uex_kafka_destroy(handle);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(owner);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +257,7 @@ int main(void)
         cmocka_unit_test(message_max_bytes__given_or_not__is_in_force),
         cmocka_unit_test(error_of__codes__are_told_apart),
         cmocka_unit_test(log_allowed__same_kind__is_said_every_ten_seconds),
+        cmocka_unit_test(partition_count__consumer__asks_for_this_topic_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
