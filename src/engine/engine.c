@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "kafka/client.h"
+#include "kafka/group_metadata.h"
 #include "kafka/topics.h"
 
 #define ASK_TIMEOUT_MS 10000
@@ -116,6 +117,12 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->oldest_held_ms = UEX_NO_TIME;
     engine->group_coordinator = -1;
     init_locks(engine);
+    if (!uex_group_metadata_is_readable())
+        uex_log(
+            UEX_LOG_WARN,
+            "this librdkafka writes group metadata in a layout that is not known: whether an assignment still speaks "
+            "for a member is not checked; run with a version of the tested ones (tests/compat)",
+            UEX_STR("event", "group-metadata-unknown"), UEX_STR("librdkafka", rd_kafka_version_str()));
     engine->probe = make(engine, UEX_KAFKA_READER_UNCOMMITTED, fault);
     engine->reader = engine->probe == NULL ? NULL : make(engine, UEX_KAFKA_READER, fault);
     engine->consumer = engine->reader == NULL ? NULL : make(engine, UEX_KAFKA_GROUP_CONSUMER, fault);

@@ -36,7 +36,7 @@ static bool read_layout(const rd_kafka_consumer_group_metadata_t *metadata, int3
     return known;
 }
 
-static bool layout_is_known(void)
+bool uex_group_metadata_is_readable(void)
 {
     rd_kafka_consumer_group_metadata_t *with =
         rd_kafka_consumer_group_metadata_new_with_genid("group", KNOWN_GENERATION, "member", NULL);
@@ -61,7 +61,7 @@ int32_t uex_group_metadata_generation(const rd_kafka_consumer_group_metadata_t *
     int32_t generation = -1;
     bool has_member = false;
 
-    if (metadata == NULL || !layout_is_known() || !read_layout(metadata, &generation, &has_member))
+    if (metadata == NULL || !uex_group_metadata_is_readable() || !read_layout(metadata, &generation, &has_member))
         return -1;
     return generation;
 }
@@ -73,7 +73,7 @@ bool uex_group_metadata_is_member(const rd_kafka_consumer_group_metadata_t *meta
 
     if (metadata == NULL)
         return false;
-    if (!layout_is_known() || !read_layout(metadata, &generation, &has_member))
+    if (!uex_group_metadata_is_readable() || !read_layout(metadata, &generation, &has_member))
         return true;
     return generation >= 0 && has_member;
 }

@@ -14,6 +14,10 @@
  * is first tried on metadata that are known; where the layout is another one the answer is true. Any thread. */
 bool uex_group_metadata_is_member(const rd_kafka_consumer_group_metadata_t *metadata);
 
+/* Is the layout of this librdkafka known? Where it is not, whether metadata speak for a member cannot be told: the
+ * worker says so at its start. Any thread. */
+bool uex_group_metadata_is_readable(void);
+
 /* The generation, for the log; -1: none, or the layout is another one. Any thread. */
 int32_t uex_group_metadata_generation(const rd_kafka_consumer_group_metadata_t *metadata);
 #endif

@@ -195,6 +195,7 @@ def main():
     lifecycle = check_lifecycle()
     wrong = [line for line in (first.text() + second.text()).splitlines() if '"outcome":"dead-lettered"' in line or '"outcome":"retried"' in line]
     assert not wrong, wrong
+    assert "group-metadata-unknown" not in first.text() + second.text(), "src/kafka/group_metadata.c does not know this librdkafka's layout"
     cluster = AdminClient({"bootstrap.servers": BOOTSTRAP}).list_topics(timeout=10)
     print(json.dumps({"postgres": server, "brokers": len(cluster.brokers), "doctor": len(doctor),
                       "killed in the middle": "large" not in re.findall(r'"outcome":"exported","group":"([^"]+)"', first.text()),

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support import preload
-from support.checks import check_each_record_once
+from support.checks import by_group, check_each_record_once
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +67,15 @@ def test_assignment__out_of_date_when_it_is_looked_at__nothing_is_committed_unde
                 believed[number, line["generation"]].add(line["numbers"])
     assert {key: lists for key, lists in believed.items() if len(lists) > 1} == {}
     assert any("out of date" in line["message"] for worker in workers for line in worker.log()), "no assignment came late"
+
+
+def test_librdkafka__writes_group_metadata_in_another_layout__is_said_at_start(new_pipe, tmp_path):
+    """Then nobody checks whether an assignment still speaks for a member; tests/compat fails with such a version."""
+    pipe = new_pipe(partitions=1)
+    group_id = pipe.new_group(rows=1)
+    pipe.send(group_id)
+    worker = pipe.worker(environ={"LD_PRELOAD": str(preload.built("metadata", tmp_path))})
+    pipe.settle(60)
+    assert worker.stop() == 0
+    assert [line["level"] for line in worker.log() if line.get("event") == "group-metadata-unknown"] == ["warn"]
+    assert sorted(by_group(pipe.results())) == [group_id]
