@@ -69,6 +69,7 @@ static void renew(const struct uex_config *config)
     struct uex_s3_credentials fresh = {0};
     struct uex_fault fault = {0};
     int64_t expires_ms = 0;
+    bool goes_on = false;
     enum uex_error err;
 
     keep.asking = true;
@@ -80,11 +81,16 @@ static void renew(const struct uex_config *config)
     keep.refusal = fault;
     if (err == UEX_OK)
         take_issued(&fresh, expires_ms);
-    else if (uex_wall_ms() < keep.expires_ms)
-        uex_log(UEX_LOG_WARN, "the store's credentials could not be renewed yet; they are valid still",
-                UEX_STR("code", uex_error_code(err)), UEX_STR("error", fault.text));
-    uex_s3_credentials_clear(&fresh);
+    else
+        goes_on = uex_wall_ms() < keep.expires_ms;
     pthread_cond_broadcast(&keep.changed);
+    pthread_mutex_unlock(&keep.lock);
+    if (goes_on) /* without the lock: a line may wait for a reader of stderr, and every request needs credentials */
+        uex_log(UEX_LOG_WARN, "the store's credentials could not be renewed yet; they are valid still",
+                UEX_STR("event", "credentials-not-renewed"), UEX_STR("code", uex_error_code(err)),
+                UEX_STR("error", fault.text));
+    uex_s3_credentials_clear(&fresh);
+    pthread_mutex_lock(&keep.lock);
 }
 
 /* With the lock held. */
