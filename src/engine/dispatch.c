@@ -406,7 +406,9 @@ void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delive
         delivery->next->previous = delivery->previous;
     engine->delivery_count--;
     engine->delivery_bytes -= uex_delivery_size_bytes(delivery);
-    uex_delivery_free(delivery);
+    delivery->previous = NULL;
+    delivery->next = engine->gone;
+    engine->gone = delivery;
 }
 
 /* Waiting deliveries leave their groups' queues; a group that someone holds stays. */

@@ -163,6 +163,16 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");
 }
 
+static void free_all(struct uex_delivery *delivery)
+{
+    while (delivery != NULL) {
+        struct uex_delivery *next = delivery->next;
+
+        uex_delivery_free(delivery);
+        delivery = next;
+    }
+}
+
 void uex_engine_lock(struct uex_engine *engine)
 {
     (void)pthread_mutex_lock(&engine->lock);
@@ -171,8 +181,12 @@ void uex_engine_lock(struct uex_engine *engine)
 
 void uex_engine_unlock(struct uex_engine *engine)
 {
+    struct uex_delivery *gone = engine->gone;
+
+    engine->gone = NULL;
     (void)pthread_mutex_unlock(&engine->lock);
     uex_log_release();
+    free_all(gone);
 }
 
 bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until)
@@ -238,12 +252,8 @@ struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32
 void uex_engine_close(struct uex_engine *engine)
 {
     uex_restore_cancel(engine);
-    while (engine->deliveries != NULL) {
-        struct uex_delivery *next = engine->deliveries->next;
-
-        uex_delivery_free(engine->deliveries);
-        engine->deliveries = next;
-    }
+    free_all(engine->deliveries);
+    free_all(engine->gone);
     uex_kafka_destroy(engine->consumer);
     uex_kafka_destroy(engine->reader);
     uex_kafka_destroy(engine->probe);

@@ -150,6 +150,8 @@ struct uex_engine {
     struct uex_group_entry *first_ready, *last_ready;
     struct uex_delivery *deliveries;
     struct uex_delivery *by_place[UEX_PLACE_BUCKETS]; /* the same, by source, partition and offset */
+    struct uex_delivery
+        *gone; /* over: freed when the lock is given up, since the end of a spool's file takes its time */
     size_t delivery_count, delivery_bytes;
     size_t running_count;
     struct uex_delivery *first_suspect, *last_suspect; /* in the order of their partitions (linked by next_in_group) */
@@ -197,7 +199,8 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
  * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
  * owner. */
 void uex_engine_out_of_memory(struct uex_engine *engine, const char *what);
-/* Take and give up the lock; log lines of between are written after it. The lock is not recursive. */
+/* Take and give up the lock; log lines of between are written, and deliveries that are over freed, after it. The lock
+ * is not recursive. */
 void uex_engine_lock(struct uex_engine *engine);
 void uex_engine_unlock(struct uex_engine *engine);
 /* Locked. Wait for one of the engine's conditions, until `until` (monotonic; NULL: without a bound). Lines that are
@@ -236,7 +239,7 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
 void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Take an outcome out of the committer's queue. */
 void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *delivery);
-/* The delivery is over (committed, lost or dropped): unlock its group, free it. */
+/* The delivery is over (committed, lost or dropped): unlock its group; uex_engine_unlock() frees it. */
 void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Drop what has not started: it is read again by whoever owns the partition next. */
 void uex_dispatch_drop_queued(struct uex_engine *engine);

@@ -49,6 +49,8 @@ static int tear_down(void **state)
 {
     (void)state;
     uex_batch_clear(&batch);
+    uex_engine_lock(&engine);
+    uex_engine_unlock(&engine); /* frees what is over */
     while (engine.deliveries != NULL) {
         struct uex_delivery *next = engine.deliveries->next;
 

@@ -56,6 +56,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    uex_engine_lock(&engine);
+    uex_engine_unlock(&engine); /* frees what is over */
     while (engine.deliveries != NULL) {
         struct uex_delivery *next = engine.deliveries->next;
 

@@ -52,6 +52,8 @@ static enum uex_error tear_down(enum uex_error err)
     uex_torture_count(false);
     while (engine.deliveries != NULL)
         uex_dispatch_release(&engine, engine.deliveries);
+    uex_engine_lock(&engine);
+    uex_engine_unlock(&engine); /* frees what is over */
     uex_group_table_clear(&engine.groups);
     free(engine.partitions[0].slots);
     free(engine.partitions);

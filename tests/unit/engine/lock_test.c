@@ -147,6 +147,21 @@ static void unlock__nobody_reads_stderr__others_get_the_lock_meanwhile(void **st
     free(batch);
 }
 
+static void release__locked__is_freed_when_the_lock_is_given_up(void **state)
+{
+    struct uex_delivery *delivery = refused_outcome();
+
+    (void)state;
+    uex_engine_lock(&engine);
+    uex_dispatch_adopt_new(&engine, delivery);
+    uex_dispatch_release(&engine, delivery);
+    assert_null(engine.deliveries);
+    assert_int_equal(engine.delivery_count, 0);
+    assert_ptr_equal(engine.gone, delivery); /* closing its spool may take a while */
+    uex_engine_unlock(&engine);
+    assert_null(engine.gone);
+}
+
 static void *log_and_wait(void *argument)
 {
     struct timespec until = {0};
@@ -182,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(unlock__nobody_reads_stderr__others_get_the_lock_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(release__locked__is_freed_when_the_lock_is_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wait__line_is_held_back__is_written_before_the_wait, set_up, tear_down),
     };
 
