@@ -39,6 +39,23 @@ def test_signal__idle_worker__exit_0_quickly_and_clean(pipe, how):
     assert os.listdir(pipe.folder / "work") == [], "a folder stayed in the work directory"
 
 
+def blocked_signals(pid, thread):
+    with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as status:
+        return next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk:"))
+
+
+def test_signal__any_thread_but_the_main_one__takes_none(pipe):
+    pipe.send(pipe.new_group(rows=1))
+    worker = pipe.worker()
+    pipe.settle()
+    pid = worker.process.pid
+    wanted = sum(1 << (number - 1) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    threads = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    assert len(threads) > 5
+    takes = [thread for thread in threads if blocked_signals(pid, thread) & wanted != wanted]
+    assert takes == [pid], "a signal may interrupt a thread that does not look for it"
+
+
 def test_signal__before_anything_is_ready__exit_0(pipe):
     worker = pipe.worker(startup__timeout="30s", kafka__bootstrap__servers="127.0.0.1:9")
     time.sleep(1)
