@@ -4,12 +4,13 @@ attempt, only slower. A lane without work keeps none."""
 import contextlib
 import json
 import time
+import urllib.parse
 
 import psycopg
-import pytest
 
 from support.checks import by_group, check_file, check_rows
 from support.metrics import LISTEN, address_of, ask, scrape
+from support.proxy import Proxy
 
 GROUPS = 12
 SETTINGS = {"log__level": "debug", "retry__delays": "1s,1s,1s"}
@@ -18,7 +19,7 @@ SETTINGS = {"log__level": "debug", "retry__delays": "1s,1s,1s"}
 def wait_for(condition, timeout=30, what="a condition"):
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, f"no {what} within {timeout} s"
+        assert time.monotonic() < deadline, f"waited {timeout} s for {what}"
         time.sleep(0.1)
 
 
@@ -72,7 +73,7 @@ def events(worker, name):
     return [line for line in worker.log() if line.get("event") == name]
 
 
-def check_all_exported(pipe, groups):
+def check_exported_once(pipe, groups):
     found = by_group(pipe.results())
     assert {g: len(found.get(g, [])) for g in groups} == {g: 1 for g in groups}
     states = pipe.states()
@@ -80,6 +81,10 @@ def check_all_exported(pipe, groups):
     assert pipe.dead_letters() == []
     rows, _ = check_file(pipe, found[groups[0]][0], groups[0])
     check_rows(pipe, rows, groups[0])
+
+
+def check_all_exported(pipe, groups):
+    check_exported_once(pipe, groups)
     for worker in pipe.workers:
         assert events(worker, "breaker-open") == []
 
@@ -123,7 +128,7 @@ def test_worker__another_application_has_all_connections__waits_and_says_so(pipe
     worker = pipe.worker(export__lanes="2", **SETTINGS, **LISTEN)
     address = address_of(worker)
     worker.wait_log(lambda line: line["message"] == "the worker is ready for commands", 30, "the worker")
-    wait_for(lambda: limited.count() == 0, what="the connection of the start, closed")
+    wait_for(lambda: limited.count() == 0, what="connection of the start that is closed")
     with limited.all_taken(3):
         send_all(pipe, groups)
         wait_for(lambda: scrape(address).value("users_export_lanes_waiting_for_connection") == 2, what="waiting lanes")
@@ -138,6 +143,29 @@ def test_worker__another_application_has_all_connections__waits_and_says_so(pipe
     pipe.settle(120)
     check_all_exported(pipe, groups)
     assert scrape(address).value("users_export_lanes_waiting_for_connection") == 0
+    assert worker.stop() == 0
+
+
+def test_breaker__database_is_back_without_a_free_connection__closes_and_the_commands_wait(pipe):
+    groups = fill(pipe, 0.05)
+    limited = Limited(pipe, 2)
+    parts = urllib.parse.urlsplit(limited.dsn)
+    user, at, address = parts.netloc.rpartition("@")
+    proxy = Proxy(address)
+    pipe.settings["EXPORT_POSTGRES_DSN"] = urllib.parse.urlunsplit(parts._replace(netloc=user + at + proxy.address))
+    worker = pipe.worker(export__lanes="2", retry__attempts="1", **SETTINGS)
+    worker.wait_log(lambda line: line["message"] == "the worker is ready for commands", 30, "the worker")
+    wait_for(lambda: limited.count() == 0, what="connection of the start that is closed")
+    with limited.all_taken(2):
+        with proxy.outage():
+            send_all(pipe, groups)
+            worker.wait_log(lambda line: line.get("event") == "breaker-open", 60, "the breaker")
+        worker.wait_log(lambda line: line.get("event") == "breaker-closed", 60, "the end of the outage")
+        worker.wait_log(lambda line: line.get("event") == "connections-short", 60, "the shortage")
+        assert pipe.results() == []
+    pipe.settle(120)
+    assert len(events(worker, "breaker-open")) == 1
+    check_exported_once(pipe, groups)
     assert worker.stop() == 0
 
 

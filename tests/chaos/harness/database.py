@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Groups, users, and what their rows do to who reads them: fail with a SQLSTATE for a while, or be slow."""
+import contextlib
+
 import psycopg
 from support.csvfile import SQL_COLUMNS
 from support.database import _as_text
@@ -69,6 +71,16 @@ class Database:
         with self.connect() as connection:
             return [tuple(_as_text(value) for value in row) for row in connection.execute(
                 f"SELECT {columns} FROM chaos_users WHERE group_id = %s", (group_id,))]
+
+    @contextlib.contextmanager
+    def connection_limit(self, count):
+        """The workers' role may have so many connections for the time of the block; those that are open stay."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER ROLE export_worker CONNECTION LIMIT {int(count)}")
+            try:
+                yield
+            finally:
+                connection.execute("ALTER ROLE export_worker CONNECTION LIMIT -1")
 
     def terminate_workers(self):
         """Every back-end of the workers ends, whatever it does."""

@@ -357,6 +357,19 @@ def postgres_terminate(world, draw):
         world.database.terminate_workers()
 
 
+@fault("postgres-short", special=("big",))
+def postgres_short(world, draw):
+    """the workers' role may have fewer connections than there are lanes, or none; those that are open are ended, or stay"""
+    before, seconds, limit = draw.uniform(0.0, 1.5), draw.uniform(2.0, 8.0), draw.choice([0, 1, 1, 2, 4])
+    ends = [draw.random() for _ in range(draw.choice([0, 1, 1, 3]))]
+    sleep(before)
+    with world.database.connection_limit(limit):
+        for part in ends:
+            world.database.terminate_workers()
+            sleep(part * seconds / len(ends))
+        sleep(seconds - sum(ends) * seconds / len(ends) if ends else seconds)
+
+
 @fault("redis-gone")
 def redis_gone(world, draw):
     """Redis is killed, and comes back empty"""
