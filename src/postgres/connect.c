@@ -38,9 +38,11 @@ static void attempt_drop(void *context)
 /* Notices quote data as errors do; their code is enough. */
 static void notice_received(void *context, const PGresult *result)
 {
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
     (void)context;
     uex_log(UEX_LOG_DEBUG, "the database sent a notice",
-            UEX_STR("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)));
+            UEX_STR("sqlstate", sqlstate != NULL && uex_pg_is_sqlstate(sqlstate) ? sqlstate : "unknown"));
 }
 
 static void notice_dropped(void *context, const char *message)
@@ -62,7 +64,9 @@ static PGconn *start(const struct attempt *attempt)
         return NULL;
     PQsetNoticeReceiver(conn, notice_received, NULL);
     PQsetNoticeProcessor(conn, notice_dropped, NULL);
-    PQsetErrorVerbosity(conn, PQERRORS_SQLSTATE);
+    /* Code and text together: a pooler's reason is in the text only. uex_pg_connect_fault() lets no text of a server
+     * out. */
+    PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
     return conn;
 }
 
@@ -150,6 +154,7 @@ enum uex_error uex_pg_connect(const char *dsn, const char *application_name, int
     else if (PQsetnonblocking(attempt->conn, 1) != 0)
         err = uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke");
     if (err == UEX_OK) {
+        PQsetErrorVerbosity(attempt->conn, PQERRORS_SQLSTATE);
         *out = attempt->conn;
         attempt->conn = NULL;
     }

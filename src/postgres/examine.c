@@ -18,6 +18,16 @@ static bool is_true(const PGresult *result, int column)
     return strcmp(PQgetvalue(result, 0, column), "t") == 0;
 }
 
+/* A text of the server, for a terminal: what is not printable ASCII becomes '?'. */
+static void copy_plain(const char *text, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s", text);
+    for (char *at = out; *at != '\0'; at++) {
+        if (*at < 0x20 || *at > 0x7E)
+            *at = '?';
+    }
+}
+
 static enum uex_error ask_server(struct uex_postgres *postgres, struct uex_postgres_facts *out, struct uex_fault *fault)
 {
     struct uex_buffer group_view = {0}, user_view = {0};
@@ -43,8 +53,8 @@ static enum uex_error ask_server(struct uex_postgres *postgres, struct uex_postg
         err = uex_fail(fault, UEX_DB_QUERY, "database: the server does not describe itself");
     if (err == UEX_OK) {
         out->local_at_ms = asked_at_ms + (uex_wall_ms() - asked_at_ms) / 2;
-        (void)snprintf(out->version, sizeof(out->version), "%s", PQgetvalue(result, 0, 0));
-        (void)snprintf(out->role, sizeof(out->role), "%s", PQgetvalue(result, 0, 1));
+        copy_plain(PQgetvalue(result, 0, 0), out->version, sizeof(out->version));
+        copy_plain(PQgetvalue(result, 0, 1), out->role, sizeof(out->role));
         out->in_recovery = is_true(result, 2);
         out->is_superuser = is_true(result, 3);
         out->may_write = is_true(result, 4);

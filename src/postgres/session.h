@@ -52,8 +52,13 @@ UEX_MUST_CHECK enum uex_error uex_pg_query(struct uex_postgres *postgres, const 
 
 /* What a SQLSTATE means for the worker (src/postgres/sqlstate.c), and its sentence for people. */
 enum uex_error uex_pg_sqlstate_error(const char *sqlstate, const char **sentence);
+/* A well-formed SQLSTATE: five of 0-9 and A-Z, and then the text ends, or the line or what a colon ends. What a server
+ * sends as one is checked before it goes into a log. */
+bool uex_pg_is_sqlstate(const char *text);
+/* Why PgBouncer refused (src/postgres/pooler.c), from its text of `length` bytes. UEX_OK: the text is not known. */
+enum uex_error uex_pg_pooler_error(const char *sqlstate, const char *text, size_t length, const char **sentence);
 /* The fault of a failed result: SQLSTATE, column, our own sentence. UEX_FORMULA_REJECTED for the mark. */
 UEX_MUST_CHECK enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault);
-/* The fault of a connection that did not come about, from libpq's text with PQERRORS_SQLSTATE. */
+/* The fault of a connection that did not come about, from libpq's text with PQERRORS_VERBOSE. */
 UEX_MUST_CHECK enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, struct uex_fault *fault);
 #endif

@@ -75,10 +75,36 @@ static const struct uex_column *marked_date(const PGresult *result, const char *
     return NULL;
 }
 
+bool uex_pg_is_sqlstate(const char *text)
+{
+    for (int i = 0; i < 5; i++) {
+        if (!isdigit((unsigned char)text[i]) && !(text[i] >= 'A' && text[i] <= 'Z'))
+            return false;
+    }
+    return text[5] == '\0' || text[5] == '\n' || text[5] == ':';
+}
+
+/* A column as a server names it: shown only if it is one of the views'. */
+static bool is_our_column(const char *name)
+{
+    static const char *const others[] = {"group_id", "group_type", "active", "sent_to_matching_service"};
+
+    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++) {
+        if (strcmp(name, uex_columns[i].sql_name) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(name, others[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const struct uex_column *date;
     const char *sentence = "";
     enum uex_error err;
@@ -86,6 +112,8 @@ enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fau
     /* libpq makes results without a code itself when the connection ends under it. */
     if (sqlstate == NULL)
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection ended during a query");
+    if (!uex_pg_is_sqlstate(sqlstate) || strlen(sqlstate) != 5)
+        return uex_fail(fault, UEX_DB_QUERY, "database: SQLSTATE unknown: the server refused the query");
     if (is_formula_mark(result, sqlstate))
         return uex_fail(fault, UEX_FORMULA_REJECTED, "a field begins like a spreadsheet formula");
     date = marked_date(result, sqlstate);
@@ -93,35 +121,57 @@ enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fau
         return uex_fail(fault, UEX_DB_DATA,
                         "database: column %s (%s) holds infinity or a date outside of the years 0001 to 9999",
                         date->sql_name, date->name);
-    err = uex_pg_sqlstate_error(sqlstate, &sentence);
-    if (column != NULL && column[0] != '\0')
+    err = message == NULL ? UEX_OK : uex_pg_pooler_error(sqlstate, message, strlen(message), &sentence);
+    if (err == UEX_OK)
+        err = uex_pg_sqlstate_error(sqlstate, &sentence);
+    if (column != NULL && is_our_column(column))
         return uex_fail(fault, err, "database: SQLSTATE %s, column %s: %s", sqlstate, column, sentence);
     return uex_fail(fault, err, "database: SQLSTATE %s: %s", sqlstate, sentence);
 }
 
-static bool is_sqlstate(const char *text)
+/* Lines of PQERRORS_VERBOSE that stand below the message: "DETAIL:  …", "LOCATION:  …". Their text is a server's. */
+static bool is_detail(const char *line)
 {
-    for (int i = 0; i < 5; i++) {
-        if (!isdigit((unsigned char)text[i]) && !(text[i] >= 'A' && text[i] <= 'Z'))
-            return false;
+    static const char *const names[] = {"DETAIL:", "HINT:", "QUERY:", "CONTEXT:", "LOCATION:"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strncmp(line, names[i], strlen(names[i])) == 0)
+            return true;
     }
-    return text[5] == '\n' || text[5] == '\0';
+    return false;
 }
 
-/* libpq tells no SQLSTATE of a failed connect except in its text: "… FATAL:  28P01" (with PQERRORS_SQLSTATE, and the
- * word before the colon is translated). With several hosts the last one counts. */
+/* libpq tells no SQLSTATE of a failed connect except in its text: "… FATAL:  28P01: text" (with PQERRORS_VERBOSE, and
+ * the word before the colon is translated). With several hosts the last one counts. `refused`: a server's text is in
+ * it. */
+static const char *last_sqlstate(const char *message, bool *refused)
+{
+    const char *sqlstate = NULL, *next;
+
+    for (const char *line = message; line != NULL; line = next == NULL ? NULL : next + 1) {
+        const char *at = is_detail(line) ? NULL : strstr(line, ":  ");
+
+        next = strchr(line, '\n');
+        if (at == NULL || (next != NULL && at > next))
+            continue;
+        *refused = true;
+        if (uex_pg_is_sqlstate(at + 3))
+            sqlstate = at + 3;
+    }
+    return sqlstate;
+}
+
 enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, struct uex_fault *fault)
 {
-    const char *sqlstate = NULL, *sentence = "";
+    bool refused = false;
+    const char *sqlstate = last_sqlstate(message, &refused), *sentence = "";
     enum uex_error err;
     size_t length = strlen(message);
 
-    for (const char *at = message; (at = strstr(at, ":  ")) != NULL; at += 3) {
-        if (is_sqlstate(at + 3))
-            sqlstate = at + 3;
-    }
     if (sqlstate != NULL) {
-        err = uex_pg_sqlstate_error(sqlstate, &sentence);
+        err = uex_pg_pooler_error(sqlstate, sqlstate, strcspn(sqlstate, "\n"), &sentence);
+        if (err == UEX_OK)
+            err = uex_pg_sqlstate_error(sqlstate, &sentence);
         /* A limit that was configured: here one of connections; a query meets it with temp_file_limit. */
         if (strncmp(sqlstate, "53400", 5) == 0)
             err = UEX_DB_CONNECTIONS;
@@ -129,7 +179,11 @@ enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, 
     }
     if (password_missing)
         return uex_fail(fault, UEX_DB_AUTH, "database: cannot connect: the server asks for a password and none is set");
+    if (refused)
+        return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: SQLSTATE unknown: the server refuses it");
     while (length > 0 && message[length - 1] == '\n')
         length--;
+    if (length == 0)
+        return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: the server does not end its greeting");
     return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: %.*s", (int)length, message);
 }

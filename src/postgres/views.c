@@ -52,6 +52,14 @@ static bool type_fits(enum uex_column_type wanted, unsigned long oid, char categ
     return category == 'S' || category == 'E';
 }
 
+/* The name of a type as the server has it, for texts: not if it is anything else than a plain name. */
+static const char *type_name(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ .()[]");
+
+    return length > 0 && length <= 63 && name[length] == '\0' ? name : "of another type";
+}
+
 /* A column must be there and of its type. `setting` is what makes another type a mistake of the configuration (a mask,
  * the formula guard); NULL: the view is wrong. */
 static enum uex_error check_column(const struct view_columns *columns, const char *name, enum uex_column_type wanted,
@@ -66,9 +74,9 @@ static enum uex_error check_column(const struct view_columns *columns, const cha
             return UEX_OK;
         if (setting != NULL)
             return uex_fail(fault, UEX_CONFIG, "%s: column %s of view %s is %s, not %s", setting, name, columns->view,
-                            PQgetvalue(columns->result, row, 3), type_title(wanted));
+                            type_name(PQgetvalue(columns->result, row, 3)), type_title(wanted));
         return uex_fail(fault, UEX_DB_SCHEMA, "database: column %s of view %s is %s, not %s", name, columns->view,
-                        PQgetvalue(columns->result, row, 3), type_title(wanted));
+                        type_name(PQgetvalue(columns->result, row, 3)), type_title(wanted));
     }
     return uex_fail(fault, UEX_DB_SCHEMA, "database: view %s has no column %s (%s)", columns->view, name,
                     type_title(wanted));
