@@ -11,11 +11,12 @@
 struct uex_group_list {
     struct uex_buffer ids;
     uint64_t count;
-    uint64_t left_out; /* ids that no command may carry (length, control characters, not UTF-8) */
+    uint64_t seen_bytes; /* of all ids that came, those that were left out too */
+    uint64_t left_out;   /* ids that no command may carry (length, control characters, not UTF-8) */
 };
 void uex_group_list_clear(struct uex_group_list *list);
-/* Add an id, or count it as left out and warn. Its signature is that of uex_postgres_each_active_group(). UEX_LIMIT,
- * UEX_NO_MEMORY. */
+/* Add an id, or count it as left out and warn. UEX_GROUPS_CAP_BYTES bounds both together. Its signature is that of
+ * uex_postgres_each_active_group(). UEX_LIMIT, UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_group_list_add(void *list, const char *group_id);
 /* The id behind `previous` (NULL: the first); NULL at the end. */
 const char *uex_group_list_next(const struct uex_group_list *list, const char *previous);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* include/export/postgres.h — the two views of the database: the catalogue of groups and the stream of a group's rows.
  *
- * A connection belongs to one thread. It connects when it is first used and again after it broke. Every wait ends by
- * postgres.stall_timeout or by `cancel` (seen within 100 ms; the server is told with a libpq cancel request). Texts of
- * faults hold the SQLSTATE, the column where the server names one, and our own sentence: never the server's message,
- * which may quote data. Notices of the server become debug log lines without their text; passwords never appear.
+ * A connection belongs to one thread. It connects when it is first used and again after it broke. Every wait for a
+ * result or a row ends by postgres.stall_timeout, whatever else the server sends meanwhile, or by `cancel` (seen within
+ * 100 ms; the server is told with a libpq cancel request). Texts of faults hold the SQLSTATE, the column where it is
+ * one of the views', and our own sentence: never the server's message, which may quote data. Notices of the server
+ * become debug log lines without their text; passwords never appear.
  */
 #ifndef EXPORT_POSTGRES_H
 #define EXPORT_POSTGRES_H

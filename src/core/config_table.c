@@ -61,7 +61,8 @@ const struct uex_setting uex_settings[] = {
     {TEXT("postgres.dsn", postgres_dsn, "", NULL, "a connection string or URI of libpq"), SECRET,
      .help = "the database; several hosts and target_session_attrs as libpq has them, so reads can prefer a replica"},
     {NUMBER("postgres.stall_timeout", DURATION, postgres_stall_timeout_ms, "60s", 10, 24 * HOUR),
-     .help = "a query or a COPY that makes no progress for so long is cancelled"},
+     .help = "a query without a result, or a COPY without a row, for so long is cancelled; 1 s more for each "
+             "256 KiB of it that came"},
     {TEXT("postgres.group_view", postgres_group_view, "export_group", uex_check_view, VIEW_NAME), .sql_name = true,
      .help = "the view of the groups"},
     {TEXT("postgres.user_view", postgres_user_view, "export_user", uex_check_view, VIEW_NAME), .sql_name = true,

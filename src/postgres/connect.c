@@ -16,6 +16,8 @@
 /* For one address, where the DSN does not say; libpq's own least is 2 s. */
 #define CONNECT_TIMEOUT_S 5
 #define CANCEL_WAIT_MS 2000
+/* A greeting takes less than 1 KiB, certificates some KiB more. */
+#define GREETING_MAX_BYTES ((uint64_t)64 << 10)
 
 struct attempt {
     char *dsn;
@@ -81,7 +83,9 @@ static bool poll_connection(PGconn *conn, int64_t deadline_ms)
 
         if (left_ms <= 0)
             return false;
-        if (poll(&entry, 1, (int)left_ms) > 0)
+        if (uex_pg_received(conn) > GREETING_MAX_BYTES)
+            return true; /* no greeting takes so much: the connection stays unfinished, and is a failed one */
+        if (uex_pg_has_decrypted(conn) || poll(&entry, 1, (int)left_ms) > 0)
             status = PQconnectPoll(conn);
     }
     return true;

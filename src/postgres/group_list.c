@@ -17,6 +17,9 @@ enum uex_error uex_group_list_add(void *context, const char *group_id)
     struct uex_group_list *list = context;
     size_t size_bytes = strlen(group_id);
 
+    list->seen_bytes += size_bytes + 1;
+    if (list->seen_bytes > UEX_GROUPS_CAP_BYTES)
+        return UEX_LIMIT;
     if (!uex_group_id_valid(uex_bytes_of(group_id, size_bytes))) {
         if (list->left_out++ < WARNINGS_MAX)
             uex_log(UEX_LOG_WARN,
@@ -27,7 +30,7 @@ enum uex_error uex_group_list_add(void *context, const char *group_id)
     list->ids.cap_bytes = UEX_GROUPS_CAP_BYTES;
     uex_buffer_append(&list->ids, group_id, size_bytes + 1);
     if (uex_buffer_failed(&list->ids))
-        return list->ids.size_bytes + size_bytes + 1 > UEX_GROUPS_CAP_BYTES ? UEX_LIMIT : UEX_NO_MEMORY;
+        return UEX_NO_MEMORY;
     list->count++;
     return UEX_OK;
 }

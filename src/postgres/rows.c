@@ -13,6 +13,8 @@
 
 /* A row beyond this has made libpq's buffer big for good: the connection is not kept. */
 #define KEEP_ROW_BYTES ((size_t)4 << 20)
+/* What may come between two rows: the widest row that PostgreSQL can send. */
+#define ROW_MAX_BYTES ((uint64_t)1 << 30)
 
 enum rows_state {
     ROWS_JOINED, /* of a shared group: a part is to be asked for */
@@ -149,7 +151,7 @@ static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, st
     if (uex_cancel_requested(self->postgres->cancel))
         return uex_fail(fault, UEX_CANCELLED, "database: the query was given up");
     while ((size = PQgetCopyData(conn, &self->row, 1)) == 0) {
-        err = uex_pg_wait_input(self->postgres, fault);
+        err = uex_pg_wait_input(self->postgres, ROW_MAX_BYTES, fault);
         if (err != UEX_OK)
             return err;
     }
@@ -157,6 +159,7 @@ static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, st
         return finish(self, fault);
     if (size < 0)
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke in the middle of the rows");
+    uex_pg_wait_progress(&self->postgres->wait);
     *size_bytes = (size_t)size;
     if (*size_bytes > self->widest_bytes)
         self->widest_bytes = *size_bytes;

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WAIT_SLICE_MS 50
 #define SETTLE_MS 2000
+/* More results than any of our messages asks for. */
+#define ANSWERS_MAX 32
 
 struct uex_postgres *uex_postgres_new(const struct uex_config *config, const char *application_name)
 {
@@ -49,30 +50,8 @@ static bool is_quiet(PGconn *conn)
 {
     struct pollfd entry = {.fd = PQsocket(conn), .events = POLLIN};
 
-    return PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE && poll(&entry, 1, 0) == 0;
-}
-
-/* Wait until the socket can be read (or written, if asked for). UEX_TIMEOUT after `wait_ms`. */
-static enum uex_error wait_socket(PGconn *conn, bool to_write, int64_t wait_ms, const struct uex_cancel *cancel)
-{
-    int64_t deadline_ms = uex_monotonic_ms() + wait_ms;
-
-    for (;;) {
-        struct pollfd entry = {.fd = PQsocket(conn), .events = (short)(to_write ? POLLIN | POLLOUT : POLLIN)};
-        int rc;
-
-        if (uex_cancel_requested(cancel))
-            return UEX_CANCELLED;
-        if (entry.fd < 0)
-            return UEX_DB_UNAVAILABLE;
-        rc = poll(&entry, 1, WAIT_SLICE_MS);
-        if (rc > 0)
-            return UEX_OK;
-        if (rc < 0 && errno != EINTR && errno != EAGAIN)
-            return UEX_DB_UNAVAILABLE;
-        if (uex_monotonic_ms() >= deadline_ms)
-            return UEX_TIMEOUT;
-    }
+    return PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE &&
+           !uex_pg_has_decrypted(conn) && poll(&entry, 1, 0) == 0;
 }
 
 static enum uex_error wait_fault(enum uex_error err, struct uex_fault *fault)
@@ -84,33 +63,36 @@ static enum uex_error wait_fault(enum uex_error err, struct uex_fault *fault)
         return uex_fail(fault, err, "database: the query was given up");
     case UEX_TIMEOUT:
         return uex_fail(fault, UEX_DB_STALLED, "database: no progress within postgres.stall_timeout");
+    case UEX_LIMIT:
+        return uex_fail(fault, UEX_DB_STALLED, "database: the server sends without end, but no answer and no row");
     default:
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke");
     }
 }
 
-enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, struct uex_fault *fault)
+enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, uint64_t max_bytes, struct uex_fault *fault)
 {
-    enum uex_error err =
-        wait_socket(postgres->conn, false, postgres->config->postgres_stall_timeout_ms, postgres->cancel);
+    const struct uex_pg_wait_limits limits = {.wait_ms = postgres->config->postgres_stall_timeout_ms,
+                                              .max_bytes = max_bytes,
+                                              .bytes_extend = true,
+                                              .cancel = postgres->cancel};
 
-    if (err == UEX_OK && PQconsumeInput(postgres->conn) == 0)
-        err = UEX_DB_UNAVAILABLE;
-    return wait_fault(err, fault);
+    return wait_fault(uex_pg_wait(&postgres->wait, postgres->conn, false, &limits), fault);
 }
 
 /* Send all that libpq holds; the server may want to be read meanwhile (documentation of PQflush). */
 static enum uex_error flush(PGconn *conn, int64_t wait_ms, const struct uex_cancel *cancel)
 {
-    enum uex_error err;
+    const struct uex_pg_wait_limits limits = {
+        .wait_ms = wait_ms, .max_bytes = UEX_PG_ANSWER_MAX_BYTES, .cancel = cancel};
+    struct uex_pg_wait wait = {0};
     int rc;
 
     while ((rc = PQflush(conn)) == 1) {
-        err = wait_socket(conn, true, wait_ms, cancel);
+        enum uex_error err = uex_pg_wait(&wait, conn, true, &limits);
+
         if (err != UEX_OK)
             return err;
-        if (PQconsumeInput(conn) == 0)
-            return UEX_DB_UNAVAILABLE;
     }
     return rc == 0 ? UEX_OK : UEX_DB_UNAVAILABLE;
 }
@@ -123,6 +105,8 @@ enum uex_error uex_pg_send(struct uex_postgres *postgres, const char *sql, int v
 
     if (sent == 0)
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke");
+    postgres->answers = 0;
+    uex_pg_wait_progress(&postgres->wait);
     return wait_fault(flush(postgres->conn, postgres->config->postgres_stall_timeout_ms, postgres->cancel), fault);
 }
 
@@ -132,13 +116,19 @@ enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,
     PGresult *result;
 
     while (PQisBusy(postgres->conn)) {
-        err = uex_pg_wait_input(postgres, fault);
+        err = uex_pg_wait_input(postgres, UEX_PG_ANSWER_MAX_BYTES, fault);
         if (err != UEX_OK)
             return err;
     }
+    uex_pg_drop_notifications(postgres->conn);
     result = PQgetResult(postgres->conn);
     if (result == NULL)
         return UEX_END;
+    uex_pg_wait_progress(&postgres->wait);
+    if (PQresultStatus(result) != PGRES_SINGLE_TUPLE && ++postgres->answers > ANSWERS_MAX) {
+        PQclear(result);
+        return uex_fail(fault, UEX_DB_QUERY, "database: more answers than were asked for");
+    }
     switch (PQresultStatus(result)) {
     case PGRES_FATAL_ERROR:
     case PGRES_BAD_RESPONSE:
@@ -156,14 +146,14 @@ enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,
 /* Read what is left of an answer and throw it away. */
 static bool drain(PGconn *conn)
 {
-    int64_t deadline_ms = uex_monotonic_ms() + SETTLE_MS;
-    PGresult *result;
+    const struct uex_pg_wait_limits limits = {.wait_ms = SETTLE_MS, .max_bytes = UEX_PG_ANSWER_MAX_BYTES};
+    struct uex_pg_wait wait = {0};
 
     for (;;) {
-        while (PQisBusy(conn)) {
-            int64_t left_ms = deadline_ms - uex_monotonic_ms();
+        PGresult *result;
 
-            if (left_ms <= 0 || wait_socket(conn, false, left_ms, NULL) != UEX_OK || PQconsumeInput(conn) == 0)
+        while (PQisBusy(conn)) {
+            if (uex_pg_wait(&wait, conn, false, &limits) != UEX_OK)
                 return false;
         }
         result = PQgetResult(conn);

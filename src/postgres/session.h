@@ -9,6 +9,7 @@
 
 #include "export/config.h"
 #include "export/postgres.h"
+#include "postgres/wait.h"
 
 #include <libpq-fe.h>
 
@@ -19,6 +20,9 @@ struct uex_postgres {
     PGconn *conn;  /* NULL: connect on next use */
     bool reading;  /* a stream of rows has the connection */
     bool answered; /* the server refused the running query: the rest of its answer is short */
+
+    unsigned answers;        /* results since the last query was sent; single rows are not counted */
+    struct uex_pg_wait wait; /* for the next result or row */
 };
 
 /* Connect unless there is a connection that is idle and well. */
@@ -31,8 +35,10 @@ void uex_pg_settle(struct uex_postgres *postgres);
 /* Send a query; without parameters it may hold several statements. `values` are bound as text, NULL is NULL. */
 UEX_MUST_CHECK enum uex_error uex_pg_send(struct uex_postgres *postgres, const char *sql, int value_count,
                                           const char *const *values, struct uex_fault *fault);
-/* Wait for more bytes of the server. UEX_CANCELLED, UEX_DB_STALLED, UEX_DB_UNAVAILABLE. */
-UEX_MUST_CHECK enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, struct uex_fault *fault);
+/* Wait for more bytes of the server, for a result or a row that takes `max_bytes` at most. UEX_CANCELLED,
+ * UEX_DB_STALLED, UEX_DB_UNAVAILABLE. */
+UEX_MUST_CHECK enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, uint64_t max_bytes,
+                                                struct uex_fault *fault);
 /* The next result of what was sent; the caller PQclear()s it. UEX_END when there are no more. A result that is an error
  * is cleared and returned as one. */
 UEX_MUST_CHECK enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,

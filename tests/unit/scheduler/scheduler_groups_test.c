@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -48,6 +49,26 @@ static void list__ids_no_command_may_carry__are_left_out_and_counted(void **stat
     id[255] = 0;
     assert_int_equal(uex_group_list_add(&list, id), UEX_OK);
     assert_int_equal(list.count, 1);
+    uex_group_list_clear(&list);
+}
+
+/* A server that sends without end is not read without end, whatever it sends. */
+static void list__left_out_without_end__reaches_the_limit(void **state)
+{
+    struct uex_group_list list = {0};
+    size_t size = (size_t)1 << 20;
+    char *id = malloc(size);
+    enum uex_error err = UEX_OK;
+
+    (void)state;
+    assert_non_null(id);
+    memset(id, 'x', size - 1);
+    id[size - 1] = '\0';
+    for (int i = 0; err == UEX_OK && i < 1000; i++)
+        err = uex_group_list_add(&list, id);
+    assert_int_equal(err, UEX_LIMIT);
+    assert_int_equal(list.count, 0);
+    free(id);
     uex_group_list_clear(&list);
 }
 
@@ -118,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(list__added_ids__come_back_in_order),
         cmocka_unit_test(list__ids_no_command_may_carry__are_left_out_and_counted),
+        cmocka_unit_test(list__left_out_without_end__reaches_the_limit),
         cmocka_unit_test(list__hundred_thousand_groups__take_a_few_megabytes),
         cmocka_unit_test(command__same_run_and_group__has_the_same_id),
         cmocka_unit_test(run_id__length__is_counted_in_characters),
