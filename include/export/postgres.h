@@ -5,7 +5,7 @@
  * result or a row ends by postgres.stall_timeout, whatever else the server sends meanwhile, or by `cancel` (seen within
  * 100 ms; the server is told with a libpq cancel request). Texts of faults hold the SQLSTATE, the column where it is
  * one of the views', and our own sentence: never the server's message, which may quote data. Notices of the server
- * become debug log lines without their text; passwords never appear.
+ * become debug log lines without their text; passwords never appear. What is set for a transaction ends with it.
  */
 #ifndef EXPORT_POSTGRES_H
 #define EXPORT_POSTGRES_H

@@ -143,6 +143,8 @@ static enum uex_error list_once(struct list_call *call)
     PGresult *result = NULL;
     enum uex_error err = uex_pg_open(postgres, call->fault);
 
+    if (err == UEX_OK)
+        err = uex_pg_begin(postgres, call->fault);
     uex_buffer_append_text(&sql, "SELECT DISTINCT group_id::text AS group_id FROM ");
     if (err == UEX_OK)
         err = append_view(postgres, &sql, call->fault);
@@ -161,9 +163,11 @@ static enum uex_error list_once(struct list_call *call)
             PQclear(result);
         }
     }
-    if (err != UEX_END)
+    if (err == UEX_END)
+        err = uex_pg_commit(postgres, call->fault);
+    if (err != UEX_OK)
         uex_pg_settle(postgres);
-    return err == UEX_END ? UEX_OK : err;
+    return err;
 }
 
 static enum uex_error list_step(void *context)

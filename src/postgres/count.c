@@ -19,7 +19,7 @@ enum uex_error uex_postgres_count_rows(struct uex_postgres *postgres, const char
     if (err == UEX_OK)
         err = uex_pg_check_sql(&sql, fault);
     if (err == UEX_OK)
-        err = uex_pg_query(postgres, uex_buffer_text(&sql), 1, &group_id, &result, fault);
+        err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 1, &group_id, &result, fault);
     if (err == UEX_OK && PQntuples(result) == 1)
         *out = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
     PQclear(result);

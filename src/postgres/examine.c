@@ -80,7 +80,7 @@ static enum uex_error count_groups(struct uex_postgres *postgres, struct uex_pos
     if (err == UEX_OK && uex_buffer_failed(&sql))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for a query");
     if (err == UEX_OK)
-        err = uex_pg_query(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
+        err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
     if (err == UEX_OK && PQntuples(result) == 1) {
         out->active_groups = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
         out->odd_groups = strtoull(PQgetvalue(result, 0, 1), NULL, 10);

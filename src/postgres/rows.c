@@ -250,6 +250,7 @@ void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buff
 {
     const char *style = PQparameterStatus(postgres->conn, "DateStyle");
 
+    uex_pg_append_limits(postgres, sql);
     if (style == NULL || strncmp(style, "ISO", 3) != 0)
         uex_buffer_append_text(sql, "SET LOCAL DateStyle = 'ISO, YMD'; ");
 }
@@ -274,10 +275,16 @@ enum uex_error uex_pg_bind_pads(struct uex_postgres *postgres, const char *key, 
 
 static enum uex_error begin_with_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault)
 {
+    struct uex_buffer sql = {0};
     PGresult *result = NULL;
-    enum uex_error err = uex_pg_ask(postgres, UEX_PG_BEGIN_SNAPSHOT, 0, NULL, &result, fault);
+    enum uex_error err;
 
+    uex_buffer_append_text(&sql, UEX_PG_BEGIN_SNAPSHOT "; ");
+    uex_pg_append_settings(postgres, &sql);
+    err = uex_buffer_failed(&sql) ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query")
+                                  : uex_pg_ask(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
     PQclear(result);
+    uex_buffer_clear(&sql);
     return err == UEX_OK ? uex_pg_bind_pads(postgres, key, fault) : err;
 }
 
@@ -291,8 +298,10 @@ static enum uex_error send_stream(struct uex_postgres *postgres, const char *gro
     if (err == UEX_OK)
         err = uex_pg_append_rows(postgres, group_id, plan, NULL, &rows, fault);
     if (err == UEX_OK) {
-        uex_buffer_append_text(&sql, hashes ? "" : UEX_PG_BEGIN_SNAPSHOT "; ");
-        uex_pg_append_settings(postgres, &sql);
+        if (!hashes) {
+            uex_buffer_append_text(&sql, UEX_PG_BEGIN_SNAPSHOT "; ");
+            uex_pg_append_settings(postgres, &sql);
+        }
         uex_buffer_append_text(&sql, UEX_PG_SNAPSHOT_TIME "; ");
         if (plan->expect_count)
             uex_buffer_append_format(&sql, UEX_PG_EXPLAIN "%s; ", uex_buffer_text(&rows));

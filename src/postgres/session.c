@@ -199,12 +199,15 @@ void uex_pg_settle(struct uex_postgres *postgres)
     uex_pg_close(postgres);
 }
 
-/* A server that computes does not look at its client: without this a query of a killed worker would go on, with its
- * snapshot, until its first row. From PostgreSQL 14 on (Server Configuration, client_connection_check_interval); older
- * ones have no such setting, and a value that somebody has chosen stays. */
-#define WATCH_CLIENT                                                                                                   \
-    "SELECT pg_catalog.set_config(name, '5s', false) FROM pg_catalog.pg_settings "                                     \
-    "WHERE name = 'client_connection_check_interval' AND setting = '0'"
+/* Which settings the session has; the second one is tried out, because a system without poll(2) for hang-ups refuses
+ * it. Before PostgreSQL 14 it is not there; a value that somebody has chosen stays. */
+#define EXAMINE_SESSION                                                                                                \
+    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "                                             \
+    "SELECT count(CASE WHEN name <> 'client_connection_check_interval' AND reset_val <> '0' THEN 1 END), "             \
+    "count(CASE WHEN name = 'client_connection_check_interval' AND setting = '0' "                                     \
+    "THEN pg_catalog.set_config(name, '5s', true) END) FROM pg_catalog.pg_settings WHERE name IN "                     \
+    "('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', "             \
+    "'client_connection_check_interval')"
 
 /* The first question on a connection. A server that took it answers at once; a pooler lets it wait until a connection
  * to the server is free. */
@@ -217,20 +220,37 @@ static enum uex_error first_fault(enum uex_error err, struct uex_fault *fault)
                           "pooler without a free connection to the server");
 }
 
-/* A server that refuses it (a system without this, a role that may not see settings) is used as it is. */
-static enum uex_error watch_client(struct uex_postgres *postgres, struct uex_fault *fault)
+/* A server that refuses the question (a role that may not see settings) is used as it is. */
+static enum uex_error examine_session(struct uex_postgres *postgres, struct uex_fault *fault)
 {
-    enum uex_error err = uex_pg_send(postgres, WATCH_CLIENT, 0, NULL, fault);
     PGresult *result = NULL;
+    enum uex_error err = uex_pg_ask(postgres, EXAMINE_SESSION, 0, NULL, &result, fault);
 
-    while (err == UEX_OK) {
-        err = uex_pg_next_result(postgres, &result, fault);
-        if (err == UEX_OK)
-            PQclear(result);
+    postgres->has_timeouts = postgres->can_watch = false;
+    if (err == UEX_OK && PQntuples(result) == 1 && PQnfields(result) == 2) {
+        postgres->has_timeouts = strcmp(PQgetvalue(result, 0, 0), "0") != 0;
+        postgres->can_watch = strcmp(PQgetvalue(result, 0, 1), "1") == 0;
     }
-    if (err != UEX_END)
-        uex_pg_settle(postgres);
-    return postgres->conn != NULL ? UEX_OK : first_fault(err, fault);
+    PQclear(result);
+    uex_pg_settle(postgres);
+    if (postgres->conn != NULL)
+        return UEX_OK;
+    return err == UEX_OK ? wait_fault(UEX_DB_UNAVAILABLE, fault) : first_fault(err, fault);
+}
+
+/* PostgreSQL 17, release notes: transaction_timeout. */
+#define TRANSACTION_TIMEOUT_SINCE 170000
+
+/* A server that computes does not look at its client: without client_connection_check_interval a query of a killed
+ * worker would go on, with its snapshot, until its first row. */
+void uex_pg_append_limits(const struct uex_postgres *postgres, struct uex_buffer *sql)
+{
+    uex_buffer_append_text(sql, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "
+                                "SET LOCAL idle_in_transaction_session_timeout = 0; ");
+    if (PQserverVersion(postgres->conn) >= TRANSACTION_TIMEOUT_SINCE)
+        uex_buffer_append_text(sql, "SET LOCAL transaction_timeout = 0; ");
+    if (postgres->can_watch)
+        uex_buffer_append_text(sql, "SET LOCAL client_connection_check_interval = '5s'; ");
 }
 
 enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *fault)
@@ -244,7 +264,7 @@ enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *faul
     uex_pg_close(postgres);
     err = uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
                          postgres->config->postgres_stall_timeout_ms, postgres->cancel, &postgres->conn, fault);
-    return err == UEX_OK ? watch_client(postgres, fault) : err;
+    return err == UEX_OK ? examine_session(postgres, fault) : err;
 }
 
 enum uex_error uex_postgres_connect(struct uex_postgres *postgres, struct uex_fault *fault)
@@ -281,14 +301,61 @@ enum uex_error uex_pg_ask(struct uex_postgres *postgres, const char *sql, int va
     return err != UEX_END ? err : uex_fail(fault, UEX_DB_UNAVAILABLE, "database: a query had no answer");
 }
 
+enum uex_error uex_pg_begin(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    struct uex_buffer sql = {0};
+    PGresult *result = NULL;
+    enum uex_error err;
+
+    uex_buffer_append_text(&sql, "BEGIN; ");
+    uex_pg_append_limits(postgres, &sql);
+    err = uex_buffer_failed(&sql) ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query")
+                                  : uex_pg_ask(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
+    PQclear(result);
+    uex_buffer_clear(&sql);
+    return err;
+}
+
+enum uex_error uex_pg_commit(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    PGresult *result = NULL;
+    enum uex_error err = uex_pg_ask(postgres, "COMMIT", 0, NULL, &result, fault);
+
+    PQclear(result);
+    return err;
+}
+
+static enum uex_error query(struct uex_postgres *postgres, bool is_long, const char *sql, int value_count,
+                            const char *const *values, PGresult **out, struct uex_fault *fault)
+{
+    PGresult *result = NULL;
+    enum uex_error err = uex_pg_open(postgres, fault);
+    bool in_transaction = err == UEX_OK && (postgres->has_timeouts || (is_long && postgres->can_watch));
+
+    if (in_transaction)
+        err = uex_pg_begin(postgres, fault);
+    if (err == UEX_OK)
+        err = uex_pg_ask(postgres, sql, value_count, values, &result, fault);
+    if (err == UEX_OK && in_transaction)
+        err = uex_pg_commit(postgres, fault);
+    if (err == UEX_OK) {
+        *out = result;
+        return UEX_OK;
+    }
+    PQclear(result);
+    if (!postgres->reading)
+        uex_pg_settle(postgres);
+    return err;
+}
+
 enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count, const char *const *values,
                             PGresult **out, struct uex_fault *fault)
 {
-    enum uex_error err = uex_pg_open(postgres, fault);
+    return query(postgres, false, sql, value_count, values, out, fault);
+}
 
-    if (err == UEX_OK)
-        err = uex_pg_ask(postgres, sql, value_count, values, out, fault);
-    if (err != UEX_OK && !postgres->reading)
-        uex_pg_settle(postgres);
-    return err;
+enum uex_error uex_pg_long_query(struct uex_postgres *postgres, const char *sql, int value_count,
+                                 const char *const *values, PGresult **out, struct uex_fault *fault)
+{
+    return query(postgres, true, sql, value_count, values, out, fault);
 }

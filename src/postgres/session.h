@@ -21,6 +21,9 @@ struct uex_postgres {
     bool reading;  /* a stream of rows has the connection */
     bool answered; /* the server refused the running query: the rest of its answer is short */
 
+    /* Of the session, as found when it was connected. */
+    bool has_timeouts;       /* the role or the database brings timeouts of its own */
+    bool can_watch;          /* client_connection_check_interval is there and not set */
     unsigned answers;        /* results since the last query was sent; single rows are not counted */
     struct uex_pg_wait wait; /* for the next result or row */
 };
@@ -47,9 +50,21 @@ UEX_MUST_CHECK enum uex_error uex_pg_next_result(struct uex_postgres *postgres, 
  * error it is for the caller to settle. */
 UEX_MUST_CHECK enum uex_error uex_pg_ask(struct uex_postgres *postgres, const char *sql, int value_count,
                                          const char *const *values, PGresult **out, struct uex_fault *fault);
-/* Connect, send and read to the end: the last result. After an error the connection is settled. */
+/* Connect, send and read to the end: the last result. After an error the connection is settled. Where the session has
+ * timeouts of its own, they are set aside. */
 UEX_MUST_CHECK enum uex_error uex_pg_query(struct uex_postgres *postgres, const char *sql, int value_count,
                                            const char *const *values, PGresult **out, struct uex_fault *fault);
+/* The same, for a query that may take long: the server gives it up when this process has died. Two round trips more. */
+UEX_MUST_CHECK enum uex_error uex_pg_long_query(struct uex_postgres *postgres, const char *sql, int value_count,
+                                                const char *const *values, PGresult **out, struct uex_fault *fault);
+
+/* Append the statements that a transaction begins with: timeouts that the role or the database brings along are off
+ * (postgres.stall_timeout bounds the transaction), and the server looks after its client. All of it ends with the
+ * transaction, so nothing stays behind on the connection of a pooler. */
+void uex_pg_append_limits(const struct uex_postgres *postgres, struct uex_buffer *sql);
+/* Begin a transaction of a catalogue's query, with these settings; uex_pg_commit() ends it. */
+UEX_MUST_CHECK enum uex_error uex_pg_begin(struct uex_postgres *postgres, struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_error uex_pg_commit(struct uex_postgres *postgres, struct uex_fault *fault);
 
 /* The name of a setting that nobody makes: a query that meets a formula ends by asking for it (src/postgres/sql.c). */
 #define UEX_PG_FORMULA_MARK "uex.formula_rejected"
