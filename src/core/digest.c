@@ -31,13 +31,13 @@ enum uex_error uex_digest_add(struct uex_digest *digest, struct uex_bytes data)
 {
     if (data.size_bytes == 0)
         return UEX_OK;
-    return EVP_DigestUpdate(digest->context, data.data, data.size_bytes) == 1 ? UEX_OK : UEX_INTERNAL;
+    return EVP_DigestUpdate(digest->context, data.data, data.size_bytes) == 1 ? UEX_OK : UEX_NO_MEMORY;
 }
 
 enum uex_error uex_digest_finish(struct uex_digest *digest, uint8_t out[UEX_SHA256_SIZE])
 {
     if (EVP_DigestFinal_ex(digest->context, out, NULL) != 1)
-        return UEX_INTERNAL;
+        return UEX_NO_MEMORY;
     return EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) == 1 ? UEX_OK : UEX_NO_MEMORY;
 }
 

@@ -108,7 +108,7 @@ enum uex_error uex_gzip_reader_write(struct uex_gzip_reader *reader, struct uex_
     if (reader->broken.error != UEX_OK)
         return pass_on(reader, fault);
     if (uex_digest_add(reader->digest, data) != UEX_OK)
-        (void)uex_fail(&reader->broken, UEX_INTERNAL, "the digest of the object cannot be made");
+        (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the digest of the object cannot be made");
     reader->facts.size_bytes += data.size_bytes;
     if (reader->broken.error != UEX_OK || take(reader, data) != UEX_OK)
         return pass_on(reader, fault);
@@ -126,7 +126,7 @@ enum uex_error uex_gzip_reader_finish(struct uex_gzip_reader *reader, struct uex
     else if (!uex_csv_counter_finish(&reader->counter))
         (void)uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not CSV: %s", reader->counter.reason);
     else if (uex_digest_finish(reader->digest, reader->facts.sha256) != UEX_OK)
-        (void)uex_fail(&reader->broken, UEX_INTERNAL, "the digest of the object cannot be made");
+        (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the digest of the object cannot be made");
     if (reader->broken.error != UEX_OK)
         return pass_on(reader, fault);
     reader->facts.line_count = reader->counter.record_count;

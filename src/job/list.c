@@ -101,6 +101,8 @@ static enum uex_error write_list(struct list *list, const struct uex_job_source 
 
     uex_result_write_list_tail(&list->part);
     list->tail_bytes = list->part.size_bytes;
+    if (err == UEX_OK && uex_buffer_failed(&list->part)) /* a message would be longer than allowed */
+        err = uex_fail(&job->out->fault, UEX_NO_MEMORY, "not enough memory for a list of usernames");
     part_begin(list);
     while (err == UEX_OK) {
         err = add_name(list, name);

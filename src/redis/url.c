@@ -12,13 +12,16 @@
 #define DEFAULT_PORT 6379
 #define DATABASE_MAX 1000000
 
-/* Percent-decoded copy (RFC 3986, section 2.1) without zero bytes. NULL: a bad escape, or memory ended. */
-static char *decode(const char *text, size_t length)
+/* Percent-decoded copy (RFC 3986, section 2.1) without zero bytes. UEX_CONFIG: a bad escape. */
+static enum uex_error decode(const char *text, size_t length, const char *what, char **result, struct uex_fault *fault)
 {
     char *out = calloc(1, length + 1);
     size_t used = 0;
 
-    for (size_t i = 0; out != NULL && i < length; i++) {
+    if (out == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for redis.url");
+
+    for (size_t i = 0; i < length; i++) {
         uint8_t byte = (uint8_t)text[i];
 
         if (text[i] == '%') {
@@ -27,12 +30,13 @@ static char *decode(const char *text, size_t length)
             i += 2;
             if (!uex_hex_parse(pair, &byte, 1) || byte == 0) {
                 free(out);
-                return NULL;
+                return uex_fail(fault, UEX_CONFIG, "redis.url: %s has a bad percent escape", what);
             }
         }
         out[used++] = (char)byte;
     }
-    return out;
+    *result = out;
+    return UEX_OK;
 }
 
 /* Decimal digits from `text` to `end`. */
@@ -58,14 +62,14 @@ static enum uex_error read_credentials(const char *text, const char *end, struct
                                        struct uex_fault *fault)
 {
     const char *colon = memchr(text, ':', (size_t)(end - text));
+    enum uex_error err = UEX_OK;
 
     if (colon == NULL)
         return uex_fail(fault, UEX_CONFIG, "redis.url: before '@' stands [user]:password");
-    out->user = decode(text, (size_t)(colon - text));
-    out->password = decode(colon + 1, (size_t)(end - colon - 1));
-    if (out->user == NULL || out->password == NULL)
-        return uex_fail(fault, UEX_CONFIG, "redis.url: user or password has a bad percent escape");
-    return UEX_OK;
+    err = decode(text, (size_t)(colon - text), "user or password", &out->user, fault);
+    if (err == UEX_OK)
+        err = decode(colon + 1, (size_t)(end - colon - 1), "user or password", &out->password, fault);
+    return err;
 }
 
 static enum uex_error read_host(const char *text, const char *end, struct uex_redis_url *out, struct uex_fault *fault)
@@ -87,8 +91,7 @@ static enum uex_error read_host(const char *text, const char *end, struct uex_re
         return uex_fail(fault, UEX_CONFIG, "redis.url: the host is missing");
     if (colon < end && (*colon != ':' || !read_number(colon + 1, end, 65535, &out->port) || out->port == 0))
         return uex_fail(fault, UEX_CONFIG, "redis.url: the port is a number from 1 to 65535");
-    out->host = decode(text, (size_t)(host_end - text));
-    return out->host == NULL ? uex_fail(fault, UEX_CONFIG, "redis.url: the host has a bad percent escape") : UEX_OK;
+    return decode(text, (size_t)(host_end - text), "the host", &out->host, fault);
 }
 
 enum uex_error uex_redis_url_parse(const char *url, struct uex_redis_url *out, struct uex_fault *fault)

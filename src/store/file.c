@@ -197,7 +197,11 @@ static enum uex_error find(struct uex_object_store *base, const char *key, struc
     }
     facts->size_bytes = (uint64_t)status.st_size;
     if (uex_file_name(meta_name, "", name, UEX_FILE_META_SUFFIX))
-        uex_file_meta_read(fd, meta_name, facts);
+        err = uex_file_meta_read(fd, meta_name, facts);
+    if (err == UEX_NO_MEMORY) {
+        err = uex_fail(fault, err, "no memory for an object's metadata");
+        goto done;
+    }
     facts->url = uex_file_url(store, key);
     if (facts->url == NULL)
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object's URL");

@@ -3,12 +3,14 @@
 #include <cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "store/file_store.h"
 
 #define META_MODE 0640
 #define META_MAX_BYTES ((size_t)16 << 10)
+#define PROBE_FACTOR 64 /* more than cJSON's tree takes for each byte of text */
 
 static void add_member(void *context, const char *name, const char *value)
 {
@@ -58,7 +60,8 @@ done:
     return err;
 }
 
-static bool read_small(int directory_fd, const char *name, struct uex_buffer *out)
+/* UEX_NOT_FOUND: there is nothing to be read. */
+static enum uex_error read_small(int directory_fd, const char *name, struct uex_buffer *out)
 {
     int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     uint8_t *place = fd < 0 ? NULL : uex_buffer_reserve(out, META_MAX_BYTES);
@@ -68,20 +71,39 @@ static bool read_small(int directory_fd, const char *name, struct uex_buffer *ou
         size = read(fd, place, META_MAX_BYTES); /* one read: our metadata are a few hundred bytes of a regular file */
     if (fd >= 0)
         close(fd);
+    if (fd >= 0 && place == NULL)
+        return UEX_NO_MEMORY;
     if (size <= 0)
-        return false;
+        return UEX_NOT_FOUND;
     out->size_bytes = (size_t)size;
-    return true;
+    return UEX_OK;
 }
 
-void uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts)
+/* cJSON does not say whether the text is wrong or memory was short, and an object of ours must not look like somebody
+ * else's, which no retry can mend. So: again, and then a look whether there is memory. */
+static enum uex_error parse(const struct uex_buffer *text, cJSON **out)
+{
+    void *probe = NULL;
+
+    *out = NULL;
+    for (int tries = 0; tries < 2 && *out == NULL; tries++)
+        *out = cJSON_ParseWithLength((const char *)text->data, text->size_bytes);
+    if (*out != NULL)
+        return UEX_OK;
+    probe = malloc(PROBE_FACTOR * text->size_bytes);
+    free(probe);
+    return probe == NULL ? UEX_NO_MEMORY : UEX_NOT_FOUND;
+}
+
+enum uex_error uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts)
 {
     struct uex_buffer text = {0};
     cJSON *json = NULL;
     const cJSON *member;
+    enum uex_error err = read_small(directory_fd, name, &text);
 
-    if (read_small(directory_fd, name, &text))
-        json = cJSON_ParseWithLength((const char *)text.data, text.size_bytes);
+    if (err == UEX_OK)
+        err = parse(&text, &json);
     if (cJSON_IsObject(json))
         cJSON_ArrayForEach(member, json)
         {
@@ -90,4 +112,5 @@ void uex_file_meta_read(int directory_fd, const char *name, struct uex_object_fa
         }
     cJSON_Delete(json);
     uex_buffer_clear(&text);
+    return err == UEX_NO_MEMORY ? err : UEX_OK;
 }

@@ -46,8 +46,8 @@ UEX_MUST_CHECK enum uex_error uex_file_meta_write(const struct uex_file_store *s
                                                   const char *name, const struct uex_object_meta *meta,
                                                   struct uex_fault *fault);
 /* Read the metadata file `name` into `facts`; one that is missing or cannot be read changes nothing: then the object
- * is not ours. */
-void uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts);
+ * is not ours. UEX_NO_MEMORY, or UEX_OK. */
+UEX_MUST_CHECK enum uex_error uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts);
 
 /* Take the lock of a directory, waiting for at most some seconds. UEX_CANCELLED; UEX_STORE_UNAVAILABLE: somebody holds
  * it. It ends when the descriptor is closed. */

@@ -104,7 +104,7 @@ enum uex_error uex_file_write(struct uex_object_writer *base, struct uex_bytes d
     struct file_writer *writer = (struct file_writer *)base;
 
     if (uex_digest_add(base->digest, data) != UEX_OK)
-        return uex_fail(fault, UEX_INTERNAL, "the digest of an object failed");
+        return uex_fail(fault, UEX_NO_MEMORY, "the digest of an object failed");
     while (data.size_bytes > 0) {
         if (uex_cancel_requested(base->store->cancel))
             return uex_fail(fault, UEX_CANCELLED, "writing an object was given up");
@@ -176,7 +176,7 @@ enum uex_error uex_file_commit(struct uex_object_writer *base, uint64_t row_coun
     else if (uex_cancel_requested(base->store->cancel))
         err = uex_fail(fault, UEX_CANCELLED, "publishing an object was given up");
     else if (uex_digest_finish(base->digest, base->meta.sha256) != UEX_OK)
-        err = uex_fail(fault, UEX_INTERNAL, "the digest of an object failed");
+        err = uex_fail(fault, UEX_NO_MEMORY, "the digest of an object failed");
     base->meta.has_sha256 = err == UEX_OK;
     if (err == UEX_OK)
         err = publish(writer, fault);

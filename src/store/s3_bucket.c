@@ -102,6 +102,10 @@ static enum uex_error create(struct uex_s3_store *store, struct uex_fault *fault
                                  "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
                                  "<LocationConstraint>%s</LocationConstraint></CreateBucketConfiguration>",
                                  region);
+    if (uex_buffer_failed(&body)) { /* without it the bucket would be made in another region */
+        uex_buffer_clear(&body);
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for making a bucket");
+    }
     request.body = uex_buffer_bytes(&body);
     err = uex_s3_send_retrying(store->client, &request, uex_s3_repetitions(store), &response, NULL, fault);
     memcpy(code, response.code, sizeof(code));

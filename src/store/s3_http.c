@@ -266,6 +266,8 @@ static enum uex_error judge(const struct uex_s3_client *client, const struct uex
         return lost || response->body_cut ? uex_s3_fail(fault, UEX_STORE_FAILED, client, request, response) : UEX_OK;
     }
     (void)uex_s3_xml_answer_read(uex_buffer_bytes(&response->body), &answer);
+    if (answer.starved && answer.code[0] == '\0') /* 403 stands for a dozen reasons, and some are nobody's own */
+        return uex_s3_fail(fault, UEX_NO_MEMORY, client, request, response);
     memcpy(response->code, answer.code, sizeof(response->code));
     if (response->request_id[0] == '\0')
         memcpy(response->request_id, answer.request_id, sizeof(response->request_id));

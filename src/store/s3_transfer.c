@@ -210,30 +210,39 @@ static size_t on_body(char *data, size_t item_size, size_t item_count, void *con
     return response->body_cut ? 0 : size;
 }
 
-static void set_method(CURL *easy, const struct uex_s3_request *request)
+/* An option whose text libcurl copies: without memory the request would be another one. */
+static bool set_text(CURL *easy, CURLoption option, const char *text)
 {
+    return curl_easy_setopt(easy, option, text) == CURLE_OK;
+}
+
+static bool set_method(CURL *easy, const struct uex_s3_request *request)
+{
+    bool is_set = true;
+
     if (strcmp(request->method, "HEAD") == 0) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else if (strcmp(request->method, "GET") == 0) {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     } else if (strcmp(request->method, "DELETE") == 0) {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+        is_set = set_text(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
     } else {
         /* PUT and POST: the body goes out straight from the caller's memory, and can be sent again by libcurl when a
          * kept connection turns out to be dead. */
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+        is_set = set_text(easy, CURLOPT_CUSTOMREQUEST, request->method);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.data == NULL ? "" : (const char *)request->body.data);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size_bytes);
     }
+    return is_set;
 }
 
-static void set_connection(CURL *easy, const struct uex_s3_settings *settings)
+static bool set_connection(CURL *easy, const struct uex_s3_settings *settings)
 {
     const struct uex_config *config = settings->config;
+    bool is_set = set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* the path is signed as it stands */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -244,11 +253,12 @@ static void set_connection(CURL *easy, const struct uex_s3_settings *settings)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (config->s3_ca_file != NULL && config->s3_ca_file[0] != '\0') {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, config->s3_ca_file);
+        is_set = set_text(easy, CURLOPT_CAINFO, config->s3_ca_file) && is_set;
         curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* a private authority is renewed while the worker runs */
     }
     if (settings->endpoint.host_is_loopback)
-        curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* this machine is never reached through a proxy */
+        is_set = set_text(easy, CURLOPT_PROXY, "") && is_set; /* this machine is never reached through a proxy */
+    return is_set;
 }
 
 static void set_exchange(struct uex_s3_transfer *transfer, struct exchange *exchange)
@@ -321,12 +331,12 @@ enum uex_error uex_s3_exchange(struct uex_s3_transfer *transfer, const struct ue
     struct exchange exchange = {
         .request = request, .response = response, .observer = uex_s3_observer(settings), .easy = transfer->easy};
     CURLcode result = CURLE_OK;
+    bool is_set = true;
 
     curl_easy_reset(transfer->easy);
-    set_connection(transfer->easy, settings);
-    set_method(transfer->easy, request);
+    is_set = set_connection(transfer->easy, settings) && set_method(transfer->easy, request);
     set_exchange(transfer, &exchange);
-    if (curl_easy_setopt(transfer->easy, CURLOPT_URL, url) != CURLE_OK ||
+    if (!is_set || !set_text(transfer->easy, CURLOPT_URL, url) ||
         curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, headers) != CURLE_OK ||
         curl_multi_add_handle(transfer->multi, transfer->easy) != CURLM_OK)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a request to the object store");

@@ -164,7 +164,7 @@ enum uex_error uex_s3_write(struct uex_object_writer *base, struct uex_bytes dat
     if (uex_cancel_requested(base->store->cancel))
         return uex_fail(fault, UEX_CANCELLED, "writing an object was given up");
     if (uex_digest_add(base->digest, data) != UEX_OK)
-        return uex_fail(fault, UEX_INTERNAL, "the digest of an object failed");
+        return uex_fail(fault, UEX_NO_MEMORY, "the digest of an object failed");
     while (data.size_bytes > 0) {
         /* A full part goes only when there is more: what fits one PUT needs no upload. */
         if (writer->filling_bytes == UEX_S3_PART_BYTES) {
@@ -215,7 +215,7 @@ enum uex_error uex_s3_commit(struct uex_object_writer *base, uint64_t row_count,
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object's URL");
     base->meta.row_count = row_count;
     if (err == UEX_OK && uex_digest_finish(base->digest, base->meta.sha256) != UEX_OK)
-        err = uex_fail(fault, UEX_INTERNAL, "the digest of an object failed");
+        err = uex_fail(fault, UEX_NO_MEMORY, "the digest of an object failed");
     base->meta.has_sha256 = err == UEX_OK;
     if (err == UEX_OK && writer->upload_id[0] == '\0') {
         err = uex_s3_publish_put(writer, fault);

@@ -16,6 +16,7 @@ struct reader {
     size_t depth;
     struct uex_buffer text; /* of the innermost element only: S3 has no mixed content */
     bool stopped;
+    bool starved; /* no memory for the text of an element */
 };
 
 static void stop(struct reader *reader)
@@ -53,8 +54,11 @@ static void XMLCALL on_text(void *context, const XML_Char *text, int size)
 
     if (size > 0)
         uex_buffer_append(&reader->text, text, (size_t)size);
-    if (uex_buffer_failed(&reader->text))
+    if (uex_buffer_failed(&reader->text)) {
+        /* Too long is no lack of memory. */
+        reader->starved = reader->text.size_bytes + (size_t)size <= UEX_S3_XML_TEXT_MAX_BYTES;
         stop(reader);
+    }
 }
 
 static void XMLCALL on_end(void *context, const XML_Char *name)
@@ -82,28 +86,37 @@ static void XMLCALL on_doctype(void *context, const XML_Char *name, const XML_Ch
     stop(context);
 }
 
-bool uex_s3_xml_read(struct uex_bytes document, struct uex_s3_xml_handler handler)
+enum uex_error uex_s3_xml_parse(struct uex_bytes document, struct uex_s3_xml_handler handler)
 {
     struct reader reader = {.handler = handler, .text = {.cap_bytes = UEX_S3_XML_TEXT_MAX_BYTES}};
-    bool ok = false;
+    enum uex_error err = UEX_STORE_FAILED;
 
     while (document.size_bytes > 0 && isspace(document.data[0])) {
         document.data++;
         document.size_bytes--;
     }
     if (document.size_bytes == 0 || document.size_bytes > INT_MAX)
-        return false;
+        return UEX_STORE_FAILED;
     reader.parser = XML_ParserCreate("UTF-8");
     if (reader.parser == NULL)
-        return false;
+        return UEX_NO_MEMORY;
     XML_SetUserData(reader.parser, &reader);
     XML_SetElementHandler(reader.parser, on_start, on_end);
     XML_SetCharacterDataHandler(reader.parser, on_text);
     XML_SetStartDoctypeDeclHandler(reader.parser, on_doctype);
-    ok = XML_Parse(reader.parser, (const char *)document.data, (int)document.size_bytes, XML_TRUE) == XML_STATUS_OK;
+    if (XML_Parse(reader.parser, (const char *)document.data, (int)document.size_bytes, XML_TRUE) == XML_STATUS_OK &&
+        !reader.stopped)
+        err = UEX_OK;
+    else if (reader.starved || XML_GetErrorCode(reader.parser) == XML_ERROR_NO_MEMORY)
+        err = UEX_NO_MEMORY;
     XML_ParserFree(reader.parser);
     uex_buffer_clear(&reader.text);
-    return ok && !reader.stopped;
+    return err;
+}
+
+bool uex_s3_xml_read(struct uex_bytes document, struct uex_s3_xml_handler handler)
+{
+    return uex_s3_xml_parse(document, handler) == UEX_OK;
 }
 
 void uex_s3_word_copy(char *out, size_t out_size, struct uex_bytes text)
@@ -134,8 +147,12 @@ static bool answer_element(void *context, const char *path, const char *text)
 
 bool uex_s3_xml_answer_read(struct uex_bytes document, struct uex_s3_xml_answer *out)
 {
+    enum uex_error err = UEX_OK;
+
     *out = (struct uex_s3_xml_answer){0};
-    return uex_s3_xml_read(document, (struct uex_s3_xml_handler){.element = answer_element, .context = out});
+    err = uex_s3_xml_parse(document, (struct uex_s3_xml_handler){.element = answer_element, .context = out});
+    out->starved = err == UEX_NO_MEMORY;
+    return err == UEX_OK;
 }
 
 void uex_s3_xml_escape(struct uex_buffer *out, const char *text)
