@@ -14,8 +14,8 @@
 #include "http/listen.h"
 
 #define ROUND_MS 100
-/* More connections than this, and the oldest of all goes, whether it has asked or not: who asks for metrics and does not
- * read holds a place as well as who says nothing. The rest is room for newcomers. */
+/* More connections than this, and the oldest of all goes, whether it has asked or not: who asks for metrics and does
+ * not read holds a place as well as who says nothing. The rest is room for newcomers. */
 #define CONNECTIONS_MAX 48
 #define CONNECTIONS_LIMIT 64
 #define CONNECTION_MEMORY_BYTES ((size_t)24 << 10)
