@@ -55,6 +55,7 @@ enum uex_disposition {
     X(STORE_DENIED, "store-denied", REJECT, "the object store denies access to this object")                           \
     X(STORE_AUTH, "store-authentication", OUTAGE, "the object store refuses the worker's credentials")                 \
     X(STORE_BUCKET, "store-bucket", OUTAGE, "the bucket or directory is missing and cannot be made")                   \
+    X(STORE_REFUSED, "store-refused", OUTAGE, "the object store refuses to everybody what every export needs")         \
     X(STORE_FULL, "store-full", RETRY_LATER, "the object store has no room")                                           \
     X(OBJECT_CONFLICT, "object-conflict", REJECT, "something else stands under the object's name")                     \
     X(OBJECT_BROKEN, "object-broken", REJECT, "the object that is there is not a complete export")                     \

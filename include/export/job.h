@@ -94,12 +94,13 @@ UEX_MUST_CHECK enum uex_error uex_job_export_to(struct uex_job_runner *runner, c
                                                 struct uex_sink sink, const struct uex_cancel *cancel,
                                                 struct uex_job_progress *progress, struct uex_job_outcome *out);
 
-/* The dependencies at start: prepare the store, probe the database, check the views. Fatal or outage errors as they
- * are. */
+/* The dependencies at start: probe the database, check the views, prepare and probe the store. Fatal or outage errors
+ * as they are. */
 UEX_MUST_CHECK enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                                    struct uex_fault *fault);
-/* Neutral probes for the breakers, without step retries: SELECT 1 and a look at the views' columns; a HEAD of the
- * bucket. UEX_CANCELLED soon after `cancel` (may be NULL) is requested. */
+/* Neutral probes for the breakers, without step retries: SELECT 1 and a look at the views' columns; the bucket, and the
+ * requests of an export on a name of the program's own. UEX_CANCELLED soon after `cancel` (may be NULL) is requested.
+ */
 UEX_MUST_CHECK enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner,
                                                             const struct uex_cancel *cancel, struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, const struct uex_cancel *cancel,

@@ -19,6 +19,7 @@ enum uex_dependency uex_breaker_dependency(enum uex_error error)
     case UEX_STORE_BUCKET:
     case UEX_STORE_FULL:
     case UEX_STORE_DENIED:
+    case UEX_STORE_REFUSED:
         return UEX_DEPENDENCY_STORE;
     default:
         return UEX_DEPENDENCY_NONE;

@@ -140,6 +140,9 @@ enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct 
         err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
     if (err == UEX_OK)
         err = uex_job_prepare_store(runner, fault);
+    /* A policy that lets nobody write is reported now, not by the first group of the night. */
+    if (err == UEX_OK)
+        err = runner->store->probe(runner->store, fault);
     uex_job_borrow_cancel(runner, NULL);
     return err;
 }

@@ -100,11 +100,11 @@ enum uex_error uex_s3_head(struct uex_s3_store *store, const char *whole_key, un
         request.headers = first_byte;
         request.header_count = 1;
         err = uex_s3_explain(store, err, &request, fault);
-        if (err == UEX_STORE_DENIED) /* S3 says 403, not 404, of an absent object to who may not list the bucket */
-            err = uex_fail(fault, err,
-                           "looking for an object in bucket %s is denied: s3:GetObject and s3:ListBucket "
-                           "are needed",
-                           store->settings.url.bucket);
+        if (err == UEX_STORE_DENIED && fault != NULL) { /* S3 says 403, not 404, of an absent object to who may not list
+                                                           the bucket */
+            const struct uex_fault said = *fault;
+            err = uex_fail(fault, err, "%s: s3:GetObject and s3:ListBucket are needed", said.text);
+        }
     }
     uex_s3_response_clear(&response);
     return err;

@@ -3,13 +3,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "store/s3_error.h"
 #include "store/s3_store.h"
 
 /* Buckets that this process found or made, as "host bucket"; beyond these a bucket is looked at again each time. */
 #define PREPARED_MAX 8
 static pthread_mutex_t prepared_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *prepared[PREPARED_MAX];
-static bool seen[PREPARED_MAX]; /* the key could look at it: that it may not any more is news */
 
 static bool prepared_has(const char *name)
 {
@@ -22,7 +22,7 @@ static bool prepared_has(const char *name)
     return found;
 }
 
-static void prepared_add(const char *name, bool may_look)
+static void prepared_add(const char *name)
 {
     pthread_mutex_lock(&prepared_lock);
     for (size_t i = 0; i < PREPARED_MAX; i++) {
@@ -30,23 +30,10 @@ static void prepared_add(const char *name, bool may_look)
             prepared[i] = strdup(name);
         if (prepared[i] == NULL)
             break;
-        if (strcmp(prepared[i], name) == 0) {
-            seen[i] = seen[i] || may_look;
+        if (strcmp(prepared[i], name) == 0)
             break;
-        }
     }
     pthread_mutex_unlock(&prepared_lock);
-}
-
-static bool was_seen(const char *name)
-{
-    bool found = false;
-
-    pthread_mutex_lock(&prepared_lock);
-    for (size_t i = 0; i < PREPARED_MAX && !found; i++)
-        found = prepared[i] != NULL && seen[i] && strcmp(prepared[i], name) == 0;
-    pthread_mutex_unlock(&prepared_lock);
-    return found;
 }
 
 void uex_s3_prepared_clear(void)
@@ -55,7 +42,6 @@ void uex_s3_prepared_clear(void)
     for (size_t i = 0; i < PREPARED_MAX; i++) {
         free(prepared[i]);
         prepared[i] = NULL;
-        seen[i] = false;
     }
     pthread_mutex_unlock(&prepared_lock);
 }
@@ -133,8 +119,8 @@ enum uex_error uex_s3_prepare(struct uex_object_store *base, struct uex_fault *f
         err = look(store, uex_s3_repetitions(store), fault);
         if (err == UEX_NOT_FOUND)
             err = create(store, fault);
-        if (err == UEX_OK || err == UEX_STORE_DENIED) {
-            prepared_add(uex_buffer_text(&name), err == UEX_OK);
+        if (err == UEX_OK || uex_s3_is_refusal(err, uex_s3_client_status(store->client))) {
+            prepared_add(uex_buffer_text(&name));
             err = UEX_OK;
         }
     }
@@ -142,22 +128,17 @@ enum uex_error uex_s3_prepare(struct uex_object_store *base, struct uex_fault *f
     return err;
 }
 
-/* A key that could look at the bucket and may not any more: its rights were taken away, and that is nobody's own
- * failure. */
+/* The bucket first: if it is missing or away, that is what a person has to know. Whether it may be looked at does not
+ * matter, the requests of exports do. */
 enum uex_error uex_s3_probe(struct uex_object_store *base, struct uex_fault *fault)
 {
     struct uex_s3_store *store = (struct uex_s3_store *)base;
-    struct uex_buffer name = {0};
     enum uex_error err = look(store, 0, fault);
 
+    base->is_missing = err == UEX_NOT_FOUND;
     if (err == UEX_NOT_FOUND)
-        err = uex_fail(fault, UEX_STORE_BUCKET, "bucket %s is not there", store->settings.url.bucket);
-    if (name_of(store, &name)) {
-        if (err == UEX_STORE_DENIED && !was_seen(uex_buffer_text(&name)))
-            err = UEX_OK;
-        else if (err == UEX_OK)
-            prepared_add(uex_buffer_text(&name), true);
-    }
-    uex_buffer_clear(&name);
-    return err;
+        return uex_fail(fault, UEX_STORE_BUCKET, "bucket %s is not there", store->settings.url.bucket);
+    if (err != UEX_OK && !uex_s3_is_refusal(err, uex_s3_client_status(store->client)))
+        return err;
+    return uex_s3_try_requests(store, fault);
 }

@@ -2,7 +2,7 @@
 /* The server's clock, and uploads that nobody ends. Source: Amazon S3 API Reference, ListMultipartUploads. */
 #include <stdio.h>
 
-#include "store/s3_store.h"
+#include "store/s3_multipart.h"
 
 #define PAGES_MAX 20
 
@@ -97,7 +97,8 @@ enum uex_error uex_s3_inspect(struct uex_object_store *base, int64_t before_ms, 
         err = read_page(store, uex_buffer_text(&prefix), &page, fault);
     uex_buffer_clear(&prefix);
     /* That a server does not list them, or not for us, is an answer too. */
-    if (err == UEX_STORE_FAILED || err == UEX_STORE_DENIED || err == UEX_NOT_FOUND)
-        out->uploads_known = false;
-    return err == UEX_STORE_FAILED || err == UEX_STORE_DENIED || err == UEX_NOT_FOUND ? UEX_OK : err;
+    if (err == UEX_OK || uex_s3_list_error_matters(err, uex_s3_client_status(store->client)))
+        return err;
+    out->uploads_known = false;
+    return UEX_OK;
 }

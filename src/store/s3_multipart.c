@@ -187,8 +187,7 @@ static bool page_element(void *context, const char *path, const char *text)
     return true;
 }
 
-/* What keeps an export from going on; everything else only means that the uploads stay. */
-static bool concerns_the_export(enum uex_error error, long status)
+bool uex_s3_list_error_matters(enum uex_error error, long status)
 {
     switch (error) {
     case UEX_CANCELLED:
@@ -284,7 +283,7 @@ enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whol
     uex_buffer_clear(&page.found);
     if (err == UEX_OK)
         return UEX_OK;
-    if (!concerns_the_export(err, uex_s3_client_status(store->client))) {
+    if (!uex_s3_list_error_matters(err, uex_s3_client_status(store->client))) {
         say_uploads_stay(&found);
         return UEX_OK;
     }

@@ -38,6 +38,10 @@ void uex_s3_part_run(void *context);
  * 3 tries of 5 s at most. */
 UEX_MUST_CHECK enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, const char *whole_key,
                                                   const char *upload_id, struct uex_fault *fault);
+/* Would any other request meet this error too? Everything else that goes wrong with a list of unfinished uploads, or
+ * with the abort of one, only means that they stay. `status`: of the answer, 0 if there was none. */
+bool uex_s3_list_error_matters(enum uex_error error, long status);
+
 /* Abort the uploads of exactly this key: 100 at most, and within `limit_ms`. That they cannot be listed or aborted, or
  * that some are left, is no error: it is logged once in a process (event uploads-stay), since no outcome depends on it.
  * Errors are what any other request would meet too: UEX_STORE_UNAVAILABLE, UEX_STORE_AUTH, … */

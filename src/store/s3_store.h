@@ -47,6 +47,11 @@ UEX_MUST_CHECK enum uex_error uex_s3_head(struct uex_s3_store *store, const char
 UEX_MUST_CHECK enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error,
                                              const struct uex_s3_request *request, struct uex_fault *fault);
 
+/* Try the requests of an export on a name of the program's own (s3_probe.c), once each; leaves nothing behind.
+ * UEX_STORE_REFUSED: one is refused, so it is to everybody; the fault has the server's status and code. Other errors
+ * are those of a request. */
+UEX_MUST_CHECK enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault);
+
 /* Members of the store, in s3_bucket.c, s3_writer.c, s3_multipart.c and s3_inspect.c. */
 enum uex_error uex_s3_prepare(struct uex_object_store *store, struct uex_fault *fault);
 enum uex_error uex_s3_probe(struct uex_object_store *store, struct uex_fault *fault);

@@ -2,16 +2,13 @@
 """An outage is not the command's fault: however long it is, every command is exported afterwards at its first attempt.
 And one bad command is no outage."""
 import contextlib
-import http.client
 import json
 import os
 import secrets
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
@@ -22,6 +19,7 @@ from support.failing import Failing
 from support.metrics import LISTEN, address_of, ask, scrape
 from support.objects import Store
 from support.proxy import Proxy
+from support.refusing import error, refusing
 
 LANES = 2
 # Waits of production would only make the tests longer.
@@ -278,61 +276,14 @@ def test_database__missing_for_everybody__is_an_outage(pipe, there, back):
 
 # -- a command's own fault ----------------------------------------------------------------------------------------------
 
-class _Refusing(BaseHTTPRequestHandler):
-    """Hands everything on as it came, but for one name: the server fails for that."""
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def _all(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.server.bad_name in self.path:
-            self.server.refused += 1
-            status, data, headers = 500, b"<Error><Code>InternalError</Code></Error>", []
-        else:
-            connection = http.client.HTTPConnection(self.server.target, timeout=60)
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            status, data, headers = answer.status, answer.read(), answer.getheaders()
-            connection.close()
-        self.send_response_only(status)
-        for name, value in headers:
-            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
-                self.send_header(name, value)
-        length = dict((n.lower(), v) for n, v in headers).get("content-length") if self.command == "HEAD" else None
-        if status != 204:
-            self.send_header("Content-Length", length or str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _all
-
-
-@contextlib.contextmanager
-def refusing(endpoint, bad_name):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
-    server.target, server.bad_name, server.refused = urllib.parse.urlsplit(endpoint).netloc, bad_name, 0
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.mark.parametrize("count", [60, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_command__that_always_fails__is_dead_lettered_and_no_breaker_opens(pipe, count):
     failing = Failing(pipe.database)
     groups = [pipe.new_group(rows=2) for _ in range(count)]
     cancelled, refused = groups[count // 3], groups[count // 2]
     failing.fail(cancelled, "57014")
-    with refusing(pipe.settings["EXPORT_S3_ENDPOINT"], f"/{refused}/") as proxy:
+    with refusing(pipe.settings["EXPORT_S3_ENDPOINT"],
+                  lambda _, path, __: error(500, "InternalError") if f"/{refused}/" in path else None) as proxy:
         pipe.settings["EXPORT_S3_ENDPOINT"] = proxy.url
         send_all(pipe, groups)
         worker = pipe.worker(**QUICK)

@@ -5,75 +5,13 @@
 #ifndef COMPONENT_STORE_FAKE_S3_H
 #define COMPONENT_STORE_FAKE_S3_H
 
-#include "s3_fixture.h"
+#include "fake_s3_state.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define FAKE_ITEMS 64
-#define FAKE_LOG 256
-
-enum fake_action {
-    FAKE_ANSWER, /* with `status` and `body`, nothing done */
-    FAKE_LOSE,   /* do the work, then close without an answer */
-    FAKE_RESET,  /* do nothing and reset the connection */
-    FAKE_STALL,  /* do nothing and keep the connection open */
-    FAKE_HALF    /* answer with half of the body, then close */
-};
-
-struct fake_rule {
-    const char *method;
-    const char *target; /* part of "path?query"; NULL: any */
-    int skip, count;    /* from the request after `skip`, `count` times */
-    enum fake_action action;
-    int status;
-    const char *body;
-};
-
-struct fake_item { /* an object, an upload or a part */
-    char path[256];
-    char id[16];   /* of an upload */
-    int number;    /* of a part */
-    char *headers; /* metadata lines of the request */
-    uint8_t *data;
-    size_t size;
-    enum { FAKE_FREE, FAKE_OBJECT, FAKE_UPLOAD, FAKE_PART } kind;
-};
-
-struct fake_s3 {
-    int listen_fd, port;
-    char endpoint[64];
-    pthread_t thread;
-    atomic_bool stop;
-    pthread_mutex_t lock; /* for all below */
-    struct fake_rule rules[8];
-    struct fake_item items[FAKE_ITEMS];
-    char log[FAKE_LOG][320]; /* "METHOD path?query" */
-    size_t log_count;
-    char last_headers[8192]; /* of the last request with a body, or of any while there was none */
-    bool no_bucket;
-    int upload_count, connection_count, page_size;
-    int pause_us; /* after each 64 KiB of a body: a slow line */
-    pthread_t connections[FAKE_LOG];
-    size_t thread_count;
-};
-
-struct fake_connection {
-    struct fake_s3 *fake;
-    int fd;
-};
-
-struct fake_request {
-    char method[8], target[512], path[256], query[512];
-    char headers[8192];
-    uint8_t *body;
-    size_t size;
-};
 
 static inline const char *fake_header(const struct fake_request *request, const char *name, char *out, size_t out_size)
 {
@@ -216,6 +154,28 @@ static inline void fake_remove_upload(struct fake_s3 *fake, struct fake_item *up
     fake_free_item(upload);
 }
 
+static inline bool fake_has_parts(struct fake_s3 *fake, const struct fake_request *request,
+                                  const struct fake_item *upload)
+{
+    static const char name[] = "<PartNumber>";
+
+    for (const char *at = (const char *)request->body; (at = strstr(at, name)) != NULL; at++)
+        if (fake_find(fake, FAKE_PART, NULL, upload->id, atoi(at + strlen(name))) == NULL)
+            return false;
+    return true;
+}
+
+/* Is the body what the request says? */
+static inline bool fake_is_signed_body(const struct fake_request *request)
+{
+    char said[128], hex[UEX_SHA256_HEX_SIZE];
+    uint8_t digest[UEX_SHA256_SIZE];
+
+    uex_sha256(uex_bytes_of(request->body, request->size), digest);
+    uex_hex(digest, sizeof(digest), hex);
+    return fake_header(request, "x-amz-content-sha256", said, sizeof(said)) != NULL && strcmp(said, hex) == 0;
+}
+
 static inline void fake_complete(struct fake_s3 *fake, int fd, const struct fake_request *request,
                                  struct fake_item *upload)
 {
@@ -225,6 +185,8 @@ static inline void fake_complete(struct fake_s3 *fake, int fd, const struct fake
         fake_error(fd, request, 404, "NoSuchUpload");
     } else if (fake_find(fake, FAKE_OBJECT, request->path, NULL, 0) != NULL) {
         fake_error(fd, request, 412, "PreconditionFailed");
+    } else if (!fake_has_parts(fake, request, upload)) {
+        fake_error(fd, request, 400, "InvalidPart");
     } else {
         struct fake_item *object = fake_add(fake, FAKE_OBJECT, request->path, ""), *part;
         object->headers = strdup(upload->headers);
@@ -336,6 +298,8 @@ static inline void fake_work(struct fake_s3 *fake, int fd, struct fake_request *
         fake_multipart(fake, fd, request);
     } else if (is_put && fake_find(fake, FAKE_OBJECT, request->path, NULL, 0) != NULL) {
         fake_error(fd, request, 412, "PreconditionFailed");
+    } else if (is_put && !fake_is_signed_body(request)) {
+        fake_error(fd, request, 400, "XAmzContentSHA256Mismatch");
     } else if (is_put) {
         struct fake_item *object = fake_add(fake, FAKE_OBJECT, request->path, "");
         object->headers = fake_metadata(request);

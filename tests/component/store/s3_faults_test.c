@@ -394,17 +394,19 @@ static void probe__may_not_look_at_the_bucket__is_fine_but_bad_credentials_are_n
 {
     struct bench *bench = *state;
 
-    bench->fake->rules[0] = (struct fake_rule){"HEAD", NULL, 0, 3, FAKE_ANSWER, 403, ""};
+    bench->fake->rules[0] = (struct fake_rule){"HEAD", NULL, 0, 1, FAKE_ANSWER, 403, ""};
     bench->fake->rules[1] =
-        (struct fake_rule){"GET", NULL, 0, 1, FAKE_ANSWER, 403, "<Error><Code>AccessDenied</Code></Error>"};
-    bench->fake->rules[2] =
-        (struct fake_rule){"GET", NULL, 1, 1, FAKE_ANSWER, 400, "<Error><Code>ExpiredToken</Code></Error>"};
+        (struct fake_rule){"GET", "list-type", 0, 1, FAKE_ANSWER, 403, "<Error><Code>AccessDenied</Code></Error>"};
     assert_int_equal(bench->store->probe(bench->store, &bench->fault), UEX_OK);
-    bench->fake->rules[2].skip = 0;
+    assert_int_equal(bench->fake->rules[0].count + bench->fake->rules[1].count, 0);
+    bench->fake->rules[0].count = bench->fake->rules[2].count = 1;
+    bench->fake->rules[2] =
+        (struct fake_rule){"GET", "list-type", 0, 1, FAKE_ANSWER, 400, "<Error><Code>ExpiredToken</Code></Error>"};
     assert_int_equal(bench->store->probe(bench->store, &bench->fault), UEX_STORE_AUTH);
+    assert_false(bench->store->is_missing);
     bench->fake->no_bucket = true;
-    bench->fake->rules[0].count = 0;
     assert_int_equal(bench->store->probe(bench->store, &bench->fault), UEX_STORE_BUCKET);
+    assert_true(bench->store->is_missing);
 }
 
 static void commit__endless_error_body__is_judged_by_its_status(void **state)

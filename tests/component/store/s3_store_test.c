@@ -285,6 +285,23 @@ static void probe__bucket_is_not_there__is_a_bucket_error(void **state)
     store->destroy(store);
 }
 
+/* A server's own way to refuse the two requests of the probe that make no sense. */
+static void probe__real_server__takes_all_requests_and_keeps_nothing(void **state)
+{
+    struct uex_object_store *store = need_store(state);
+    struct uex_store_inspection found;
+    struct uex_object_facts facts;
+    struct uex_fault fault = {0};
+
+    for (int i = 0; i < 2; i++)
+        if (store->probe(store, &fault) != UEX_OK)
+            fail_msg("%s", fault.text);
+    assert_int_equal(store->find(store, "users-export-probe", &facts, NULL), UEX_NOT_FOUND);
+    assert_int_equal(store->inspect(store, uex_wall_ms() + 3600000, &found, &fault), UEX_OK);
+    assert_true(found.uploads_known);
+    assert_int_equal(found.old_uploads, 0);
+}
+
 static void probe__nobody_listens__is_unavailable_soon(void **state)
 {
     struct uex_config config = s3_config("s3://users-export", "http://127.0.0.1:1");
@@ -327,6 +344,7 @@ int main(void)
         TEST(write__cancelled__ends_quickly),
         TEST(prepare__wrong_secret__is_an_authentication_error),
         TEST(probe__bucket_is_not_there__is_a_bucket_error),
+        TEST(probe__real_server__takes_all_requests_and_keeps_nothing),
         TEST(probe__nobody_listens__is_unavailable_soon),
     };
     return cmocka_run_group_tests(tests, global_setup, global_teardown);
