@@ -62,7 +62,7 @@ static int open_entry(int above_fd, const char *name, bool make)
         return fd;
     if (mkdirat(above_fd, name, DIRECTORY_MODE) != 0 && errno != EEXIST)
         return -1;
-    (void)fsync(above_fd); /* the new name must outlast a crash as the object in it does */
+    (void)!uex_file_sync_directory(above_fd); /* the new name must outlast a crash as the object in it does */
     return openat(above_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -159,18 +159,6 @@ static enum uex_error prepare(struct uex_object_store *base, struct uex_fault *f
                         strerrordesc_np(errno));
     close(fd);
     return base->probe(base, fault);
-}
-
-static enum uex_error probe(struct uex_object_store *base, struct uex_fault *fault)
-{
-    struct uex_file_store *store = (struct uex_file_store *)base;
-    struct stat status;
-
-    if (stat(store->directory, &status) != 0)
-        return uex_fail(fault, UEX_STORE_BUCKET, "the directory of storage.url: %s", strerrordesc_np(errno));
-    if (!S_ISDIR(status.st_mode) || access(store->directory, R_OK | W_OK | X_OK) != 0)
-        return uex_fail(fault, UEX_STORE_BUCKET, "the directory of storage.url cannot be entered and written");
-    return UEX_OK;
 }
 
 static enum uex_error find(struct uex_object_store *base, const char *key, struct uex_object_facts *facts,
@@ -344,7 +332,8 @@ static void destroy(struct uex_object_store *base)
     free(store);
 }
 
-enum uex_error uex_file_store_new(const char *directory, struct uex_object_store **out, struct uex_fault *fault)
+enum uex_error uex_file_store_new(const char *directory, const char *domain_id, struct uex_object_store **out,
+                                  struct uex_fault *fault)
 {
     struct uex_file_store *store = calloc(1, sizeof(*store));
 
@@ -352,8 +341,9 @@ enum uex_error uex_file_store_new(const char *directory, struct uex_object_store
         free(store);
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
     }
+    store->domain_id = domain_id;
     store->base = (struct uex_object_store){.prepare = prepare,
-                                            .probe = probe,
+                                            .probe = uex_file_probe,
                                             .find = find,
                                             .read = read_object,
                                             .abort_leftovers = abort_leftovers,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/store/file_store.h — objects as files under a directory.
  *
- * An object is written to ".<name>.<random>.part" beside its place, synced, and linked there, create-only. Its metadata
- * stand in "<name>.meta.json", which is there before the object is. Who publishes holds a lock (flock) on the
+ * An object is written to ".<name>.<random>.part" beside its place, synced, and linked there, create-only; where there
+ * are no hard links it is renamed with RENAME_NOREPLACE. A file system that can do neither is refused at start. Its
+ * metadata stand in "<name>.meta.json", which is there before the object is. Who publishes holds a lock (flock) on the
  * directory, so that of two writers the metadata of the one who wins stays; where a file system has no such lock, the
  * workers' own order (one lane per group) is what holds.
  */
@@ -11,14 +12,16 @@
 
 #include "store/object_meta.h"
 
-/* `directory` is an absolute path; it is copied. Touches nothing. */
-UEX_MUST_CHECK enum uex_error uex_file_store_new(const char *directory, struct uex_object_store **out,
-                                                 struct uex_fault *fault);
+/* `directory` is an absolute path; it is copied. `domain_id` (borrowed; "" or NULL: none) names the directory in it
+ * that exports usually go to, which is where the probe writes. Touches nothing. */
+UEX_MUST_CHECK enum uex_error uex_file_store_new(const char *directory, const char *domain_id,
+                                                 struct uex_object_store **out, struct uex_fault *fault);
 
 /* The parts of it. */
 struct uex_file_store {
     struct uex_object_store base; /* first: the store is handed out as this */
     char *directory;
+    const char *domain_id; /* borrowed; NULL: none */
 };
 
 /* The error of a failed file operation, by errno, with a sentence. `missing` is what ENOENT means here. */
@@ -41,6 +44,13 @@ UEX_MUST_CHECK bool uex_file_name(char out[UEX_FILE_NAME_SIZE], const char *befo
 #define UEX_FILE_META_SUFFIX ".meta.json"
 #define UEX_FILE_PART_SUFFIX ".part"
 
+/* Give the file `part_name` the name `name` in the same directory, create-only; afterwards `part_name` may be there or
+ * not. 0, or -1 with errno: EEXIST: the name is taken; EOPNOTSUPP: neither link() nor renameat2() can do this here. */
+UEX_MUST_CHECK int uex_file_publish(int directory_fd, const char *part_name, const char *name);
+/* Make a directory's names outlast a crash. Where a directory cannot be synced by itself its whole file system is. 0,
+ * or -1 with errno. */
+UEX_MUST_CHECK int uex_file_sync_directory(int directory_fd);
+
 /* Write metadata into a new file `name` and sync it. */
 UEX_MUST_CHECK enum uex_error uex_file_meta_write(const struct uex_file_store *store, int directory_fd,
                                                   const char *name, const struct uex_object_meta *meta,
@@ -54,7 +64,8 @@ UEX_MUST_CHECK enum uex_error uex_file_meta_read(int directory_fd, const char *n
 UEX_MUST_CHECK enum uex_error uex_file_lock(const struct uex_file_store *store, int directory_fd,
                                             struct uex_fault *fault);
 
-/* Members of the store, in file_writer.c. */
+/* Members of the store, in file_probe.c and file_writer.c. */
+enum uex_error uex_file_probe(struct uex_object_store *store, struct uex_fault *fault);
 enum uex_error uex_file_begin(struct uex_object_store *store, const char *key, struct uex_object_writer **out,
                               struct uex_fault *fault);
 enum uex_error uex_file_write(struct uex_object_writer *writer, struct uex_bytes data, struct uex_fault *fault);

@@ -31,7 +31,7 @@ enum uex_error uex_object_store_new(const struct uex_config *config, struct uex_
     *out = NULL;
     if (err == UEX_OK)
         err = url.kind == UEX_STORAGE_S3 ? uex_s3_store_new(config, out, fault)
-                                         : uex_file_store_new(url.directory, out, fault);
+                                         : uex_file_store_new(url.directory, config->export_domain_id, out, fault);
     uex_storage_url_clear(&url);
     return err;
 }
