@@ -104,8 +104,13 @@ static const char *mend_of(enum uex_error err)
     case UEX_STORE_DENIED:
         return "the policy of these credentials needs s3:PutObject, s3:GetObject, s3:ListBucket, "
                "s3:AbortMultipartUpload and s3:ListBucketMultipartUploads on the bucket and the prefix";
+    case UEX_STORE_REFUSED:
+        return "workers would wait with this store: the policy needs s3:PutObject, s3:GetObject, s3:ListBucket and "
+               "s3:AbortMultipartUpload on the bucket and the prefix, and the server has to know If-None-Match: * and "
+               "multipart uploads";
     case UEX_STORE_BUCKET:
-        return "make the bucket or directory of storage.url, or correct the name";
+        return "make the bucket or directory of storage.url, or correct the name; a bucket of another region needs its "
+               "s3.region and s3.endpoint";
     case UEX_CONFIG:
         return "exportctl config show tells every setting and where it was set";
     default:

@@ -114,9 +114,11 @@ static void say_uploads(struct uex_doctor *doctor, const struct uex_store_inspec
 
     uex_time_format(found->oldest_at_ms, oldest);
     if (!found->uploads_known)
-        uex_doctor_say(doctor, "store", "uploads", UEX_DOCTOR_WARN,
-                       "allow s3:ListBucketMultipartUploads, and have a lifecycle rule AbortIncompleteMultipartUpload",
-                       "unfinished uploads are not listed");
+        uex_doctor_say(
+            doctor, "store", "uploads", UEX_DOCTOR_WARN,
+            "allow s3:ListBucketMultipartUploads, and have a lifecycle rule AbortIncompleteMultipartUpload",
+            "unfinished uploads are not listed: exports go on, and what a killed worker leaves in the bucket "
+            "stays until a lifecycle rule removes it");
     else if (found->old_uploads > 0)
         uex_doctor_say(doctor, "store", "uploads", UEX_DOCTOR_WARN,
                        "give the bucket a lifecycle rule AbortIncompleteMultipartUpload of 1 day",
@@ -165,13 +167,15 @@ static void try_store(struct room *room)
     struct uex_fault fault = {0};
     enum uex_error err = room->store->probe(room->store, &fault);
 
-    if (err == UEX_STORE_BUCKET) {
+    if (err == UEX_STORE_BUCKET && room->store->is_missing) {
         uex_doctor_say(room->doctor, "store", "bucket", UEX_DOCTOR_WARN,
                        "make it, or let the first export make it if these credentials may", "%s", fault.text);
         uex_doctor_say(room->doctor, "store", "write", UEX_DOCTOR_SKIP, NULL, "not tried: there is no bucket");
         return;
     }
-    if (err != UEX_OK) {
+    if (err == UEX_STORE_REFUSED) { /* what follows shows which requests are refused, and which are not */
+        uex_doctor_fail(room->doctor, "store", "requests", err, &fault, NULL);
+    } else if (err != UEX_OK) {
         uex_doctor_fail(room->doctor, "store", "bucket", err, &fault, NULL);
         return;
     }
@@ -192,6 +196,8 @@ void uex_doctor_store(struct uex_doctor *doctor)
 
     room.bytes = bytes;
     uex_uuid_random(name);
+    if (doctor->config->export_domain_id != NULL && doctor->config->export_domain_id[0] != '\0')
+        uex_buffer_append_format(&room.key, "%s/", doctor->config->export_domain_id); /* rights may end there */
     uex_buffer_append_format(&room.key, "doctor/%s", name);
     if (err == UEX_OK && uex_buffer_failed(&room.key))
         err = uex_fail(&fault, UEX_NO_MEMORY, "no memory for a probe object");

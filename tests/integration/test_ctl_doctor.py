@@ -10,6 +10,7 @@ from support.careless_store import careless_store
 from support.faketime import starting_at
 from support.kafka import Reader
 from support.programs import run
+from support.refusing import error, refusing
 
 
 def doctor(pipe, *arguments, prefix=(), **settings):
@@ -147,6 +148,45 @@ def test_doctor__a_store_that_overwrites__is_found_out(pipe):
         assert found["store", "uploads"][0]["result"] == "warn" and "2 unfinished" in found["store", "uploads"][0]["detail"]
         assert found["store", "clock"][0]["result"] == "warn" and "ahead" in found["store", "clock"][0]["detail"]
         assert server.objects == {}
+
+
+REGION = {"x-amz-bucket-region": "eu-central-1"}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "every"])
+def test_doctor__bucket_in_another_region__is_a_failure_and_names_it(pipe, method):
+    """As AWS answers: 301 without a body to HEAD. The worker cannot make such a bucket, and waits."""
+    ready(pipe)
+    with refusing(pipe.settings["EXPORT_S3_ENDPOINT"],
+                  lambda verb, *_: (*error(301, "PermanentRedirect"), REGION) if method in (verb, "every") else None) as gate:
+        code, found = doctor(pipe, EXPORT_S3_ENDPOINT=gate.url)
+        worker = pipe.worker(startup__timeout="2s", s3__endpoint=gate.url)
+        assert worker.wait(30) == 3 and '"code":"store-bucket"' in worker.text()
+    assert code == 1
+    (row,) = found["store", "bucket"]
+    assert row["result"] == "fail" and "eu-central-1" in row["detail"] and "s3.region" in row["mend"], row
+
+
+def test_doctor__writes_are_refused__says_so_and_what_is_not(pipe):
+    ready(pipe)
+    with refusing(pipe.settings["EXPORT_S3_ENDPOINT"],
+                  lambda method, *_: error(403, "AccessDenied") if method in ("PUT", "POST") else None) as gate:
+        code, found = doctor(pipe, EXPORT_S3_ENDPOINT=gate.url)
+    assert code == 1
+    (row,) = found["store", "requests"]
+    assert row["result"] == "fail" and "store-refused" in row["detail"] and "s3:PutObject" in row["mend"], row
+    assert found["store", "bucket"][0]["result"] == "ok" and found["store", "write"][0]["result"] == "fail"
+    assert found["store", "uploads"][0]["result"] == "ok"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+def test_doctor__uploads_are_not_listed__says_what_follows(pipe, status):
+    ready(pipe)
+    with refusing(pipe.settings["EXPORT_S3_ENDPOINT"],
+                  lambda method, path, _: error(status) if method == "GET" and "uploads=" in path else None) as gate:
+        code, found = doctor(pipe, EXPORT_S3_ENDPOINT=gate.url)
+    (row,) = found["store", "uploads"]
+    assert code == 0 and row["result"] == "warn" and "lifecycle rule" in row["detail"], row
 
 
 def test_doctor__this_machines_clock_is_wrong__every_server_says_so(pipe):
