@@ -297,6 +297,14 @@ def s3_storm(world, draw):
     for_a_while(world, links(world, victims, "s3"), seconds, http="storm", share=share)
 
 
+@fault("s3-refuse", special=("big",))
+def s3_refuse(world, draw):
+    """the store refuses all writes with 403, though it answers and can be read"""
+    victims, before, seconds = some(draw), draw.uniform(0.1, 1.0), draw.uniform(1.5, 6.0)
+    sleep(before)
+    for_a_while(world, links(world, victims, "s3"), seconds, http="refuse")
+
+
 @fault("s3-hang", special=("big",))
 def s3_hang(world, draw):
     """nothing comes through between workers and s3, or no answers; or writes arrive late: they were given up, or their worker is dead"""

@@ -17,6 +17,7 @@ GIVEN_UP_S = 2.9
 KAFKA_JOIN_GROUP, KAFKA_LEAVE_GROUP, KAFKA_SYNC_GROUP, KAFKA_INIT_PRODUCER_ID, KAFKA_TXN_OFFSET_COMMIT = 11, 13, 14, 22, 28
 _STORM = (b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.'
           b"</Message></Error>")
+_DENIED = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
 
 
 class Weather:
@@ -27,7 +28,7 @@ class Weather:
         self.hold = values.get("hold", "")               # "both", "answers", "writes": bytes wait until the weather changes
         self.late_s = values.get("late_s", 0.0)          # what then has waited so long that it was given up waits on
         self.delay_ms = values.get("delay_ms", 0)        # each byte comes so much later, in both directions
-        self.http = values.get("http", "")               # storm, half, lost, cut: what happens to a request
+        self.http = values.get("http", "")               # storm, refuse, half, lost, cut: what happens to a request
         self.share = values.get("share", 1.0)            # of the requests
         self.kafka_hold = values.get("kafka_hold", [])   # numbers of API requests that wait until the weather changes
         self.kafka_lose = values.get("kafka_lose", [])   # … whose answer is lost, and the connection with it
@@ -179,6 +180,15 @@ class HttpPair:
         if time.monotonic() - began > GIVEN_UP_S:
             await asyncio.sleep(self.link.weather.late_s)
 
+    async def answer(self, status, body, method, length):
+        """Instead of the server, which never sees the request."""
+        await skip(self.client_in, length)
+        body = b"" if method == "HEAD" else body
+        self.client_out.write(b"HTTP/1.1 %s\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
+                              % (status, len(body), body))
+        await self.client_out.drain()
+        return True
+
     async def exchange(self):
         head = await self.client_in.readuntil(b"\r\n\r\n")
         line, headers = parse_head(head)
@@ -190,11 +200,9 @@ class HttpPair:
         if method == "PUT" or "uploadId=" in path:
             await self.write_may_go()
         if what == "storm":
-            await skip(self.client_in, length)
-            self.client_out.write(b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
-                                  % ((0, b"") if method == "HEAD" else (len(_STORM), _STORM)))
-            await self.client_out.drain()
-            return True
+            return await self.answer(b"503 Slow Down", _STORM, method, length)
+        if what == "refuse" and method in ("PUT", "POST"):
+            return await self.answer(b"403 Forbidden", _DENIED, method, length)
         self.server_out.write(head)
         if what == "cut":
             await copy(self.client_in, self.server_out, length // 2)
