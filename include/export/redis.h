@@ -21,9 +21,10 @@ UEX_MUST_CHECK struct uex_catalogue *uex_redis_catalogue_new(const struct uex_co
  * UEX_NOT_FOUND. */
 UEX_MUST_CHECK enum uex_error uex_redis_ping(const struct uex_config *config, struct uex_fault *fault);
 
-/* From now on all caches of the process use this URL, each from its next question on (their connections end then). True
- * if it differs from the last one given here. One that is not well formed is not used. Any thread. */
-bool uex_redis_replace_url(const char *url);
+/* From now on all caches of the process use this URL, each from its next question on (their connections end then).
+ * `changed`: it differs from the last one given here. One that is not well formed is not used. UEX_NO_MEMORY: the one
+ * of before stays. Any thread. */
+UEX_MUST_CHECK enum uex_error uex_redis_replace_url(const char *url, bool *changed);
 /* Forget, and wipe, a URL that was given. */
 void uex_redis_forget_url(void);
 

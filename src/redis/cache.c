@@ -37,14 +37,16 @@ static pthread_mutex_t replacement_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *replacement;
 static _Atomic uint64_t replacement_number; /* 0: none came */
 
-bool uex_redis_replace_url(const char *url)
+enum uex_error uex_redis_replace_url(const char *url, bool *changed)
 {
     char *copy = uex_text_copy(uex_bytes_of_text(url));
-    bool changed = false;
 
+    *changed = false;
+    if (copy == NULL)
+        return UEX_NO_MEMORY;
     pthread_mutex_lock(&replacement_lock);
-    changed = copy != NULL && (replacement == NULL || strcmp(replacement, copy) != 0);
-    if (changed) {
+    *changed = replacement == NULL || strcmp(replacement, copy) != 0;
+    if (*changed) {
         uex_secret_free(replacement);
         replacement = copy;
         replacement_number++;
@@ -52,7 +54,7 @@ bool uex_redis_replace_url(const char *url)
         uex_secret_free(copy);
     }
     pthread_mutex_unlock(&replacement_lock);
-    return changed;
+    return UEX_OK;
 }
 
 void uex_redis_forget_url(void)
@@ -67,12 +69,16 @@ void uex_redis_forget_url(void)
 static void follow_replacement(struct redis_catalogue *self)
 {
     struct uex_redis_url url = {0};
+    enum uex_error err = UEX_NOT_FOUND;
 
     if (self->url_number == replacement_number)
         return;
     pthread_mutex_lock(&replacement_lock);
-    self->url_number = replacement_number;
-    if (replacement != NULL && uex_redis_url_parse(replacement, &url, NULL) == UEX_OK) {
+    if (replacement != NULL)
+        err = uex_redis_url_parse(replacement, &url, NULL);
+    if (err != UEX_NO_MEMORY) /* then again at the next question */
+        self->url_number = replacement_number;
+    if (err == UEX_OK) {
         uex_redis_link_close(&self->link);
         uex_redis_url_clear(&self->link.url);
         self->link.url = url;
@@ -222,6 +228,7 @@ static void cached_destroy(struct uex_catalogue *catalogue)
 struct uex_catalogue *uex_redis_catalogue_new(const struct uex_config *config, struct uex_catalogue *behind)
 {
     struct redis_catalogue *self;
+    enum uex_error err = UEX_OK;
 
     if (config->redis_url == NULL || config->redis_url[0] == '\0')
         return behind;
@@ -229,10 +236,11 @@ struct uex_catalogue *uex_redis_catalogue_new(const struct uex_config *config, s
     if (self == NULL)
         return NULL;
     /* The start-up check refuses a wrong URL; should one come here, the database answers alone. */
-    if (uex_redis_url_parse(config->redis_url, &self->link.url, NULL) != UEX_OK) {
+    err = uex_redis_url_parse(config->redis_url, &self->link.url, NULL);
+    if (err != UEX_OK) {
         uex_redis_url_clear(&self->link.url);
         free(self);
-        return behind;
+        return err == UEX_NO_MEMORY ? NULL : behind;
     }
     self->catalogue = (struct uex_catalogue){.find = cached_find, .destroy = cached_destroy};
     self->behind = behind;

@@ -60,8 +60,9 @@ static enum uex_error read_token(const char *path, struct uex_buffer *out, struc
     explicit_bzero(piece, sizeof(piece));
     while (out->size_bytes > 0 && (out->data[out->size_bytes - 1] == '\n' || out->data[out->size_bytes - 1] == '\r'))
         out->data[--out->size_bytes] = '\0';
-    if (uex_buffer_failed(out) || out->size_bytes == 0 || out->size_bytes > TOKEN_MAX_BYTES ||
-        has_control(uex_buffer_bytes(out)))
+    if (uex_buffer_failed(out))
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a token");
+    if (out->size_bytes == 0 || out->size_bytes > TOKEN_MAX_BYTES || has_control(uex_buffer_bytes(out)))
         return uex_fail(fault, UEX_STORE_AUTH, "the token's file holds no token: it must be one line of text");
     return UEX_OK;
 }
@@ -113,23 +114,23 @@ static enum uex_error exchange(const struct uex_config *config, struct question 
     CURL *easy = curl_easy_init();
     struct curl_slist *headers = NULL;
     CURLcode code = CURLE_OUT_OF_MEMORY;
+    /* Without TLS only this machine and the agents' own addresses are asked: no proxy is to see the token. */
+    const bool is_plain = strncasecmp(uex_buffer_text(&question->url), "http://", strlen("http://")) == 0;
 
     if (question->authorization.size_bytes > 0)
         headers = curl_slist_append(NULL, uex_buffer_text(&question->authorization));
-    if (easy != NULL && (headers != NULL || question->authorization.size_bytes == 0)) {
-        curl_easy_setopt(easy, CURLOPT_URL, uex_buffer_text(&question->url));
-        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    /* Texts that libcurl copies: without memory a token would go to a proxy, or be sent to whom nobody checked. */
+    if (easy != NULL && (headers != NULL || question->authorization.size_bytes == 0) &&
+        curl_easy_setopt(easy, CURLOPT_URL, uex_buffer_text(&question->url)) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+        (!is_plain || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
+        (config->aws.ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, config->aws.ca_file) == CURLE_OK)) {
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ASK_LIMIT_MS);
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->s3_connect_timeout_ms);
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, &question->answer);
-        /* Without TLS only this machine and the agents' own addresses are asked: no proxy is to see the token. */
-        if (strncasecmp(uex_buffer_text(&question->url), "http://", strlen("http://")) == 0)
-            curl_easy_setopt(easy, CURLOPT_PROXY, "");
-        if (config->aws.ca_file != NULL)
-            curl_easy_setopt(easy, CURLOPT_CAINFO, config->aws.ca_file);
         if (question->post) {
             curl_easy_setopt(easy, CURLOPT_POSTFIELDS, uex_buffer_text(&question->body));
             curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)question->body.size_bytes);
@@ -184,6 +185,8 @@ static enum uex_error ask_container(const struct uex_config *config, struct ques
         err = read_token(aws->container_token_file, &token, fault);
     else if (aws->container_token != NULL)
         uex_buffer_append_text(&token, aws->container_token);
+    if (err == UEX_OK && uex_buffer_failed(&token))
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for a token");
     if (token.size_bytes > 0)
         uex_buffer_append_format(&question->authorization, "Authorization: %s", uex_buffer_text(&token));
     wipe(&token);
@@ -302,6 +305,10 @@ enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_
     bool read = false;
     enum uex_error err = sts ? ask_sts(config, &question, fault) : ask_container(config, &question, fault);
 
+    /* Cut short, a token or an address is another one. */
+    if (uex_buffer_failed(&question.url) || uex_buffer_failed(&question.body) ||
+        uex_buffer_failed(&question.authorization))
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for asking for credentials");
     if (err == UEX_OK && !uex_aws_url_allowed(uex_buffer_text(&question.url)))
         err = uex_fail(
             fault, UEX_STORE_AUTH,

@@ -147,25 +147,26 @@ static bool differ(const char *one, const char *other)
     return strcmp(one == NULL ? "" : one, other == NULL ? "" : other) != 0;
 }
 
-bool uex_s3_credentials_replace(const struct uex_config *config)
+enum uex_error uex_s3_credentials_replace(const struct uex_config *config, bool *changed)
 {
     const struct uex_s3_credentials wanted = of_config(config);
     struct uex_s3_credentials fresh = {0};
-    bool changed = false;
+    const enum uex_error err = copy(&wanted, &fresh, NULL);
 
-    if (copy(&wanted, &fresh, NULL) != UEX_OK) {
+    *changed = false;
+    if (err != UEX_OK) {
         uex_s3_credentials_clear(&fresh);
-        return false;
+        return err;
     }
     pthread_mutex_lock(&keep.lock);
-    changed = !keep.replaced || differ(keep.given.access_key_id, fresh.access_key_id) ||
-              differ(keep.given.secret_access_key, fresh.secret_access_key) ||
-              differ(keep.given.session_token, fresh.session_token);
+    *changed = !keep.replaced || differ(keep.given.access_key_id, fresh.access_key_id) ||
+               differ(keep.given.secret_access_key, fresh.secret_access_key) ||
+               differ(keep.given.session_token, fresh.session_token);
     uex_s3_credentials_clear(&keep.given);
     keep.given = fresh;
     keep.replaced = true;
     pthread_mutex_unlock(&keep.lock);
-    return changed;
+    return UEX_OK;
 }
 
 void uex_s3_credentials_forget(void)

@@ -26,9 +26,9 @@ void uex_s3_credentials_clear(struct uex_s3_credentials *credentials);
 
 /* The store refused these credentials: temporary ones are asked for again at the next request, at most every 5 s. */
 void uex_s3_credentials_doubt(void);
-/* From now on those of `config` are used instead of the ones that uex_s3_credentials_fetch() is given. True if they
- * differ from what was in force. */
-bool uex_s3_credentials_replace(const struct uex_config *config);
+/* From now on those of `config` are used instead of the ones that uex_s3_credentials_fetch() is given.
+ * `changed`: they differ from what was in force. UEX_NO_MEMORY: those of before stay. */
+UEX_MUST_CHECK enum uex_error uex_s3_credentials_replace(const struct uex_config *config, bool *changed);
 /* Forget, and wipe, what is kept for the process. */
 void uex_s3_credentials_forget(void);
 #endif

@@ -48,33 +48,46 @@ void uex_secrets_init(struct uex_secrets *secrets, int argument_count, char *con
                                     .look_ms = uex_monotonic_ms() + LOOK_MS};
 }
 
-/* The whole configuration is read as at the start; only these secrets are taken from it. */
-static void read_again(const struct uex_secrets *secrets)
+static enum uex_error replace(const struct uex_config *fresh)
+{
+    bool store = false, redis = false;
+    enum uex_error err = uex_s3_credentials_replace(fresh, &store);
+
+    if (err == UEX_OK && fresh->redis_url[0] != '\0')
+        err = uex_redis_replace_url(fresh->redis_url, &redis);
+    if (err == UEX_OK)
+        uex_log(UEX_LOG_INFO, "the secrets of the store and of Redis were read again",
+                UEX_STR("store", store ? "changed" : "the same"), UEX_STR("redis", redis ? "changed" : "the same"));
+    return err;
+}
+
+/* The whole configuration is read as at the start; only these secrets are taken from it. UEX_NO_MEMORY: it has to be
+ * done again. */
+static enum uex_error read_again(const struct uex_secrets *secrets)
 {
     char **arguments = calloc((size_t)secrets->argument_count + 1, sizeof(*arguments));
     struct uex_buffer problems = {0}, warnings = {0};
     struct uex_config fresh = {0};
     int count = secrets->argument_count;
-    bool store = false, redis = false;
+    enum uex_error err = UEX_OK;
 
     if (arguments == NULL)
-        return;
+        return UEX_NO_MEMORY;
     for (int i = 0; i < count; i++)
         arguments[i] = secrets->arguments[i];
-    if (uex_config_load(&fresh, &count, arguments, secrets->environment, &problems, &warnings) == UEX_OK &&
-        uex_config_require(&fresh, UEX_NEED_STORAGE, &problems) == UEX_OK) {
-        store = uex_s3_credentials_replace(&fresh);
-        redis = fresh.redis_url[0] != '\0' && uex_redis_replace_url(fresh.redis_url);
-        uex_log(UEX_LOG_INFO, "the secrets of the store and of Redis were read again",
-                UEX_STR("store", store ? "changed" : "the same"), UEX_STR("redis", redis ? "changed" : "the same"));
-    } else {
+    err = uex_config_load(&fresh, &count, arguments, secrets->environment, &problems, &warnings);
+    if (err == UEX_OK)
+        err = uex_config_require(&fresh, UEX_NEED_STORAGE, &problems);
+    if (err == UEX_OK)
+        err = replace(&fresh);
+    if (err != UEX_OK)
         uex_log(UEX_LOG_ERROR, "the secrets could not be read again: those of before are used on",
-                UEX_STR("error", uex_buffer_text(&problems)));
-    }
+                UEX_STR("error", err == UEX_NO_MEMORY ? uex_error_sentence(err) : uex_buffer_text(&problems)));
     uex_config_clear(&fresh);
     uex_buffer_clear(&problems);
     uex_buffer_clear(&warnings);
     free(arguments);
+    return err;
 }
 
 void uex_secrets_watch(struct uex_secrets *secrets, bool asked)
@@ -87,6 +100,6 @@ void uex_secrets_watch(struct uex_secrets *secrets, bool asked)
     stamp = stamp_of(secrets->environment);
     if (!asked && stamp == secrets->stamp)
         return;
-    secrets->stamp = stamp;
-    read_again(secrets);
+    if (read_again(secrets) != UEX_NO_MEMORY) /* else at the next look */
+        secrets->stamp = stamp;
 }

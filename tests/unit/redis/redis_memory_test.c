@@ -2,6 +2,7 @@
 /* Every allocation fails once while redis.url is read: it is not a mistake of the configuration. */
 #include "failing_memory.h"
 
+#include "export/redis.h"
 #include "redis/url.h"
 
 static enum uex_error redis_urls(void)
@@ -21,10 +22,22 @@ static enum uex_error redis_urls(void)
     return err == UEX_NO_MEMORY ? err : UEX_OK;
 }
 
+static enum uex_error replaced_url(void)
+{
+    bool changed = false;
+    enum uex_error err = uex_redis_replace_url("redis://h", &changed);
+
+    if (err == UEX_OK)
+        uex_torture_note("%d", changed);
+    uex_redis_forget_url();
+    return err;
+}
+
 static void torture__redis__right_result_or_no_memory(void **state)
 {
     static const struct uex_torture_case operations[] = {
         {.name = "redis.url", .run = redis_urls},
+        {.name = "another redis.url", .run = replaced_url},
     };
 
     (void)state;
