@@ -98,6 +98,8 @@ def run_cycle(world, number, fault, options):
     world.grow(number)
     if fault.name == "clock-step":
         world.ledger.exempt_from_early.add(number)
+    if fault.first:
+        fault.first(world, random.Random(f"{seed}/{number}/first"))
     sender = Sender(world, commands, fault.spread_s, random.Random(f"{seed}/{number}/times"))
     try:
         fault.run(world, random.Random(f"{seed}/{number}/fault"))

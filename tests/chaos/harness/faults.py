@@ -29,14 +29,15 @@ class Fault:
     special: tuple = ()      # commands of these kinds are among the cycle's
     spread_s: float = 2.0    # in which most of the commands are sent
     note: str = ""
+    first: object = None     # what is done in quiet, before the commands of the cycle are sent
 
 
 FAULTS = {}
 
 
-def fault(name, brokers=(1, 3), special=(), spread_s=2.0):
+def fault(name, brokers=(1, 3), special=(), spread_s=2.0, first=None):
     def add(function):
-        FAULTS[name] = Fault(name, function, brokers, special, spread_s, (function.__doc__ or "").strip())
+        FAULTS[name] = Fault(name, function, brokers, special, spread_s, (function.__doc__ or "").strip(), first)
         return function
     return add
 
@@ -286,6 +287,24 @@ def fence(world, victims):
             pass  # its coordinator is not there now
 
 
+# ---- topics
+
+def remake_a_topic(world, draw):
+    """In quiet: whatever stood in it has its outcome, so nothing is lost with it."""
+    command = world.topics["command"]
+    world.remake_topic(draw.choice([command] * 4 + world.tiers), draw.choice([0.0, 0.0, draw.uniform(0.2, 3.0)]))
+
+
+@fault("topic-anew", first=remake_a_topic)
+def topic_anew(world, draw):
+    """the command topic or a retry tier was deleted and created again under the workers before these commands were sent"""
+    number, before = draw.choice([None, *WORKERS]), draw.uniform(0.5, 2.0)
+    sleep(before)
+    if number:
+        world.kill_worker(number)
+        world.start_worker(number)
+
+
 # ---- stores
 
 @fault("s3-storm", special=("big",))
@@ -424,7 +443,7 @@ def broker_cut(world, draw):
 def two_at_once(world, draw):
     """two other faults, one after the other without waiting for quiet"""
     names = [name for name, one in sorted(FAULTS.items()) if world.broker_count in one.brokers and
-             name not in ("two-at-once", "none", "clock-step", "work-dir-full") and not name.startswith("broker")]
+             name not in ("two-at-once", "none", "clock-step", "work-dir-full", "topic-anew") and not name.startswith("broker")]
     first, second = draw.sample(names, 2)
     for name in (first, second):
         FAULTS[name].run(world, random.Random(draw.random()))

@@ -48,6 +48,9 @@ class Ledger:
         self.positions = {}                               # (topic, partition): the last Position
         self.violations = []                              # (lost|duplicated|false, text)
         self.exempt_from_early = set()                    # cycles in which a worker's clock was wrong
+        self.deleted = set()                              # topics that were deleted and created again
+        self.era = 0                                      # how often a topic was created again: its offsets begin anew
+        self.era_of = {}                                  # serial: the era in which it was sent
 
     # -- the reader's thread ------------------------------------------------------------------------------------------
     def record(self, record, at):
@@ -85,6 +88,19 @@ class Ledger:
     def expect(self, command):
         with self.lock:
             self.commands[command.serial] = command
+            self.era_of[command.serial] = self.era
+
+    def begin_anew(self, topic):
+        """The topic is going to be deleted, with its positions, and created again."""
+        with self.lock:
+            self.era += 1
+            self.deleted.add(topic)
+
+    def position_gone(self, topic, partition):
+        with self.lock:
+            if topic not in self.deleted:
+                self.blame("lost", f"the committed position of {topic}/{partition} was deleted")
+            self.positions.pop((topic, partition), None)
 
     def in_command_at(self, command, partition):
         """The command's records on a partition of the command topic."""
@@ -314,8 +330,8 @@ class Ledger:
             home = (moves or own)[0]
             for value, seen in self.lives(command):
                 if value["attempts"] == 1:
-                    homes[command.group_id].append((seen.record.offset, home.record.offset, command.serial))
-        for group_id, ended in homes.items():
+                    homes[command.group_id, self.era_of[command.serial]].append((seen.record.offset, home.record.offset, command.serial))
+        for (group_id, _), ended in homes.items():
             ended.sort()
             offsets = [offset for _, offset, _ in ended]
             if offsets != sorted(offsets):

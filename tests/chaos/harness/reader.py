@@ -2,6 +2,7 @@
 """The independent reader: a read_committed consumer of all topics, and of the broker's own topic of committed offsets."""
 import base64
 import contextlib
+import queue
 import struct
 import threading
 import time
@@ -77,14 +78,17 @@ class _Bytes:
 
 
 def offset_commit_of(key, value):
-    """(group, topic, partition, offset, metadata) of a record of the offsets topic, or None if it is something else.
+    """(group, topic, partition, offset, metadata) of a record of the offsets topic, or None if it is something else; the
+    offset is None where Kafka forgets it.
     Source: Apache Kafka, group-coordinator/src/main/resources/common/message/OffsetCommit{Key,Value}.json."""
-    if key is None or value is None:
+    if key is None:
         return None
     fields = _Bytes(key)
     if fields.number("h") not in (0, 1):
         return None
     group, topic, partition = fields.text(), fields.text(), fields.number("i")
+    if value is None:
+        return group, topic, partition, None, None
     fields = _Bytes(value)
     version = fields.number("h")
     offset = fields.number("q")
@@ -103,16 +107,12 @@ class Reader(threading.Thread):
         self.topics = topics
         self._brokers = bootstrap
         self._admin = self._new_admin()
-        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "chaos-reader", "log_level": 0,
-                                   "enable.auto.commit": False, "isolation.level": "read_committed",
-                                   "auto.offset.reset": "earliest", "enable.partition.eof": True, "check.crcs": True,
-                                   "fetch.wait.max.ms": 50, "reconnect.backoff.max.ms": 500,
-                                   "topic.metadata.refresh.interval.ms": 2000})
         counts = {name: partitions for name in topics}
         counts[OFFSETS] = len(self._admin.list_topics(OFFSETS, timeout=20).topics[OFFSETS].partitions)
         self._places = [(name, number) for name, count in counts.items() for number in range(count)]
         self._reached = dict.fromkeys(self._places, 0)
-        self._consumer.assign([TopicPartition(name, number, 0) for name, number in self._places])
+        self._consumer = self._new_consumer()
+        self._anew = queue.Queue()  # (topic that was created again, event to be set when it is read from its beginning)
         self._end = threading.Event()
         self.failure = None
         self.start()
@@ -120,6 +120,8 @@ class Reader(threading.Thread):
     def run(self):
         try:
             while not self._end.is_set():
+                with contextlib.suppress(queue.Empty):
+                    self._read_anew(*self._anew.get_nowait())
                 for message in self._consumer.consume(200, 0.1):
                     self._take(message)
         except Exception as error:  # seen by whoever waits for the reader
@@ -138,9 +140,33 @@ class Reader(threading.Thread):
             self._ledger.record(record_of(message), time.time())
         else:
             commit = offset_commit_of(message.key(), message.value())
-            if commit and commit[0] == self._group_id:
+            if commit and commit[0] == self._group_id and commit[3] is None:
+                self._ledger.position_gone(commit[1], commit[2])
+            elif commit and commit[0] == self._group_id:
                 self._ledger.position(commit[1], commit[2], position_of(commit[3], commit[4]), time.time())
         self._reached[place] = max(self._reached[place], message.offset() + 1)
+
+    def _new_consumer(self):
+        consumer = Consumer({"bootstrap.servers": self._brokers, "group.id": "chaos-reader", "log_level": 0,
+                             "enable.auto.commit": False, "isolation.level": "read_committed",
+                             "auto.offset.reset": "earliest", "enable.partition.eof": True, "check.crcs": True,
+                             "fetch.wait.max.ms": 50, "reconnect.backoff.max.ms": 500,
+                             "topic.metadata.refresh.interval.ms": 2000})
+        consumer.assign([TopicPartition(name, number, self._reached[name, number]) for name, number in self._places])
+        return consumer
+
+    def _read_anew(self, topic, done):
+        self._consumer.close()
+        self._reached.update({place: 0 for place in self._places if place[0] == topic})
+        self._consumer = self._new_consumer()
+        self._admin = self._new_admin()
+        done.set()
+
+    def begin_anew(self, topic):
+        """A topic was deleted and created again; all of it had been read."""
+        done = threading.Event()
+        self._anew.put((topic, done))
+        assert done.wait(30), self.failure
 
     def _new_admin(self):
         return AdminClient({"bootstrap.servers": self._brokers, "log_level": 0, "socket.timeout.ms": 5000})

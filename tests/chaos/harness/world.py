@@ -9,8 +9,8 @@ import subprocess
 import time
 import uuid
 
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 from support.kafka import record_of
 from support.objects import Store
 from support.programs import Worker, run
@@ -27,6 +27,7 @@ from .reader import NotNow, Reader
 WORKERS = (1, 2, 3)
 PARTITIONS = 4
 DELAYS = "1s,2s,3s"
+NOTICE_S = 3.0  # a consumer notices a new topic by its position, which must be beyond the end: see README.md
 DEAD_LETTER_BYTES = 1_000_000
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
@@ -77,15 +78,11 @@ class World:
         self.tiers = [f"{self.topics['retry']}-{n}" for n in range(len(DELAYS.split(",")))]
         self.sources = {self.topics["command"], *self.tiers}
         self.storage_url = f"s3://{name}/exports"
-        done = run("exportctl", ["topics", "create", f"--partitions={PARTITIONS}",
-                                 f"--replication-factor={self.broker_count}"], self.settings(1, direct=True), 90)
-        assert done.code == 0, done
+        self._create_topics()
         self._limit(self.topics["dlq"], DEAD_LETTER_BYTES)
         self.store = Store(self.env)
         self.store.ensure_bucket(name)
-        self._producer = Producer({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0, "linger.ms": 0,
-                                   "partitioner": "murmur2_random", "message.max.bytes": 5_000_000,
-                                   "enable.idempotence": True, "reconnect.backoff.max.ms": 500})
+        self._producer = self._new_producer()
         self._unplaced = []  # commands whose offset the producer was not told, with their partitions
         self._touch_group()
         self.ledger = Ledger(self.topics, self.tiers, PARTITIONS)
@@ -96,6 +93,42 @@ class World:
         self._mount_work_dirs()
         for number in WORKERS:
             self.start_worker(number)
+
+    def _new_producer(self):
+        return Producer({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0, "linger.ms": 0,
+                         "partitioner": "murmur2_random", "message.max.bytes": 5_000_000,
+                         "enable.idempotence": True, "reconnect.backoff.max.ms": 500})
+
+    def _create_topics(self):
+        """Those that are not there."""
+        done = run("exportctl", ["topics", "create", f"--partitions={PARTITIONS}",
+                                 f"--replication-factor={self.broker_count}"], self.settings(1, direct=True), 90)
+        assert done.code == 0, done
+
+    def remake_topic(self, topic, pause_s):
+        """Delete a topic under the workers and create it again, at once or after a pause. Only in quiet."""
+        admin = AdminClient({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0})
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        settings = {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(30).items()
+                    if not entry.is_default}
+        self.ledger.begin_anew(topic)
+        admin.delete_topics([topic], operation_timeout=30)[topic].result(30)
+        time.sleep(pause_s)
+        deadline = time.monotonic() + 30
+        while True:  # its name is free once it is gone
+            try:
+                admin.create_topics([NewTopic(topic, PARTITIONS, self.broker_count, config=settings)])[topic].result(30)
+                break
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        while topic not in admin.list_topics(timeout=10).topics:
+            assert time.monotonic() < deadline, f"{topic} is not created"
+            time.sleep(0.02)
+        self.reader.begin_anew(topic)
+        time.sleep(NOTICE_S)
+        self._producer = self._new_producer()  # the old one remembers a topic that is no more
 
     def _limit(self, topic, size):
         """A topic that refuses larger records."""
