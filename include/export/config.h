@@ -64,6 +64,7 @@ struct uex_config {
     int64_t export_readers;
     char *export_key_column;
     int64_t export_batch_rows;
+    int64_t export_max_row_bytes; /* of the row's text; 0 only where a test made the struct: no bound */
     int export_compression_level;
     enum uex_version_field export_version_field;
     char *export_mask; /* as given; src/model/columns.h reads it */

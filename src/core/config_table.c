@@ -114,6 +114,8 @@ const struct uex_setting uex_settings[] = {
      MAY_BE_EMPTY, .sql_name = true, .help = "the column whose ranges the readers share"},
     {NUMBER("export.batch_rows", INTEGER, export_batch_rows, "1000", 1, 10000000),
      .help = "rows per batch: unit of progress and of batch metrics"},
+    {NUMBER("export.max_row", SIZE, export_max_row_bytes, "64MiB", 1024, 1024 * MIB),
+     .help = "a row whose text is longer ends its group as database-data, naming the column where it is known"},
     {NUMBER("export.compression_level", SMALL, export_compression_level, "1", 1, 9), .help = "1 fastest, 9 smallest"},
     {CHOICE("export.version_field", export_version_field, "column", "column|comment|none"),
      .help = "`column`: last column exportVersion; `comment`: first line `# ExportVersion: 1.0`"},

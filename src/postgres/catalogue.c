@@ -45,7 +45,7 @@ static enum uex_error find_once(struct uex_postgres *postgres, const char *group
     PGresult *result = NULL;
     enum uex_error err = uex_pg_open(postgres, fault);
 
-    uex_buffer_append_text(&sql, "SELECT group_type::text, active FROM ");
+    uex_buffer_append_text(&sql, "SELECT left(group_type::text, 256), active FROM "); /* no type is as long */
     if (err == UEX_OK)
         err = append_view(postgres, &sql, fault);
     uex_buffer_append_text(&sql, " WHERE group_id = $1 ORDER BY active DESC NULLS LAST, group_type LIMIT 1");

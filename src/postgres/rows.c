@@ -8,6 +8,9 @@
  */
 #include "postgres/estimate.h"
 #include "postgres/shares.h"
+#include "postgres/wide_row.h"
+
+#include "export/text.h"
 
 #include <stdlib.h>
 
@@ -29,7 +32,9 @@ struct pg_rows {
     struct uex_postgres *postgres;
     struct uex_row_shares *shares; /* borrowed; NULL: the group is read as a whole */
     enum rows_state state;
-    unsigned answers; /* results with rows so far */
+    unsigned answers;              /* results with rows so far */
+    char *group_id;                /* owned; NULL: the shares' */
+    const struct uex_masks *masks; /* borrowed */
     bool usernames_only, committed;
     char *row; /* libpq's, of the last call */
     size_t widest_bytes;
@@ -141,16 +146,31 @@ static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
     return err;
 }
 
+static enum uex_error fail_wide(struct pg_rows *self, struct uex_fault *fault)
+{
+    row_free(self);
+    self->widest_bytes = SIZE_MAX;
+    return uex_pg_fail_wide(self->postgres, self->shares == NULL ? self->group_id : self->shares->group_id, self->masks,
+                            self->usernames_only, fault);
+}
+
 /* The next row as it comes; UEX_END: the stream is over. */
 static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, struct uex_fault *fault)
 {
     PGconn *conn = self->postgres->conn;
+    uint64_t before_bytes = UEX_UNKNOWN; /* read from the socket when a row that is waited for began */
     enum uex_error err;
     int size;
 
     if (uex_cancel_requested(self->postgres->cancel))
         return uex_fail(fault, UEX_CANCELLED, "database: the query was given up");
     while ((size = PQgetCopyData(conn, &self->row, 1)) == 0) {
+        uint64_t read_bytes = uex_pg_bytes_read(conn);
+
+        if (before_bytes == UEX_UNKNOWN)
+            before_bytes = read_bytes;
+        else if (read_bytes != UEX_UNKNOWN && uex_pg_row_will_be_wide(self->postgres, read_bytes - before_bytes))
+            return fail_wide(self, fault);
         err = uex_pg_wait_input(self->postgres, ROW_MAX_BYTES, fault);
         if (err != UEX_OK)
             return err;
@@ -161,6 +181,8 @@ static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, st
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke in the middle of the rows");
     uex_pg_wait_progress(&self->postgres->wait);
     *size_bytes = (size_t)size;
+    if (uex_pg_row_is_wide(self->postgres, *size_bytes))
+        return fail_wide(self, fault);
     if (*size_bytes > self->widest_bytes)
         self->widest_bytes = *size_bytes;
     return UEX_OK;
@@ -243,6 +265,7 @@ static void rows_destroy(struct uex_rows *rows)
             uex_pg_close(self->postgres);
         self->postgres->reading = false;
     }
+    free(self->group_id);
     free(self);
 }
 
@@ -330,28 +353,33 @@ struct uex_rows *uex_pg_rows_new(struct uex_postgres *postgres, struct uex_row_s
     self->shares = shares;
     self->state = shares == NULL ? ROWS_SENT : ROWS_JOINED;
     self->usernames_only = shares != NULL && shares->plan.usernames_only;
+    self->masks = shares == NULL ? NULL : shares->plan.masks;
     return &self->rows;
 }
 
 enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char *group_id,
                                        const struct uex_row_plan *plan, struct uex_rows **out, struct uex_fault *fault)
 {
-    struct uex_rows *rows = uex_pg_rows_new(postgres, NULL);
+    struct pg_rows *self = (struct pg_rows *)uex_pg_rows_new(postgres, NULL);
     enum uex_error err;
 
-    if (rows == NULL)
+    if (self == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows");
-    err = uex_pg_open(postgres, fault);
+    self->usernames_only = plan->usernames_only;
+    self->masks = plan->masks;
+    self->group_id = uex_text_copy(uex_bytes_of_text(group_id));
+    err = self->group_id == NULL ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows")
+                                 : uex_pg_open(postgres, fault);
     if (err == UEX_OK)
         err = send_stream(postgres, group_id, plan, fault);
     if (err != UEX_OK) {
         if (!postgres->reading)
             uex_pg_settle(postgres);
-        free(rows);
+        free(self->group_id);
+        free(self);
         return err;
     }
-    ((struct pg_rows *)rows)->usernames_only = plan->usernames_only;
     postgres->reading = true;
-    *out = rows;
+    *out = &self->rows;
     return UEX_OK;
 }

@@ -1,86 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "component/database.h"
+#include "component/postgres/rows_fixture.h"
 
-#include "component/csv_line.h"
 #include "export/digest.h"
-#include "export/postgres.h"
-
-static struct uex_masks no_masks;
-
-static int empty_tables(void **state)
-{
-    (void)state;
-    if (database.admin != NULL)
-        database_run("TRUNCATE groups, users");
-    return 0;
-}
-
-/* Rows of group g as CSV records, or as usernames. */
-struct reading {
-    struct uex_buffer text; /* CSV: all rows; usernames: each with '\n' after it */
-    struct csv_line first;  /* CSV: the first row */
-    size_t row_count;
-    int64_t snapshot_at_ms;
-    enum uex_error error;
-    struct uex_fault fault;
-};
-
-static void reading_clear(struct reading *reading)
-{
-    uex_buffer_clear(&reading->text);
-    csv_line_clear(&reading->first);
-}
-
-static void read_all(struct uex_postgres *postgres, const struct uex_row_plan *plan, struct reading *out)
-{
-    struct uex_rows *rows = NULL;
-    struct uex_bytes row = {0};
-
-    *out = (struct reading){0};
-    out->error = uex_postgres_rows_begin(postgres, "g", plan, &rows, &out->fault);
-    if (out->error != UEX_OK)
-        return;
-    while ((out->error = rows->next(rows, &row, &out->fault)) == UEX_OK) {
-        if (out->row_count++ == 0 && !plan->usernames_only)
-            assert_true(csv_line_parse(row, &out->first));
-        uex_buffer_append(&out->text, row.data, row.size_bytes);
-        if (row.data == NULL)
-            uex_buffer_append_text(&out->text, "(null)");
-        if (plan->usernames_only)
-            uex_buffer_append_text(&out->text, "\n");
-    }
-    out->snapshot_at_ms = rows->snapshot_at_ms;
-    rows->destroy(rows);
-}
-
-static void read_group(const struct uex_row_plan *plan, struct reading *out)
-{
-    struct uex_postgres *postgres = uex_postgres_new(&database.config, "rows-test");
-
-    assert_non_null(postgres);
-    read_all(postgres, plan, out);
-    uex_postgres_free(postgres);
-}
-
-static size_t column_index(const char *name)
-{
-    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++) {
-        if (strcmp(uex_columns[i].name, name) == 0)
-            return i;
-    }
-    fail();
-    return 0;
-}
-
-static void assert_field(const struct reading *reading, const char *name, const char *expected)
-{
-    const char *field = reading->first.fields[column_index(name)];
-
-    if (expected == NULL)
-        assert_null(field);
-    else
-        assert_string_equal(field == NULL ? "(null)" : field, expected);
-}
 
 static void insert_bio(const char *bio)
 {
@@ -295,65 +216,6 @@ static void rows__masks__hide_what_they_say(void **state)
     reading_clear(&reading);
 }
 
-/* Dates that have no form of ten characters: the file would lie, so the command is refused, and not for its value. */
-static void rows__dates_that_cannot_be_written__name_their_column(void **state)
-{
-    static const char *const dates[] = {"infinity", "-infinity", "0044-03-15 BC", "0001-12-31 BC", "10000-01-01"};
-    static const enum uex_mask_action actions[] = {UEX_MASK_NONE, UEX_MASK_YEAR};
-    struct uex_masks masks = {0};
-    struct uex_row_plan plan = {.masks = &masks};
-    char sql[200];
-
-    (void)state;
-    database_needed();
-    for (size_t i = 0; i < 2 * (sizeof(dates) / sizeof(dates[0])); i++) {
-        struct reading reading;
-
-        masks.actions[column_index("dateOfBirth")] = actions[i % 2];
-        database_run("TRUNCATE users");
-        (void)snprintf(sql, sizeof(sql), "INSERT INTO users (group_id, date_of_birth) VALUES ('g', '%s')",
-                       dates[i / 2]);
-        database_run(sql);
-        read_group(&plan, &reading);
-        assert_int_equal(reading.error, UEX_DB_DATA);
-        assert_non_null(strstr(reading.fault.text, "date_of_birth"));
-        assert_null(strstr(reading.fault.text, "infinity'"));
-        reading_clear(&reading);
-        masks.actions[column_index("dateOfBirth")] = UEX_MASK_NULL;
-        read_group(&plan, &reading);
-        assert_int_equal(reading.error, UEX_END);
-        reading_clear(&reading);
-    }
-}
-
-static void rows__first_and_last_dates__are_written(void **state)
-{
-    static const char *const dates[] = {"0001-01-01", "0999-12-31", "1970-01-01", "2000-02-29", "9999-12-31"};
-    struct uex_masks masks = {0};
-    struct uex_row_plan plan = {.masks = &masks};
-    char sql[200], year[5];
-
-    (void)state;
-    database_needed();
-    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
-        struct reading reading;
-
-        database_run("TRUNCATE users");
-        (void)snprintf(sql, sizeof(sql), "INSERT INTO users (group_id, date_of_birth) VALUES ('g', '%s')", dates[i]);
-        database_run(sql);
-        masks.actions[column_index("dateOfBirth")] = UEX_MASK_NONE;
-        read_group(&plan, &reading);
-        assert_int_equal(reading.error, UEX_END);
-        assert_field(&reading, "dateOfBirth", dates[i]);
-        reading_clear(&reading);
-        masks.actions[column_index("dateOfBirth")] = UEX_MASK_YEAR;
-        read_group(&plan, &reading);
-        (void)snprintf(year, sizeof(year), "%.4s", dates[i]);
-        assert_field(&reading, "dateOfBirth", year);
-        reading_clear(&reading);
-    }
-}
-
 static void rows__masked_usernames__in_lists_too(void **state)
 {
     struct uex_masks masks = {0};
@@ -467,8 +329,6 @@ int main(void)
         ROWS_TEST(rows__group_id_with_quotes__is_a_literal),
         ROWS_TEST(rows__usernames__are_plain_text_or_null),
         ROWS_TEST(rows__masks__hide_what_they_say),
-        ROWS_TEST(rows__dates_that_cannot_be_written__name_their_column),
-        ROWS_TEST(rows__first_and_last_dates__are_written),
         ROWS_TEST(rows__masked_usernames__in_lists_too),
         ROWS_TEST(rows__guard_prefix__marks_formulas_only),
         ROWS_TEST(rows__guard_reject__ends_with_its_own_error),

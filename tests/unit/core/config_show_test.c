@@ -43,6 +43,7 @@ static const struct {
     {"export.readers", "1", false},
     {"export.key_column", "", false},
     {"export.batch_rows", "1000", false},
+    {"export.max_row", "64MiB", false},
     {"export.compression_level", "1", false},
     {"export.version_field", "column", false},
     {"export.mask", "", false},

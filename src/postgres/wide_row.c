@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postgres/wide_row.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+/* Beside the row's own bytes: TLS's records (of any size, so a lot of room) and what came before the row. */
+#define SLACK_BYTES ((uint64_t)1 << 20)
+
+uint64_t uex_pg_bytes_read(PGconn *conn)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    int fd = PQsocket(conn), unread_bytes = 0;
+    const size_t needed = offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received);
+
+    if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || size < needed ||
+        ioctl(fd, FIONREAD, &unread_bytes) != 0 || (uint64_t)unread_bytes > info.tcpi_bytes_received)
+        return UEX_UNKNOWN;
+    return (uint64_t)info.tcpi_bytes_received - (uint64_t)unread_bytes;
+}
+
+/* 0: a configuration that a test made by hand has no bound. */
+static uint64_t bound_bytes(const struct uex_postgres *postgres)
+{
+    return postgres->config->export_max_row_bytes == 0 ? UINT64_MAX / 2
+                                                       : (uint64_t)postgres->config->export_max_row_bytes;
+}
+
+bool uex_pg_row_is_wide(const struct uex_postgres *postgres, size_t row_bytes)
+{
+    return row_bytes > bound_bytes(postgres);
+}
+
+bool uex_pg_row_will_be_wide(const struct uex_postgres *postgres, uint64_t received_bytes)
+{
+    uint64_t bound = bound_bytes(postgres);
+
+    return received_bytes > bound + bound / 4 + SLACK_BYTES;
+}
+
+static bool is_looked_at(const struct uex_masks *masks, size_t index, bool usernames_only)
+{
+    bool is_wide_type = uex_columns[index].type == UEX_COLUMN_TEXT;
+    bool is_whole = masks == NULL || masks->actions[index] == UEX_MASK_NONE;
+
+    return is_wide_type && is_whole && (!usernames_only || strcmp(uex_columns[index].sql_name, "username") == 0);
+}
+
+/* `SELECT max(octet_length(…)), … FROM the view` of the group: 0 for a column that is not looked at. */
+static enum uex_error ask_widths(struct uex_postgres *postgres, const char *group_id, const struct uex_masks *masks,
+                                 bool usernames_only, PGresult **out, struct uex_fault *fault)
+{
+    struct uex_buffer sql = {0};
+    enum uex_error err = UEX_OK;
+
+    uex_buffer_append_text(&sql, "SELECT ");
+    for (size_t i = 0; err == UEX_OK && i < UEX_COLUMN_COUNT; i++) {
+        const char *name = uex_columns[i].sql_name;
+
+        uex_buffer_append_text(&sql, i == 0 ? "" : ", ");
+        if (!is_looked_at(masks, i, usernames_only)) {
+            uex_buffer_append_text(&sql, "0");
+            continue;
+        }
+        uex_buffer_append_text(&sql, "max(octet_length(");
+        err = uex_pg_append_identifier(postgres, name, strlen(name), &sql, fault);
+        uex_buffer_append_text(&sql, "::text))");
+    }
+    if (err == UEX_OK)
+        err = uex_pg_append_from(postgres, group_id, NULL, &sql, fault);
+    if (err == UEX_OK && uex_buffer_failed(&sql))
+        err = UEX_NO_MEMORY;
+    if (err == UEX_OK)
+        err = uex_pg_query(postgres, uex_buffer_text(&sql), 0, NULL, out, fault);
+    uex_buffer_clear(&sql);
+    return err;
+}
+
+static const struct uex_column *widest_column(const PGresult *result)
+{
+    const struct uex_column *widest = NULL;
+    unsigned long long widest_bytes = 0;
+
+    for (int i = 0; PQntuples(result) == 1 && i < PQnfields(result) && i < UEX_COLUMN_COUNT; i++) {
+        unsigned long long width = strtoull(PQgetvalue(result, 0, i), NULL, 10);
+
+        if (width > widest_bytes) {
+            widest_bytes = width;
+            widest = &uex_columns[i];
+        }
+    }
+    return widest;
+}
+
+enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group_id, const struct uex_masks *masks,
+                                bool usernames_only, struct uex_fault *fault)
+{
+    const struct uex_column *column = NULL;
+    PGresult *result = NULL;
+    bool reading = postgres->reading;
+
+    /* A stream in its middle ends with its connection; the stream's owner still gives it back. */
+    uex_pg_settle(postgres);
+    postgres->reading = false;
+    if (uex_pg_open(postgres, NULL) == UEX_OK &&
+        ask_widths(postgres, group_id, masks, usernames_only, &result, NULL) == UEX_OK)
+        column = widest_column(result);
+    PQclear(result);
+    postgres->reading = reading;
+    if (column == NULL)
+        return uex_fail(fault, UEX_DB_DATA, "database: a row is wider than export.max_row (%lld bytes)",
+                        (long long)postgres->config->export_max_row_bytes);
+    return uex_fail(fault, UEX_DB_DATA,
+                    "database: a row is wider than export.max_row (%lld bytes); the group's widest values are in "
+                    "column %s (%s)",
+                    (long long)postgres->config->export_max_row_bytes, column->sql_name, column->name);
+}
