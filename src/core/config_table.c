@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config_table.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "config_check.h"
 #include "config_cpus.h"
 #include "export/clock.h"
@@ -32,6 +37,18 @@ static void work_out_lanes(char *const *environment, struct uex_buffer *out)
     uex_buffer_append_format(out, "%d", uex_lanes_default(uex_cpus_allowed("/proc/self/cgroup", "/sys/fs/cgroup")));
 }
 
+/* Not there yet, ours, or a volume of root's that we may write: nobody else can have put it in our way. */
+static bool may_work_in(const char *path)
+{
+    struct stat facts;
+
+    if (lstat(path, &facts) != 0)
+        return errno == ENOENT;
+    return S_ISDIR(facts.st_mode) && (facts.st_uid == geteuid() ||
+                                      (facts.st_uid == 0 && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0));
+}
+
+/* In a shared /tmp the first user of the machine has the plain name, and each other one a name of his own. */
 static void work_out_dir(char *const *environment, struct uex_buffer *out)
 {
     const char *parent = "/tmp";
@@ -41,6 +58,8 @@ static void work_out_dir(char *const *environment, struct uex_buffer *out)
             parent = *environment + strlen("TMPDIR=");
     }
     uex_buffer_append_format(out, "%s/users-export", parent);
+    if (!may_work_in(uex_buffer_text(out)))
+        uex_buffer_append_format(out, "-%u", (unsigned)geteuid());
 }
 
 /* In the order of help and documentation. A section's settings stand together; kafka.* is in config_kafka.c. */
@@ -127,8 +146,9 @@ const struct uex_setting uex_settings[] = {
     {CHOICE("export.formula_guard", export_formula_guard, "off", "off|prefix|reject"),
      .help = "a field that a spreadsheet would run gets ' before it (`prefix`) or fails its group (`reject`)"},
     {TEXT("export.work_dir", export_work_dir, "", uex_check_absolute_path, "an absolute path"),
-     .work_out = work_out_dir, .default_words = "$TMPDIR/users-export",
-     .help = "spool: each process has a folder of its own in it"},
+     .work_out = work_out_dir,
+     .default_words = "$TMPDIR/users-export, or users-export-<uid> there if that is another user's",
+     .help = "spool: each process has a folder of its own in it; not writable by group or others"},
 
     {NUMBER("retry.delays", DELAYS, retry_delays_ms, "30s,5m,30m", 1, WEEK),
      .help = "one retry tier each; existing tiers beyond the list are still consumed"},

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "export/log.h"
 #include "export/uuid.h"
 
 #define PREFIX "spool-"
@@ -48,9 +49,26 @@ static bool make_folders(const char *path)
     return true;
 }
 
+/* Nobody else may move what we make in our own directory. Its mode is changed rather than refused: Kubernetes gives a
+ * volume's group the right to write each time it is mounted (fsGroup). The sticky bit (/tmp, a tmpfs) serves as well.
+ */
+static bool keep_others_out(int fd, const char *path, const struct stat *facts)
+{
+    const mode_t writable = S_IWGRP | S_IWOTH;
+
+    if ((facts->st_mode & writable) == 0 || (facts->st_mode & S_ISVTX) != 0)
+        return true;
+    if (fchmod(fd, facts->st_mode & 07777 & ~writable) != 0)
+        return false;
+    uex_log(UEX_LOG_WARN, "export.work_dir could be written by its group or by others; this right was taken away",
+            UEX_STR("event", "work-dir-made-private"), UEX_STR("path", path));
+    return true;
+}
+
 /* The work directory often is in /tmp, where everybody may have made something of its name before us. Ours or root's it
- * must be, and no link: O_NOFOLLOW looks at the last component only, so a slash at the end is taken off. Others may be
- * allowed to write in it (a volume of a container is such); what we make in it is checked again. */
+ * must be, and no link: O_NOFOLLOW looks at the last component only, so a slash at the end is taken off. A volume of
+ * root's is taken as it is: a container's user cannot change it, and nobody else is there. What we make in it is
+ * checked again. */
 static enum uex_error open_work_dir(const char *work_dir, int *out, struct uex_fault *fault)
 {
     char path[PATH_MAX];
@@ -74,6 +92,12 @@ static enum uex_error open_work_dir(const char *work_dir, int *out, struct uex_f
         (void)close(fd);
         return uex_fail(fault, UEX_CONFIG, "export.work_dir %s belongs to user %u, neither to user %u nor to root",
                         path, (unsigned)facts.st_uid, (unsigned)geteuid());
+    }
+    if (facts.st_uid == geteuid() && !keep_others_out(fd, path, &facts)) {
+        (void)uex_fail(fault, UEX_CONFIG,
+                       "export.work_dir %s can be written by others, and its mode cannot be changed: %m", path);
+        (void)close(fd);
+        return UEX_CONFIG;
     }
     *out = fd;
     return UEX_OK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/core/config_fixture.h"
 
+#include <sys/stat.h>
+
 static void load__nothing_given__defaults_hold(void **state)
 {
     struct loaded loaded = load_with(NOTHING, NOTHING);
@@ -34,6 +36,44 @@ static void load__tmpdir__work_dir_stands_in_it(void **state)
     assert_loaded(&loaded);
     assert_string_equal(loaded.config.export_work_dir, "/var/spool/x/users-export");
     unload(&loaded);
+}
+
+/* The default work_dir in this folder. */
+static void assert_work_dir(const char *folder, const char *name)
+{
+    char variable[128], expected[128];
+    struct loaded loaded = {0};
+
+    snprintf(variable, sizeof variable, "TMPDIR=%s", folder);
+    snprintf(expected, sizeof expected, "%s/%s", folder, name);
+    loaded = load_with(WITH(variable), NOTHING);
+    assert_loaded(&loaded);
+    assert_string_equal(loaded.config.export_work_dir, expected);
+    unload(&loaded);
+}
+
+static void load__default_work_dir_of_somebody_else__gets_the_users_number(void **state)
+{
+    char folder[] = "/tmp/config_test.XXXXXX", path[64], own_name[64];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/users-export", folder);
+    snprintf(own_name, sizeof own_name, "users-export-%u", (unsigned)geteuid());
+    assert_work_dir(folder, "users-export");
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_work_dir(folder, "users-export");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/etc", path), 0);
+    assert_work_dir(folder, own_name);
+    assert_int_equal(unlink(path), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(mkdir(path, 0777), 0);
+        assert_int_equal(chown(path, 12345, 12345), 0);
+        assert_work_dir(folder, own_name);
+        assert_int_equal(rmdir(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void load__empty_text_for_a_worked_out_default__is_the_default(void **state)
@@ -305,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(load__nothing_given__defaults_hold),
         cmocka_unit_test(load__tmpdir__work_dir_stands_in_it),
+        cmocka_unit_test(load__default_work_dir_of_somebody_else__gets_the_users_number),
         cmocka_unit_test(load__empty_text_for_a_worked_out_default__is_the_default),
         cmocka_unit_test(load__all_sources__flag_beats_environment_beats_file_beats_default),
         cmocka_unit_test(load__config_file_by_variable__is_read_and_a_flag_replaces_it),

@@ -232,6 +232,20 @@ static void dir_open__process_folder_of_another_user__is_left_alone(void **state
     assert_int_equal(count_entries(work, NULL, 0), 1);
 }
 
+static void dir_open__folder_that_others_may_write__is_made_private(void **state)
+{
+    static const mode_t modes[][2] = {{0775, 0755},   {0777, 0755},   {0720, 0700}, {02770, 02750}, {0707, 0705},
+                                      {01777, 01777}, {01775, 01775}, {0755, 0755}, {0700, 0700},   {0750, 0750}};
+
+    (void)state;
+    assert_int_equal(mkdir(work, 0700), 0);
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        assert_int_equal(chmod(work, modes[i][0]), 0);
+        uex_spool_dir_close(open_dir());
+        assert_int_equal(mode_of(work), modes[i][1]);
+    }
+}
+
 /* A volume of a container: root's, everybody may write. */
 static void dir_open__volume_of_root_for_an_ordinary_user__is_taken(void **state)
 {
@@ -434,6 +448,7 @@ int main(void)
         UEX_TEST(dir_open__symbolic_link__is_refused),
         UEX_TEST(dir_open__folder_of_another_user__is_refused),
         UEX_TEST(dir_open__process_folder_of_another_user__is_left_alone),
+        UEX_TEST(dir_open__folder_that_others_may_write__is_made_private),
         UEX_TEST(dir_open__volume_of_root_for_an_ordinary_user__is_taken),
         UEX_TEST(dir_open__file_in_the_way_or_no_path__is_refused),
         UEX_TEST(append__many_spools_at_once__share_one_memory),
