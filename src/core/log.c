@@ -165,7 +165,7 @@ static void append_value(struct uex_buffer *line, const struct uex_log_field *fi
     }
 }
 
-static void build_line(struct uex_buffer *line, enum uex_log_level level, const char *message,
+static void build_line(struct uex_buffer *line, enum uex_log_level level, enum uex_event event, const char *message,
                        const struct uex_log_field *fields, size_t field_count)
 {
     bool is_text = LOG.format == UEX_LOG_TEXT;
@@ -185,6 +185,7 @@ static void build_line(struct uex_buffer *line, enum uex_log_level level, const 
             append_quoted(line, LOG.program);
         }
     }
+    uex_buffer_append_format(line, is_text ? " event=%s" : ",\"event\":\"%s\"", uex_event_code(event));
     for (size_t i = 0; i < field_count; i++) {
         if (fields[i].name == NULL || is_left_out(&fields[i]))
             continue;
@@ -263,7 +264,7 @@ static void write_line(struct uex_bytes line)
 
         if (LOG.is_torn)
             uex_buffer_append(&note, "\n", 1);
-        build_line(&note, UEX_LOG_WARN, "log lines were lost: nobody read stderr", &lines, 1);
+        build_line(&note, UEX_LOG_WARN, UEX_EVENT_LOG_LINES_LOST, "log lines were lost: nobody read stderr", &lines, 1);
         if (!uex_buffer_failed(&note) && write_without_signal(uex_buffer_bytes(&note), 0)) {
             LOG.lost_count = 0;
             LOG.is_torn = false;
@@ -344,20 +345,21 @@ static void write_without_memory(void)
 
     uex_time_format(uex_wall_ms(), time_text);
     (void)snprintf(line, sizeof(line),
-                   LOG.format == UEX_LOG_TEXT ? "%s ERROR %s: a log line was lost: no memory\n"
+                   LOG.format == UEX_LOG_TEXT ? "%s ERROR %s: a log line was lost: no memory event=log-lines-lost\n"
                                               : "{\"time\":\"%s\",\"level\":\"error\",\"program\":\"%s\","
-                                                "\"message\":\"a log line was lost: no memory\"}\n",
+                                                "\"message\":\"a log line was lost: no memory\","
+                                                "\"event\":\"log-lines-lost\"}\n",
                    time_text, LOG.program);
     write_line(uex_bytes_of_text(line));
 }
 
-static void write_always(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
-                         size_t field_count)
+static void write_always(enum uex_log_level level, enum uex_event event, const char *message,
+                         const struct uex_log_field *fields, size_t field_count)
 {
     struct uex_buffer line = {.cap_bytes = LINE_CAP_BYTES};
     int saved_errno = errno;
 
-    build_line(&line, level, message == NULL ? "" : message, fields, field_count);
+    build_line(&line, level, event, message == NULL ? "" : message, fields, field_count);
     if (HELD.depth > 0 && uex_buffer_failed(&line))
         HELD.lost_count++;
     else if (HELD.depth > 0)
@@ -370,20 +372,20 @@ static void write_always(enum uex_log_level level, const char *message, const st
     errno = saved_errno;
 }
 
-void uex_log_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
-                   size_t field_count)
+void uex_log_write(enum uex_log_level level, enum uex_event event, const char *message,
+                   const struct uex_log_field *fields, size_t field_count)
 {
     if (uex_log_enabled(level))
-        write_always(level, message, fields, field_count);
+        write_always(level, event, message, fields, field_count);
 }
 
-void uex_log_audit_write(enum uex_log_level level, const char *message, const struct uex_log_field *fields,
-                         size_t field_count)
+void uex_log_audit_write(enum uex_log_level level, enum uex_event event, const char *message,
+                         const struct uex_log_field *fields, size_t field_count)
 {
-    write_always(level, message, fields, field_count);
+    write_always(level, event, message, fields, field_count);
 }
 
-void uex_log_format(enum uex_log_level level, const char *format, ...)
+void uex_log_format(enum uex_log_level level, enum uex_event event, const char *format, ...)
 {
     char message[VALUE_MAX_BYTES + 2];
     va_list arguments;
@@ -394,5 +396,5 @@ void uex_log_format(enum uex_log_level level, const char *format, ...)
     if (vsnprintf(message, sizeof(message), format, arguments) < 0)
         message[0] = '\0';
     va_end(arguments);
-    uex_log_write(level, message, NULL, 0);
+    uex_log_write(level, event, message, NULL, 0);
 }

@@ -26,7 +26,7 @@ void uex_program_say_problems(const struct uex_program *program, const struct ue
         if (length > 0 && program->for_people)
             fprintf(stderr, "%s: %.*s\n", program->name, (int)length, line);
         else if (length > 0)
-            uex_log_format(UEX_LOG_ERROR, "%.*s", (int)length, line);
+            uex_log_format(UEX_LOG_ERROR, UEX_EVENT_CONFIG_INVALID, "%.*s", (int)length, line);
         line += length + (line[length] != 0);
     }
 }
@@ -39,7 +39,7 @@ static void say_warnings(const struct uex_buffer *warnings)
         size_t length = strcspn(line, "\n");
 
         if (length > 0)
-            uex_log_format(UEX_LOG_WARN, "%.*s", (int)length, line);
+            uex_log_format(UEX_LOG_WARN, UEX_EVENT_CONFIG_WARNING, "%.*s", (int)length, line);
         line += length + (line[length] != 0);
     }
 }
@@ -163,7 +163,7 @@ bool uex_program_start(const struct uex_program *program, int argc, char **argv,
     else
         uex_program_say_problems(program, &problems);
     if (err != UEX_OK && problems.size_bytes == 0)
-        uex_log(UEX_LOG_ERROR, uex_error_sentence(err), UEX_STR("error", uex_error_code(err)));
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_START_FAILED, uex_error_sentence(err), UEX_STR("error", uex_error_code(err)));
     if (err != UEX_OK)
         *exit_code = uex_exit_of(err);
     uex_buffer_clear(&problems);
@@ -297,7 +297,7 @@ int uex_program_signal(void)
 
 void uex_program_out_of_memory(const char *what)
 {
-    uex_log(UEX_LOG_ERROR, "not enough memory: the program ends at once", UEX_STR("event", "out-of-memory"),
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY, "not enough memory: the program ends at once",
             UEX_STR("for", what));
     _exit(UEX_EXIT_FAILED);
 }

@@ -60,8 +60,9 @@ static bool keep_others_out(int fd, const char *path, const struct stat *facts)
         return true;
     if (fchmod(fd, facts->st_mode & 07777 & ~writable) != 0)
         return false;
-    uex_log(UEX_LOG_WARN, "export.work_dir could be written by its group or by others; this right was taken away",
-            UEX_STR("event", "work-dir-made-private"), UEX_STR("path", path));
+    uex_log(UEX_LOG_WARN, UEX_EVENT_WORK_DIR_MADE_PRIVATE,
+            "export.work_dir could be written by its group or by others; this right was taken away",
+            UEX_STR("path", path));
     return true;
 }
 

@@ -54,10 +54,10 @@ bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency,
     }
     uex_engine_unlock(engine);
     if (opened)
-        uex_log(UEX_LOG_ERROR,
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_BREAKER_OPEN,
                 "a dependency fails for everybody: no command is taken or charged until it answers again",
-                UEX_STR("event", "breaker-open"), UEX_STR("dependency", uex_breaker_text(dependency)),
-                UEX_STR("code", uex_error_code(fault->error)), UEX_STR("error", fault->text));
+                UEX_STR("dependency", uex_breaker_text(dependency)), UEX_STR("code", uex_error_code(fault->error)),
+                UEX_STR("error", fault->text));
     return opened;
 }
 
@@ -71,6 +71,6 @@ void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency
     opened_ms = breaker->opened_ms; /* another lane may open it again at once */
     pthread_cond_broadcast(&engine->work_changed);
     uex_engine_unlock(engine);
-    uex_log(UEX_LOG_INFO, "the dependency answers again: commands are taken", UEX_STR("event", "breaker-closed"),
+    uex_log(UEX_LOG_INFO, UEX_EVENT_BREAKER_CLOSED, "the dependency answers again: commands are taken",
             UEX_STR("dependency", uex_breaker_text(dependency)), UEX_INT("open_ms", uex_monotonic_ms() - opened_ms));
 }

@@ -41,9 +41,10 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
     if (*count > 0)
         return true;
     if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, count, &fault) != UEX_OK) {
-        uex_log(UEX_LOG_WARN, "a command waits: Kafka does not say how many partitions there are",
-                UEX_STR("error", fault.text), UEX_STR("topic", delivery->record->topic),
-                UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_PARTITION_COUNT_UNKNOWN,
+                "a command waits: Kafka does not say how many partitions there are", UEX_STR("error", fault.text),
+                UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
+                UEX_INT("offset", delivery->offset));
         return false;
     }
     uex_engine_lock(engine);

@@ -145,8 +145,8 @@ static void complain(struct committer *committer, const char *message, const str
     if (committer->complained_ms != 0 && now_ms - committer->complained_ms < COMPLAIN_EVERY_MS)
         return;
     committer->complained_ms = now_ms;
-    uex_log(UEX_LOG_WARN, message, UEX_STR("error", fault->text), UEX_NUM("outcomes", committer->batch.count),
-            UEX_STR("transactional_id", committer->txn.transactional_id));
+    uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_ABORTED, message, UEX_STR("error", fault->text),
+            UEX_NUM("outcomes", committer->batch.count), UEX_STR("transactional_id", committer->txn.transactional_id));
 }
 
 static enum uex_error produce_all(struct committer *committer, struct uex_fault *fault)
@@ -289,7 +289,8 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
     if (uex_txn_was_fenced(&committer->txn)) {
         if (committer->batch.epoch == engine->epoch)
             engine->fenced = true;
-        uex_log(UEX_LOG_INFO, "the partitions went to another generation: outcomes wait for the next assignment");
+        uex_log(UEX_LOG_INFO, UEX_EVENT_TXN_FENCED,
+                "the partitions went to another generation: outcomes wait for the next assignment");
         return;
     }
     complain(committer, "a transaction was given up; its outcomes are kept and tried again", fault);

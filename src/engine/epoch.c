@@ -68,7 +68,7 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
         partial = partial || (held != 0 && held != engine->source_count);
     }
     if (partial) {
-        uex_log(UEX_LOG_WARN,
+        uex_log(UEX_LOG_WARN, UEX_EVENT_PARTITION_SPLIT,
                 "a partition is not held in all command and retry topics: it waits, and the worker joins again",
                 UEX_STR("mend", "exportctl topics check"));
         if (engine->partial_count < 5)
@@ -120,7 +120,8 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }
     if (suspects)
-        uex_log(UEX_LOG_WARN, "an owner before did not end cleanly: what it had not finished runs one by one first");
+        uex_log(UEX_LOG_WARN, UEX_EVENT_PREVIOUS_OWNER_CRASHED,
+                "an owner before did not end cleanly: what it had not finished runs one by one first");
 }
 
 static bool belongs_here(const struct uex_engine *engine, const struct uex_delivery *delivery)
@@ -162,7 +163,7 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
         } else if (belongs_here(engine, delivery)) {
             delivery->epoch = engine->epoch;
             (*adopted)++;
-            uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG,
+            uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG, UEX_EVENT_EXPORT_ADOPTED,
                     "a job is adopted: its partition came back",
                     UEX_STR("command", delivery->holds_group ? delivery->command.command_id : NULL),
                     UEX_STR("group", delivery->holds_group ? delivery->command.group_id : NULL),
@@ -232,7 +233,7 @@ void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t 
     engine->pending_metadata = NULL;
     engine->fenced = !uex_group_metadata_is_member(engine->group_metadata);
     if (engine->fenced)
-        uex_log(UEX_LOG_WARN,
+        uex_log(UEX_LOG_WARN, UEX_EVENT_MEMBERSHIP_LOST,
                 "the membership ended while its partitions were assigned: nothing is committed before the "
                 "next assignment");
     engine->has_assignment = true;

@@ -114,11 +114,11 @@ static void notice_reset(struct uex_engine *engine, size_t source, int32_t parti
     reset = uex_reset_notice(engine, source, partition, offset, &read_next);
     uex_engine_unlock(engine);
     if (reset)
-        uex_log(UEX_LOG_ERROR,
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_TOPIC_RESET,
                 "the topic goes back behind what was read of it: was it deleted and created again? Its commands are "
                 "taken from here",
-                UEX_STR("event", "topic-reset"), UEX_STR("topic", engine->sources[source].topic),
-                UEX_INT("partition", partition), UEX_INT("offset", offset), UEX_INT("read_until", read_next));
+                UEX_STR("topic", engine->sources[source].topic), UEX_INT("partition", partition),
+                UEX_INT("offset", offset), UEX_INT("read_until", read_next));
 }
 
 static void note_age(const struct uex_engine *engine, struct uex_delivery *delivery)
@@ -138,12 +138,11 @@ static void note_early(const struct uex_engine *engine, const struct uex_deliver
     if (delivery->source == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
         return;
     uex_log(
-        UEX_LOG_WARN,
+        UEX_LOG_WARN, UEX_EVENT_RETRY_DUE_BOUNDED,
         "a retry record waits for longer than its tier's delay allows (was it written by another program, or with a "
         "wrong clock?): it waits for the tier's delay only",
-        UEX_STR("event", "retry-due-bounded"), UEX_STR("topic", delivery->record->topic),
-        UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset), UEX_INT("asked_ms", asked_ms),
-        UEX_TIME("due_at", due_ms));
+        UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
+        UEX_INT("offset", delivery->offset), UEX_INT("asked_ms", asked_ms), UEX_TIME("due_at", due_ms));
 }
 
 static void on_record(struct uex_engine *engine, const rd_kafka_message_t *message)
@@ -161,7 +160,7 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
     delivery = record == NULL ? NULL : uex_delivery_new(record, source);
     if (delivery == NULL) {
         uex_record_free(record);
-        uex_log(UEX_LOG_ERROR,
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,
                 "no memory to take a record: the program ends, the record is taken again by the next owner");
         uex_engine_break(engine);
         return;
@@ -298,12 +297,12 @@ static void on_message(struct uex_engine *engine, const rd_kafka_message_t *mess
                           "kafka.session.timeout.ms has to be between group.min.session.timeout.ms and "
                           "group.max.session.timeout.ms of the brokers");
     } else if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
-        uex_log(UEX_LOG_ERROR,
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONSUMER_FATAL,
                 "the consumer cannot go on (another member with the same kafka.group.instance.id?): the program ends",
                 UEX_STR("error", rd_kafka_message_errstr(message)));
         uex_engine_break(engine);
     } else {
-        uex_log(UEX_LOG_WARN, "the consumer reports an error and goes on",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_CONSUMER_ERROR, "the consumer reports an error and goes on",
                 UEX_STR("error", rd_kafka_err2str(message->err)),
                 UEX_STR("topic", message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL),
                 UEX_INT("partition", message->partition));
@@ -315,9 +314,10 @@ static void resubscribe(struct uex_engine *engine)
     struct uex_fault fault = {0};
 
     engine->resubscribe_at_ms = 0;
-    uex_log(UEX_LOG_INFO, "joining again: the topics have changed, or an assignment was not taken");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_REJOIN, "joining again: the topics have changed, or an assignment was not taken");
     if (uex_engine_subscribe(engine, &fault) != UEX_OK) {
-        uex_log(UEX_LOG_WARN, "the topics cannot be subscribed; trying again", UEX_STR("error", fault.text));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_SUBSCRIBE_FAILED, "the topics cannot be subscribed; trying again",
+                UEX_STR("error", fault.text));
         engine->resubscribe_at_ms = uex_monotonic_ms() + 5000;
     }
 }

@@ -45,7 +45,7 @@ static void wait_between(struct uex_engine *engine, const struct timespec *until
     engine->revoking = true;
     while (engine->transaction_open) {
         if (!uex_engine_wait(engine, &engine->between, until)) {
-            uex_log(UEX_LOG_WARN,
+            uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_UNFINISHED,
                     "a transaction did not end before the partitions went away: its end will be read from Kafka");
             break;
         }
@@ -160,14 +160,14 @@ static enum uex_error confirm(struct uex_engine *engine, bool *stands, struct ue
 
 /* Answer an assignment with nothing: the client waits for an answer, and does not rejoin a group that rebalances before
  * it has one. Should no other assignment follow, the worker joins again after `again_ms`. */
-static void pass_over(struct uex_engine *engine, enum uex_log_level level, const char *message, int64_t again_ms,
-                      const struct uex_fault *fault)
+static void pass_over(struct uex_engine *engine, enum uex_log_level level, enum uex_event event, const char *message,
+                      int64_t again_ms, const struct uex_fault *fault)
 {
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
 
     engine->passed_over_count++;
     engine->resubscribe_at_ms = uex_monotonic_ms() + again_ms;
-    uex_log(level, message, UEX_INT("partitions", engine->pending_assignment->cnt),
+    uex_log(level, event, message, UEX_INT("partitions", engine->pending_assignment->cnt),
             UEX_INT("generation", uex_group_metadata_generation(engine->pending_metadata)),
             UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
     drop_pending(engine);
@@ -182,7 +182,7 @@ static bool is_confirmed(struct uex_engine *engine)
 
     if (confirm(engine, &stands, &fault) != UEX_OK) {
         if (uex_monotonic_ms() - engine->pending_since_ms > CONFIRM_WITHIN_MS)
-            pass_over(engine, UEX_LOG_WARN,
+            pass_over(engine, UEX_LOG_WARN, UEX_EVENT_ASSIGNMENT_UNCONFIRMED,
                       "the group's coordinator does not say whether an assignment stands: it is not taken, and the "
                       "worker joins again",
                       REJOIN_AFTER_MS, &fault);
@@ -191,7 +191,8 @@ static bool is_confirmed(struct uex_engine *engine)
     engine->pending_since_ms = uex_monotonic_ms();
     if (!stands) {
         pass_over(engine, engine->passed_over_count + 1 < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
-                  "an assignment is out of date: the group assigns anew", ANOTHER_WITHIN_MS, &fault);
+                  UEX_EVENT_ASSIGNMENT_OUTDATED, "an assignment is out of date: the group assigns anew",
+                  ANOTHER_WITHIN_MS, &fault);
     }
     return stands;
 }
@@ -239,7 +240,7 @@ static void say_assigned(const struct uex_engine *engine, int count, size_t adop
     struct uex_buffer numbers = {0};
 
     write_numbers(engine, &numbers);
-    uex_log(UEX_LOG_INFO, "partitions assigned", UEX_INT("partitions", count),
+    uex_log(UEX_LOG_INFO, UEX_EVENT_PARTITIONS_ASSIGNED, "partitions assigned", UEX_INT("partitions", count),
             UEX_STR("numbers", uex_buffer_text(&numbers)), UEX_NUM("adopted", adopted), UEX_NUM("cancelled", cancelled),
             UEX_INT("generation", uex_group_metadata_generation(engine->group_metadata)));
     uex_buffer_clear(&numbers);
@@ -249,7 +250,7 @@ static void complain(struct uex_engine *engine, const struct uex_fault *fault)
 {
     if (uex_monotonic_ms() - engine->pending_said_ms <= COMPLAIN_EVERY_MS)
         return;
-    uex_log(UEX_LOG_WARN,
+    uex_log(UEX_LOG_WARN, UEX_EVENT_OFFSETS_UNKNOWN,
             "the committed positions are not known yet (an earlier owner's transaction is open, or Kafka does not "
             "answer); asking again",
             UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
@@ -315,9 +316,11 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
         uex_rebalance_continue(engine);
         return;
     } else if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
-        uex_log(UEX_LOG_WARN, "the rebalance failed", UEX_STR("error", rd_kafka_err2str(error)));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_REBALANCE_FAILED, "the rebalance failed",
+                UEX_STR("error", rd_kafka_err2str(error)));
     } else {
-        uex_log(UEX_LOG_INFO, "partitions revoked", UEX_INT("partitions", partitions->cnt));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_PARTITIONS_REVOKED, "partitions revoked",
+                UEX_INT("partitions", partitions->cnt));
     }
     (void)rd_kafka_assign(consumer, NULL);
 }

@@ -81,7 +81,7 @@ static void refuse(struct uex_delivery *delivery)
         outcome->keeps_no_state = true;
     } else {
         delivery->not_before_ms = uex_monotonic_ms() + REFUSED_AGAIN_MS;
-        uex_log(UEX_LOG_ERROR,
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_DEAD_LETTER_REFUSED,
                 "Kafka refuses even the bare dead letter of a command: its offset stays open, and it is tried again",
                 UEX_STR("topic", delivery->refused_topic), UEX_STR("command", delivery->command.command_id),
                 UEX_STR("from_topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
@@ -105,11 +105,11 @@ void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age
         delivery->timed_out++;
         delivery->too_slow += age->was_sending ? 1 : 0;
         delivery->given_up = delivery->too_slow >= UEX_SLOW_ENDS_MAX || delivery->timed_out >= UEX_TIMED_OUT_MAX;
-        uex_log(UEX_LOG_WARN, "a list of usernames could not be sent within a transaction's timeout",
-                UEX_STR("event", "list-timed-out"), UEX_STR("group", delivery->command.group_id),
-                UEX_STR("command", delivery->command.command_id), UEX_NUM("bytes", uex_spool_size_bytes(lists)),
-                UEX_INT("timeout_ms", age->timeout_ms), UEX_NUM("times", delivery->timed_out),
-                UEX_STR("mend", LIST_MEND));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_LIST_TIMED_OUT,
+                "a list of usernames could not be sent within a transaction's timeout",
+                UEX_STR("group", delivery->command.group_id), UEX_STR("command", delivery->command.command_id),
+                UEX_NUM("bytes", uex_spool_size_bytes(lists)), UEX_INT("timeout_ms", age->timeout_ms),
+                UEX_NUM("times", delivery->timed_out), UEX_STR("mend", LIST_MEND));
     }
 }
 

@@ -34,12 +34,12 @@ static void count(struct uex_shortage *shortage, bool *waiting)
     shortage->try_at_ms = now_ms + pause_ms(shortage);
 }
 
-static void say(const struct uex_fault *fault, const char *event, const char *message, size_t lane_count, size_t lanes,
-                int64_t since_ms)
+static void say(const struct uex_fault *fault, enum uex_event event, const char *message, size_t lane_count,
+                size_t lanes, int64_t since_ms)
 {
-    uex_log(UEX_LOG_WARN, message, UEX_STR("event", event), UEX_NUM("waiting_lanes", lane_count),
-            UEX_NUM("lanes", lanes), UEX_INT("waiting_ms", uex_monotonic_ms() - since_ms),
-            UEX_STR("code", uex_error_code(fault->error)), UEX_STR("error", fault->text));
+    uex_log(UEX_LOG_WARN, event, message, UEX_NUM("waiting_lanes", lane_count), UEX_NUM("lanes", lanes),
+            UEX_INT("waiting_ms", uex_monotonic_ms() - since_ms), UEX_STR("code", uex_error_code(fault->error)),
+            UEX_STR("error", fault->text));
 }
 
 /* One look whether the wait is over. `remind`: every lane waits, and nobody has said so for a minute. */
@@ -77,7 +77,7 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
     pthread_cond_broadcast(&engine->work_changed); /* who is idle gives its connection away */
     uex_engine_unlock(engine);
     if (is_first)
-        say(fault, "connections-short",
+        say(fault, UEX_EVENT_CONNECTIONS_SHORT,
             "no free connection to the database: the command waits for one, uncharged, and lanes that have one go on; "
             "if "
             "this lasts, raise the limit of the role, the server or the pooler, or lower export.lanes",
@@ -86,7 +86,7 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
         (void)uex_sleep_ms(SLICE_MS, NULL);
         over = may_try(engine, &remind, &lane_count, &since_ms);
         if (remind)
-            say(fault, "connections-none",
+            say(fault, UEX_EVENT_CONNECTIONS_NONE,
                 "no lane of this worker gets a connection to the database: its commands wait, uncharged; see who holds "
                 "the connections (pg_stat_activity)",
                 lane_count, lanes, since_ms);
@@ -109,6 +109,6 @@ void uex_shortage_end(struct uex_engine *engine, bool *waiting)
     since_ms = shortage->since_ms;
     uex_engine_unlock(engine);
     if (is_last)
-        uex_log(UEX_LOG_INFO, "no lane waits for a connection to the database any more",
-                UEX_STR("event", "connections-enough"), UEX_INT("waiting_ms", uex_monotonic_ms() - since_ms));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_CONNECTIONS_ENOUGH, "no lane waits for a connection to the database any more",
+                UEX_INT("waiting_ms", uex_monotonic_ms() - since_ms));
 }

@@ -37,8 +37,9 @@ bool uex_txn_next_state(enum uex_txn_state state, enum uex_txn_event event, enum
 static void happened(struct uex_txn *txn, enum uex_txn_event event)
 {
     if (!uex_txn_next_state(txn->state, event, &txn->state)) {
-        uex_log(UEX_LOG_ERROR, "the producer's state does not allow what happened: it is built anew",
-                UEX_INT("state", txn->state), UEX_INT("event", event));
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_PRODUCER_REBUILD,
+                "the producer's state does not allow what happened: it is built anew", UEX_INT("state", txn->state),
+                UEX_INT("event", event));
         txn->state = UEX_TXN_LOST;
     }
 }
@@ -297,7 +298,7 @@ void uex_txn_abort(struct uex_txn *txn)
         rd_kafka_error_destroy(error);
         (void)uex_sleep_ms(RETRY_PAUSE_MS, NULL);
     }
-    uex_log(UEX_LOG_WARN, "a transaction could not be aborted: the producer is built anew",
+    uex_log(UEX_LOG_WARN, UEX_EVENT_PRODUCER_REBUILD, "a transaction could not be aborted: the producer is built anew",
             UEX_STR("error", fault.text));
     happened(txn, UEX_TXN_BROKE);
 }

@@ -188,7 +188,8 @@ static void say_alone(const char *message, const struct uex_fault *fault)
     static atomic_bool said;
 
     if (!atomic_exchange(&said, true))
-        uex_log(UEX_LOG_WARN, message, UEX_STR("code", uex_error_code(fault->error)), UEX_STR("error", fault->text));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_ONE_READER, message, UEX_STR("code", uex_error_code(fault->error)),
+                UEX_STR("error", fault->text));
 }
 
 /* The first failure is the one that is told; who was stopped has none. */

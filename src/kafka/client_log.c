@@ -64,7 +64,7 @@ static void say(enum uex_log_level level, const char *kind, const char *message,
         return;
     if (level != UEX_LOG_DEBUG && !uex_kafka_log_allowed(kind, uex_monotonic_ms(), &suppressed))
         return;
-    uex_log(level, message, UEX_STR("kind", kind), UEX_STR("detail", detail),
+    uex_log(level, UEX_EVENT_KAFKA_CLIENT, message, UEX_STR("kind", kind), UEX_STR("detail", detail),
             UEX_NUM("suppressed", suppressed == 0 ? UEX_UNKNOWN : suppressed));
 }
 

@@ -101,7 +101,8 @@ static void complain(const char *why)
     if ((said_ms == 0 || now_ms - said_ms >= COMPLAIN_EVERY_MS) &&
         atomic_compare_exchange_strong(&complained_ms, &said_ms, now_ms)) {
         is_said_broken = true;
-        uex_log(UEX_LOG_WARN, "Redis does not work: groups are looked up in the database", UEX_STR("error", why));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_CACHE_DOWN, "Redis does not work: groups are looked up in the database",
+                UEX_STR("error", why));
     }
 }
 
@@ -117,7 +118,7 @@ static void failed(struct redis_catalogue *self)
 static void worked(void)
 {
     if (is_said_broken && atomic_exchange(&is_said_broken, false))
-        uex_log(UEX_LOG_INFO, "Redis works again");
+        uex_log(UEX_LOG_INFO, UEX_EVENT_CACHE_UP, "Redis works again");
 }
 
 static bool read_value(const redisReply *reply, struct uex_group *out)

@@ -34,8 +34,9 @@ static void check(const struct uex_config *config, struct uex_buffer *problems)
 /* The boundary: an error is said here, once. */
 static int fail(const char *run_id, enum uex_error err, const struct uex_fault *fault)
 {
-    uex_log(UEX_LOG_ERROR, err == UEX_CANCELLED ? "stopped: nothing was scheduled" : "not scheduled",
-            UEX_STR("run", run_id), UEX_STR("error", uex_error_code(err)),
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULE_FAILED,
+            err == UEX_CANCELLED ? "stopped: nothing was scheduled" : "not scheduled", UEX_STR("run", run_id),
+            UEX_STR("error", uex_error_code(err)),
             UEX_STR("detail", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text));
     return err == UEX_CANCELLED || err == UEX_TIMEOUT ? UEX_EXIT_FAILED : uex_exit_of(err);
 }
@@ -54,11 +55,12 @@ static int print_commands(const struct uex_run *run, const struct uex_group_list
     }
     uex_buffer_clear(&line);
     if (!written || fflush(stdout) != 0) {
-        uex_log(UEX_LOG_ERROR, "the commands cannot be written to stdout", UEX_STR("run", run->run_id));
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULE_FAILED, "the commands cannot be written to stdout",
+                UEX_STR("run", run->run_id));
         return UEX_EXIT_FAILED;
     }
-    uex_log(UEX_LOG_INFO, "nothing was sent (--dry-run)", UEX_STR("run", run->run_id), UEX_NUM("groups", list->count),
-            UEX_NUM("left_out", list->left_out));
+    uex_log(UEX_LOG_INFO, UEX_EVENT_DRY_RUN, "nothing was sent (--dry-run)", UEX_STR("run", run->run_id),
+            UEX_NUM("groups", list->count), UEX_NUM("left_out", list->left_out));
     return list->left_out > 0 ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
 }
 
@@ -94,10 +96,11 @@ static int send_commands(const struct uex_config *config, const struct uex_run *
     if (err != UEX_OK)
         return fail(run->run_id, err, &fault);
     if (result.fenced) {
-        uex_log(UEX_LOG_INFO, "another scheduler took over; nothing was sent by this one", UEX_STR("run", run->run_id));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULER_FENCED, "another scheduler took over; nothing was sent by this one",
+                UEX_STR("run", run->run_id));
         return UEX_EXIT_DONE;
     }
-    uex_log(UEX_LOG_INFO, "scheduled", UEX_STR("run", run->run_id), UEX_NUM("groups", result.sent),
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "scheduled", UEX_STR("run", run->run_id), UEX_NUM("groups", result.sent),
             UEX_NUM("left_out", list->left_out), UEX_STR("topic", config->topics_command),
             UEX_INT("duration_ms", result.duration_ms));
     return list->left_out > 0 ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
@@ -119,12 +122,12 @@ static int schedule(const struct uex_config *config, const char *run_id, bool dr
     if (err != UEX_OK) {
         code = fail(run_id, err, &fault);
     } else if (list.count == 0) {
-        uex_log(UEX_LOG_INFO, "there is no active group: nothing to schedule", UEX_STR("run", run_id),
-                UEX_NUM("left_out", list.left_out));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_NO_GROUPS, "there is no active group: nothing to schedule",
+                UEX_STR("run", run_id), UEX_NUM("left_out", list.left_out));
         code = list.left_out > 0 ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
     } else {
-        uex_log(UEX_LOG_INFO, "active groups were read", UEX_STR("run", run_id), UEX_NUM("groups", list.count),
-                UEX_NUM("left_out", list.left_out));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_GROUPS_READ, "active groups were read", UEX_STR("run", run_id),
+                UEX_NUM("groups", list.count), UEX_NUM("left_out", list.left_out));
         code = dry_run ? print_commands(&run, &list) : send_commands(config, &run, &list);
     }
     uex_group_list_clear(&list);
@@ -141,11 +144,12 @@ static int name_run(const struct uex_config *config, const char *given, char *ru
         if (uex_schedule_run_id(uex_wall_ms(), config->schedule_at, config->schedule_timezone, run_id, &fault) ==
             UEX_OK)
             return UEX_EXIT_DONE;
-        uex_log(UEX_LOG_ERROR, "the run has no name", UEX_STR("detail", fault.text));
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_INVALID, "the run has no name", UEX_STR("detail", fault.text));
         return UEX_EXIT_USAGE;
     }
     if (!uex_run_id_valid(text)) {
-        uex_log(UEX_LOG_ERROR, "--run: allowed are 1 to 64 characters of UTF-8, no control characters");
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_INVALID,
+                "--run: allowed are 1 to 64 characters of UTF-8, no control characters");
         return UEX_EXIT_USAGE;
     }
     memcpy(run_id, given, text.size_bytes + 1);
@@ -189,7 +193,7 @@ int main(int argc, char **argv)
     if (code != UEX_EXIT_DONE)
         goto done;
     if (config.profile == UEX_PROFILE_TEST)
-        uex_log(UEX_LOG_INFO, "profile is test: nothing is scheduled", UEX_STR("run", run_id));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_PROFILE_TEST, "profile is test: nothing is scheduled", UEX_STR("run", run_id));
     else
         code = schedule(&config, run_id, choices.dry_run);
 done:

@@ -32,8 +32,8 @@ static void say_progress(void *context, uint64_t delivered)
     if (now_ms - sending->said_ms < SAY_MS)
         return;
     sending->said_ms = now_ms;
-    uex_log(UEX_LOG_INFO, "sending commands", UEX_STR("run", sending->run->run_id), UEX_NUM("sent", delivered),
-            UEX_NUM("groups", sending->list->count));
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULE_PROGRESS, "sending commands", UEX_STR("run", sending->run->run_id),
+            UEX_NUM("sent", delivered), UEX_NUM("groups", sending->list->count));
 }
 
 enum uex_error uex_send_commands(const struct uex_config *config, const struct uex_run *run,

@@ -86,9 +86,9 @@ static void renew(const struct uex_config *config)
     pthread_cond_broadcast(&keep.changed);
     pthread_mutex_unlock(&keep.lock);
     if (goes_on) /* without the lock: a line may wait for a reader of stderr, and every request needs credentials */
-        uex_log(UEX_LOG_WARN, "the store's credentials could not be renewed yet; they are valid still",
-                UEX_STR("event", "credentials-not-renewed"), UEX_STR("code", uex_error_code(err)),
-                UEX_STR("error", fault.text));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_CREDENTIALS_NOT_RENEWED,
+                "the store's credentials could not be renewed yet; they are valid still",
+                UEX_STR("code", uex_error_code(err)), UEX_STR("error", fault.text));
     uex_s3_credentials_clear(&fresh);
     pthread_mutex_lock(&keep.lock);
 }

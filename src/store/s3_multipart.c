@@ -130,10 +130,10 @@ static void say_uploads_stay(const struct uex_fault *fault)
     static atomic_flag is_said = ATOMIC_FLAG_INIT;
 
     if (!atomic_flag_test_and_set(&is_said))
-        uex_log(UEX_LOG_WARN,
+        uex_log(UEX_LOG_WARN, UEX_EVENT_UPLOADS_STAY,
                 "unfinished uploads cannot be listed or aborted; exports go on. What a killed attempt leaves in the "
                 "bucket stays there until a lifecycle rule (AbortIncompleteMultipartUpload) removes it",
-                UEX_STR("event", "uploads-stay"), UEX_STR("error", fault->text));
+                UEX_STR("error", fault->text));
 }
 
 /* A page of ListMultipartUploads. */

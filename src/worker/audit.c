@@ -35,7 +35,7 @@ void uex_audit(const struct uex_delivery *delivery)
     uex_trace_command(delivery, &span);
     if (exported && job->object.url != NULL && job->object.has_sha256)
         uex_hex(job->object.sha256, UEX_SHA256_SIZE, sha256_hex);
-    uex_log_audit(level_of(outcome), uex_outcome_text(outcome->kind), UEX_STR("event", "outcome"),
+    uex_log_audit(level_of(outcome), UEX_EVENT_OUTCOME, uex_outcome_text(outcome->kind),
                   UEX_STR("outcome", uex_outcome_text(outcome->kind)),
                   UEX_STR("reason", failed ? uex_error_code(outcome->fault.error) : uex_skip_text(outcome->skip)),
                   UEX_STR("error", failed ? outcome->fault.text : NULL), UEX_STR("advice", advice_of(outcome)),

@@ -51,7 +51,8 @@ struct worker {
 
 static int say(enum uex_error error, const char *message, const struct uex_fault *fault)
 {
-    uex_log(UEX_LOG_ERROR, message, UEX_STR("code", uex_error_code(error)), UEX_STR("error", fault->text));
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_START_FAILED, message, UEX_STR("code", uex_error_code(error)),
+            UEX_STR("error", fault->text));
     return uex_exit_of(error);
 }
 
@@ -130,7 +131,8 @@ static int open_http(struct worker *worker)
     if (uex_http_open(worker->config->http_listen, &site, &worker->http, &fault) != UEX_OK ||
         uex_http_start(worker->http, &fault) != UEX_OK)
         return say(fault.error, "the HTTP server cannot start", &fault);
-    uex_log(UEX_LOG_INFO, "answering /metrics, /livez and /readyz", UEX_STR("address", uex_http_address(worker->http)));
+    uex_log(UEX_LOG_INFO, UEX_EVENT_HTTP_LISTENING, "answering /metrics, /livez and /readyz",
+            UEX_STR("address", uex_http_address(worker->http)));
     return UEX_EXIT_DONE;
 }
 
@@ -158,8 +160,8 @@ static bool say_findings(const struct uex_topic_findings *findings, bool last)
 
         if (finding->severity == UEX_TOPIC_GOOD)
             continue;
-        uex_log(finding->severity == UEX_TOPIC_ERROR ? UEX_LOG_ERROR : UEX_LOG_WARN, "a topic is not as it should be",
-                UEX_STR("topic", finding->topic), UEX_STR("what", finding->what),
+        uex_log(finding->severity == UEX_TOPIC_ERROR ? UEX_LOG_ERROR : UEX_LOG_WARN, UEX_EVENT_TOPIC_MISCONFIGURED,
+                "a topic is not as it should be", UEX_STR("topic", finding->topic), UEX_STR("what", finding->what),
                 UEX_STR("expected", finding->expected), UEX_STR("found", finding->found),
                 UEX_STR("mend", finding->mend));
     }
@@ -225,8 +227,8 @@ static int await_dependencies(struct worker *worker, int64_t until_ms)
             return UEX_EXIT_UNREACHABLE;
         }
         if (error != said)
-            uex_log(UEX_LOG_WARN, "waiting for a dependency", UEX_STR("code", uex_error_code(error)),
-                    UEX_STR("error", fault.text));
+            uex_log(UEX_LOG_WARN, UEX_EVENT_DEPENDENCY_WAIT, "waiting for a dependency",
+                    UEX_STR("code", uex_error_code(error)), UEX_STR("error", fault.text));
         said = error;
         (void)uex_sleep_ms(CHECK_AGAIN_MS, &uex_program_cancel);
     }
@@ -237,10 +239,10 @@ static void warn_of_lists(const struct uex_config *config)
     if (uex_kafka_longest_list_ms(config) <= uex_kafka_transaction_timeout_ms(config))
         return;
     uex_log(
-        UEX_LOG_WARN,
+        UEX_LOG_WARN, UEX_EVENT_LIST_BEYOND_TIMEOUT,
         "a list as long as commit.max_list allows cannot be sent within kafka.transaction.timeout.ms (at 4 MB/s): its "
         "command would end as a dead letter; raise the one or lower the other",
-        UEX_STR("event", "list-beyond-timeout"), UEX_INT("list_ms", uex_kafka_longest_list_ms(config)),
+        UEX_INT("list_ms", uex_kafka_longest_list_ms(config)),
         UEX_INT("timeout_ms", uex_kafka_transaction_timeout_ms(config)));
 }
 
@@ -299,7 +301,7 @@ static int start_threads(struct worker *worker)
     if (uex_monitor_start(&worker->monitor, &worker->health, &worker->lanes, worker->progress, &fault) != UEX_OK)
         return say(fault.error, "a thread cannot start", &fault);
     worker->health.phase = UEX_PHASE_RUNNING;
-    uex_log(UEX_LOG_INFO, "the worker is ready for commands", UEX_STR("version", UEX_VERSION),
+    uex_log(UEX_LOG_INFO, UEX_EVENT_WORKER_READY, "the worker is ready for commands", UEX_STR("version", UEX_VERSION),
             UEX_STR("topic", worker->config->topics_command), UEX_STR("consumer_group", worker->config->kafka_group_id),
             UEX_NUM("lanes", worker->lanes.count));
     return UEX_EXIT_DONE;
@@ -345,7 +347,7 @@ static void abandon_running(struct uex_engine *engine)
     }
     uex_engine_unlock(engine);
     if (count > 0)
-        uex_log(UEX_LOG_WARN,
+        uex_log(UEX_LOG_WARN, UEX_EVENT_EXPORTS_ABANDONED,
                 "exports are given up for shutdown.timeout: the next owner of their partitions does them again",
                 UEX_NUM("exports", count));
 }
@@ -383,7 +385,7 @@ static void *leave_at_once(void *argument)
 
     if (!uex_sleep_ms(LEAVE_MS, &leaver->stop))
         return NULL;
-    uex_log(UEX_LOG_WARN, "leaving Kafka takes too long: the process ends", UEX_STR("event", "leaves-at-once"));
+    uex_log(UEX_LOG_WARN, UEX_EVENT_LEAVES_AT_ONCE, "leaving Kafka takes too long: the process ends");
     _exit(leaver->exit_code);
 }
 
@@ -410,9 +412,9 @@ static void say_starved(struct uex_engine *engine)
     what = engine->starved;
     uex_engine_unlock(engine);
     if (what != NULL)
-        uex_log(UEX_LOG_ERROR,
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,
                 "not enough memory: the worker ends with 1; what it has not committed is taken again by the next owner",
-                UEX_STR("event", "out-of-memory"), UEX_STR("for", what));
+                UEX_STR("for", what));
 }
 
 static void shut_down(struct worker *worker)
@@ -421,7 +423,7 @@ static void shut_down(struct worker *worker)
 
     worker->health.phase = UEX_PHASE_STOPPING;
     say_starved(engine);
-    uex_log(UEX_LOG_INFO, "shutting down: no new commands; running exports may end");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_BEGIN, "shutting down: no new commands; running exports may end");
     uex_engine_lock(engine);
     engine->draining = true;
     pthread_cond_broadcast(&engine->work_changed);
@@ -433,7 +435,8 @@ static void shut_down(struct worker *worker)
     uex_lanes_join(&worker->lanes);
     uex_monitor_stop(&worker->monitor);
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
-        uex_log(UEX_LOG_WARN, "outcomes could not be committed before the end: the next owner makes them again");
+        uex_log(UEX_LOG_WARN, UEX_EVENT_OUTCOMES_UNCOMMITTED,
+                "outcomes could not be committed before the end: the next owner makes them again");
     uex_engine_lock(engine);
     engine->intake_stop = true;
     uex_engine_unlock(engine);
@@ -479,6 +482,6 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
     end_leaver(&worker->leaver);
     free(worker);
     if (code == UEX_EXIT_DONE)
-        uex_log(UEX_LOG_INFO, "the worker has ended");
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_END, "the worker has ended");
     return code;
 }

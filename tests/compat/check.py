@@ -176,7 +176,7 @@ def main():
     program("exportctl", "topics", "create", "--partitions", "4", "--replication-factor", "1")
     program("exportctl", "topics", "check")
     first = Worker(folder, 1)
-    first.wait("ready for commands")
+    first.wait('"event":"worker-ready"')
     doctor = ask_doctor()
     program("export-scheduler", "--run=compat")
     wait_for(lambda: first.outcomes("exported") > 0, "the first export")

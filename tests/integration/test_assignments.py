@@ -63,10 +63,10 @@ def test_assignment__out_of_date_when_it_is_looked_at__nothing_is_committed_unde
     believed = collections.defaultdict(set)
     for number, worker in enumerate(workers):
         for line in worker.log():
-            if line["message"] == "partitions assigned":
+            if line["event"] == "partitions-assigned":
                 believed[number, line["generation"]].add(line["numbers"])
     assert {key: lists for key, lists in believed.items() if len(lists) > 1} == {}
-    assert any("out of date" in line["message"] for worker in workers for line in worker.log()), "no assignment came late"
+    assert any(line["event"] == "assignment-outdated" for worker in workers for line in worker.log()), "no assignment came late"
 
 
 def test_librdkafka__writes_group_metadata_in_another_layout__is_said_at_start(new_pipe, tmp_path):

@@ -110,7 +110,7 @@ def test_two_workers__fewer_connections_than_lanes__everything_is_exported(new_p
     limited = Limited(pipe, 4)
     workers = [pipe.worker(export__lanes="3", **SETTINGS) for _ in range(2)]
     for worker in workers:
-        worker.wait_log(lambda line: line["message"] == "the worker is ready for commands", 30, "the worker")
+        worker.wait_log(lambda line: line["event"] == "worker-ready", 30, "the worker")
     for _ in range(2):  # the second time some connections are there already
         send_all(pipe, groups)
         pipe.settle(120)
@@ -127,7 +127,7 @@ def test_worker__another_application_has_all_connections__waits_and_says_so(pipe
     limited = Limited(pipe, 3)
     worker = pipe.worker(export__lanes="2", **SETTINGS, **LISTEN)
     address = address_of(worker)
-    worker.wait_log(lambda line: line["message"] == "the worker is ready for commands", 30, "the worker")
+    worker.wait_log(lambda line: line["event"] == "worker-ready", 30, "the worker")
     wait_for(lambda: limited.count() == 0, what="connection of the start that is closed")
     with limited.all_taken(3):
         send_all(pipe, groups)
@@ -139,7 +139,7 @@ def test_worker__another_application_has_all_connections__waits_and_says_so(pipe
         assert pipe.results() == [] and pipe.dead_letters() == []
         assert len(events(worker, "connections-short")) == 1
         # Each try takes a command for a moment: they are few.
-        assert len([line for line in worker.log() if line["message"] == "taken"]) < 10
+        assert len([line for line in worker.log() if line["event"] == "command-taken"]) < 10
     pipe.settle(120)
     check_all_exported(pipe, groups)
     assert scrape(address).value("users_export_lanes_waiting_for_connection") == 0
@@ -154,7 +154,7 @@ def test_breaker__database_is_back_without_a_free_connection__closes_and_the_com
     proxy = Proxy(address)
     pipe.settings["EXPORT_POSTGRES_DSN"] = urllib.parse.urlunsplit(parts._replace(netloc=user + at + proxy.address))
     worker = pipe.worker(export__lanes="2", retry__attempts="1", **SETTINGS)
-    worker.wait_log(lambda line: line["message"] == "the worker is ready for commands", 30, "the worker")
+    worker.wait_log(lambda line: line["event"] == "worker-ready", 30, "the worker")
     wait_for(lambda: limited.count() == 0, what="connection of the start that is closed")
     with limited.all_taken(2):
         with proxy.outage():

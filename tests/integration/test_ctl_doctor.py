@@ -40,7 +40,7 @@ def ready(pipe):
 def test_doctor__everything_is_well__says_so_and_leaves_nothing(pipe):
     ready(pipe)
     worker = pipe.worker()
-    worker.wait_log(lambda line: line["message"] == "the groups' states are restored")
+    worker.wait_log(lambda line: line["event"] == "state-restored")
     code, found = doctor(pipe)
     assert code == 0 and not_well(found) == {}, not_well(found)
     assert {("kafka", "brokers"), ("kafka", "topics"), ("kafka", "consumer group"), ("kafka", "reading"),

@@ -43,7 +43,7 @@ def test_signal__while_a_dependency_hangs__leaves_the_group_and_its_marks_are_cl
     proxy.down()
     assert pipe.broker.members(pipe.group_id) == [], "it did not leave its group"
     assert marks(pipe) == {}, "an open mark after a clean end"
-    assert not [line for line in worker.log() if "takes too long" in line["message"]]
+    assert not [line for line in worker.log() if line["event"] == "leaves-at-once"]
 
 
 def test_signal__commit_interval_longer_than_the_last_commit_waits__outcome_is_committed(pipe):
@@ -136,7 +136,7 @@ def test_restore__newest_state_behind_an_open_transaction__is_waited_for(new_pip
     other = Producer({"log_level": 0, "bootstrap.servers": pipe.broker.bootstrap, "transactional.id": pipe.suffix + "-other",
                       "transaction.timeout.ms": 25000})
     first = pipe.worker()
-    first.wait_log(lambda line: line["message"] == "the groups' states are restored")
+    first.wait_log(lambda line: line["event"] == "state-restored")
     other.init_transactions(20)
     other.begin_transaction()
     other.produce(pipe.topic["state"], key=b"nobody", value=b"{}", partition=0)
@@ -195,7 +195,7 @@ def test_command_topic__record_with_a_retry_s_headers__holds_up_nobody(new_pipe)
                                 ("retry_topic-backoff-timestamp", due_ms.to_bytes(8, "big"))])
     pipe.send(other)
     worker = pipe.worker()
-    worker.wait_log(lambda line: line["message"] == "the groups' states are restored")
+    worker.wait_log(lambda line: line["event"] == "state-restored")
     pipe.reader("result").wait(lambda records: len(records) >= 2, 30, "both: the times of tiers do not count here")
     assert worker.stop() == 0
     assert sorted(by_group(pipe.results())) == sorted([waiting, other])

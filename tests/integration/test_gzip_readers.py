@@ -51,7 +51,7 @@ def export(pipe, group_id, prefix, settings):
     worker = pipe.worker(prefix=prefix, **settings)
     pipe.settle(120)
     assert worker.stop() == 0
-    assert not [line for line in worker.log() if "big group" in line["message"]], "not read by several"
+    assert not [line for line in worker.log() if line["event"] == "one-reader"], "not read by several"
     record = by_group(pipe.results())[group_id][-1]
     assert record.headers["export-command-id"].decode() == command_id
     assert int(record.headers["export-row-count"]) == ROWS

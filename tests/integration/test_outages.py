@@ -76,7 +76,7 @@ def check_nothing_taken_while_open(worker):
             is_open.add(line["dependency"])
         elif line.get("event") == "breaker-closed":
             is_open.discard(line["dependency"])
-        elif line["message"] == "taken" and is_open:
+        elif line["event"] == "command-taken" and is_open:
             late += 1
     assert not is_open
     assert late <= LANES * len(events(worker, "breaker-open"))
@@ -105,7 +105,7 @@ def run_through(pipe, size, outage, dependency, **settings):
         assert len(pipe.results()) < count, "the outage came too late"
         assert pipe.dead_letters() == []
     if seconds >= 120:
-        said = [line for line in worker.log() if "still fails for everybody" in line["message"]]
+        said = [line for line in worker.log() if line["event"] == "breaker-wait"]
         assert seconds // 60 - 2 <= len(said) <= seconds // 60 + 1, "it is said once a minute"
     pipe.settle(60 + count)
     assert scrape(address).value("users_export_breaker_open", dependency=dependency) == 0

@@ -21,7 +21,7 @@ def poisoned(shim, marker, how="abort"):
 
 def alone_lines(worker):
     """'It runs alone': the count of the command's starts that were committed."""
-    return [line for line in worker.log() if "it runs alone" in line["message"]]
+    return [line for line in worker.log() if line["event"] == "poison-suspected"]
 
 
 def restart_until_settled(pipe, most, timeout=90, **options):
@@ -137,7 +137,7 @@ def test_suspect__stopped_cleanly_while_it_runs__is_not_charged(pipe):
         pipe.send(other)
         for _ in range(4):
             worker = pipe.worker(**settings)
-            worker.wait_log(lambda line: "it runs alone" in line["message"])
+            worker.wait_log(lambda line: line["event"] == "poison-suspected")
             wait_gate(pipe, worker)
             assert [line["start"] for line in alone_lines(worker)] == [1], "a clean stop was counted"
             assert worker.stop() == 0

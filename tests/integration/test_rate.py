@@ -42,14 +42,14 @@ def test_rate__any_ten_seconds__no_more_than_allowed_and_intake_pauses(pipe, rat
     groups = fill(pipe, count)
     worker = pipe.worker(**LISTEN, producer__rate=str(rate), export__lanes="4", log__level="debug")
     address = address_of(worker)
-    worker.wait_log(lambda line: line["message"] == "the groups' states are restored")
+    worker.wait_log(lambda line: line["event"] == "state-restored")
     time.sleep(3)  # however long it had nothing to do, that gives no more than a second's worth
     send_all(pipe, groups)
     samples = []
     while any(pipe.broker.lag(pipe.group_id, pipe.topic["command"]).values()):
         now = scrape(address)
         samples.append({name: now.value(f"users_export_{name}") for name in ("uncommitted", "queued", "in_flight")})
-        samples[-1]["taken"] = sum(line["message"] == "taken" for line in worker.log())
+        samples[-1]["taken"] = sum(line["event"] == "command-taken" for line in worker.log())
         samples[-1]["seen"] = len(pipe.reader("result").records)
         pipe.reader("result").poll(0.2)
     assert worker.stop() == 0
@@ -71,7 +71,7 @@ def test_rate__more_commands_than_the_queue_holds__consumer_waits_and_memory_sta
     groups = fill(pipe, 50)
     worker = pipe.worker(**LISTEN, producer__rate="5")
     address = address_of(worker)
-    worker.wait_log(lambda line: line["message"] == "the groups' states are restored")
+    worker.wait_log(lambda line: line["event"] == "state-restored")
     send_all(pipe, groups)
     pipe.reader("result").wait(lambda records: len(records) >= 10)
     before_kib = worker.memory_peak_kib()

@@ -44,15 +44,15 @@ def wait_copies(pipe, count, new=0, of=frozenset(), gone=frozenset(), timeout=GE
 
 def taken(worker):
     """Groups in the order in which the worker began their exports."""
-    return [line["group"] for line in worker.log() if line["message"] == "taken"]
+    return [line["group"] for line in worker.log() if line["event"] == "command-taken"]
 
 
 def adopted(worker):
-    return [line["group"] for line in worker.log() if line["message"].startswith("a job is adopted")]
+    return [line["group"] for line in worker.log() if line["event"] == "export-adopted"]
 
 
 def assignments(worker):
-    return [line["partitions"] for line in worker.log() if line["message"] == "partitions assigned"]
+    return [line["partitions"] for line in worker.log() if line["event"] == "partitions-assigned"]
 
 
 def wait_assigned(worker, partitions, count=1):
@@ -157,7 +157,7 @@ def test_rolling__partition_goes_to_another__export_is_given_up_here_and_done_th
         second = worker_named(pipe, "w2")
         wait_assigned(second, SOURCES)
         wait_assigned(first, SOURCES, 2)
-        second.wait_log(lambda line: line["message"] == "taken")
+        second.wait_log(lambda line: line["event"] == "command-taken")
         after = wait_copies(pipe, 2, new=1, of=before)  # the query of the first was cancelled
         assert len(before & after) == 1
         assert taken(second) == [groups[1]] and sorted(taken(first)) == sorted(groups.values())

@@ -11,7 +11,7 @@ from support.checks import by_group
 
 
 def restored(worker):
-    return [line for line in worker.log() if line["message"] == "the groups' states are restored"]
+    return [line for line in worker.log() if line["event"] == "state-restored"]
 
 
 def wait_restored(worker, count, timeout=60):
@@ -41,7 +41,7 @@ def test_partition__held_in_the_tiers_only__is_not_worked(new_pipe):
     try:
         worker = pipe.worker(kafka__client__id="z", log__level="debug")
         deadline = time.monotonic() + 60
-        while not any("not held in all" in line["message"] for line in worker.log()):
+        while not any(line["event"] == "partition-split" for line in worker.log()):
             stranger.poll(0.2)
             assert time.monotonic() < deadline
         due_ms = int(time.time() * 1000) - 1

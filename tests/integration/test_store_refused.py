@@ -79,7 +79,7 @@ def test_start__store_refuses__is_said_before_any_command_is_taken(pipe, gate, r
     gate.rule = rule
     worker = pipe.worker(startup__timeout="3s")
     assert worker.wait(30) == 3
-    assert {line.get("code") for line in worker.log() if "dependency" in line["message"]} == {"store-refused"}
+    assert {line.get("code") for line in worker.log() if line["event"] in ("dependency-wait", "start-failed")} == {"store-refused"}
     assert pipe.dead_letters() == [] and pipe.states() == {}
     gate.rule = allow
     pipe.run_worker()

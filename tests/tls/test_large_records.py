@@ -21,7 +21,7 @@ def test_database__large_tls_records__every_export_ends_at_once(world):
                 "EXPORT_POSTGRES_STALL_TIMEOUT": "5s", "EXPORT_EXPORT_LANES": "3"}
     worker = world.worker(**settings)
     try:
-        worker.wait_text("ready for commands")
+        worker.wait_text('"event":"worker-ready"')
         for group_id in groups:
             world.command(group_id)
         for group_id in groups:

@@ -114,7 +114,7 @@ TIDYING = ("s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads")
 def test_store__uploads_may_not_be_tidied__is_said_and_exports_go_on(world, action):
     assert action in S3.actions()
     worker = world.worker(**PATIENCE)
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     world.s3.allow("export-worker", without=action)
     try:
         assert '"outcome":"exported"' in outcome(worker, upload_in_parts(world))
@@ -127,7 +127,7 @@ def test_store__uploads_may_not_be_tidied__is_said_and_exports_go_on(world, acti
 @pytest.mark.parametrize("action", [action for action in S3.actions() if action not in ("s3:ListBucket", *TIDYING)])
 def test_store__an_action_is_missing__is_an_outage_until_it_is_back(world, action):
     worker = world.worker(**PATIENCE)
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     world.s3.allow("export-worker", without=action)
     try:
         mark = upload_in_parts(world)
@@ -145,7 +145,7 @@ def test_store__bucket_may_not_be_listed__enough_where_the_server_tells_what_is_
     world.s3.allow("export-worker", without="s3:ListBucket")
     worker = world.worker(**PATIENCE)
     try:
-        worker.wait_text("ready for commands")
+        worker.wait_text('"event":"worker-ready"')
         assert '"outcome":"exported"' in outcome(worker, upload_in_parts(world))
     finally:
         world.s3.allow("export-worker")
@@ -154,7 +154,7 @@ def test_store__bucket_may_not_be_listed__enough_where_the_server_tells_what_is_
 
 def test_store__all_rights_are_taken_away__is_an_outage_until_they_are_back(world):
     worker = world.worker(**PATIENCE)
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     world.s3.allow("nobody")
     try:
         group_id = world.new_group(2)

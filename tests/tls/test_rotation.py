@@ -28,7 +28,7 @@ def test_store__authority_and_certificate_change__taken_without_a_restart(world,
     front = Front(world.s3.port, world.authority.issue("localhost", file="front"))
     worker = world.worker(EXPORT_S3_ENDPOINT=f"https://localhost:{front.port}", EXPORT_S3_CA_FILE=str(ca))
     try:
-        worker.wait_text("ready for commands")
+        worker.wait_text('"event":"worker-ready"')
         export_one(world, worker)
         replace(ca, successor.ca)
         front.change(successor.issue("localhost", file="front"))
@@ -44,7 +44,7 @@ def test_store__certificate_changes_to_a_strangers__is_not_taken(world):
     front = Front(world.s3.port, world.authority.issue("localhost", file="front"))
     worker = world.worker(EXPORT_S3_ENDPOINT=f"https://localhost:{front.port}")
     try:
-        worker.wait_text("ready for commands")
+        worker.wait_text('"event":"worker-ready"')
         export_one(world, worker)
         front.change(world.stranger.issue("localhost", file="front"))
         group_id = world.new_group(2)
@@ -66,7 +66,7 @@ def test_database__authority_and_certificates_change__taken_without_a_restart(wo
     for name, source in zip(files, (world.authority.ca, *postgres.client)):
         replace(files[name], source)
     worker = world.worker(EXPORT_POSTGRES_DSN=postgres.dsn(**{name: str(path) for name, path in files.items()}))
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     export_one(world, worker)
     nodes = (postgres.primary, postgres.replica)
     server, client = successor.issue("localhost", file="postgres"), successor.issue("export_worker", hosts=())

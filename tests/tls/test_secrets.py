@@ -47,7 +47,7 @@ def export_one(world, worker):
 def test_store__key_changes__new_one_is_used_without_a_restart(world, how):
     changes, paths = by_file(world, EXPORT_S3_ACCESS_KEY_ID="export-worker", EXPORT_S3_SECRET_ACCESS_KEY=world.secret["s3"])
     worker = world.worker(**changes)
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     export_one(world, worker)
     put(paths["EXPORT_S3_SECRET_ACCESS_KEY"], "a-key-that-is-wrong")
     if how == "hangup":
@@ -66,10 +66,10 @@ def test_store__key_changes__new_one_is_used_without_a_restart(world, how):
 def test_store__file_is_broken_on_hangup__that_of_before_is_used(world):
     changes, paths = by_file(world, EXPORT_S3_ACCESS_KEY_ID="export-worker", EXPORT_S3_SECRET_ACCESS_KEY=world.secret["s3"])
     worker = world.worker(**changes)
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     paths["EXPORT_S3_SECRET_ACCESS_KEY"].unlink()
     worker.process.send_signal(signal.SIGHUP)
-    worker.wait_text("could not be read again")
+    worker.wait_text('"event":"secrets-failed"')
     export_one(world, worker)
     assert worker.stop() == 0
 
@@ -78,7 +78,7 @@ def test_redis__url_changes__new_one_is_used_without_a_restart(world, redis_serv
     import redis
     changes, paths = by_file(world, EXPORT_REDIS_URL=f"redis://:wrong-password@127.0.0.1:{redis_server[0]}/0")
     worker = world.worker(**changes)
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     export_one(world, worker)
     put(paths["EXPORT_REDIS_URL"], f"redis://:{world.secret['redis']}@127.0.0.1:{redis_server[0]}/3")
     worker.process.send_signal(signal.SIGHUP)
@@ -165,7 +165,7 @@ def as_role(world, issuer, token="the-identity-token"):
 
 def test_role__web_identity__asked_once_and_used(world, issuer):
     worker = world.worker(**as_role(world, issuer))
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     for _ in range(3):
         export_one(world, worker)
     assert worker.stop() == 0
@@ -176,7 +176,7 @@ def test_role__web_identity__asked_once_and_used(world, issuer):
 def test_role__credentials_end_soon__renewed_before_with_the_newest_token(world, issuer):
     issuer.life = 9
     worker = world.worker(**as_role(world, issuer))
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     Path(world.folder, "identity-token").write_text("the-next-token", encoding="ascii")
     deadline = time.monotonic() + 16
     while time.monotonic() < deadline:
@@ -197,7 +197,7 @@ def test_role__issuer_refuses__outage_with_its_code_and_not_its_text(world, issu
 def test_container__full_address_with_token__used(world, issuer):
     worker = world.worker(**without_keys(issuer), AWS_CONTAINER_CREDENTIALS_FULL_URI=issuer.url + "/v1/credentials",
                           AWS_CONTAINER_AUTHORIZATION_TOKEN="the-container-token")
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     export_one(world, worker)
     assert worker.stop() == 0
     assert issuer.asked == [{"path": "/v1/credentials", "Authorization": "the-container-token"}]
@@ -212,7 +212,7 @@ def test_container__plain_text_to_a_stranger__is_not_asked(world, issuer):
 
 def test_process__secrets__are_in_no_command_line_and_no_core(world):
     worker = world.worker()
-    worker.wait_text("ready for commands")
+    worker.wait_text('"event":"worker-ready"')
     command_line = Path(f"/proc/{worker.process.pid}/cmdline").read_bytes()
     assert not any(secret.encode() in command_line for secret in world.secret.values())
     limits = Path(f"/proc/{worker.process.pid}/limits").read_text(encoding="ascii")
@@ -240,7 +240,7 @@ def test_output__everything_fails__no_secret_is_said(world):
     said = ""
     for name, value in marks.items():
         worker = world.worker(**talkative, **{name: value})
-        wait_for(lambda: worker.process.poll() is not None or "ready for commands" in worker.text(), "an end", 60)
+        wait_for(lambda: worker.process.poll() is not None or '"event":"worker-ready"' in worker.text(), "an end", 60)
         worker.stop()
         said += worker.text()
         for verb in (("config", "show"), ("config", "check"), ("topics", "check")):

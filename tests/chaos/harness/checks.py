@@ -17,7 +17,7 @@ from .ledger import describe
 from .reader import NotNow
 
 ROWS_READ_MAX = 2000  # bigger files are counted, not compared
-GAVE_UP = "a transaction did not end before the partitions went away"
+GAVE_UP = '"event":"transaction-unfinished"'
 GAVE_UP_HOLDS_S = 60
 
 

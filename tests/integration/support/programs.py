@@ -2,9 +2,11 @@
 """The programs under test as processes, and their log lines."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from .services import BIN
 
@@ -26,6 +28,10 @@ def environment(settings):
     return {**{k: os.environ[k] for k in _KEEP if k in os.environ}, **settings}
 
 
+# The codes that docs/audit.md promises.
+EVENTS = set(re.findall(r"^\| `([a-z-]+)` \| ", (Path(__file__).parents[3] / "docs/audit.md").read_text(), re.MULTILINE))
+
+
 def parse_log(text):
     """Log lines as dictionaries; every line on stderr has to be one."""
     lines = []
@@ -35,8 +41,9 @@ def parse_log(text):
         except ValueError:
             raise AssertionError(f"a line on stderr is no JSON: {line!r}") from None
         assert isinstance(entry, dict), line
-        for name in ("time", "level", "message"):
+        for name in ("time", "level", "message", "event"):
             assert isinstance(entry.get(name), str), f"a log line without {name}: {line}"
+        assert entry["event"] in EVENTS, f"an event that docs/audit.md does not list: {line}"
         lines.append(entry)
     return lines
 

@@ -84,8 +84,8 @@ static void log__all_kinds_of_fields__is_one_json_object(void **state)
 
     (void)state;
     capture_begin();
-    uex_log(UEX_LOG_WARN, "exported", UEX_STR("group", "g-17"), UEX_NUM("rows", UINT64_MAX - 1), UEX_INT("offset", -5),
-            UEX_BOOL("late", 3), UEX_BOOL("again", 0), UEX_TIME("snapshot", 1795369800123));
+    uex_log(UEX_LOG_WARN, UEX_EVENT_SCHEDULED, "exported", UEX_STR("group", "g-17"), UEX_NUM("rows", UINT64_MAX - 1),
+            UEX_INT("offset", -5), UEX_BOOL("late", 3), UEX_BOOL("again", 0), UEX_TIME("snapshot", 1795369800123));
     text = capture_end();
     assert_non_null(strstr(text, "\"rows\":18446744073709551614,"));
     cJSON *line = parse_line(text);
@@ -94,6 +94,7 @@ static void log__all_kinds_of_fields__is_one_json_object(void **state)
     assert_string_equal(string_of(line, "level"), "warn");
     assert_string_equal(string_of(line, "message"), "exported");
     assert_string_equal(string_of(line, "program"), "unit-test");
+    assert_string_equal(string_of(line, "event"), "scheduled");
     assert_string_equal(string_of(line, "group"), "g-17");
     assert_string_equal(string_of(line, "snapshot"), "2026-11-22T17:50:00.123Z");
     assert_true(cJSON_GetObjectItem(line, "offset")->valuedouble == -5);
@@ -106,10 +107,10 @@ static void log__unknown_values__are_left_out(void **state)
 {
     (void)state;
     capture_begin();
-    uex_log(UEX_LOG_INFO, "m", UEX_STR("a", NULL), UEX_STR("b", ""), UEX_NUM("c", UEX_UNKNOWN),
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "m", UEX_STR("a", NULL), UEX_STR("b", ""), UEX_NUM("c", UEX_UNKNOWN),
             UEX_TIME("d", UEX_NO_TIME), UEX_NUM("e", 0), UEX_INT("f", 0));
     cJSON *line = parse_line(capture_end());
-    assert_int_equal(cJSON_GetArraySize(line), 4 + 2);
+    assert_int_equal(cJSON_GetArraySize(line), 5 + 2); /* time, level, message, program, event */
     assert_non_null(cJSON_GetObjectItem(line, "e"));
     assert_non_null(cJSON_GetObjectItem(line, "f"));
     cJSON_Delete(line);
@@ -119,12 +120,12 @@ static void log__no_fields_or_no_message__is_a_line(void **state)
 {
     (void)state;
     capture_begin();
-    uex_log(UEX_LOG_ERROR, "alone");
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULED, "alone");
     cJSON *line = parse_line(capture_end());
     assert_string_equal(string_of(line, "message"), "alone");
     cJSON_Delete(line);
     capture_begin();
-    uex_log_write(UEX_LOG_ERROR, NULL, NULL, 0);
+    uex_log_write(UEX_LOG_ERROR, UEX_EVENT_SCHEDULED, NULL, NULL, 0);
     line = parse_line(capture_end());
     assert_string_equal(string_of(line, "message"), "");
     cJSON_Delete(line);
@@ -139,8 +140,9 @@ static void log__quotes_controls_and_broken_utf8__stay_valid_json(void **state)
         all[i - 1] = (char)i;
     all[255] = '\0';
     capture_begin();
-    uex_log(UEX_LOG_INFO, "a\"b\\c\n\x01\x7F\xC2\x85", UEX_STR("bad", "x\xE9y\xF0\x9F\x98z\xED\xA0\x80"),
-            UEX_STR("good", "\xF0\x9F\x98\x80"), UEX_STR("all", all), UEX_STR("we\"ird\n", "v"));
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "a\"b\\c\n\x01\x7F\xC2\x85",
+            UEX_STR("bad", "x\xE9y\xF0\x9F\x98z\xED\xA0\x80"), UEX_STR("good", "\xF0\x9F\x98\x80"), UEX_STR("all", all),
+            UEX_STR("we\"ird\n", "v"));
     const char *text = capture_end();
     assert_null(strpbrk(text, "\x01\x1B\x7F"));
     cJSON *line = parse_line(text);
@@ -161,7 +163,7 @@ static void log__very_long_text__is_cut_at_a_character(void **state)
     for (size_t at = 1; at + 2 < sizeof(value); at += 2)
         memcpy(value + at, "\xC3\xA9", 2);
     capture_begin();
-    uex_log(UEX_LOG_INFO, value, UEX_STR("value", value));
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, value, UEX_STR("value", value));
     cJSON *line = parse_line(capture_end());
     assert_int_equal(strlen(string_of(line, "value")), 4095 + 3);
     assert_string_equal(string_of(line, "value") + 4093, "\xC3\xA9\xE2\x80\xA6");
@@ -173,7 +175,7 @@ static void log_format__percent_and_numbers__is_the_message(void **state)
 {
     (void)state;
     capture_begin();
-    uex_log_format(UEX_LOG_INFO, "%d of %s%%", 5, "ten");
+    uex_log_format(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "%d of %s%%", 5, "ten");
     cJSON *line = parse_line(capture_end());
     assert_string_equal(string_of(line, "message"), "5 of ten%");
     cJSON_Delete(line);
@@ -186,8 +188,8 @@ static void log__below_the_least_level__writes_nothing(void **state)
     assert_false(uex_log_enabled(UEX_LOG_INFO));
     assert_true(uex_log_enabled(UEX_LOG_ERROR));
     capture_begin();
-    uex_log(UEX_LOG_INFO, "quiet");
-    uex_log_format(UEX_LOG_DEBUG, "quiet");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "quiet");
+    uex_log_format(UEX_LOG_DEBUG, UEX_EVENT_SCHEDULED, "quiet");
     assert_string_equal(capture_end(), "");
 }
 
@@ -198,7 +200,7 @@ static void log_audit__above_the_least_level__is_written_all_the_same(void **sta
     (void)state;
     uex_log_setup("unit-test", UEX_LOG_ERROR, UEX_LOG_JSON);
     capture_begin();
-    uex_log_audit(UEX_LOG_INFO, "discarded", UEX_STR("by", "asha"));
+    uex_log_audit(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "discarded", UEX_STR("by", "asha"));
     line = cJSON_Parse(capture_end());
     assert_non_null(line);
     assert_string_equal(string_of(line, "level"), "info");
@@ -211,17 +213,19 @@ static void log__text_format__is_readable_and_one_line(void **state)
     (void)state;
     uex_log_setup("unit-test", UEX_LOG_INFO, UEX_LOG_TEXT);
     capture_begin();
-    uex_log(UEX_LOG_INFO, "exported \"it\"\nnow", UEX_STR("group", "g-17"), UEX_STR("why", "two words\x1B"),
-            UEX_STR("q", "a=\"b\""), UEX_NUM("rows", 5), UEX_BOOL("late", 1), UEX_TIME("at", 0));
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "exported \"it\"\nnow", UEX_STR("group", "g-17"),
+            UEX_STR("why", "two words\x1B"), UEX_STR("q", "a=\"b\""), UEX_NUM("rows", 5), UEX_BOOL("late", 1),
+            UEX_TIME("at", 0));
     const char *text = capture_end();
-    assert_string_equal(text + 24, " INFO  unit-test: exported \"it\"\\nnow group=g-17 why=\"two words\\u001b\" "
-                                   "q=\"a=\\\"b\\\"\" rows=5 late=true at=1970-01-01T00:00:00.000Z\n");
+    assert_string_equal(text + 24,
+                        " INFO  unit-test: exported \"it\"\\nnow event=scheduled group=g-17 why=\"two words\\u001b\" "
+                        "q=\"a=\\\"b\\\"\" rows=5 late=true at=1970-01-01T00:00:00.000Z\n");
 }
 
 static void *log_many(void *context)
 {
     for (int i = 0; i < 200; i++)
-        uex_log(UEX_LOG_INFO, "many", UEX_STR("thread", context), UEX_INT("line", i));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "many", UEX_STR("thread", context), UEX_INT("line", i));
     return NULL;
 }
 
@@ -255,7 +259,7 @@ static void log__errno__is_kept(void **state)
     (void)state;
     capture_begin();
     errno = ENOSPC;
-    uex_log(UEX_LOG_INFO, "m");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "m");
     assert_int_equal(errno, ENOSPC);
     (void)capture_end();
 }
@@ -284,8 +288,8 @@ static void log_to_broken_pipe(void)
         _exit(9);
     (void)close(ends[0]);
     (void)close(ends[1]);
-    uex_log(UEX_LOG_ERROR, "nobody reads");
-    uex_log(UEX_LOG_ERROR, "nobody reads");
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULED, "nobody reads");
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULED, "nobody reads");
     (void)sigpending(&pending);
     if (sigismember(&pending, SIGPIPE) != 0)
         _exit(8);
@@ -305,7 +309,7 @@ static void log_to_closed_stderr(void)
     (void)close(STDERR_FILENO);
     uex_log_setup("unit-test", UEX_LOG_INFO, UEX_LOG_JSON);
     fd = mkstemp(path);
-    uex_log(UEX_LOG_ERROR, "must not get into the file");
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULED, "must not get into the file");
     if (fd < 0 || fd == STDERR_FILENO || lseek(fd, 0, SEEK_END) != 0)
         _exit(7);
     (void)unlink(path);
@@ -326,14 +330,15 @@ static void log_to_full_pipe(void)
     if (pipe(ends) != 0 || dup2(ends[1], STDERR_FILENO) < 0 || fcntl(ends[1], F_SETPIPE_SZ, 16384) < 0)
         _exit(9);
     for (int i = 0; i < 200; i++)
-        uex_log(UEX_LOG_INFO, "filling", UEX_STR("text", "0123456789012345678901234567890123456789"));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "filling",
+                UEX_STR("text", "0123456789012345678901234567890123456789"));
     begin_ms = uex_monotonic_ms();
-    uex_log(UEX_LOG_INFO, "no room");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "no room");
     if (uex_monotonic_ms() - begin_ms > 500)
         _exit(8); /* only the first one may wait */
     if (read(ends[0], text, sizeof(text)) <= 0)
         _exit(7);
-    uex_log(UEX_LOG_INFO, "room again");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "room again");
     memset(text, 0, sizeof(text));
     if (read(ends[0], text, sizeof(text) - 1) <= 0 || strstr(text, "log lines were lost") == NULL ||
         strstr(text, "room again") == NULL)
@@ -364,15 +369,15 @@ static void log_hold__nested__writes_in_order_when_the_last_is_released(void **s
     capture_begin();
     assert_int_equal(fcntl(reading_end, F_SETFL, O_NONBLOCK), 0);
     uex_log_hold();
-    uex_log(UEX_LOG_INFO, "one");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "one");
     uex_log_hold();
-    uex_log_audit(UEX_LOG_INFO, "two");
+    uex_log_audit(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "two");
     uex_log_release();
     assert_int_equal(read(reading_end, &byte, 1), -1);
     assert_true(uex_log_is_waiting());
     uex_log_release();
     assert_false(uex_log_is_waiting());
-    uex_log(UEX_LOG_INFO, "three");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "three");
     text = capture_end();
     assert_int_equal(count_lines(text), 3);
     assert_true(strstr(text, "\"one\"") < strstr(text, "\"two\""));
@@ -391,9 +396,9 @@ static void log_hold__more_than_the_cap__is_reported_as_lost(void **state)
     assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
     uex_log_hold();
     for (int i = 0; i < 300; i++)
-        uex_log(UEX_LOG_INFO, "long", UEX_STR("text", value));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "long", UEX_STR("text", value));
     uex_log_release();
-    uex_log(UEX_LOG_INFO, "after");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "after");
     assert_int_equal(dup2(saved_stderr, STDERR_FILENO), STDERR_FILENO);
     (void)close(saved_stderr);
     rewind(file);
@@ -413,10 +418,10 @@ static void log_long_lines_to_full_pipe(void)
         _exit(9);
     (void)alarm(60); /* a write that waits for ever */
     for (int i = 0; i < 5; i++)
-        uex_log(UEX_LOG_INFO, "long", UEX_STR("text", value), UEX_STR("more", value));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "long", UEX_STR("text", value), UEX_STR("more", value));
     if (read(ends[0], text, sizeof(text)) <= 0)
         _exit(7);
-    uex_log(UEX_LOG_INFO, "room again");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "room again");
     memset(text, 0, sizeof(text));
     if (read(ends[0], text, sizeof(text) - 1) <= 0 || strstr(text, "\n{\"time\"") == NULL ||
         strstr(text, "log lines were lost") == NULL)

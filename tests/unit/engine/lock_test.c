@@ -170,7 +170,7 @@ static void *log_and_wait(void *argument)
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 3600;
     uex_engine_lock(&engine);
-    uex_log(UEX_LOG_WARN, "before a long wait");
+    uex_log(UEX_LOG_WARN, UEX_EVENT_SCHEDULED, "before a long wait");
     while (!settled)
         (void)uex_engine_wait(&engine, &engine.between, &until);
     uex_engine_unlock(&engine);

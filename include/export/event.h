@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* include/export/event.h — the codes of log lines.
+ *
+ * Every log line has one, in its field `event`. Codes are part of what operators rely on: alerts and tests match a code
+ * and fields, never a sentence. A code is never renamed and never gets another meaning; sentences may change.
+ * The table in docs/audit.md is generated from this one (UEX_WRITE_DOCS=1, tests/unit/core/event_test.c).
+ */
+#ifndef EXPORT_EVENT_H
+#define EXPORT_EVENT_H
+
+/* GROUP(title) begins a section; EVENT(name, code, what it means and what to do). */
+#define UEX_EVENT_TABLE(GROUP, EVENT)                                                                                  \
+    GROUP("Programs")                                                                                                  \
+    EVENT(CONFIG_INVALID, "configuration-invalid",                                                                     \
+          "A setting or an option is wrong. The program ends with exit code 2; nothing was touched.")                  \
+    EVENT(CONFIG_WARNING, "configuration-warning", "A setting is accepted, but probably not what was meant.")          \
+    EVENT(CONFIG_REFUSED, "configuration-refused",                                                                     \
+          "Kafka refuses a timeout of the configuration; the program ends with exit code 2.")                          \
+    EVENT(LIST_BEYOND_TIMEOUT, "list-beyond-timeout",                                                                  \
+          "A list as long as `commit.max_list` allows may not be sent within `kafka.transaction.timeout.ms`. Lower "   \
+          "the one or raise the other.")                                                                               \
+    EVENT(WORK_DIR_MADE_PRIVATE, "work-dir-made-private",                                                              \
+          "Others could write to `export.work_dir`; this right was taken away.")                                       \
+    EVENT(START_FAILED, "start-failed", "The program could not start; `code` and `error` say why.")                    \
+    EVENT(OUT_OF_MEMORY, "out-of-memory",                                                                              \
+          "Not enough memory: the program ends with exit code 1. Raise the memory limit or lower `export.lanes`.")     \
+    EVENT(LOG_LINES_LOST, "log-lines-lost",                                                                            \
+          "Log lines were dropped because nobody read stderr; `lines` says how many.")                                 \
+    EVENT(DEPENDENCY_WAIT, "dependency-wait",                                                                          \
+          "The program waits at start for a dependency, at most for `startup.timeout`.")                               \
+    EVENT(TOPIC_MISCONFIGURED, "topic-misconfigured",                                                                  \
+          "A topic is not as the worker needs it; `what` says how. `exportctl topics check` shows all of them.")       \
+    EVENT(SECRETS_RELOADED, "secrets-reloaded", "The secrets of the store and of Redis were read again.")              \
+    EVENT(SECRETS_FAILED, "secrets-failed", "Reloading secrets failed; the current ones stay in use.")                 \
+    EVENT(CREDENTIALS_NOT_RENEWED, "credentials-not-renewed",                                                          \
+          "Temporary credentials of the store could not be renewed yet; they are still valid.")                        \
+    GROUP("The worker's life")                                                                                         \
+    EVENT(HTTP_LISTENING, "http-listening", "`/metrics`, `/livez` and `/readyz` are served at `address`.")             \
+    EVENT(WORKER_READY, "worker-ready", "The worker has checked its dependencies and has joined the consumer group.")  \
+    EVENT(SHUTDOWN_BEGIN, "shutdown-begin", "SIGTERM or SIGINT: no command starts any more; running exports may end.") \
+    EVENT(EXPORTS_ABANDONED, "exports-abandoned",                                                                      \
+          "`shutdown.timeout` is over. The next owner of the partitions runs these exports again.")                    \
+    EVENT(OUTCOMES_UNCOMMITTED, "outcomes-uncommitted",                                                                \
+          "The process ends with outcomes that are not committed. The next owner makes them again.")                   \
+    EVENT(LEAVES_AT_ONCE, "leaves-at-once", "Leaving Kafka took too long; the process ends without it.")               \
+    EVENT(SHUTDOWN_END, "shutdown-end", "The worker ends.")                                                            \
+    GROUP("Commands")                                                                                                  \
+    EVENT(COMMAND_TAKEN, "command-taken", "A worker thread took a command (level `debug`).")                           \
+    EVENT(OUTCOME, "outcome", "The outcome of a command was committed: the audit line, see above.")                    \
+    EVENT(SPAN_BEGIN, "span-begin", "A span of a trace begins.")                                                       \
+    EVENT(SPAN_END, "span-end", "A span of a trace ended.")                                                            \
+    EVENT(GROUP_TYPE_INVALID, "group-type-invalid",                                                                    \
+          "The type of the group is not known; the group is skipped. Correct `group_type` in the group view.")         \
+    EVENT(ONE_READER, "one-reader",                                                                                    \
+          "One connection reads a large group although `export.readers` is above 1; `error` says why. Once per "       \
+          "process.")                                                                                                  \
+    EVENT(RETRY_DUE_BOUNDED, "retry-due-bounded",                                                                      \
+          "A record in a retry topic asks for a longer wait than the delay of that topic; the delay counts.")          \
+    EVENT(LIST_TIMED_OUT, "list-timed-out",                                                                            \
+          "A list of usernames could not be sent within `kafka.transaction.timeout.ms`, several times; its command "   \
+          "becomes a dead letter.")                                                                                    \
+    EVENT(DEAD_LETTER_REFUSED, "dead-letter-refused",                                                                  \
+          "Kafka refused even the bare dead letter of a command. Its offset stays open, and it is tried again. Look "  \
+          "at the dead-letter topic.")                                                                                 \
+    EVENT(DLQ, "dlq", "`exportctl` replayed or discarded a dead letter.")                                              \
+    GROUP("Dependencies")                                                                                              \
+    EVENT(BREAKER_OPEN, "breaker-open",                                                                                \
+          "Circuit breaker open: a dependency is unavailable. No command starts or is charged a retry until it "       \
+          "recovers.")                                                                                                 \
+    EVENT(BREAKER_WAIT, "breaker-wait", "The circuit breaker is still open. Once a minute.")                           \
+    EVENT(BREAKER_CLOSED, "breaker-closed", "The dependency works again; commands start.")                             \
+    EVENT(CONNECTIONS_SHORT, "connections-short",                                                                      \
+          "The database has no free connection for a worker thread; its command waits for one and is not charged.")    \
+    EVENT(CONNECTIONS_NONE, "connections-none",                                                                        \
+          "No thread of this worker gets a connection. Once a minute. See who holds them, or raise the limit.")        \
+    EVENT(CONNECTIONS_ENOUGH, "connections-enough", "No thread waits for a connection any more.")                      \
+    EVENT(UPLOADS_STAY, "uploads-stay",                                                                                \
+          "The store does not list or abort incomplete multipart uploads. Exports go on; a lifecycle rule of the "     \
+          "bucket must end what a crashed worker leaves.")                                                             \
+    EVENT(DATABASE_NOTICE, "database-notice",                                                                          \
+          "The database sent a notice; its text may quote data and is not logged (level `debug`).")                    \
+    EVENT(CACHE_DOWN, "cache-down", "Redis does not work; groups are looked up in the database. Once a minute.")       \
+    EVENT(CACHE_UP, "cache-up", "Redis works again.")                                                                  \
+    GROUP("Consumer group and topics")                                                                                 \
+    EVENT(PARTITIONS_ASSIGNED, "partitions-assigned", "The worker owns these partitions now.")                         \
+    EVENT(PARTITIONS_REVOKED, "partitions-revoked",                                                                    \
+          "The worker has given up its partitions; running exports go on and are adopted if their partition comes "    \
+          "back.")                                                                                                     \
+    EVENT(ASSIGNMENT_OUTDATED, "assignment-outdated",                                                                  \
+          "An assignment does not hold any more: the group has moved on. The worker answers it with nothing and "      \
+          "waits for the next one. Normal while topics grow or workers come and go.")                                  \
+    EVENT(ASSIGNMENT_UNCONFIRMED, "assignment-unconfirmed",                                                            \
+          "The group coordinator does not say whether an assignment holds; the worker rejoins.")                       \
+    EVENT(PARTITION_SPLIT, "partition-split",                                                                          \
+          "A partition is not owned in the command topic and every retry topic. It waits, and the worker rejoins.")    \
+    EVENT(MEMBERSHIP_LOST, "membership-lost",                                                                          \
+          "The membership ended while partitions were assigned; nothing is committed before the next assignment.")     \
+    EVENT(REBALANCE_FAILED, "rebalance-failed", "The rebalance failed; the client tries again.")                       \
+    EVENT(REJOIN, "rejoin", "Rejoining the consumer group: topics changed or an assignment was rejected.")             \
+    EVENT(SUBSCRIBE_FAILED, "subscribe-failed", "Subscribing to the topics failed; the worker tries again.")           \
+    EVENT(OFFSETS_UNKNOWN, "offsets-unknown",                                                                          \
+          "The committed offsets are not known yet: a transaction of the previous owner is open, or Kafka does not "   \
+          "answer. Asking again.")                                                                                     \
+    EVENT(PREVIOUS_OWNER_CRASHED, "previous-owner-crashed",                                                            \
+          "The previous owner did not shut down cleanly. Its unfinished commands run one at a time first.")            \
+    EVENT(POISON_SUSPECTED, "poison-suspected",                                                                        \
+          "A worker died while this command may have been running; it runs exclusively.")                              \
+    EVENT(EXPORT_ADOPTED, "export-adopted", "A running export goes on: its partition came back.")                      \
+    EVENT(TOPIC_RESET, "topic-reset",                                                                                  \
+          "A record's offset is below what was already read: the topic was probably created again. Its commands run "  \
+          "from this offset.")                                                                                         \
+    EVENT(PARTITION_COUNT_UNKNOWN, "partition-count-unknown",                                                          \
+          "A command waits: Kafka does not say how many partitions the command topic has.")                            \
+    EVENT(STATE_RESTORED, "state-restored", "The states of the assigned partitions are read; their commands start.")   \
+    EVENT(STATE_UNREADABLE, "state-unreadable",                                                                        \
+          "A state record cannot be read and is skipped; the group's history is unknown until its next outcome.")      \
+    EVENT(STATE_READ_ERROR, "state-read-error", "Reading the state topic failed; going on.")                           \
+    EVENT(STATE_END_UNKNOWN, "state-end-unknown", "Kafka does not say where the state topic ends; asking again.")      \
+    EVENT(CONSUMER_ERROR, "consumer-error", "The consumer reports an error and goes on.")                              \
+    EVENT(CONSUMER_FATAL, "consumer-fatal",                                                                            \
+          "The consumer cannot go on; the program ends. Perhaps two members share a `kafka.group.instance.id`.")       \
+    EVENT(KAFKA_CLIENT, "kafka-client",                                                                                \
+          "A line of librdkafka; `kind` and `detail` are its own. One of a kind every 10 s.")                          \
+    EVENT(GROUP_METADATA_UNKNOWN, "group-metadata-unknown",                                                            \
+          "This version of librdkafka writes group metadata in a layout that is not known; one check of an "           \
+          "assignment is left out.")                                                                                   \
+    EVENT(PROGRESS_REFUSED, "progress-refused",                                                                        \
+          "Progress snapshots cannot be written; `status --follow` does not see what runs here.")                      \
+    GROUP("Transactions")                                                                                              \
+    EVENT(TXN_ABORTED, "transaction-aborted",                                                                          \
+          "A transaction was aborted or its end is unknown; its outcomes stay queued and are tried again.")            \
+    EVENT(                                                                                                             \
+        TXN_UNFINISHED, "transaction-unfinished",                                                                      \
+        "A transaction did not end before the partitions were revoked; the committed offsets will say how it ended.")  \
+    EVENT(TXN_FENCED, "transaction-fenced",                                                                            \
+          "The broker refused offsets of an older generation; outcomes wait for the next assignment.")                 \
+    EVENT(PRODUCER_REBUILD, "producer-rebuild", "The transactional producer is built again.")                          \
+    GROUP("The scheduler")                                                                                             \
+    EVENT(GROUPS_READ, "groups-read", "The active groups were read.")                                                  \
+    EVENT(NO_GROUPS, "no-groups", "There is no active group; nothing is scheduled.")                                   \
+    EVENT(GROUP_ID_INVALID, "group-id-invalid",                                                                        \
+          "A group is left out: its id is not 1 to 255 bytes of UTF-8 without control characters.")                    \
+    EVENT(LAG_WAIT, "lag-wait", "Waiting until the downstream consumer group has caught up.")                          \
+    EVENT(LAG_REACHED, "lag-reached", "The downstream consumer group has caught up.")                                  \
+    EVENT(SCHEDULE_PROGRESS, "schedule-progress", "Commands are being sent.")                                          \
+    EVENT(SCHEDULED, "scheduled", "All commands of the run are committed.")                                            \
+    EVENT(SCHEDULE_FAILED, "schedule-failed", "Nothing was scheduled; `error` says why.")                              \
+    EVENT(SCHEDULER_FENCED, "scheduler-fenced", "Another scheduler took over; this one sent nothing.")                 \
+    EVENT(DRY_RUN, "dry-run", "`--dry-run`: nothing was sent.")                                                        \
+    EVENT(PROFILE_TEST, "profile-test", "`profile` is `test`; nothing is scheduled.")
+
+enum uex_event {
+#define UEX_EVENT_NO_GROUP(title_)
+#define UEX_EVENT_ENUM(name_, code_, meaning_) UEX_EVENT_##name_,
+    UEX_EVENT_TABLE(UEX_EVENT_NO_GROUP, UEX_EVENT_ENUM)
+#undef UEX_EVENT_NO_GROUP
+#undef UEX_EVENT_ENUM
+        UEX_EVENT_COUNT
+};
+
+/* The code, for example "breaker-open". Never NULL. Any thread. */
+const char *uex_event_code(enum uex_event event);
+#endif
