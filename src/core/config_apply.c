@@ -164,13 +164,16 @@ static void apply_setting(struct uex_config_loader *loader, const struct uex_con
 static const char *fault_of(const struct uex_config_place *place, const struct uex_setting *setting,
                             enum uex_given_kind kind, const char *value)
 {
-    bool checked_later = setting != NULL && !setting->secret; /* by uex_setting_store(), and then the value is shown */
+    /* uex_setting_store() checks what is no secret, and shows it; librdkafka checks its own properties. */
+    bool checked_later = setting != NULL ? !setting->secret : kind == UEX_GIVEN_LINE;
+    /* A key may be any bytes: `openssl rand -base64 64` writes two lines, and another key would hash differently. */
+    bool any_text = setting != NULL && setting->any_text && place->own_file;
 
     if (uex_given_quoted(kind, value) && kind != UEX_GIVEN_FREE)
         return UEX_GIVEN_QUOTED;
     if (uex_given_quoted(kind, value) && place->source != UEX_SOURCE_FILE && !place->own_file)
         return UEX_GIVEN_QUOTED "; where they do belong to it, give it in a file";
-    return !checked_later && uex_given_has_control(kind, value) ? UEX_GIVEN_CONTROL : NULL;
+    return !checked_later && !any_text && uex_given_has_control(kind, value) ? UEX_GIVEN_CONTROL : NULL;
 }
 
 /* What somebody gave, without what it picked up on its way here. */

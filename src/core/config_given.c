@@ -32,11 +32,14 @@ size_t uex_given_bytes(enum uex_given_kind kind, const char *text)
     return kind == UEX_GIVEN_LINES ? strlen(text) : without_line_ends(text);
 }
 
+/* One pair of quotes around all of it. With more of them inside it is a text that has quotes of its own: the command
+ * line of sasl.kerberos.kinit.cmd, for example. */
 static bool in_quotes_of(const char *text, char quote)
 {
     size_t size_bytes = without_line_ends(text);
 
-    return size_bytes >= 2 && text[0] == quote && text[size_bytes - 1] == quote;
+    return size_bytes >= 2 && text[0] == quote && text[size_bytes - 1] == quote &&
+           memchr(text + 1, quote, size_bytes - 2) == NULL;
 }
 
 bool uex_given_quoted(enum uex_given_kind kind, const char *text)

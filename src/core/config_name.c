@@ -80,6 +80,12 @@ struct guess {
     size_t distance;
 };
 
+/* The list of names is of one version of librdkafka; the linked one may be older. */
+static bool is_known_here(const char *prefix, const char *name)
+{
+    return *prefix == '\0' || uex_kafka_check(name, "", NULL) != UEX_NOT_FOUND;
+}
+
 static void consider(struct guess *guess, const char *prefix, const char *name, const char *key)
 {
     const char *last = strrchr(name, '.');
@@ -88,8 +94,7 @@ static void consider(struct guess *guess, const char *prefix, const char *name, 
     /* A key whose section was forgotten. */
     if (last != NULL && *prefix == '\0' && distance(key, last + 1) == 0)
         found = 0;
-    /* A property that the linked librdkafka does not have is on the list: it would be proposed to who typed it. */
-    if (strcmp(key, name) != 0 && found < guess->distance)
+    if (strcmp(key, name) != 0 && found < guess->distance && is_known_here(prefix, name))
         *guess = (struct guess){.prefix = prefix, .name = name, .distance = found};
 }
 

@@ -99,7 +99,8 @@ const struct uex_setting uex_settings[] = {
     {TEXT("s3.region", s3_region, "us-east-1", uex_check_region, "1 to 64 of a-z A-Z 0-9 . _ -"),
      .help = "the region that requests are signed for"},
     {TEXT("s3.access_key_id", s3_access_key_id, "", NULL, "text"), SECRET, .help = "who writes"},
-    {TEXT("s3.secret_access_key", s3_secret_access_key, "", NULL, "text"), SECRET, .help = "its secret"},
+    {TEXT("s3.secret_access_key", s3_secret_access_key, "", NULL, "text"), SECRET, .free_text = true,
+     .help = "its secret"},
     {TEXT("s3.session_token", s3_session_token, "", NULL, "text"), SECRET, .help = "of temporary credentials"},
     {.key = "s3.path_style",
      .type = UEX_SETTING_BOOLEAN,
@@ -141,14 +142,16 @@ const struct uex_setting uex_settings[] = {
     {TEXT("export.mask", export_mask, "", NULL, "column:action,… with the actions null, redact, hash, year"),
      MAY_BE_EMPTY,
      .help = "`null`; `redact` (text: `***`); `hash` (text: HMAC-SHA-256 with export.mask_key, hex); `year` (dates)"},
-    {TEXT("export.mask_key", export_mask_key, "", NULL, "text"), SECRET, .free_text = true,
+    {TEXT("export.mask_key", export_mask_key, "", NULL, "text"), SECRET, .free_text = true, .any_text = true,
      .help = "the key of the mask action `hash`"},
     {CHOICE("export.formula_guard", export_formula_guard, "off", "off|prefix|reject"),
      .help = "a field that a spreadsheet would run gets ' before it (`prefix`) or fails its group (`reject`)"},
     {TEXT("export.work_dir", export_work_dir, "", uex_check_absolute_path, "an absolute path"),
      .work_out = work_out_dir,
      .default_words = "$TMPDIR/users-export, or users-export-<uid> there if that is another user's",
-     .help = "spool: each process has a folder of its own in it; not writable by group or others"},
+     .help = "spool: each process has a folder of its own in it; if it is the user's own, the group and others lose "
+             "the right to "
+             "write"},
 
     {NUMBER("retry.delays", DELAYS, retry_delays_ms, "30s,5m,30m", 1, WEEK),
      .help = "one retry tier each; existing tiers beyond the list are still consumed"},

@@ -157,7 +157,7 @@ static void environment__megabyte_values__are_refused_shortly(void **state)
     free(variable);
 }
 
-/* Every setting of one line that holds a secret, and what people keep beside them. */
+/* Every setting of one line that holds a secret, and what people keep beside them; the last is no secret. */
 static const char *const lines[] = {"postgres.dsn",           "redis.url",           "s3.secret_access_key",
                                     "s3.session_token",       "export.mask_key",     "kafka.sasl.password",
                                     "kafka.ssl.key.password", "kafka.sasl.username", "kafka.bootstrap.servers"};
@@ -202,7 +202,7 @@ static void value__control_character_inside__is_refused_without_the_value(void *
     static const char *const values[] = {"hun\nter2", "hun\tter2", "\rhunter2", "hunter2\x7f"};
 
     (void)state;
-    for (size_t i = 0; i < 2 * (sizeof lines / sizeof lines[0]); i++) {
+    for (size_t i = 0; i < 2 * (sizeof lines / sizeof lines[0] - 1); i++) {
         for (size_t j = 0; j < sizeof values / sizeof values[0]; j++) {
             struct loaded loaded = load_value(lines[i / 2], values[j], i % 2 == 0);
 
@@ -222,6 +222,32 @@ static void value__pem_of_several_lines__is_kept(void **state)
     (void)state;
     assert_loaded(&loaded);
     assert_string_equal(uex_config_kafka(&loaded.config, "ssl.key.pem"), "-----BEGIN\nx\n-----END\n");
+    unload(&loaded);
+}
+
+/* Two lines are what `openssl rand -base64 64` writes; with another key every pseudonym would change. */
+static void secret_file__mask_key_of_two_lines__is_kept(void **state)
+{
+    struct loaded loaded = load_secret("EXPORT_MASK_KEY", "hun\nter2\n", 9, NULL);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_string_equal(loaded.config.export_mask_key, "hun\nter2");
+    unload(&loaded);
+}
+
+static void kafka__property_that_is_no_secret__is_librdkafkas_to_judge(void **state)
+{
+    static const char *const command = "\"/opt/k5/kinit\" -R -t \"/etc/keytab\"";
+    struct loaded loaded = load_value("kafka.bootstrap.servers", "a:9092,\nb:9092", false);
+
+    (void)state;
+    assert_loaded(&loaded);
+    assert_string_equal(uex_config_kafka(&loaded.config, "bootstrap.servers"), "a:9092,\nb:9092");
+    unload(&loaded);
+    loaded = load_value("kafka.sasl.kerberos.kinit.cmd", command, false);
+    assert_loaded(&loaded);
+    assert_string_equal(uex_config_kafka(&loaded.config, "sasl.kerberos.kinit.cmd"), command);
     unload(&loaded);
 }
 
@@ -292,6 +318,10 @@ static void secret_file__password_in_quotes__is_taken_with_a_warning(void **stat
     assert_holds(&loaded.warnings, "export.mask_key: the value in the file is in quotes");
     assert_lacks(&loaded.warnings, "hunter2");
     unload(&loaded);
+    loaded = load_secret("S3_SECRET_ACCESS_KEY", "'hunter2'\n", 10, "EXPORT_S3_ACCESS_KEY_ID=k");
+    assert_loaded(&loaded);
+    assert_string_equal(loaded.config.s3_secret_access_key, "'hunter2'");
+    unload(&loaded);
     loaded = load_secret("POSTGRES_DSN", "\"hunter2\"\n", 10, NULL);
     assert_one_problem(&loaded, "postgres.dsn: the value is in quotes");
     unload(&loaded);
@@ -346,6 +376,8 @@ int main(void)
         cmocka_unit_test(value__line_ends_behind_it__are_cut),
         cmocka_unit_test(value__control_character_inside__is_refused_without_the_value),
         cmocka_unit_test(value__pem_of_several_lines__is_kept),
+        cmocka_unit_test(secret_file__mask_key_of_two_lines__is_kept),
+        cmocka_unit_test(kafka__property_that_is_no_secret__is_librdkafkas_to_judge),
         cmocka_unit_test(value__in_quotes__is_refused_naming_them),
         cmocka_unit_test(value__quotes_of_sql__are_kept),
         cmocka_unit_test(secret_file__password_in_quotes__is_taken_with_a_warning),
