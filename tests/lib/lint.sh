@@ -66,13 +66,15 @@ lint_threads() {
     [ -z "$direct" ] || { printf 'not by uex_thread_start():\n%s\n' "$direct" && return 1; }
 }
 
+lint_links() { tree_files '*.md' | xargs -r python3 tests/lib/links.py; }
+
 # A mutant whose text is gone from the sources would find nothing any more.
 lint_mutants() { PYTHONPATH=tests/chaos python3 -m harness.mutants --check; }
 
 part_lint() {
     local check
     packages_install run tests || return 1
-    for check in shell format yaml length headers locks threads mutants; do
+    for check in shell format yaml length headers locks threads links mutants; do
         if "lint_$check" >"$RUN_DIR/lint-$check.log" 2>&1; then
             count_passed 1
             printf 'ok      %s\n' "$check"
