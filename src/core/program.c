@@ -297,8 +297,7 @@ int uex_program_signal(void)
 
 void uex_program_out_of_memory(const char *what)
 {
-    uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY, "not enough memory: the program ends at once",
-            UEX_STR("for", what));
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY, "not enough memory; the program ends", UEX_STR("for", what));
     _exit(UEX_EXIT_FAILED);
 }
 

@@ -202,7 +202,7 @@ static void clear_item(struct uex_dlq_item *item)
 static void say(const struct uex_dlq_order *order, const struct uex_dlq_item *item, const char *old_id)
 {
     uex_log_audit(UEX_LOG_INFO, UEX_EVENT_DLQ,
-                  order->action == UEX_DLQ_REPLAYED ? "a dead letter was replayed" : "a dead letter was discarded",
+                  order->action == UEX_DLQ_REPLAYED ? "dead letter replayed" : "dead letter discarded",
                   UEX_STR("action", uex_dlq_action_text(order->action)), UEX_STR("topic", order->config->topics_dlq),
                   UEX_INT("partition", item->record->partition), UEX_INT("offset", item->record->offset),
                   UEX_STR("group", uex_dlq_group(item->record)), UEX_STR("command", item->command_id),

@@ -54,10 +54,11 @@ bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency,
     }
     uex_engine_unlock(engine);
     if (opened)
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_BREAKER_OPEN,
-                "a dependency fails for everybody: no command is taken or charged until it answers again",
-                UEX_STR("dependency", uex_breaker_text(dependency)), UEX_STR("code", uex_error_code(fault->error)),
-                UEX_STR("error", fault->text));
+        uex_log(
+            UEX_LOG_ERROR, UEX_EVENT_BREAKER_OPEN,
+            "circuit breaker open: dependency unavailable; no command starts or is charged a retry until it recovers",
+            UEX_STR("dependency", uex_breaker_text(dependency)), UEX_STR("code", uex_error_code(fault->error)),
+            UEX_STR("error", fault->text));
     return opened;
 }
 
@@ -71,6 +72,7 @@ void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency
     opened_ms = breaker->opened_ms; /* another lane may open it again at once */
     pthread_cond_broadcast(&engine->work_changed);
     uex_engine_unlock(engine);
-    uex_log(UEX_LOG_INFO, UEX_EVENT_BREAKER_CLOSED, "the dependency answers again: commands are taken",
+    uex_log(UEX_LOG_INFO, UEX_EVENT_BREAKER_CLOSED,
+            "circuit breaker closed: the dependency works again; commands start",
             UEX_STR("dependency", uex_breaker_text(dependency)), UEX_INT("open_ms", uex_monotonic_ms() - opened_ms));
 }

@@ -256,7 +256,7 @@ static void judge(struct committer *committer)
         known =
             prepare(committer, &fault) == UEX_OK && uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
         if (!known) {
-            complain(committer, "how a transaction ended is not known yet; asking Kafka again", &fault);
+            complain(committer, "transaction outcome unknown; reading committed offsets", &fault);
             (void)uex_sleep_ms(JUDGE_PAUSE_MS, NULL);
         }
     }
@@ -290,10 +290,10 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
         if (committer->batch.epoch == engine->epoch)
             engine->fenced = true;
         uex_log(UEX_LOG_INFO, UEX_EVENT_TXN_FENCED,
-                "the partitions went to another generation: outcomes wait for the next assignment");
+                "the broker refused offsets of an older generation; outcomes wait for the next assignment");
         return;
     }
-    complain(committer, "a transaction was given up; its outcomes are kept and tried again", fault);
+    complain(committer, "transaction aborted; its outcomes stay queued", fault);
     committer->aborts_in_a_row++;
     if (committer->batch.count == 1 && committer->aborts_in_a_row >= LONE_ABORTS_MAX && engine->outcome_count > 1 &&
         committer->batch.deliveries[0] != NULL)
@@ -345,7 +345,7 @@ static void prepare_first(struct committer *committer)
     uex_engine_unlock(engine);
     error = prepare(committer, &fault);
     if (error != UEX_OK && error != UEX_CONFIG)
-        complain(committer, "the transactional producer is not ready yet; trying again", &fault);
+        complain(committer, "transactional producer not ready; trying again", &fault);
     uex_engine_lock(engine);
     engine->can_commit = error == UEX_OK;
     if (error != UEX_OK && !engine->stopping)

@@ -118,11 +118,10 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->group_coordinator = -1;
     init_locks(engine);
     if (!uex_group_metadata_is_readable())
-        uex_log(
-            UEX_LOG_WARN, UEX_EVENT_GROUP_METADATA_UNKNOWN,
-            "this librdkafka writes group metadata in a layout that is not known: whether an assignment still speaks "
-            "for a member is not checked; run with a version of the tested ones (tests/compat)",
-            UEX_STR("librdkafka", rd_kafka_version_str()));
+        uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_METADATA_UNKNOWN,
+                "group metadata of this librdkafka version has an unknown layout; one check of an assignment is left "
+                "out; use a tested version (tests/compat/README.md)",
+                UEX_STR("librdkafka", rd_kafka_version_str()));
     engine->probe = make(engine, UEX_KAFKA_READER_UNCOMMITTED, fault);
     engine->reader = engine->probe == NULL ? NULL : make(engine, UEX_KAFKA_READER, fault);
     engine->consumer = engine->reader == NULL ? NULL : make(engine, UEX_KAFKA_GROUP_CONSUMER, fault);
@@ -220,7 +219,7 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
     engine->intake_stop = true;
     uex_engine_unlock(engine);
     if (!known)
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED, "Kafka refuses a setting: the program ends",
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED, "Kafka refuses a setting; the program ends",
                 UEX_STR("error", error_text), UEX_STR("mend", mend));
 }
 

@@ -69,7 +69,8 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
     }
     if (partial) {
         uex_log(UEX_LOG_WARN, UEX_EVENT_PARTITION_SPLIT,
-                "a partition is not held in all command and retry topics: it waits, and the worker joins again",
+                "partition not owned in the command topic and every retry topic; it waits, and the worker rejoins the "
+                "group",
                 UEX_STR("mend", "exportctl topics check"));
         if (engine->partial_count < 5)
             engine->partial_count++;
@@ -121,7 +122,7 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
     }
     if (suspects)
         uex_log(UEX_LOG_WARN, UEX_EVENT_PREVIOUS_OWNER_CRASHED,
-                "an owner before did not end cleanly: what it had not finished runs one by one first");
+                "previous owner did not shut down cleanly; running its unfinished commands one at a time first");
 }
 
 static bool belongs_here(const struct uex_engine *engine, const struct uex_delivery *delivery)
@@ -164,7 +165,7 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
             delivery->epoch = engine->epoch;
             (*adopted)++;
             uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG, UEX_EVENT_EXPORT_ADOPTED,
-                    "a job is adopted: its partition came back",
+                    "export adopted: its partition came back",
                     UEX_STR("command", delivery->holds_group ? delivery->command.command_id : NULL),
                     UEX_STR("group", delivery->holds_group ? delivery->command.group_id : NULL),
                     UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
@@ -234,8 +235,7 @@ void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t 
     engine->fenced = !uex_group_metadata_is_member(engine->group_metadata);
     if (engine->fenced)
         uex_log(UEX_LOG_WARN, UEX_EVENT_MEMBERSHIP_LOST,
-                "the membership ended while its partitions were assigned: nothing is committed before the "
-                "next assignment");
+                "membership ended while partitions were assigned; nothing is committed before the next assignment");
     engine->has_assignment = true;
     for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
         if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->epoch &&

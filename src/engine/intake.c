@@ -115,8 +115,7 @@ static void notice_reset(struct uex_engine *engine, size_t source, int32_t parti
     uex_engine_unlock(engine);
     if (reset)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_TOPIC_RESET,
-                "the topic goes back behind what was read of it: was it deleted and created again? Its commands are "
-                "taken from here",
+                "record offset below what was already read (topic re-created?); restarting from this offset",
                 UEX_STR("topic", engine->sources[source].topic), UEX_INT("partition", partition),
                 UEX_INT("offset", offset), UEX_INT("read_until", read_next));
 }
@@ -137,12 +136,11 @@ static void note_early(const struct uex_engine *engine, const struct uex_deliver
 
     if (delivery->source == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
         return;
-    uex_log(
-        UEX_LOG_WARN, UEX_EVENT_RETRY_DUE_BOUNDED,
-        "a retry record waits for longer than its tier's delay allows (was it written by another program, or with a "
-        "wrong clock?): it waits for the tier's delay only",
-        UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
-        UEX_INT("offset", delivery->offset), UEX_INT("asked_ms", asked_ms), UEX_TIME("due_at", due_ms));
+    uex_log(UEX_LOG_WARN, UEX_EVENT_RETRY_DUE_BOUNDED,
+            "retry record asks for a longer wait than its topic's delay (foreign record, or a wrong clock?); the "
+            "topic's delay counts",
+            UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
+            UEX_INT("offset", delivery->offset), UEX_INT("asked_ms", asked_ms), UEX_TIME("due_at", due_ms));
 }
 
 static void on_record(struct uex_engine *engine, const rd_kafka_message_t *message)
@@ -161,7 +159,7 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
     if (delivery == NULL) {
         uex_record_free(record);
         uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,
-                "no memory to take a record: the program ends, the record is taken again by the next owner");
+                "not enough memory for a record; the program ends, the next owner reads the record again");
         uex_engine_break(engine);
         return;
     }
@@ -298,11 +296,11 @@ static void on_message(struct uex_engine *engine, const rd_kafka_message_t *mess
                           "group.max.session.timeout.ms of the brokers");
     } else if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
         uex_log(UEX_LOG_ERROR, UEX_EVENT_CONSUMER_FATAL,
-                "the consumer cannot go on (another member with the same kafka.group.instance.id?): the program ends",
+                "consumer cannot go on (another member with the same kafka.group.instance.id?); the program ends",
                 UEX_STR("error", rd_kafka_message_errstr(message)));
         uex_engine_break(engine);
     } else {
-        uex_log(UEX_LOG_WARN, UEX_EVENT_CONSUMER_ERROR, "the consumer reports an error and goes on",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_CONSUMER_ERROR, "consumer error; going on",
                 UEX_STR("error", rd_kafka_err2str(message->err)),
                 UEX_STR("topic", message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL),
                 UEX_INT("partition", message->partition));
@@ -314,9 +312,9 @@ static void resubscribe(struct uex_engine *engine)
     struct uex_fault fault = {0};
 
     engine->resubscribe_at_ms = 0;
-    uex_log(UEX_LOG_INFO, UEX_EVENT_REJOIN, "joining again: the topics have changed, or an assignment was not taken");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_REJOIN, "rejoining the consumer group: topics changed or assignment rejected");
     if (uex_engine_subscribe(engine, &fault) != UEX_OK) {
-        uex_log(UEX_LOG_WARN, UEX_EVENT_SUBSCRIBE_FAILED, "the topics cannot be subscribed; trying again",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_SUBSCRIBE_FAILED, "subscribing failed; trying again",
                 UEX_STR("error", fault.text));
         engine->resubscribe_at_ms = uex_monotonic_ms() + 5000;
     }

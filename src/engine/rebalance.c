@@ -46,7 +46,8 @@ static void wait_between(struct uex_engine *engine, const struct timespec *until
     while (engine->transaction_open) {
         if (!uex_engine_wait(engine, &engine->between, until)) {
             uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_UNFINISHED,
-                    "a transaction did not end before the partitions went away: its end will be read from Kafka");
+                    "transaction did not end before the partitions were revoked; its outcome will be read from the "
+                    "committed offsets");
             break;
         }
     }
@@ -183,15 +184,14 @@ static bool is_confirmed(struct uex_engine *engine)
     if (confirm(engine, &stands, &fault) != UEX_OK) {
         if (uex_monotonic_ms() - engine->pending_since_ms > CONFIRM_WITHIN_MS)
             pass_over(engine, UEX_LOG_WARN, UEX_EVENT_ASSIGNMENT_UNCONFIRMED,
-                      "the group's coordinator does not say whether an assignment stands: it is not taken, and the "
-                      "worker joins again",
+                      "coordinator does not say whether the assignment holds; rejoining the consumer group",
                       REJOIN_AFTER_MS, &fault);
         return false;
     }
     engine->pending_since_ms = uex_monotonic_ms();
     if (!stands) {
         pass_over(engine, engine->passed_over_count + 1 < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
-                  UEX_EVENT_ASSIGNMENT_OUTDATED, "an assignment is out of date: the group assigns anew",
+                  UEX_EVENT_ASSIGNMENT_OUTDATED, "assignment out of date: the group is being assigned again",
                   ANOTHER_WITHIN_MS, &fault);
     }
     return stands;
@@ -251,8 +251,8 @@ static void complain(struct uex_engine *engine, const struct uex_fault *fault)
     if (uex_monotonic_ms() - engine->pending_said_ms <= COMPLAIN_EVERY_MS)
         return;
     uex_log(UEX_LOG_WARN, UEX_EVENT_OFFSETS_UNKNOWN,
-            "the committed positions are not known yet (an earlier owner's transaction is open, or Kafka does not "
-            "answer); asking again",
+            "committed offsets not known yet (the previous owner's transaction is open, or Kafka does not answer); "
+            "asking again",
             UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
     engine->pending_said_ms = uex_monotonic_ms();
 }
@@ -316,7 +316,7 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
         uex_rebalance_continue(engine);
         return;
     } else if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
-        uex_log(UEX_LOG_WARN, UEX_EVENT_REBALANCE_FAILED, "the rebalance failed",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_REBALANCE_FAILED, "rebalance failed; the client tries again",
                 UEX_STR("error", rd_kafka_err2str(error)));
     } else {
         uex_log(UEX_LOG_INFO, UEX_EVENT_PARTITIONS_REVOKED, "partitions revoked",

@@ -115,7 +115,7 @@ static bool start_reading(struct uex_engine *engine)
     if (asked && list->cnt > 0)
         asked = rd_kafka_assign(engine->reader, list) == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (!asked)
-        uex_log(UEX_LOG_WARN, UEX_EVENT_STATE_END_UNKNOWN, "the state topic does not say how far it goes; asking again",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_STATE_END_UNKNOWN, "end of the state topic unknown; asking again",
                 UEX_STR("topic", engine->config->topics_state));
     rd_kafka_topic_partition_list_destroy(list);
     return asked;
@@ -183,7 +183,7 @@ static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
         return;
     }
     if (err != UEX_OK) {
-        uex_log(UEX_LOG_WARN, UEX_EVENT_STATE_UNREADABLE, "a state record cannot be read and is passed over",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_STATE_UNREADABLE, "state record unreadable; skipped",
                 UEX_STR("error", fault.text), UEX_STR("topic", engine->config->topics_state),
                 UEX_INT("partition", message->partition), UEX_INT("offset", message->offset));
         return;
@@ -211,7 +211,7 @@ void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *messa
         return;
     }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        uex_log(UEX_LOG_WARN, UEX_EVENT_STATE_READ_ERROR, "reading the state topic: an error, going on",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_STATE_READ_ERROR, "reading the state topic failed; going on",
                 UEX_STR("error", rd_kafka_err2str(message->err)));
         return;
     }
@@ -254,7 +254,7 @@ static void finish(struct uex_engine *engine)
     pthread_cond_broadcast(&engine->outcomes_changed);
     group_count = engine->groups.entry_count;
     uex_engine_unlock(engine);
-    uex_log(UEX_LOG_INFO, UEX_EVENT_STATE_RESTORED, "the groups' states are restored",
+    uex_log(UEX_LOG_INFO, UEX_EVENT_STATE_RESTORED, "states of the assigned partitions read; their commands start",
             UEX_NUM("records", restore->records), UEX_BOOL("all_partitions", restore->all),
             UEX_NUM("groups", group_count), UEX_INT("duration_ms", uex_monotonic_ms() - restore->started_ms));
     restore_free(restore);

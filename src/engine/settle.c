@@ -82,7 +82,7 @@ static void refuse(struct uex_delivery *delivery)
     } else {
         delivery->not_before_ms = uex_monotonic_ms() + REFUSED_AGAIN_MS;
         uex_log(UEX_LOG_ERROR, UEX_EVENT_DEAD_LETTER_REFUSED,
-                "Kafka refuses even the bare dead letter of a command: its offset stays open, and it is tried again",
+                "Kafka refuses even the bare dead letter of a command; its offset stays open and it is tried again",
                 UEX_STR("topic", delivery->refused_topic), UEX_STR("command", delivery->command.command_id),
                 UEX_STR("from_topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
                 UEX_INT("offset", delivery->offset),

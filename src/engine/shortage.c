@@ -78,17 +78,16 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
     uex_engine_unlock(engine);
     if (is_first)
         say(fault, UEX_EVENT_CONNECTIONS_SHORT,
-            "no free connection to the database: the command waits for one, uncharged, and lanes that have one go on; "
-            "if "
-            "this lasts, raise the limit of the role, the server or the pooler, or lower export.lanes",
+            "no free database connection: the command waits for one and is not charged; threads that have one go on; "
+            "if this lasts, raise the limit of the role, the server or the pooler, or lower export.lanes",
             lane_count, lanes, since_ms);
     while (!over) {
         (void)uex_sleep_ms(SLICE_MS, NULL);
         over = may_try(engine, &remind, &lane_count, &since_ms);
         if (remind)
             say(fault, UEX_EVENT_CONNECTIONS_NONE,
-                "no lane of this worker gets a connection to the database: its commands wait, uncharged; see who holds "
-                "the connections (pg_stat_activity)",
+                "no thread of this worker gets a database connection; commands wait and are not charged; "
+                "pg_stat_activity shows who holds the connections",
                 lane_count, lanes, since_ms);
     }
 }
@@ -109,6 +108,6 @@ void uex_shortage_end(struct uex_engine *engine, bool *waiting)
     since_ms = shortage->since_ms;
     uex_engine_unlock(engine);
     if (is_last)
-        uex_log(UEX_LOG_INFO, UEX_EVENT_CONNECTIONS_ENOUGH, "no lane waits for a connection to the database any more",
+        uex_log(UEX_LOG_INFO, UEX_EVENT_CONNECTIONS_ENOUGH, "no thread waits for a database connection any more",
                 UEX_INT("waiting_ms", uex_monotonic_ms() - since_ms));
 }

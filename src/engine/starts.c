@@ -340,7 +340,7 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     }
     uex_engine_unlock(engine);
     uex_log(UEX_LOG_WARN, UEX_EVENT_POISON_SUSPECTED,
-            "a worker died while this command was perhaps under way: it runs alone",
+            "a worker died while this command may have been running; it runs exclusively",
             UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
             UEX_INT("offset", delivery->offset), UEX_INT("start", delivery->start_count));
     while ((hold = uex_classify(engine, delivery, &ended)) != UEX_HOLD_NONE) {

@@ -38,8 +38,8 @@ static void happened(struct uex_txn *txn, enum uex_txn_event event)
 {
     if (!uex_txn_next_state(txn->state, event, &txn->state)) {
         uex_log(UEX_LOG_ERROR, UEX_EVENT_PRODUCER_REBUILD,
-                "the producer's state does not allow what happened: it is built anew", UEX_INT("state", txn->state),
-                UEX_INT("event", event));
+                "internal error: producer state does not allow this; building a new producer",
+                UEX_INT("state", txn->state), UEX_INT("event", event));
         txn->state = UEX_TXN_LOST;
     }
 }
@@ -298,7 +298,7 @@ void uex_txn_abort(struct uex_txn *txn)
         rd_kafka_error_destroy(error);
         (void)uex_sleep_ms(RETRY_PAUSE_MS, NULL);
     }
-    uex_log(UEX_LOG_WARN, UEX_EVENT_PRODUCER_REBUILD, "a transaction could not be aborted: the producer is built anew",
+    uex_log(UEX_LOG_WARN, UEX_EVENT_PRODUCER_REBUILD, "aborting a transaction failed; building a new producer",
             UEX_STR("error", fault.text));
     happened(txn, UEX_TXN_BROKE);
 }

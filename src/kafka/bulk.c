@@ -108,7 +108,7 @@ static enum uex_error send_all(struct sender *sender, bool *fenced, struct uex_f
             return err;
         if (uex_cancel_requested(sender->bulk->cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
-        uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_ABORTED, "the transaction was aborted and is begun anew",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_ABORTED, "transaction aborted; beginning it again",
                 UEX_STR("error", uex_error_code(err)), UEX_STR("detail", fault == NULL ? NULL : fault->text));
     }
 }

@@ -100,7 +100,7 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
     snprintf(kind, sizeof(kind), "%s", facility == NULL ? "" : facility);
     if (strcmp(kind, "FAIL") == 0)
         note_failure(text);
-    say(level_of(level), kind, "message of librdkafka", text);
+    say(level_of(level), kind, "librdkafka", text);
 }
 
 static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
@@ -113,7 +113,7 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
     if (is_fatal)
         code = rd_kafka_fatal_error(handle, text, sizeof(text));
     say(UEX_LOG_WARN, rd_kafka_err2name((rd_kafka_resp_err_t)code),
-        is_fatal ? "a Kafka client cannot go on" : "Kafka client", text);
+        is_fatal ? "Kafka client cannot go on" : "Kafka client", text);
 }
 
 void uex_kafka_log_install(rd_kafka_conf_t *conf)

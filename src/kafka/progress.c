@@ -33,7 +33,7 @@ static void complain(struct uex_progress *progress, rd_kafka_resp_err_t code)
         return;
     progress->complained_ms = now_ms;
     uex_log(UEX_LOG_WARN, UEX_EVENT_PROGRESS_REFUSED,
-            "progress cannot be reported: status --follow does not see what runs here",
+            "progress snapshots cannot be written; status --follow does not see what runs here",
             UEX_STR("topic", progress->config->topics_progress), UEX_STR("error", rd_kafka_err2str(code)));
 }
 

@@ -43,7 +43,7 @@ static void notice_received(void *context, const PGresult *result)
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
     (void)context;
-    uex_log(UEX_LOG_DEBUG, UEX_EVENT_DATABASE_NOTICE, "the database sent a notice",
+    uex_log(UEX_LOG_DEBUG, UEX_EVENT_DATABASE_NOTICE, "notice from the database",
             UEX_STR("sqlstate", sqlstate != NULL && uex_pg_is_sqlstate(sqlstate) ? sqlstate : "unknown"));
 }
 
@@ -51,7 +51,7 @@ static void notice_dropped(void *context, const char *message)
 {
     (void)context;
     (void)message;
-    uex_log(UEX_LOG_DEBUG, UEX_EVENT_DATABASE_NOTICE, "libpq sent a notice");
+    uex_log(UEX_LOG_DEBUG, UEX_EVENT_DATABASE_NOTICE, "notice from libpq");
 }
 
 /* What stands before dbname is a default, what stands after it overrides the DSN (documentation of

@@ -23,7 +23,7 @@ enum uex_error uex_group_list_add(void *context, const char *group_id)
     if (!uex_group_id_valid(uex_bytes_of(group_id, size_bytes))) {
         if (list->left_out++ < WARNINGS_MAX)
             uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_ID_INVALID,
-                    "a group is left out: its id is not 1 to 255 bytes of UTF-8 without control characters",
+                    "group left out: its id is not 1 to 255 bytes of UTF-8 without control characters",
                     UEX_NUM("length", size_bytes), UEX_NUM("behind_group_number", list->count));
         return UEX_OK;
     }

@@ -101,7 +101,7 @@ static void complain(const char *why)
     if ((said_ms == 0 || now_ms - said_ms >= COMPLAIN_EVERY_MS) &&
         atomic_compare_exchange_strong(&complained_ms, &said_ms, now_ms)) {
         is_said_broken = true;
-        uex_log(UEX_LOG_WARN, UEX_EVENT_CACHE_DOWN, "Redis does not work: groups are looked up in the database",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_CACHE_DOWN, "Redis unavailable; groups are looked up in the database",
                 UEX_STR("error", why));
     }
 }

@@ -103,7 +103,7 @@ static enum uex_error wait_for_readers(const struct uex_lag_readers *readers, co
 
         err = look(readers, config, &lag, fault);
         if (err == UEX_END) {
-            uex_log(UEX_LOG_INFO, UEX_EVENT_LAG_REACHED, "the readers of the results have kept up",
+            uex_log(UEX_LOG_INFO, UEX_EVENT_LAG_REACHED, "downstream consumer group has caught up",
                     UEX_STR("lag_group", config->schedule_lag_group), UEX_INT("lag", lag),
                     UEX_INT("waited_ms", uex_monotonic_ms() - start_ms));
             return UEX_OK;
@@ -114,7 +114,7 @@ static enum uex_error wait_for_readers(const struct uex_lag_readers *readers, co
         if (now_ms - start_ms >= config->schedule_lag_wait_ms)
             return wait_is_over(config, lag, fault);
         if (said_ms == 0 || now_ms - said_ms >= SAY_MS) {
-            uex_log(UEX_LOG_INFO, UEX_EVENT_LAG_WAIT, "waiting for the readers of the results",
+            uex_log(UEX_LOG_INFO, UEX_EVENT_LAG_WAIT, "waiting for the downstream consumer group to catch up",
                     UEX_STR("lag_group", config->schedule_lag_group), UEX_INT("lag", lag),
                     UEX_INT("lag_max", config->schedule_lag_max),
                     UEX_STR("error", lag == LAG_UNKNOWN ? fault->text : NULL));

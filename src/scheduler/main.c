@@ -35,7 +35,7 @@ static void check(const struct uex_config *config, struct uex_buffer *problems)
 static int fail(const char *run_id, enum uex_error err, const struct uex_fault *fault)
 {
     uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULE_FAILED,
-            err == UEX_CANCELLED ? "stopped: nothing was scheduled" : "not scheduled", UEX_STR("run", run_id),
+            err == UEX_CANCELLED ? "stopped; nothing was scheduled" : "not scheduled", UEX_STR("run", run_id),
             UEX_STR("error", uex_error_code(err)),
             UEX_STR("detail", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text));
     return err == UEX_CANCELLED || err == UEX_TIMEOUT ? UEX_EXIT_FAILED : uex_exit_of(err);
@@ -55,11 +55,11 @@ static int print_commands(const struct uex_run *run, const struct uex_group_list
     }
     uex_buffer_clear(&line);
     if (!written || fflush(stdout) != 0) {
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULE_FAILED, "the commands cannot be written to stdout",
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULE_FAILED, "writing the commands to stdout failed",
                 UEX_STR("run", run->run_id));
         return UEX_EXIT_FAILED;
     }
-    uex_log(UEX_LOG_INFO, UEX_EVENT_DRY_RUN, "nothing was sent (--dry-run)", UEX_STR("run", run->run_id),
+    uex_log(UEX_LOG_INFO, UEX_EVENT_DRY_RUN, "--dry-run: nothing was sent", UEX_STR("run", run->run_id),
             UEX_NUM("groups", list->count), UEX_NUM("left_out", list->left_out));
     return list->left_out > 0 ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
 }
@@ -96,7 +96,7 @@ static int send_commands(const struct uex_config *config, const struct uex_run *
     if (err != UEX_OK)
         return fail(run->run_id, err, &fault);
     if (result.fenced) {
-        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULER_FENCED, "another scheduler took over; nothing was sent by this one",
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULER_FENCED, "another scheduler took over; this one sent nothing",
                 UEX_STR("run", run->run_id));
         return UEX_EXIT_DONE;
     }
@@ -122,11 +122,11 @@ static int schedule(const struct uex_config *config, const char *run_id, bool dr
     if (err != UEX_OK) {
         code = fail(run_id, err, &fault);
     } else if (list.count == 0) {
-        uex_log(UEX_LOG_INFO, UEX_EVENT_NO_GROUPS, "there is no active group: nothing to schedule",
-                UEX_STR("run", run_id), UEX_NUM("left_out", list.left_out));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_NO_GROUPS, "no active group; nothing to schedule", UEX_STR("run", run_id),
+                UEX_NUM("left_out", list.left_out));
         code = list.left_out > 0 ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
     } else {
-        uex_log(UEX_LOG_INFO, UEX_EVENT_GROUPS_READ, "active groups were read", UEX_STR("run", run_id),
+        uex_log(UEX_LOG_INFO, UEX_EVENT_GROUPS_READ, "active groups read", UEX_STR("run", run_id),
                 UEX_NUM("groups", list.count), UEX_NUM("left_out", list.left_out));
         code = dry_run ? print_commands(&run, &list) : send_commands(config, &run, &list);
     }
@@ -144,12 +144,11 @@ static int name_run(const struct uex_config *config, const char *given, char *ru
         if (uex_schedule_run_id(uex_wall_ms(), config->schedule_at, config->schedule_timezone, run_id, &fault) ==
             UEX_OK)
             return UEX_EXIT_DONE;
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_INVALID, "the run has no name", UEX_STR("detail", fault.text));
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_INVALID, "no name for the run", UEX_STR("detail", fault.text));
         return UEX_EXIT_USAGE;
     }
     if (!uex_run_id_valid(text)) {
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_INVALID,
-                "--run: allowed are 1 to 64 characters of UTF-8, no control characters");
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_INVALID, "--run: 1 to 64 characters of UTF-8, no control characters");
         return UEX_EXIT_USAGE;
     }
     memcpy(run_id, given, text.size_bytes + 1);
@@ -193,7 +192,7 @@ int main(int argc, char **argv)
     if (code != UEX_EXIT_DONE)
         goto done;
     if (config.profile == UEX_PROFILE_TEST)
-        uex_log(UEX_LOG_INFO, UEX_EVENT_PROFILE_TEST, "profile is test: nothing is scheduled", UEX_STR("run", run_id));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_PROFILE_TEST, "profile is test; nothing is scheduled", UEX_STR("run", run_id));
     else
         code = schedule(&config, run_id, choices.dry_run);
 done:

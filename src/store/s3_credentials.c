@@ -87,7 +87,7 @@ static void renew(const struct uex_config *config)
     pthread_mutex_unlock(&keep.lock);
     if (goes_on) /* without the lock: a line may wait for a reader of stderr, and every request needs credentials */
         uex_log(UEX_LOG_WARN, UEX_EVENT_CREDENTIALS_NOT_RENEWED,
-                "the store's credentials could not be renewed yet; they are valid still",
+                "renewing the store's credentials failed; they are still valid, trying again",
                 UEX_STR("code", uex_error_code(err)), UEX_STR("error", fault.text));
     uex_s3_credentials_clear(&fresh);
     pthread_mutex_lock(&keep.lock);

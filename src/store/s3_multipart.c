@@ -131,8 +131,8 @@ static void say_uploads_stay(const struct uex_fault *fault)
 
     if (!atomic_flag_test_and_set(&is_said))
         uex_log(UEX_LOG_WARN, UEX_EVENT_UPLOADS_STAY,
-                "unfinished uploads cannot be listed or aborted; exports go on. What a killed attempt leaves in the "
-                "bucket stays there until a lifecycle rule (AbortIncompleteMultipartUpload) removes it",
+                "incomplete multipart uploads cannot be listed or aborted; exports go on; a lifecycle rule "
+                "(AbortIncompleteMultipartUpload) must remove what a crashed worker leaves",
                 UEX_STR("error", fault->text));
 }
 

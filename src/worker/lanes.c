@@ -81,7 +81,7 @@ static void on_group_known(void *context, const struct uex_group *group)
 
     uex_meters_group_known(lane->meters, group);
     if (group->type == UEX_GROUP_INVALID)
-        uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_TYPE_INVALID, "the group has a type that is not known: it is skipped",
+        uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_TYPE_INVALID, "unknown group type; the group is skipped",
                 UEX_STR("group", group->group_id), UEX_STR("type", group->type_text),
                 UEX_STR("command", lane->delivery->command.command_id));
 }
@@ -225,7 +225,7 @@ static void watch(struct uex_lane *lane, enum uex_dependency dependency, enum ue
             cause = error;
         if (uex_monotonic_ms() - said_ms >= SAY_EVERY_MS) {
             said_ms = uex_monotonic_ms();
-            uex_log(UEX_LOG_WARN, UEX_EVENT_BREAKER_WAIT, "the dependency still fails for everybody: waiting",
+            uex_log(UEX_LOG_WARN, UEX_EVENT_BREAKER_WAIT, "circuit breaker still open: dependency unavailable",
                     UEX_STR("dependency", uex_breaker_text(dependency)), UEX_STR("code", uex_error_code(fault.error)),
                     UEX_STR("error", fault.text));
         }
@@ -296,7 +296,7 @@ static void run(struct uex_lane *lane, struct uex_delivery *delivery)
     const struct uex_job_observer observer = {.context = lane, .group_known = on_group_known, .batch = on_batch};
     struct uex_job_outcome job = {0};
 
-    uex_log(UEX_LOG_DEBUG, UEX_EVENT_COMMAND_TAKEN, "taken", UEX_STR("command", delivery->command.command_id),
+    uex_log(UEX_LOG_DEBUG, UEX_EVENT_COMMAND_TAKEN, "command taken", UEX_STR("command", delivery->command.command_id),
             UEX_STR("group", delivery->command.group_id), UEX_STR("topic", delivery->record->topic),
             UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
     begin_job(lane, delivery);

@@ -56,7 +56,7 @@ static enum uex_error replace(const struct uex_config *fresh)
     if (err == UEX_OK && fresh->redis_url[0] != '\0')
         err = uex_redis_replace_url(fresh->redis_url, &redis);
     if (err == UEX_OK)
-        uex_log(UEX_LOG_INFO, UEX_EVENT_SECRETS_RELOADED, "the secrets of the store and of Redis were read again",
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SECRETS_RELOADED, "secrets of the store and of Redis reloaded",
                 UEX_STR("store", store ? "changed" : "the same"), UEX_STR("redis", redis ? "changed" : "the same"));
     return err;
 }
@@ -81,8 +81,7 @@ static enum uex_error read_again(const struct uex_secrets *secrets)
     if (err == UEX_OK)
         err = replace(&fresh);
     if (err != UEX_OK)
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_SECRETS_FAILED,
-                "the secrets could not be read again: those of before are used on",
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_SECRETS_FAILED, "reloading secrets failed; keeping the current ones",
                 UEX_STR("error", err == UEX_NO_MEMORY ? uex_error_sentence(err) : uex_buffer_text(&problems)));
     uex_config_clear(&fresh);
     uex_buffer_clear(&problems);

@@ -68,7 +68,7 @@ static void say(const struct uex_delivery *delivery, const struct uex_span *span
                 int64_t since_ms, const char *result)
 {
     uex_log(span->is_sampled ? UEX_LOG_INFO : UEX_LOG_DEBUG, begins ? UEX_EVENT_SPAN_BEGIN : UEX_EVENT_SPAN_END,
-            begins ? "a span begins" : "a span ends", UEX_STR("span", name), UEX_STR("trace_id", span->trace_id),
+            begins ? "span begins" : "span ends", UEX_STR("span", name), UEX_STR("trace_id", span->trace_id),
             UEX_STR("span_id", span->span_id), UEX_STR("parent_span_id", span->parent_id),
             UEX_TIME("began_at", begins ? UEX_NO_TIME : since_ms),
             UEX_INT("span_ms", begins ? UEX_NO_TIME : uex_wall_ms() - since_ms), UEX_STR("result", result),

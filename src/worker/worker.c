@@ -130,8 +130,8 @@ static int open_http(struct worker *worker)
         return UEX_EXIT_DONE;
     if (uex_http_open(worker->config->http_listen, &site, &worker->http, &fault) != UEX_OK ||
         uex_http_start(worker->http, &fault) != UEX_OK)
-        return say(fault.error, "the HTTP server cannot start", &fault);
-    uex_log(UEX_LOG_INFO, UEX_EVENT_HTTP_LISTENING, "answering /metrics, /livez and /readyz",
+        return say(fault.error, "HTTP server cannot start", &fault);
+    uex_log(UEX_LOG_INFO, UEX_EVENT_HTTP_LISTENING, "serving /metrics, /livez and /readyz",
             UEX_STR("address", uex_http_address(worker->http)));
     return UEX_EXIT_DONE;
 }
@@ -142,7 +142,7 @@ static int prepare(struct worker *worker)
 
     uex_health_init(&worker->health, worker->config, &worker->engine, &worker->lanes);
     if (uex_meters_init(&worker->meters, worker->config, &fault) != UEX_OK)
-        return say(fault.error, "the worker cannot start", &fault);
+        return say(fault.error, "worker cannot start", &fault);
     worker->sample.meters = &worker->meters;
     worker->sample.health = &worker->health;
     worker->sample.engine = &worker->engine;
@@ -161,7 +161,7 @@ static bool say_findings(const struct uex_topic_findings *findings, bool last)
         if (finding->severity == UEX_TOPIC_GOOD)
             continue;
         uex_log(finding->severity == UEX_TOPIC_ERROR ? UEX_LOG_ERROR : UEX_LOG_WARN, UEX_EVENT_TOPIC_MISCONFIGURED,
-                "a topic is not as it should be", UEX_STR("topic", finding->topic), UEX_STR("what", finding->what),
+                "topic misconfigured", UEX_STR("topic", finding->topic), UEX_STR("what", finding->what),
                 UEX_STR("expected", finding->expected), UEX_STR("found", finding->found),
                 UEX_STR("mend", finding->mend));
     }
@@ -193,7 +193,7 @@ static int check_topics(const struct uex_config *config, int64_t until_ms)
     bool last = false;
 
     if (admin == NULL)
-        return say(UEX_CONFIG, "no Kafka client can be made", &fault);
+        return say(UEX_CONFIG, "Kafka client cannot be created", &fault);
     while (error != UEX_OK && !last && !uex_cancel_requested(&uex_program_cancel)) {
         last = uex_monotonic_ms() >= appear_ms;
         error = look_at_topics(admin, config, last, &fault);
@@ -205,7 +205,7 @@ static int check_topics(const struct uex_config *config, int64_t until_ms)
     uex_kafka_destroy(admin);
     if (error == UEX_OK || uex_cancel_requested(&uex_program_cancel))
         return UEX_EXIT_DONE;
-    return error == UEX_KAFKA_TOPICS ? UEX_EXIT_USAGE : say(error, "the topics cannot be looked at", &fault);
+    return error == UEX_KAFKA_TOPICS ? UEX_EXIT_USAGE : say(error, "topics cannot be checked", &fault);
 }
 
 /* Database and store: what is wrong with the configuration ends the program at once, everything else has until
@@ -221,9 +221,9 @@ static int await_dependencies(struct worker *worker, int64_t until_ms)
         if (error == UEX_OK || uex_cancel_requested(&uex_program_cancel))
             return UEX_EXIT_DONE;
         if (error == UEX_CONFIG)
-            return say(error, "the configuration does not fit what was found", &fault);
+            return say(error, "configuration does not fit the topics and views", &fault);
         if (uex_monotonic_ms() >= until_ms) {
-            (void)say(error, "a dependency is not ready within startup.timeout", &fault);
+            (void)say(error, "dependency not ready within startup.timeout", &fault);
             return UEX_EXIT_UNREACHABLE;
         }
         if (error != said)
@@ -238,12 +238,11 @@ static void warn_of_lists(const struct uex_config *config)
 {
     if (uex_kafka_longest_list_ms(config) <= uex_kafka_transaction_timeout_ms(config))
         return;
-    uex_log(
-        UEX_LOG_WARN, UEX_EVENT_LIST_BEYOND_TIMEOUT,
-        "a list as long as commit.max_list allows cannot be sent within kafka.transaction.timeout.ms (at 4 MB/s): its "
-        "command would end as a dead letter; raise the one or lower the other",
-        UEX_INT("list_ms", uex_kafka_longest_list_ms(config)),
-        UEX_INT("timeout_ms", uex_kafka_transaction_timeout_ms(config)));
+    uex_log(UEX_LOG_WARN, UEX_EVENT_LIST_BEYOND_TIMEOUT,
+            "a list as long as commit.max_list allows cannot be sent within kafka.transaction.timeout.ms (at 4 MB/s); "
+            "its command would become a dead letter; raise the timeout or lower commit.max_list",
+            UEX_INT("list_ms", uex_kafka_longest_list_ms(config)),
+            UEX_INT("timeout_ms", uex_kafka_transaction_timeout_ms(config)));
 }
 
 static int start_up(struct worker *worker)
@@ -261,7 +260,7 @@ static int start_up(struct worker *worker)
     int code = UEX_EXIT_DONE;
 
     if (error != UEX_OK)
-        return say(error, "the Kafka clients cannot be made", &fault);
+        return say(error, "Kafka clients cannot be created", &fault);
     warn_of_lists(worker->config);
     error = uex_spool_dir_open(worker->config->export_work_dir, &worker->spool_dir, &fault);
     if (error == UEX_OK)
@@ -269,14 +268,14 @@ static int start_up(struct worker *worker)
     if (error == UEX_OK)
         error = uex_progress_new(worker->config, &worker->progress, &fault);
     if (error != UEX_OK)
-        return say(error, "the worker cannot start", &fault);
+        return say(error, "worker cannot start", &fault);
     worker->sample.progress = worker->progress;
     worker->health.phase = UEX_PHASE_WAITING;
     error = uex_kafka_wait(worker->engine.probe, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
     if (error == UEX_CANCELLED)
         return UEX_EXIT_DONE;
     if (error != UEX_OK) {
-        (void)say(error, "Kafka cannot be reached within startup.timeout", &fault);
+        (void)say(error, "Kafka not reachable within startup.timeout", &fault);
         return UEX_EXIT_UNREACHABLE;
     }
     code = check_topics(worker->config, until_ms);
@@ -285,7 +284,7 @@ static int start_up(struct worker *worker)
     if (code != UEX_EXIT_DONE || uex_cancel_requested(&uex_program_cancel))
         return code;
     error = uex_engine_join(&worker->engine, &fault);
-    return error == UEX_OK ? UEX_EXIT_DONE : say(error, "the consumer group cannot be joined", &fault);
+    return error == UEX_OK ? UEX_EXIT_DONE : say(error, "consumer group cannot be joined", &fault);
 }
 
 static int start_threads(struct worker *worker)
@@ -293,7 +292,7 @@ static int start_threads(struct worker *worker)
     struct uex_fault fault = {0};
 
     if (uex_lanes_start(&worker->lanes, &fault) != UEX_OK)
-        return say(UEX_NO_MEMORY, "the lanes cannot start", &fault);
+        return say(UEX_NO_MEMORY, "worker threads cannot start", &fault);
     worker->committer_started = uex_thread_start(&worker->committer, uex_committer_run, &worker->engine);
     worker->intake_started = uex_thread_start(&worker->intake, uex_intake_run, &worker->engine);
     if (!worker->committer_started || !worker->intake_started)
@@ -301,7 +300,7 @@ static int start_threads(struct worker *worker)
     if (uex_monitor_start(&worker->monitor, &worker->health, &worker->lanes, worker->progress, &fault) != UEX_OK)
         return say(fault.error, "a thread cannot start", &fault);
     worker->health.phase = UEX_PHASE_RUNNING;
-    uex_log(UEX_LOG_INFO, UEX_EVENT_WORKER_READY, "the worker is ready for commands", UEX_STR("version", UEX_VERSION),
+    uex_log(UEX_LOG_INFO, UEX_EVENT_WORKER_READY, "worker ready for commands", UEX_STR("version", UEX_VERSION),
             UEX_STR("topic", worker->config->topics_command), UEX_STR("consumer_group", worker->config->kafka_group_id),
             UEX_NUM("lanes", worker->lanes.count));
     return UEX_EXIT_DONE;
@@ -348,7 +347,7 @@ static void abandon_running(struct uex_engine *engine)
     uex_engine_unlock(engine);
     if (count > 0)
         uex_log(UEX_LOG_WARN, UEX_EVENT_EXPORTS_ABANDONED,
-                "exports are given up for shutdown.timeout: the next owner of their partitions does them again",
+                "shutdown.timeout is over; the next owner of the partitions runs these exports again",
                 UEX_NUM("exports", count));
 }
 
@@ -385,7 +384,7 @@ static void *leave_at_once(void *argument)
 
     if (!uex_sleep_ms(LEAVE_MS, &leaver->stop))
         return NULL;
-    uex_log(UEX_LOG_WARN, UEX_EVENT_LEAVES_AT_ONCE, "leaving Kafka takes too long: the process ends");
+    uex_log(UEX_LOG_WARN, UEX_EVENT_LEAVES_AT_ONCE, "leaving the consumer group takes too long; the process ends");
     _exit(leaver->exit_code);
 }
 
@@ -413,7 +412,7 @@ static void say_starved(struct uex_engine *engine)
     uex_engine_unlock(engine);
     if (what != NULL)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,
-                "not enough memory: the worker ends with 1; what it has not committed is taken again by the next owner",
+                "not enough memory; the worker ends with exit code 1; the next owner takes what it has not committed",
                 UEX_STR("for", what));
 }
 
@@ -423,7 +422,7 @@ static void shut_down(struct worker *worker)
 
     worker->health.phase = UEX_PHASE_STOPPING;
     say_starved(engine);
-    uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_BEGIN, "shutting down: no new commands; running exports may end");
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_BEGIN, "shutting down: no new commands; running exports may finish");
     uex_engine_lock(engine);
     engine->draining = true;
     pthread_cond_broadcast(&engine->work_changed);
@@ -436,7 +435,7 @@ static void shut_down(struct worker *worker)
     uex_monitor_stop(&worker->monitor);
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
         uex_log(UEX_LOG_WARN, UEX_EVENT_OUTCOMES_UNCOMMITTED,
-                "outcomes could not be committed before the end: the next owner makes them again");
+                "outcomes could not be committed before the end; the next owner makes them again");
     uex_engine_lock(engine);
     engine->intake_stop = true;
     uex_engine_unlock(engine);
@@ -482,6 +481,6 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
     end_leaver(&worker->leaver);
     free(worker);
     if (code == UEX_EXIT_DONE)
-        uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_END, "the worker has ended");
+        uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_END, "worker ended");
     return code;
 }
