@@ -96,8 +96,8 @@ enum uex_error uex_s3_inspect(struct uex_object_store *base, int64_t before_ms, 
     for (int count = 0; err == UEX_OK && page.truncated && count < PAGES_MAX; count++)
         err = read_page(store, uex_buffer_text(&prefix), &page, fault);
     uex_buffer_clear(&prefix);
-    /* That a server does not list them, or not for us, is an answer too. */
-    if (err == UEX_OK || uex_s3_list_error_matters(err, uex_s3_client_status(store->client)))
+    /* That a server does not list them, or not for us, is an answer too; if it is away, other requests say so. */
+    if (err == UEX_OK || uex_s3_list_error_matters(err))
         return err;
     out->uploads_known = false;
     return UEX_OK;

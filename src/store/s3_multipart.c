@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "export/log.h"
-#include "store/s3_error.h"
 #include "store/s3_unfinished.h"
 
 #define ABORT_REPETITIONS 2
@@ -187,29 +186,18 @@ static bool page_element(void *context, const char *path, const char *text)
     return true;
 }
 
-bool uex_s3_list_error_matters(enum uex_error error, long status)
+bool uex_s3_list_error_matters(enum uex_error error)
 {
-    switch (error) {
-    case UEX_CANCELLED:
-    case UEX_NO_MEMORY:
-    case UEX_INTERNAL:
-    case UEX_CONFIG:
-    case UEX_STORE_AUTH:
-    case UEX_STORE_BUCKET:
-        return true;
-    case UEX_STORE_UNAVAILABLE: /* the next attempt may be able to */
-        return !uex_s3_is_refusal(error, status);
-    default:
-        return false;
-    }
+    return error == UEX_CANCELLED || error == UEX_NO_MEMORY || error == UEX_INTERNAL;
 }
 
 static enum uex_error read_page(struct page *page, const struct uex_cancel *cancel, struct uex_fault *fault)
 {
     char key_marker[sizeof(page->next_key)], upload_id_marker[sizeof(page->next_upload_id)];
     struct uex_s3_response response = {0};
-    const int64_t left_ms = page->until_ms - uex_monotonic_ms();
+    int64_t limit_ms = page->until_ms - uex_monotonic_ms();
 
+    limit_ms = limit_ms < 1 ? 1 : limit_ms > UEX_S3_LIST_LIMIT_MS ? UEX_S3_LIST_LIMIT_MS : limit_ms;
     memcpy(key_marker, page->next_key, sizeof(key_marker));
     memcpy(upload_id_marker, page->next_upload_id, sizeof(upload_id_marker));
     const struct uex_s3_param params[] = {{"uploads", ""},
@@ -221,10 +209,9 @@ static enum uex_error read_page(struct page *page, const struct uex_cancel *canc
                                            .params = params,
                                            .param_count = key_marker[0] == '\0' ? 3 : 5,
                                            .cancel = cancel,
-                                           .limit_ms = left_ms > 0 ? left_ms : 1,
+                                           .limit_ms = limit_ms,
                                            .what = "the list of unfinished uploads"};
-    enum uex_error err =
-        uex_s3_send_retrying(page->store->client, &request, uex_s3_repetitions(page->store), &response, NULL, fault);
+    enum uex_error err = uex_s3_send(page->store->client, &request, &response, fault);
 
     uex_buffer_reset(&page->found);
     page->truncated = false;
@@ -283,7 +270,7 @@ enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whol
     uex_buffer_clear(&page.found);
     if (err == UEX_OK)
         return UEX_OK;
-    if (!uex_s3_list_error_matters(err, uex_s3_client_status(store->client))) {
+    if (!uex_s3_list_error_matters(err)) {
         say_uploads_stay(&found);
         return UEX_OK;
     }

@@ -12,6 +12,8 @@
 
 /* For all that an earlier attempt left, in all; each request that is under way then has its own bound. */
 #define UEX_S3_LEFTOVERS_LIMIT_MS 30000
+/* For one page of a list of uploads. It is asked for once: no outcome depends on it, so nobody waits for it. */
+#define UEX_S3_LIST_LIMIT_MS 5000
 
 /* Start an upload, with so many repetitions. `*stray` is set when an earlier try may have started another one, whose id
  * never came back. */
@@ -38,13 +40,13 @@ void uex_s3_part_run(void *context);
  * 3 tries of 5 s at most. */
 UEX_MUST_CHECK enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, const char *whole_key,
                                                   const char *upload_id, struct uex_fault *fault);
-/* Would any other request meet this error too? Everything else that goes wrong with a list of unfinished uploads, or
- * with the abort of one, only means that they stay. `status`: of the answer, 0 if there was none. */
-bool uex_s3_list_error_matters(enum uex_error error, long status);
+/* Does an error of a list of unfinished uploads, or of the abort of one, end what is done? Only what does not come
+ * from the store. Anything else means that they stay: if the store is away, the next request says so. */
+bool uex_s3_list_error_matters(enum uex_error error);
 
-/* Abort the uploads of exactly this key: 100 at most, and within `limit_ms`. That they cannot be listed or aborted, or
- * that some are left, is no error: it is logged once in a process (event uploads-stay), since no outcome depends on it.
- * Errors are what any other request would meet too: UEX_STORE_UNAVAILABLE, UEX_STORE_AUTH, … */
+/* Abort the uploads of exactly this key: 100 at most, and within `limit_ms`. That they cannot be listed or aborted, for
+ * whatever reason, or that some are left, is no error: it is logged once in a process (event uploads-stay), since no
+ * outcome depends on it. UEX_CANCELLED, UEX_NO_MEMORY, UEX_INTERNAL. */
 UEX_MUST_CHECK enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whole_key,
                                                    const struct uex_cancel *cancel, int64_t limit_ms,
                                                    struct uex_fault *fault);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "export/clock.h"
+#include "store/s3_multipart.h"
 
 #define VALID_MS 150 /* some five questions a second for hundreds of small groups */
 #define PAGE_UPLOADS_MAX 1000
@@ -61,9 +62,10 @@ static bool ask(struct uex_s3_store *store, struct page *page)
                                                .params = params,
                                                .param_count = 3,
                                                .cancel = store->base.cancel,
+                                               .limit_ms = UEX_S3_LIST_LIMIT_MS,
                                                .what = "the list of unfinished uploads"};
 
-        whole = uex_s3_send_retrying(store->client, &request, 0, &response, NULL, &ignored) == UEX_OK &&
+        whole = uex_s3_send(store->client, &request, &response, &ignored) == UEX_OK &&
                 uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page}) &&
                 page->is_one && !page->truncated && !uex_buffer_failed(&page->keys);
     }

@@ -322,7 +322,14 @@ static void abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop(void
                  {404, "<Error><Code>NoSuchUpload</Code></Error>"},
                  {405, "<Error><Code>MethodNotAllowed</Code></Error>"},
                  {400, "<Error><Code>InvalidArgument</Code></Error>"},
+                 {301, ""},
                  {307, ""},
+                 {401, ""},
+                 {403, "<Error><Code>ExpiredToken</Code></Error>"},
+                 {404, "<Error><Code>NoSuchBucket</Code></Error>"},
+                 {500, "<Error><Code>InternalError</Code></Error>"},
+                 {503, "<Error><Code>SlowDown</Code></Error>"},
+                 {507, ""},
                  {501, "<Error><Code>NotImplemented</Code></Error>"},
                  {200, "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"},
                  {200, "<ListMultipartUploadsResult><Upload>"},
@@ -340,31 +347,54 @@ static void abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop(void
     }
 }
 
-static void abort_leftovers__store_away_or_no_bucket__is_an_error(void **state)
+/* Nobody waits for it either: each list is asked for once. */
+static void abort_leftovers__list_has_no_answer__goes_on_after_one_try(void **state)
 {
     struct bench *bench = *state;
 
-    bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, 503, ""};
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_STORE_UNAVAILABLE);
-    bench->fake->rules[0] =
-        (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, 404, "<Error><Code>NoSuchBucket</Code></Error>"};
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_STORE_BUCKET);
-    bench->fake->rules[0] =
-        (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, 403, "<Error><Code>ExpiredToken</Code></Error>"};
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_STORE_AUTH);
+    bench->config.s3_stall_timeout_ms = 500;
+    bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_STALL, 0, NULL};
+    uex_s3_unfinished_forget();
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    assert_int_equal(fake_count(bench->fake, "GET", "uploads="), 2); /* the shared list, and that of the key */
 }
 
-static void abort_leftovers__abort_is_denied__goes_on(void **state)
+static void abort_leftovers__given_up__says_so(void **state)
 {
     struct bench *bench = *state;
+    struct uex_cancel cancel = {0};
 
-    fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, "up-1")->headers = strdup("");
-    bench->fake->upload_count = 1;
-    bench->fake->rules[0] =
-        (struct fake_rule){"DELETE", NULL, 0, 1, FAKE_ANSWER, 403, "<Error><Code>AccessDenied</Code></Error>"};
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
-    assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 1);
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    uex_cancel_request(&cancel);
+    bench->store->cancel = &cancel;
+    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_CANCELLED);
+    bench->store->cancel = NULL;
+}
+
+static void abort_leftovers__abort_fails__goes_on(void **state)
+{
+    static const struct {
+        int status, tries;
+        const char *body;
+    } cases[] = {{403, 1, "<Error><Code>AccessDenied</Code></Error>"},
+                 {403, 1, "<Error><Code>InvalidAccessKeyId</Code></Error>"},
+                 {401, 1, ""},
+                 {404, 1, "<Error><Code>NoSuchBucket</Code></Error>"},
+                 {503, 3, ""}};
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, "up-1")->headers = strdup("");
+        bench->fake->upload_count = 1;
+        bench->fake->log_count = 0;
+        bench->fake->rules[0] =
+            (struct fake_rule){"DELETE", NULL, 0, cases[i].tries, FAKE_ANSWER, cases[i].status, cases[i].body};
+        uex_s3_unfinished_forget();
+        if (bench->store->abort_leftovers(bench->store, KEY, &bench->fault) != UEX_OK)
+            fail_msg("HTTP %d %s: %s", cases[i].status, cases[i].body, bench->fault.text);
+        assert_int_equal(fake_count(bench->fake, "DELETE", NULL), cases[i].tries);
+        assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+        assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 0);
+    }
 }
 
 /* Each page is another one and full, and no upload ever goes. */
@@ -421,8 +451,9 @@ int main(void)
         TEST(abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only),
         TEST(abort_leftovers__many_keys_in_a_row__share_a_list),
         TEST(abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop),
-        TEST(abort_leftovers__store_away_or_no_bucket__is_an_error),
-        TEST(abort_leftovers__abort_is_denied__goes_on),
+        TEST(abort_leftovers__list_has_no_answer__goes_on_after_one_try),
+        TEST(abort_leftovers__given_up__says_so),
+        TEST(abort_leftovers__abort_fails__goes_on),
         TEST(abort_leftovers__list_lies__ends_after_a_hundred),
     };
     return cmocka_run_group_tests(tests, global_setup, global_teardown);
