@@ -261,6 +261,8 @@ static enum uex_error judge(const struct uex_s3_client *client, const struct uex
 {
     struct uex_s3_xml_answer answer;
 
+    if (response->body_starved)
+        return uex_s3_fail(fault, UEX_NO_MEMORY, client, request, response);
     if (response->status >= 200 && response->status <= 299) {
         bool lost = request->sink.write != NULL && response->status != request->sink_status;
         return lost || response->body_cut ? uex_s3_fail(fault, UEX_STORE_FAILED, client, request, response) : UEX_OK;

@@ -65,6 +65,7 @@ struct uex_s3_response {
     struct uex_object_facts facts; /* size and metadata from the headers; url NULL */
     struct uex_buffer body;
     bool body_cut;             /* it was longer than UEX_S3_BODY_MAX_BYTES */
+    bool body_starved;         /* there was no memory for it: what it would have said is not known */
     enum uex_error sink_error; /* what the sink said, if it stopped the transfer */
 };
 void uex_s3_response_clear(struct uex_s3_response *response);
@@ -78,8 +79,9 @@ const struct uex_s3_settings *uex_s3_client_settings(const struct uex_s3_client 
 /* The HTTP status of the last answer; 0: the last request had none. */
 long uex_s3_client_status(const struct uex_s3_client *client);
 
-/* One signed request, once. UEX_OK for 2xx; UEX_CANCELLED; UEX_STORE_UNAVAILABLE when no answer came; else what the
- * answer means (s3_error.h), or the sink's error. `response` holds what came in any case. */
+/* One signed request, once. UEX_OK for 2xx; UEX_CANCELLED; UEX_STORE_UNAVAILABLE when no answer came; UEX_NO_MEMORY,
+ * also for an answer that could not be kept or read; else what the answer means (s3_error.h), or the sink's error.
+ * `response` holds what came in any case. */
 UEX_MUST_CHECK enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_request *request,
                                           struct uex_s3_response *response, struct uex_fault *fault);
 

@@ -72,9 +72,14 @@ static enum uex_error read_page(struct uex_s3_store *store, const char *prefix, 
         page->out->server_at_ms = response.date_ms;
         page->out->local_at_ms = asked_at_ms + (uex_wall_ms() - asked_at_ms) / 2;
     }
-    if (err == UEX_OK)
-        page->out->uploads_known =
-            uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page});
+    if (err == UEX_OK) {
+        const enum uex_error read =
+            uex_s3_xml_parse(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page});
+
+        page->out->uploads_known = read == UEX_OK;
+        if (read == UEX_NO_MEMORY)
+            err = uex_fail(fault, read, "no memory for the list of unfinished uploads");
+    }
     uex_s3_response_clear(&response);
     return err;
 }

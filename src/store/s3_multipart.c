@@ -64,11 +64,14 @@ enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whol
                                            .what = "a multipart upload"};
     err = uex_s3_send_retrying(store->client, &request, repetitions, &response, &send_count, fault);
     *stray = send_count > 1 || (send_count == 1 && err != UEX_OK);
-    if (err == UEX_OK &&
-        (!uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){created_element, &created}) ||
-         upload_id[0] == '\0')) {
-        *stray = true;
-        err = uex_fail(fault, UEX_STORE_FAILED, "POST of a multipart upload: the answer has no upload id");
+    if (err == UEX_OK) {
+        err =
+            uex_s3_xml_parse(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){created_element, &created});
+        if (err == UEX_NO_MEMORY)
+            err = uex_fail(fault, err, "no memory for the answer to POST of a multipart upload");
+        else if (err != UEX_OK || upload_id[0] == '\0')
+            err = uex_fail(fault, UEX_STORE_FAILED, "POST of a multipart upload: the answer has no upload id");
+        *stray = *stray || err != UEX_OK;
     }
     uex_s3_response_clear(&response);
     return as_write_error(err, fault);
@@ -216,11 +219,13 @@ static enum uex_error read_page(struct page *page, const struct uex_cancel *canc
     uex_buffer_reset(&page->found);
     page->truncated = false;
     page->upload_count = 0;
-    if (err == UEX_OK &&
-        !uex_s3_xml_read(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page}))
-        err = uex_fail(fault, UEX_STORE_FAILED, "GET of the list of unfinished uploads: the answer cannot be read");
-    if (err == UEX_OK && uex_buffer_failed(&page->found))
-        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the list of unfinished uploads");
+    if (err == UEX_OK) {
+        err = uex_s3_xml_parse(uex_buffer_bytes(&response.body), (struct uex_s3_xml_handler){page_element, page});
+        if (err == UEX_NO_MEMORY || uex_buffer_failed(&page->found))
+            err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the list of unfinished uploads");
+        else if (err != UEX_OK)
+            err = uex_fail(fault, err, "GET of the list of unfinished uploads: the answer cannot be read");
+    }
     if (err == UEX_OK && page->truncated && strcmp(key_marker, page->next_key) == 0 &&
         strcmp(upload_id_marker, page->next_upload_id) == 0)
         err = uex_fail(fault, UEX_STORE_FAILED, "GET of the list of unfinished uploads: the pages do not go on");

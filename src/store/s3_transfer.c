@@ -206,8 +206,11 @@ static size_t on_body(char *data, size_t item_size, size_t item_count, void *con
         return exchange->sink_stopped ? 0 : size;
     }
     uex_buffer_append(&response->body, data, size);
-    response->body_cut = uex_buffer_failed(&response->body);
-    return response->body_cut ? 0 : size;
+    if (!uex_buffer_failed(&response->body))
+        return size;
+    response->body_cut = size > response->body.cap_bytes - response->body.size_bytes;
+    response->body_starved = !response->body_cut;
+    return 0;
 }
 
 /* An option whose text libcurl copies: without memory the request would be another one. */
@@ -351,9 +354,11 @@ enum uex_error uex_s3_exchange(struct uex_s3_transfer *transfer, const struct ue
     }
     if (exchange.sink_stopped)
         return uex_fail(fault, response->sink_error, "the reader of %s stopped", request->what);
-    if (result == CURLE_OK || (response->body_cut && response->status != 0))
+    if (result == CURLE_OK || ((response->body_cut || response->body_starved) && response->status != 0))
         return UEX_OK;
     response->status = 0;
+    if (result == CURLE_OUT_OF_MEMORY)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a request to the object store");
     return uex_fail(fault, UEX_STORE_UNAVAILABLE, "%s of %s: %s", request->method, request->what,
                     transfer->error_text[0] != '\0' ? transfer->error_text : curl_easy_strerror(result));
 }
