@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/aws_identity.h"
 
-#include <cjson/cJSON.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "export/clock.h"
 #include "export/text.h"
+#include "store/json.h"
 #include "store/s3_xml.h"
 
 #define ANSWER_MAX_BYTES ((size_t)64 << 10)
@@ -20,6 +20,7 @@
 struct question {
     struct uex_buffer url, body, authorization, answer;
     bool post;
+    bool is_plain; /* without TLS */
 };
 
 static void wipe(struct uex_buffer *buffer)
@@ -78,25 +79,63 @@ static bool is_local_host(const char *host)
     return false;
 }
 
-/* Read by the parser that reads it again for the request, so the host that is compared is the host that is asked. */
-bool uex_aws_url_allowed(const char *url)
-{
-    CURLU *parts = curl_url();
-    char *scheme = NULL, *host = NULL, *user = NULL, *password = NULL;
-    bool allowed = false;
+/* What CURLU says of a URL; NULL: it has no such part, or memory was short. */
+struct url_parts {
+    CURLU *parsed;
+    char *whole, *scheme, *host, *user, *password;
+};
 
-    if (parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-        curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER &&
-        curl_url_get(parts, CURLUPART_PASSWORD, &password, 0) == CURLUE_NO_PASSWORD)
-        allowed = strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && is_local_host(host));
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(user);
-    curl_free(password);
-    curl_url_cleanup(parts);
-    return allowed;
+static bool is_allowed(const struct url_parts *parts)
+{
+    if (parts->scheme == NULL || parts->host == NULL || parts->user != NULL || parts->password != NULL)
+        return false;
+    return strcmp(parts->scheme, "https") == 0 || (strcmp(parts->scheme, "http") == 0 && is_local_host(parts->host));
+}
+
+static enum uex_error read_parts(struct url_parts *parts, const char *url)
+{
+    const struct {
+        CURLUPart part;
+        char **text;
+    } wanted[] = {{CURLUPART_SCHEME, &parts->scheme},
+                  {CURLUPART_HOST, &parts->host},
+                  {CURLUPART_USER, &parts->user},
+                  {CURLUPART_PASSWORD, &parts->password},
+                  {CURLUPART_URL, &parts->whole}};
+    CURLUcode code = CURLUE_OUT_OF_MEMORY;
+
+    parts->parsed = curl_url();
+    if (parts->parsed != NULL)
+        code = curl_url_set(parts->parsed, CURLUPART_URL, url, 0);
+    if (code != CURLUE_OK)
+        return code == CURLUE_OUT_OF_MEMORY ? UEX_NO_MEMORY : UEX_STORE_AUTH;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        if (curl_url_get(parts->parsed, wanted[i].part, wanted[i].text, 0) == CURLUE_OUT_OF_MEMORY)
+            return UEX_NO_MEMORY;
+    return UEX_OK;
+}
+
+/* What is judged is what is asked: the parser mends what it is given ("http:/host"), so its own text goes on. */
+enum uex_error uex_aws_url_read(const char *url, struct uex_buffer *out, bool *is_plain)
+{
+    struct url_parts parts = {0};
+    enum uex_error err = read_parts(&parts, url);
+
+    *is_plain = true;
+    if (err == UEX_OK && (!is_allowed(&parts) || parts.whole == NULL))
+        err = UEX_STORE_AUTH;
+    if (err == UEX_OK) {
+        *is_plain = strcmp(parts.scheme, "https") != 0;
+        uex_buffer_append_text(out, parts.whole);
+        err = uex_buffer_failed(out) ? UEX_NO_MEMORY : UEX_OK;
+    }
+    curl_free(parts.whole);
+    curl_free(parts.scheme);
+    curl_free(parts.host);
+    curl_free(parts.user);
+    curl_free(parts.password);
+    curl_url_cleanup(parts.parsed);
+    return err;
 }
 
 static size_t on_answer(char *data, size_t item_size, size_t item_count, void *context)
@@ -114,8 +153,6 @@ static enum uex_error exchange(const struct uex_config *config, struct question 
     CURL *easy = curl_easy_init();
     struct curl_slist *headers = NULL;
     CURLcode code = CURLE_OUT_OF_MEMORY;
-    /* Without TLS only this machine and the agents' own addresses are asked: no proxy is to see the token. */
-    const bool is_plain = strncasecmp(uex_buffer_text(&question->url), "http://", strlen("http://")) == 0;
 
     if (question->authorization.size_bytes > 0)
         headers = curl_slist_append(NULL, uex_buffer_text(&question->authorization));
@@ -123,7 +160,8 @@ static enum uex_error exchange(const struct uex_config *config, struct question 
     if (easy != NULL && (headers != NULL || question->authorization.size_bytes == 0) &&
         curl_easy_setopt(easy, CURLOPT_URL, uex_buffer_text(&question->url)) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-        (!is_plain || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
+        /* Without TLS only this machine and the agents' own addresses are asked: no proxy is to see the token. */
+        (!question->is_plain || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
         (config->aws.ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, config->aws.ca_file) == CURLE_OK)) {
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ASK_LIMIT_MS);
@@ -193,10 +231,12 @@ static enum uex_error ask_container(const struct uex_config *config, struct ques
     return err;
 }
 
-static void take(char **field, const char *text)
+/* False: no memory. */
+static bool take(char **field, const char *text)
 {
     uex_secret_free(*field);
     *field = uex_text_copy(uex_bytes_of_text(text));
+    return *field != NULL;
 }
 
 static bool is_complete(const struct uex_s3_credentials *found, int64_t expires_ms)
@@ -212,6 +252,7 @@ static bool is_complete(const struct uex_s3_credentials *found, int64_t expires_
 struct reading {
     struct uex_s3_credentials *out;
     int64_t *expires_ms;
+    bool starved;
 };
 
 static bool on_element(void *context, const char *path, const char *text)
@@ -223,23 +264,26 @@ static bool on_element(void *context, const char *path, const char *text)
     if (strncmp(path, prefix, strlen(prefix)) != 0)
         return true;
     if (strcmp(name, "AccessKeyId") == 0)
-        take(&reading->out->access_key_id, text);
+        reading->starved = !take(&reading->out->access_key_id, text);
     else if (strcmp(name, "SecretAccessKey") == 0)
-        take(&reading->out->secret_access_key, text);
+        reading->starved = !take(&reading->out->secret_access_key, text);
     else if (strcmp(name, "SessionToken") == 0)
-        take(&reading->out->session_token, text);
+        reading->starved = !take(&reading->out->session_token, text);
     else if (strcmp(name, "Expiration") == 0 && !uex_time_parse(text, strlen(text), reading->expires_ms))
         return false;
-    return true;
+    return !reading->starved;
 }
 
-bool uex_aws_read_sts(struct uex_bytes document, struct uex_s3_credentials *out, int64_t *expires_ms)
+enum uex_error uex_aws_read_sts(struct uex_bytes document, struct uex_s3_credentials *out, int64_t *expires_ms)
 {
     struct reading reading = {.out = out, .expires_ms = expires_ms};
+    enum uex_error err = UEX_OK;
 
     *expires_ms = 0;
-    return uex_s3_xml_read(document, (struct uex_s3_xml_handler){.element = on_element, .context = &reading}) &&
-           is_complete(out, *expires_ms);
+    err = uex_s3_xml_parse(document, (struct uex_s3_xml_handler){.element = on_element, .context = &reading});
+    if (err == UEX_NO_MEMORY || reading.starved)
+        return UEX_NO_MEMORY;
+    return err == UEX_OK && is_complete(out, *expires_ms) ? UEX_OK : UEX_STORE_AUTH;
 }
 
 static void wipe_json(cJSON *item)
@@ -249,9 +293,10 @@ static void wipe_json(cJSON *item)
             explicit_bzero(item->valuestring, strlen(item->valuestring));
 }
 
-bool uex_aws_read_container(struct uex_bytes document, struct uex_s3_credentials *out, int64_t *expires_ms)
+enum uex_error uex_aws_read_container(struct uex_bytes document, struct uex_s3_credentials *out, int64_t *expires_ms)
 {
-    cJSON *json = cJSON_ParseWithLength((const char *)document.data, document.size_bytes);
+    cJSON *json = NULL;
+    enum uex_error err = uex_store_json_parse(document, &json);
     const cJSON *expiration = cJSON_GetObjectItemCaseSensitive(json, "Expiration");
     const struct {
         const char *name;
@@ -264,8 +309,8 @@ bool uex_aws_read_container(struct uex_bytes document, struct uex_s3_credentials
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, fields[i].name);
 
-        if (cJSON_IsString(item))
-            take(fields[i].field, item->valuestring);
+        if (cJSON_IsString(item) && !take(fields[i].field, item->valuestring))
+            err = UEX_NO_MEMORY;
     }
     if (!cJSON_IsString(expiration) ||
         !uex_time_parse(expiration->valuestring, strlen(expiration->valuestring), expires_ms))
@@ -273,7 +318,9 @@ bool uex_aws_read_container(struct uex_bytes document, struct uex_s3_credentials
     if (json != NULL)
         wipe_json(json->child);
     cJSON_Delete(json);
-    return is_complete(out, *expires_ms);
+    if (err == UEX_NO_MEMORY)
+        return err;
+    return err == UEX_OK && is_complete(out, *expires_ms) ? UEX_OK : UEX_STORE_AUTH;
 }
 
 static bool on_refusal(void *context, const char *path, const char *text)
@@ -289,11 +336,45 @@ static enum uex_error judge(const struct question *question, long status, struct
     char code[UEX_S3_CODE_SIZE] = "";
     const struct uex_s3_xml_handler handler = {.element = on_refusal, .context = code};
 
-    if (question->post && !uex_s3_xml_read(uex_buffer_bytes(&question->answer), handler))
-        code[0] = '\0';
+    if (question->post && uex_s3_xml_parse(uex_buffer_bytes(&question->answer), handler) != UEX_OK)
+        code[0] = '\0'; /* it is for people only */
     return uex_fail(fault, status >= 500 || status == 429 ? UEX_STORE_UNAVAILABLE : UEX_STORE_AUTH,
                     "the issuer of the store's credentials answered with HTTP %ld%s%s", status, code[0] == 0 ? "" : " ",
                     code);
+}
+
+/* Put the question's address as it is asked in the place of what was given. */
+static enum uex_error read_address(struct question *question, struct uex_fault *fault)
+{
+    struct uex_buffer given = question->url;
+    enum uex_error err = UEX_OK;
+
+    question->url = (struct uex_buffer){0};
+    err = uex_aws_url_read(uex_buffer_text(&given), &question->url, &question->is_plain);
+    wipe(&given);
+    if (err == UEX_NO_MEMORY)
+        return uex_fail(fault, err, "no memory for asking for credentials");
+    return err == UEX_OK
+               ? err
+               : uex_fail(fault, err,
+                          "the address of the issuer of the store's credentials is refused: https, or http to "
+                          "this machine or a container agent, without a user name");
+}
+
+static enum uex_error read_answer(const struct question *question, struct uex_s3_credentials *out, int64_t *expires_ms,
+                                  struct uex_fault *fault)
+{
+    const struct uex_bytes answer = uex_buffer_bytes(&question->answer);
+    const enum uex_error err =
+        question->post ? uex_aws_read_sts(answer, out, expires_ms) : uex_aws_read_container(answer, out, expires_ms);
+
+    if (err == UEX_NO_MEMORY)
+        return uex_fail(fault, err, "no memory for the answer of the issuer of the store's credentials");
+    if (err != UEX_OK)
+        return uex_fail(fault, err, "the issuer of the store's credentials answered with something else");
+    if (*expires_ms <= uex_wall_ms())
+        return uex_fail(fault, UEX_STORE_AUTH, "the issuer's credentials are over already");
+    return UEX_OK;
 }
 
 enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_s3_credentials *out,
@@ -302,30 +383,20 @@ enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_
     struct question question = {.answer.cap_bytes = ANSWER_MAX_BYTES};
     const bool sts = config->aws.role_arn != NULL;
     long status = 0;
-    bool read = false;
     enum uex_error err = sts ? ask_sts(config, &question, fault) : ask_container(config, &question, fault);
 
     /* Cut short, a token or an address is another one. */
     if (uex_buffer_failed(&question.url) || uex_buffer_failed(&question.body) ||
         uex_buffer_failed(&question.authorization))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for asking for credentials");
-    if (err == UEX_OK && !uex_aws_url_allowed(uex_buffer_text(&question.url)))
-        err = uex_fail(
-            fault, UEX_STORE_AUTH,
-            "the address of the issuer of the store's credentials is refused: https, or http to this machine or a "
-            "container agent, without a user name");
+    if (err == UEX_OK)
+        err = read_address(&question, fault);
     if (err == UEX_OK)
         err = exchange(config, &question, &status, fault);
     if (err == UEX_OK && (status < 200 || status > 299))
         err = judge(&question, status, fault);
-    if (err == UEX_OK) {
-        read = sts ? uex_aws_read_sts(uex_buffer_bytes(&question.answer), out, expires_ms)
-                   : uex_aws_read_container(uex_buffer_bytes(&question.answer), out, expires_ms);
-        if (!read)
-            err = uex_fail(fault, UEX_STORE_AUTH, "the issuer of the store's credentials answered with something else");
-        else if (*expires_ms <= uex_wall_ms())
-            err = uex_fail(fault, UEX_STORE_AUTH, "the issuer's credentials are over already");
-    }
+    if (err == UEX_OK)
+        err = read_answer(&question, out, expires_ms, fault);
     question_clear(&question);
     return err;
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The metadata file beside an object: one JSON object of texts, named as S3 metadata are. */
-#include <cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "store/file_store.h"
+#include "store/json.h"
 
 #define META_MODE 0640
 #define META_MAX_BYTES ((size_t)16 << 10)
-#define PROBE_FACTOR 64 /* more than cJSON's tree takes for each byte of text */
 
 static void add_member(void *context, const char *name, const char *value)
 {
@@ -79,22 +78,6 @@ static enum uex_error read_small(int directory_fd, const char *name, struct uex_
     return UEX_OK;
 }
 
-/* cJSON does not say whether the text is wrong or memory was short, and an object of ours must not look like somebody
- * else's, which no retry can mend. So: again, and then a look whether there is memory. */
-static enum uex_error parse(const struct uex_buffer *text, cJSON **out)
-{
-    void *probe = NULL;
-
-    *out = NULL;
-    for (int tries = 0; tries < 2 && *out == NULL; tries++)
-        *out = cJSON_ParseWithLength((const char *)text->data, text->size_bytes);
-    if (*out != NULL)
-        return UEX_OK;
-    probe = malloc(PROBE_FACTOR * text->size_bytes);
-    free(probe);
-    return probe == NULL ? UEX_NO_MEMORY : UEX_NOT_FOUND;
-}
-
 enum uex_error uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts)
 {
     struct uex_buffer text = {0};
@@ -103,7 +86,7 @@ enum uex_error uex_file_meta_read(int directory_fd, const char *name, struct uex
     enum uex_error err = read_small(directory_fd, name, &text);
 
     if (err == UEX_OK)
-        err = parse(&text, &json);
+        err = uex_store_json_parse(uex_buffer_bytes(&text), &json);
     if (cJSON_IsObject(json))
         cJSON_ArrayForEach(member, json)
         {

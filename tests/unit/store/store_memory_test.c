@@ -2,6 +2,7 @@
 /* Every allocation of the object stores fails once: keys, URLs, signatures, answers, and a whole object as a file. */
 #include "failing_memory.h"
 
+#include "store/aws_identity.h"
 #include "store/file_store.h"
 #include "store/s3_http.h"
 #include "store/s3_xml.h"
@@ -80,6 +81,58 @@ static enum uex_error s3_answer(void)
     return UEX_OK;
 }
 
+static enum uex_error issuer_url(void)
+{
+    static const char *const urls[] = {"http:/127.0.0.1/x", "https://sts.amazonaws.com/", "http://other/"};
+    enum uex_error err = UEX_OK;
+
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]) && err != UEX_NO_MEMORY; i++) {
+        struct uex_buffer asked = {0};
+        bool is_plain = false;
+
+        err = uex_aws_url_read(urls[i], &asked, &is_plain);
+        if (err != UEX_NO_MEMORY)
+            uex_torture_note("%s %s %d\n", uex_error_code(err), uex_buffer_text(&asked), is_plain);
+        uex_buffer_clear(&asked);
+    }
+    return err == UEX_NO_MEMORY ? err : UEX_OK;
+}
+
+static enum uex_error note_credentials(enum uex_error err, struct uex_s3_credentials *found, int64_t expires_ms)
+{
+    if (err == UEX_OK)
+        uex_torture_note("%s %s %s %lld", found->access_key_id, found->secret_access_key, found->session_token,
+                         (long long)expires_ms);
+    uex_s3_credentials_clear(found);
+    return err;
+}
+
+static enum uex_error issuer_xml(void)
+{
+    struct uex_s3_credentials found = {0};
+    int64_t expires_ms = 0;
+    const enum uex_error err = uex_aws_read_sts(
+        uex_bytes_of_text("<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"
+                          "<AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t"
+                          "</SessionToken><Expiration>2026-01-01T00:00:00Z</Expiration></Credentials>"
+                          "</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"),
+        &found, &expires_ms);
+
+    return note_credentials(err, &found, expires_ms);
+}
+
+static enum uex_error issuer_json(void)
+{
+    struct uex_s3_credentials found = {0};
+    int64_t expires_ms = 0;
+    const enum uex_error err =
+        uex_aws_read_container(uex_bytes_of_text("{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"s\",\"Token\":\"t\","
+                                                 "\"Expiration\":\"2026-01-01T00:00:00Z\"}"),
+                               &found, &expires_ms);
+
+    return note_credentials(err, &found, expires_ms);
+}
+
 /* A file that an earlier attempt left is found again, with what says that it is ours. */
 static enum uex_error file_object(void)
 {
@@ -120,6 +173,8 @@ static void torture__store__right_result_or_no_memory(void **state)
         {.name = "the key of an object", .run = object_key}, {.name = "storage.url", .run = storage_urls},
         {.name = "settings of S3", .run = s3_settings},      {.name = "a query of S3", .run = s3_query},
         {.name = "an answer of S3", .run = s3_answer},       {.name = "an object as a file", .run = file_object},
+        {.name = "an issuer's address", .run = issuer_url},  {.name = "credentials as XML", .run = issuer_xml},
+        {.name = "credentials as JSON", .run = issuer_json},
     };
 
     (void)state;
