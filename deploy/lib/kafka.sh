@@ -2,15 +2,15 @@
 # shellcheck shell=bash
 # Sourced: a private Kafka of one node (KRaft: broker and controller in one process).
 
-# Prints the JVM's command line, one word a line. A JVM that lives for seconds only gains from the first compiler alone.
+# Prints the JVM's command line, one word a line. A JVM that runs for seconds starts faster with the C1 compiler only.
 kafka_java() {
     printf '%s\n' java -Xms128m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
         -Djava.awt.headless=true "-Dlog4j2.configurationFile=$RUN/kafka/log4j2.properties" -cp "$UEX_KAFKA_LIBS/*"
 }
 
-# Transactions on one broker need one replica; groups should settle at once; an open transaction of a killed process
-# should end soon after its timeout; small internal topics are created quickly; a killed broker's registration, for which
-# the next start waits, ends soon. Everybody may do everything but where a test takes a right away (ACLs).
+# Transactions on one broker need one replica. Groups should rebalance at once. An open transaction of a killed process
+# should be aborted soon after its timeout. Small internal topics are created quickly. The next start waits for the session
+# of a killed broker, so that is short. All clients may do everything, except where a test removes a right (ACLs).
 kafka_create() {
     mkdir -p "$RUN/kafka/data"
     cat >"$RUN/kafka/server.properties" <<CONF

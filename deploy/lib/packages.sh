@@ -11,7 +11,7 @@ declare -A UEX_PACKAGES=(
     [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
     # For tests only.
     [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus golang-go"
-    # To build and look at the image without a Docker engine; to check what stands below deploy/.
+    # To build and inspect the image without a Docker engine; to check the files below deploy/.
     [image]="buildah debootstrap git"
     [deploy]="docker-compose"
 )
@@ -27,8 +27,8 @@ packages_missing() {
     done
 }
 
-# A package's server must not be started by its installation: ours are private ones. Where no policy stands, ours stands
-# for the time of the installation only. A subshell, so that its trap removes the policy however this ends.
+# Installing a package must not start its server: we run private ones. Where there is no policy-rc.d, ours is there during
+# the installation. In a subshell, so that its trap removes the file however this ends.
 install_without_starting() (
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
@@ -40,14 +40,14 @@ install_without_starting() (
         install --no-install-recommends "$@"
 )
 
-# packages_install LIST…: installs what is missing of the lists; does nothing, quickly, where nothing is.
+# packages_install LIST…: installs the missing packages of the lists; returns at once if none is missing.
 packages_install() {
     local missing log="$UEX_CACHE/log/apt.log"
     mapfile -t missing < <(packages_missing "$@")
     [ ${#missing[@]} != 0 ] || return 0
     [ -e /etc/debian_version ] || die "not a Debian system; install what corresponds to: ${missing[*]}"
     step "these Debian packages are missing: ${missing[*]}"
-    # One unreachable source of many is no reason to stop: the installation itself will tell.
+    # One unreachable source of many is no reason to stop: if it matters, the installation fails.
     run_logged "apt-get update" "$log" as_root apt-get -q -o DPkg::Lock::Timeout=300 update || warn "the lists of packages may be old"
     run_logged "apt-get install (${#missing[@]} packages and what they need)" "$log" install_without_starting "${missing[@]}"
 }

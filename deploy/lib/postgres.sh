@@ -3,13 +3,13 @@
 # Sourced: a private PostgreSQL whose data may be lost (no fsync). Two ways in: the superuser, for tests and the demo's
 # data, and export_worker, who may read the two views and nothing else.
 
-# The newest of Debian's, or the one that is asked for.
+# The newest one of Debian, or the requested one.
 postgres_bin() {
     local dirs=(/usr/lib/postgresql/*/bin)
     printf '%s\n' "${USERS_EXPORT_POSTGRES_BIN:-${dirs[-1]}}"
 }
 
-# initdb refuses root, so the server runs as the package's user then.
+# initdb refuses to run as root, so then the server runs as the package's user.
 as_postgres() {
     if [ "$(id -u)" = 0 ]; then
         setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"
@@ -18,7 +18,7 @@ as_postgres() {
     fi
 }
 
-# A fresh cluster is the same every time: it is made once for each version of PostgreSQL.
+# A new cluster is the same every time, so it is made once for each version of PostgreSQL.
 postgres_template_locked() {
     local version template work
     version=$(basename "$(dirname "$(postgres_bin)")")
@@ -60,7 +60,7 @@ autovacuum_naptime = 5s
 jit = off
 password_encryption = 'scram-sha-256'
 CONF
-    # The socket is in a folder that only its owner and root can enter; over TCP a password is asked for.
+    # The socket is in a folder that only its owner and root can enter; TCP needs a password.
     cat >"$data/pg_hba.conf" <<CONF
 local all all trust
 host all all 127.0.0.1/32 scram-sha-256
@@ -89,7 +89,7 @@ postgres_start() {
     local data command
     [ -e "$RUN/postgres/created" ] || postgres_create
     data=$(readlink "$RUN/postgres/data")
-    # Nothing of a killed server is alive (server_kill waits for that), but where no init reaps it its pid still counts.
+    # A killed server has no live process (server_kill waits for that), but its pid exists until an init reaps it.
     rm -f "$data/postmaster.pid"
     command=("$(postgres_bin)/postgres" -D "$data")
     if [ "$(id -u)" = 0 ]; then

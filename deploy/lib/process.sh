@@ -34,7 +34,7 @@ release_ports() {
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Field 22 of /proc/PID/stat, after the command name in parentheses: together with the pid it names one process for ever.
+# Field 22 of /proc/PID/stat, after the command name in parentheses: with the pid it identifies one process for ever.
 process_start_time() { sed -e 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
 # Prints the pid of the server if it runs.
@@ -48,7 +48,7 @@ server_pid() {
 }
 
 # server_launch NAME COMMAND…: in a session of its own, so that Ctrl-C does not reach it past the caller's trap.
-# A signal that comes before the pid is written down waits: nobody would know what to stop.
+# Signals are deferred until the pid is written: else nobody would know what to stop.
 server_launch() {
     local name=$1 traps late=''
     shift

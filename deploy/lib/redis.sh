@@ -4,7 +4,7 @@
 
 redis_start() {
     mkdir -p "$RUN/redis"
-    # The password stands in a file, not in the list of processes.
+    # The password is in a file, not in the process list.
     (umask 077 && cat >"$RUN/redis/redis.conf") <<CONF
 bind 127.0.0.1
 port ${PORT[redis]}
