@@ -134,7 +134,9 @@
         "A transaction did not end before the partitions were revoked; the committed offsets will say how it ended.")  \
     EVENT(TXN_FENCED, "transaction-fenced",                                                                            \
           "The broker refused offsets of an older generation; outcomes wait for the next assignment.")                 \
-    EVENT(PRODUCER_REBUILD, "producer-rebuild", "The transactional producer is built again.")                          \
+    EVENT(PRODUCER_REBUILD, "producer-rebuild",                                                                        \
+          "The transactional producer is built again, or could not be and is tried again; `error` says why. Nothing "  \
+          "is committed meanwhile. Look at limits of threads and memory, and at the files of certificates.")           \
     GROUP("The scheduler")                                                                                             \
     EVENT(GROUPS_READ, "groups-read", "The active groups were read.")                                                  \
     EVENT(NO_GROUPS, "no-groups", "There is no active group; nothing is scheduled.")                                   \

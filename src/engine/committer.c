@@ -138,15 +138,16 @@ static bool collect(struct committer *committer)
 
 /* ---- one transaction (not locked) */
 
-static void complain(struct committer *committer, const char *message, const struct uex_fault *fault)
+static void complain(struct committer *committer, enum uex_event event, const char *message,
+                     const struct uex_fault *fault)
 {
     const int64_t now_ms = uex_monotonic_ms();
 
     if (committer->complained_ms != 0 && now_ms - committer->complained_ms < COMPLAIN_EVERY_MS)
         return;
     committer->complained_ms = now_ms;
-    uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_ABORTED, message, UEX_STR("error", fault->text),
-            UEX_NUM("outcomes", committer->batch.count), UEX_STR("transactional_id", committer->txn.transactional_id));
+    uex_log(UEX_LOG_WARN, event, message, UEX_STR("error", fault->text), UEX_NUM("outcomes", committer->batch.count),
+            UEX_STR("transactional_id", committer->txn.transactional_id));
 }
 
 static enum uex_error produce_all(struct committer *committer, struct uex_fault *fault)
@@ -198,14 +199,20 @@ static enum uex_error send_positions(struct committer *committer, struct uex_fau
     return error;
 }
 
-/* The producer, ready for a transaction. A timeout that the brokers refuse stays refused. */
+/* The producer, ready for a transaction. A timeout that the brokers refuse stays refused, and so do properties that
+ * librdkafka never took. Once it has taken them, what keeps a producer from being built again can pass. */
 static enum uex_error prepare(struct committer *committer, struct uex_fault *fault)
 {
+    const struct uex_txn *txn = &committer->txn;
     const enum uex_error error = uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, fault);
 
-    if (error == UEX_CONFIG)
+    if (error == UEX_CONFIG && txn->producer != NULL && txn->last_code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
         uex_engine_refuse(committer->engine, fault->text,
                           "kafka.transaction.timeout.ms has to be within transaction.max.timeout.ms of the brokers");
+    else if (error == UEX_CONFIG && txn->producer == NULL && txn->rebuild_count == 0)
+        uex_engine_refuse(committer->engine, fault->text, "correct the kafka.* settings that the error names");
+    else if (error != UEX_OK && txn->producer == NULL)
+        complain(committer, UEX_EVENT_PRODUCER_REBUILD, "transactional producer cannot be built; trying again", fault);
     return error;
 }
 
@@ -256,7 +263,8 @@ static void judge(struct committer *committer)
         known =
             prepare(committer, &fault) == UEX_OK && uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
         if (!known) {
-            complain(committer, "transaction outcome unknown; reading committed offsets", &fault);
+            complain(committer, UEX_EVENT_TXN_ABORTED, "transaction outcome unknown; reading committed offsets",
+                     &fault);
             (void)uex_sleep_ms(JUDGE_PAUSE_MS, NULL);
         }
     }
@@ -293,7 +301,7 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
                 "the broker refused offsets of an older generation; outcomes wait for the next assignment");
         return;
     }
-    complain(committer, "transaction aborted; its outcomes stay queued", fault);
+    complain(committer, UEX_EVENT_TXN_ABORTED, "transaction aborted; its outcomes stay queued", fault);
     committer->aborts_in_a_row++;
     if (committer->batch.count == 1 && committer->aborts_in_a_row >= LONE_ABORTS_MAX && engine->outcome_count > 1 &&
         committer->batch.deliveries[0] != NULL)
@@ -344,9 +352,9 @@ static void prepare_first(struct committer *committer)
 
     uex_engine_unlock(engine);
     error = prepare(committer, &fault);
-    if (error != UEX_OK && error != UEX_CONFIG)
-        complain(committer, "transactional producer not ready; trying again", &fault);
     uex_engine_lock(engine);
+    if (error != UEX_OK && !engine->misconfigured)
+        complain(committer, UEX_EVENT_TXN_ABORTED, "transactional producer not ready; trying again", &fault);
     engine->can_commit = error == UEX_OK;
     if (error != UEX_OK && !engine->stopping)
         wait_ms(engine, IDLE_WAIT_MS);

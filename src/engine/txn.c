@@ -95,6 +95,8 @@ static enum uex_error gave_up(struct uex_txn *txn, const char *what, struct uex_
     return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s: no end after %d repetitions", what, RETRIES_MAX);
 }
 
+/* A producer that is built again can fail where the first did not: no thread, no memory, a certificate that is just
+ * being replaced. So the reason is passed on as it is. */
 static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
 {
     char timeout[24];
@@ -102,7 +104,7 @@ static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
     rd_kafka_conf_t *conf = uex_kafka_conf_new(txn->config, UEX_KAFKA_TX_PRODUCER, fault);
 
     if (conf == NULL)
-        return UEX_CONFIG;
+        return fault->error;
     /* Short: an open transaction of a dead worker holds back every read_committed reader until it times out. */
     if (uex_config_kafka(txn->config, "transaction.timeout.ms") == NULL) {
         (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)uex_kafka_transaction_timeout_ms(txn->config));
@@ -127,7 +129,7 @@ static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_opaque(conf, txn);
     txn->producer = uex_kafka_create(UEX_KAFKA_TX_PRODUCER, conf, fault);
-    return txn->producer == NULL ? UEX_CONFIG : UEX_OK;
+    return txn->producer == NULL ? fault->error : UEX_OK;
 }
 
 /* Records that are still queued belong to a transaction that is over. */

@@ -48,7 +48,10 @@ struct uex_txn {
 
 void uex_txn_init(struct uex_txn *txn, const struct uex_config *config,
                   void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code));
-/* READY afterwards, or an error (the handle is kept for the next try where that helps). Blocks up to `timeout_ms`. */
+/* READY afterwards, or an error (the handle is kept for the next try where that helps). Blocks up to `timeout_ms`.
+ * UEX_CONFIG: the brokers refuse transaction.timeout.ms (last_code says so), or librdkafka the properties, which it
+ * also does while a file that they name is being replaced; UEX_KAFKA, UEX_NO_MEMORY: it has no resources. Without a
+ * handle afterwards (`producer` is NULL) nothing was asked of a broker, and the next call builds again. */
 UEX_MUST_CHECK enum uex_error uex_txn_prepare(struct uex_txn *txn, int timeout_ms, struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault);
 
