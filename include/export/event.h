@@ -56,9 +56,12 @@
           "process.")                                                                                                  \
     EVENT(RETRY_DUE_BOUNDED, "retry-due-bounded",                                                                      \
           "A record in a retry topic asks for a longer wait than the delay of that topic; the delay counts.")          \
-    EVENT(LIST_TIMED_OUT, "list-timed-out",                                                                            \
-          "A list of usernames could not be sent within `kafka.transaction.timeout.ms`, several times; its command "   \
-          "becomes a dead letter.")                                                                                    \
+    EVENT(                                                                                                             \
+        LIST_TIMED_OUT, "list-timed-out",                                                                              \
+        "A list of usernames could not be sent within `kafka.transaction.timeout.ms`. Three times in a row at a "      \
+        "pace that is too slow for it: its command becomes a dead letter. Where hardly anything was acknowledged, "    \
+        "as in an outage of the result topic, it is tried until it goes through (once a minute; `mend` says what to "  \
+        "look at).")                                                                                                   \
     EVENT(DEAD_LETTER_REFUSED, "dead-letter-refused",                                                                  \
           "Kafka refused even the bare dead letter of a command. Its offset stays open, and it is tried again. Look "  \
           "at the dead-letter topic.")                                                                                 \

@@ -54,7 +54,8 @@ struct uex_delivery {
     int64_t not_before_ms; /* monotonic: it is refused again and again and lets others go first */
     bool commit_alone;     /* a transaction with it was refused: find out who it was */
     unsigned timed_out;    /* transactions of it that the coordinator ended for their age; the committer's thread */
-    unsigned too_slow;     /* those of them in which its list was being sent all the while, and nothing else */
+    unsigned too_slow;     /* the last of them in a row in which its list, and nothing else, was too slow */
+    int64_t complained_ms; /* monotonic: when that was last said */
     bool given_up;         /* its list cannot be sent within a transaction's time */
     int refused_code;      /* librdkafka's code if a record of it was refused; the committer's thread */
     char *refused_topic;   /* where; owned */

@@ -6,6 +6,10 @@
 /* A shorter list is not why a transaction takes long. */
 #define LIST_BYTES ((uint64_t)64 << 10)
 #define LIST_MEND "raise kafka.transaction.timeout.ms or the brokers' quota of this client, or lower commit.max_list"
+#define OUTAGE_MEND                                                                                                    \
+    "see whether the partitions of the result topic have a leader and enough replicas, and the coordinators; if they " \
+    "have, raise kafka.transaction.timeout.ms or lower kafka.message.max.bytes"
+#define COMPLAIN_EVERY_MS 60000
 
 void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, bool committed)
 {
@@ -90,6 +94,32 @@ static void refuse(struct uex_delivery *delivery)
     }
 }
 
+/* At the pace at which its parts were acknowledged, does the list take longer than the timeout? Where all of them were,
+ * it was not the list that took so long. */
+static bool is_too_slow(const struct uex_txn_age *age, uint64_t list_bytes)
+{
+    return age->was_sending && age->acked_bytes < list_bytes && age->moved_bytes > 0 &&
+           (uint64_t)age->moving_ms * list_bytes > (uint64_t)age->timeout_ms * age->moved_bytes;
+}
+
+/* What counts is said each time, what does not once a minute. */
+static void say_timed_out(struct uex_delivery *delivery, const struct uex_txn_age *age, bool counts)
+{
+    const int64_t now_ms = uex_monotonic_ms();
+
+    if (!counts && delivery->complained_ms != 0 && now_ms - delivery->complained_ms < COMPLAIN_EVERY_MS)
+        return;
+    delivery->complained_ms = now_ms;
+    uex_log(UEX_LOG_WARN, UEX_EVENT_LIST_TIMED_OUT,
+            counts ? "a list of usernames could not be sent within a transaction's timeout"
+                   : "a transaction with a list of usernames timed out as in an outage of Kafka: it is tried again "
+                     "until it goes through",
+            UEX_STR("group", delivery->command.group_id), UEX_STR("command", delivery->command.command_id),
+            UEX_NUM("bytes", uex_spool_size_bytes(delivery->outcome.job.lists)),
+            UEX_NUM("acknowledged_bytes", age->acked_bytes), UEX_INT("timeout_ms", age->timeout_ms),
+            UEX_NUM("times", delivery->timed_out), UEX_STR("mend", counts ? LIST_MEND : OUTAGE_MEND));
+}
+
 void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age)
 {
     for (size_t i = 0; i < batch->count && age->timed_out; i++) {
@@ -103,13 +133,9 @@ void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age
             continue;
         }
         delivery->timed_out++;
-        delivery->too_slow += age->was_sending ? 1 : 0;
-        delivery->given_up = delivery->too_slow >= UEX_SLOW_ENDS_MAX || delivery->timed_out >= UEX_TIMED_OUT_MAX;
-        uex_log(UEX_LOG_WARN, UEX_EVENT_LIST_TIMED_OUT,
-                "a list of usernames could not be sent within a transaction's timeout",
-                UEX_STR("group", delivery->command.group_id), UEX_STR("command", delivery->command.command_id),
-                UEX_NUM("bytes", uex_spool_size_bytes(lists)), UEX_INT("timeout_ms", age->timeout_ms),
-                UEX_NUM("times", delivery->timed_out), UEX_STR("mend", LIST_MEND));
+        delivery->too_slow = is_too_slow(age, uex_spool_size_bytes(lists)) ? delivery->too_slow + 1 : 0;
+        delivery->given_up = delivery->too_slow >= UEX_SLOW_ENDS_MAX;
+        say_timed_out(delivery, age, delivery->too_slow > 0);
     }
 }
 

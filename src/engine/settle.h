@@ -12,10 +12,14 @@ void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, boo
 void uex_settle(struct uex_engine *engine, struct uex_batch *batch, bool committed);
 
 /* A transaction of `batch` failed and is tried again. Where it lived for its timeout: lists that were sent together go
- * alone from now on; one that went alone is given up, as a dead letter, after UEX_SLOW_ENDS_MAX times in which it was
- * being sent all the while, or UEX_TIMED_OUT_MAX times in all (one message can take longer than the timeout). Outages
- * of Kafka do not count. Not locked, before uex_settle(). */
+ * alone from now on; one that went alone is given up, as a dead letter, after UEX_SLOW_ENDS_MAX times in a row that
+ * show that it takes longer than the timeout: its parts were acknowledged all the while, at a pace that is too slow for
+ * it.
+ *
+ * An outage never counts, of the result topic's partition as little as of a coordinator. So what cannot be told from
+ * one does not count either: parts of which hardly one is acknowledged within the timeout. (That bytes leave proves
+ * nothing: a partition with too few replicas takes the record and refuses it, again and again.) Such a list is tried
+ * until it goes through; a line a minute, list-timed-out, says so and what to do. Not locked, before uex_settle(). */
 #define UEX_SLOW_ENDS_MAX 3
-#define UEX_TIMED_OUT_MAX 20
 void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age);
 #endif

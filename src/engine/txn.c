@@ -44,19 +44,30 @@ static void happened(struct uex_txn *txn, enum uex_txn_event event)
     }
 }
 
+static void note_acknowledged(struct uex_txn *txn, uint64_t value_bytes)
+{
+    const int64_t now_ms = uex_monotonic_ms();
+
+    if (now_ms - txn->acked_ms > txn->quiet_ms) {
+        txn->quiet_ms = now_ms - txn->acked_ms;
+        txn->quiet_bytes = value_bytes;
+    }
+    txn->acked_ms = now_ms;
+    txn->acked_bytes += value_bytes;
+}
+
 static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
 {
     struct uex_txn *txn = opaque;
-    const int64_t now_ms = uex_monotonic_ms();
+    const char *topic = rd_kafka_topic_name(message->rkt);
 
     (void)producer;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (now_ms - txn->acked_ms > txn->quiet_ms)
-            txn->quiet_ms = now_ms - txn->acked_ms;
-        txn->acked_ms = now_ms;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (txn->on_failed != NULL)
+            txn->on_failed(message->_private, topic, message->err);
+    } else if (txn->config->topics_result != NULL && strcmp(topic, txn->config->topics_result) == 0) {
+        note_acknowledged(txn, message->len);
     }
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && txn->on_failed != NULL)
-        txn->on_failed(message->_private, rd_kafka_topic_name(message->rkt), message->err);
 }
 
 void uex_txn_init(struct uex_txn *txn, const struct uex_config *config,
@@ -179,6 +190,7 @@ enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault)
     }
     txn->begun_ms = txn->acked_ms = uex_monotonic_ms();
     txn->quiet_ms = 0;
+    txn->quiet_bytes = txn->acked_bytes = 0;
     happened(txn, UEX_TXN_BEGUN);
     return UEX_OK;
 }
@@ -321,6 +333,9 @@ struct uex_txn_age uex_txn_age(const struct uex_txn *txn, int64_t now_ms)
 
     age.timed_out = txn->begun_ms != 0 && age.age_ms >= age.timeout_ms;
     age.was_sending = txn->quiet_ms <= age.timeout_ms / 2 && last_quiet_ms <= age.timeout_ms / 2;
+    age.acked_bytes = txn->acked_bytes;
+    age.moved_bytes = txn->acked_bytes - txn->quiet_bytes;
+    age.moving_ms = txn->acked_ms - txn->begun_ms - txn->quiet_ms;
     return age;
 }
 

@@ -40,8 +40,11 @@ struct uex_txn {
     rd_kafka_resp_err_t last_code; /* of the last error */
     uint64_t rebuild_count;
     int64_t begun_ms; /* monotonic: when the last transaction began */
-    int64_t acked_ms; /* monotonic: when a record of it was last acknowledged, or its begin */
-    int64_t quiet_ms; /* the longest time without an acknowledgement before that */
+    /* Of its records for the result topic; those of other topics say nothing of the partition that a list goes to. */
+    int64_t acked_ms;     /* monotonic: when one was last acknowledged, or the begin */
+    int64_t quiet_ms;     /* the longest time without an acknowledgement before that */
+    uint64_t quiet_bytes; /* of the value whose acknowledgement ended it */
+    uint64_t acked_bytes; /* of all values acknowledged */
     /* Called for each record whose delivery failed, from flush(); `opaque` is the record's. */
     void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code);
 };
@@ -79,12 +82,16 @@ void uex_txn_abort(struct uex_txn *txn);
 /* Did the broker refuse the offsets because this member's generation is over? */
 bool uex_txn_was_fenced(const struct uex_txn *txn);
 /* How the last transaction, which failed just now, has spent its time: did it live for transaction.timeout.ms (then the
- * coordinator ends it), and was it sending all the while? A link or a quota that is too slow acknowledges record after
- * record; an outage of Kafka does not. */
+ * coordinator ends it), and did the result topic acknowledge record after record all the while, as over a link or a
+ * quota that is too slow? In an outage of the topic's partition it does not. */
 struct uex_txn_age {
     int64_t age_ms, timeout_ms;
     bool timed_out;
-    bool was_sending; /* never quiet for longer than half of the timeout */
+    bool was_sending;     /* never without an acknowledgement for longer than half of the timeout */
+    uint64_t acked_bytes; /* what the result topic acknowledged */
+    /* Its pace: so many bytes in that time, the longest pause left out, which may have been an outage. */
+    uint64_t moved_bytes;
+    int64_t moving_ms;
 };
 struct uex_txn_age uex_txn_age(const struct uex_txn *txn, int64_t now_ms);
 void uex_txn_close(struct uex_txn *txn);

@@ -17,8 +17,16 @@ static struct uex_engine engine;
 static struct uex_spool_dir *dir;
 static char work_dir[] = "/tmp/settle-test-XXXXXX";
 static char topic[] = "commands";
-static const struct uex_txn_age slow = {
-    .age_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS, .timed_out = true, .was_sending = true};
+#define LIST_BYTES (1 << 20)
+#define OUTAGE_ROUNDS 1000
+/* Half of the list was acknowledged, part after part. */
+static const struct uex_txn_age slow = {.age_ms = TIMEOUT_MS,
+                                        .timeout_ms = TIMEOUT_MS,
+                                        .timed_out = true,
+                                        .was_sending = true,
+                                        .acked_bytes = LIST_BYTES / 2,
+                                        .moved_bytes = LIST_BYTES * 4 / 10,
+                                        .moving_ms = TIMEOUT_MS * 8 / 10};
 static const struct uex_txn_age outage = {.age_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS, .timed_out = true};
 
 static int set_up_group(void **state)
@@ -71,7 +79,7 @@ static void fails(struct uex_batch *batch, const struct uex_txn_age *age)
 
 static void age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time(void **state)
 {
-    struct uex_batch batch = {.count = 1, .deliveries = {exported(1 << 20)}};
+    struct uex_batch batch = {.count = 1, .deliveries = {exported(LIST_BYTES)}};
     struct uex_delivery *delivery = batch.deliveries[0];
 
     (void)state;
@@ -86,46 +94,80 @@ static void age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time(v
     uex_delivery_free(delivery);
 }
 
-static void age__outages__are_not_the_lists_fault(void **state)
+/* However long it lasts: the list goes through when the broker is back. */
+static void stays_exported(const struct uex_txn_age *age)
 {
-    const struct uex_txn_age young = {.age_ms = TIMEOUT_MS / 2, .timeout_ms = TIMEOUT_MS, .was_sending = true};
-    struct uex_batch batch = {.count = 1, .deliveries = {exported(1 << 20)}};
+    struct uex_batch batch = {.count = 1, .deliveries = {exported(LIST_BYTES)}};
     struct uex_delivery *delivery = batch.deliveries[0];
 
-    (void)state;
-    for (int i = 0; i < UEX_TIMED_OUT_MAX - 1; i++)
-        fails(&batch, &outage);
-    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
-        fails(&batch, &young);
+    for (int i = 0; i < OUTAGE_ROUNDS; i++)
+        fails(&batch, age);
     assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_EXPORTED);
     uex_delivery_free(delivery);
 }
 
-static void age__one_message_that_takes_longer_than_the_timeout__ends_too(void **state)
+static void age__nothing_acknowledged__is_not_the_lists_fault(void **state)
 {
-    struct uex_batch batch = {.count = 1, .deliveries = {exported(1 << 20)}};
+    (void)state;
+    stays_exported(&outage);
+}
+
+static void age__transaction_that_did_not_time_out__is_not_the_lists_fault(void **state)
+{
+    struct uex_txn_age young = slow;
+
+    (void)state;
+    young.timed_out = false;
+    stays_exported(&young);
+}
+
+/* It lost half of the time to a pause, and half of the list went out in a quarter of it. */
+static void age__pace_that_is_enough_but_for_a_pause__is_not_the_lists_fault(void **state)
+{
+    struct uex_txn_age paused = slow;
+
+    (void)state;
+    paused.moving_ms = TIMEOUT_MS / 4;
+    stays_exported(&paused);
+}
+
+/* The coordinator of the consumer group is down: the records are out, the positions are not. */
+static void age__all_of_it_acknowledged__is_not_the_lists_fault(void **state)
+{
+    struct uex_txn_age sent = slow;
+
+    (void)state;
+    sent.acked_bytes = LIST_BYTES;
+    stays_exported(&sent);
+}
+
+static void age__outages_between_slow_ends__begin_the_count_anew(void **state)
+{
+    struct uex_batch batch = {.count = 1, .deliveries = {exported(LIST_BYTES)}};
     struct uex_delivery *delivery = batch.deliveries[0];
 
     (void)state;
-    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
-        fails(&batch, &outage);
+    for (int i = 0; i < 10 * UEX_SLOW_ENDS_MAX; i++)
+        fails(&batch, i % UEX_SLOW_ENDS_MAX == 0 ? &outage : &slow);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_EXPORTED);
+    fails(&batch, &slow);
     assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
     uex_delivery_free(delivery);
 }
 
 static void age__several_outcomes__lists_go_alone_and_nobody_is_charged(void **state)
 {
-    struct uex_delivery *list = exported(1 << 20), *file = exported(0);
+    struct uex_delivery *list = exported(LIST_BYTES), *file = exported(0);
     struct uex_batch batch = {.count = 2, .deliveries = {list, file}};
 
     (void)state;
-    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
+    for (int i = 0; i < OUTAGE_ROUNDS; i++)
         fails(&batch, &slow);
     assert_true(list->commit_alone);
     assert_false(file->commit_alone);
     assert_int_equal(list->outcome.kind, UEX_OUTCOME_EXPORTED);
     batch = (struct uex_batch){.count = 1, .deliveries = {file}};
-    for (int i = 0; i < UEX_TIMED_OUT_MAX; i++)
+    for (int i = 0; i < OUTAGE_ROUNDS; i++)
         fails(&batch, &slow);
     assert_int_equal(file->outcome.kind, UEX_OUTCOME_EXPORTED);
     uex_delivery_free(list);
@@ -136,14 +178,22 @@ static void txn_age__acknowledgements__tell_a_slow_link_from_an_outage(void **st
 {
     struct uex_kafka_property property = {.name = (char *)"transaction.timeout.ms", .value = (char *)"10000"};
     const struct uex_config config = {.kafka = &property, .kafka_count = 1};
-    struct uex_txn txn = {.config = &config, .begun_ms = 1000, .acked_ms = 10500, .quiet_ms = 2000};
+    struct uex_txn txn = {.config = &config,
+                          .begun_ms = 1000,
+                          .acked_ms = 10500,
+                          .quiet_ms = 2000,
+                          .quiet_bytes = 3000,
+                          .acked_bytes = 10000};
 
     (void)state;
     assert_false(uex_txn_age(&txn, 10900).timed_out);
     assert_true(uex_txn_age(&txn, 11000).timed_out);
     assert_true(uex_txn_age(&txn, 11000).was_sending);
     assert_true(uex_txn_age(&txn, 30000).was_sending); /* after its end there is nothing to be acknowledged */
-    txn.acked_ms = 5000;                               /* then an outage */
+    assert_int_equal(uex_txn_age(&txn, 11000).acked_bytes, 10000);
+    assert_int_equal(uex_txn_age(&txn, 11000).moved_bytes, 7000);
+    assert_int_equal(uex_txn_age(&txn, 11000).moving_ms, 7500);
+    txn.acked_ms = 5000; /* then an outage */
     assert_true(uex_txn_age(&txn, 12000).timed_out);
     assert_false(uex_txn_age(&txn, 12000).was_sending);
     txn.acked_ms = 10500;
@@ -155,8 +205,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time),
-        cmocka_unit_test(age__outages__are_not_the_lists_fault),
-        cmocka_unit_test(age__one_message_that_takes_longer_than_the_timeout__ends_too),
+        cmocka_unit_test(age__nothing_acknowledged__is_not_the_lists_fault),
+        cmocka_unit_test(age__transaction_that_did_not_time_out__is_not_the_lists_fault),
+        cmocka_unit_test(age__pace_that_is_enough_but_for_a_pause__is_not_the_lists_fault),
+        cmocka_unit_test(age__all_of_it_acknowledged__is_not_the_lists_fault),
+        cmocka_unit_test(age__outages_between_slow_ends__begin_the_count_anew),
         cmocka_unit_test(age__several_outcomes__lists_go_alone_and_nobody_is_charged),
         cmocka_unit_test(txn_age__acknowledgements__tell_a_slow_link_from_an_outage),
     };

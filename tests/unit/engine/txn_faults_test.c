@@ -104,7 +104,7 @@ static const struct injected cases[] = {
 struct fixture {
     rd_kafka_t *owner; /* of the mock cluster */
     rd_kafka_mock_cluster_t *cluster;
-    struct uex_kafka_property properties[2];
+    struct uex_kafka_property properties[3];
     struct uex_config config;
     struct uex_txn txn;
 };
@@ -142,7 +142,10 @@ static int set_up(void **state)
         (struct uex_kafka_property){.name = (char *)"bootstrap.servers",
                                     .value = (char *)(uintptr_t)rd_kafka_mock_cluster_bootstraps(fixture->cluster)};
     fixture->properties[1] = (struct uex_kafka_property){.name = (char *)"group.id", .value = (char *)"export-workers"};
+    fixture->properties[2] =
+        (struct uex_kafka_property){.name = (char *)"transaction.timeout.ms", .value = (char *)"2000"};
     fixture->config = (struct uex_config){.kafka_group_id = (char *)"export-workers",
+                                          .topics_result = (char *)TOPIC,
                                           .commit_max_list_bytes = 1048576,
                                           .kafka = fixture->properties,
                                           .kafka_count = 2};
@@ -340,6 +343,38 @@ static void prepare__long_lists_allowed__timeout_covers_the_longest(void **state
     assert_true(strtol(text, NULL, 10) >= 60000); /* 4 MB/s */
 }
 
+/* The partition of the result topic has no leader; coordinators and the state topic live. */
+static void age__result_partition_without_leader__is_told_from_a_slow_list(void **state)
+{
+    const struct uex_txn_record part = {.topic = TOPIC, .partition = 0, .value = uex_bytes_of_text("a list")};
+    const struct uex_txn_record other = {.topic = SOURCE, .partition = 0, .value = uex_bytes_of_text("a state")};
+    struct fixture *fixture = *state;
+    struct uex_txn *txn = &fixture->txn;
+    struct uex_fault fault = {0};
+    struct uex_txn_age age;
+
+    fixture->config.kafka_count = 3; /* a short timeout */
+    assert_true(goes_through(fixture));
+    assert_int_equal(txn->acked_bytes, strlen("value"));
+    assert_int_equal(rd_kafka_mock_partition_set_leader(fixture->cluster, TOPIC, 0, -1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    for (int i = 0; i < 2; i++) { /* the second time the client knows */
+        assert_int_equal(uex_txn_begin(txn, &fault), UEX_OK);
+        assert_int_equal(uex_txn_produce(txn, &part, &fault), UEX_OK);
+        (void)rd_kafka_flush(txn->producer, 900); /* an acknowledgement in the middle is not the list's */
+        assert_int_equal(uex_txn_produce(txn, &other, &fault), UEX_OK);
+        assert_int_equal(uex_txn_flush(txn, &fault), UEX_OK); /* on_failed has heard of it */
+        (void)uex_sleep_ms(200, NULL);
+        age = uex_txn_age(txn, uex_monotonic_ms());
+        assert_true(age.timed_out);
+        assert_false(age.was_sending);
+        assert_int_equal(age.acked_bytes, 0);
+        uex_txn_abort(txn);
+        assert_int_equal(txn->state, UEX_TXN_READY);
+    }
+    assert_int_equal(rd_kafka_mock_partition_set_leader(fixture->cluster, TOPIC, 0, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_true(goes_through(fixture));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(produce__partition_that_is_not_there__must_be_aborted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prepare__built_anew__has_the_same_id, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prepare__long_lists_allowed__timeout_covers_the_longest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(age__result_partition_without_leader__is_told_from_a_slow_list, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(prepare__many_rebuilds__leave_the_memory_flat, set_up, tear_down),
     };
 
