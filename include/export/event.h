@@ -110,8 +110,14 @@
           "A worker died while this command may have been running; it runs exclusively.")                              \
     EVENT(EXPORT_ADOPTED, "export-adopted", "A running export goes on: its partition came back.")                      \
     EVENT(TOPIC_RESET, "topic-reset",                                                                                  \
-          "A record's offset is below what was already read: the topic was probably created again. Its commands run "  \
-          "from this offset.")                                                                                         \
+          "The topic has other records than before: it was probably deleted and created again. Its commands run from " \
+          "its beginning.")                                                                                            \
+    EVENT(LOG_CHECK, "log-check",                                                                                      \
+          "A topic goes back behind what was already read. Its last records are read again and compared.")             \
+    EVENT(LOG_UNCHANGED, "log-unchanged", "The records that were compared are the same as before; going on.")          \
+    EVENT(LOG_CUT, "log-cut",                                                                                          \
+          "The end of a topic's log is gone: a broker lost records. Commands that stood there are given up; those "    \
+          "before it go on.")                                                                                          \
     EVENT(PARTITION_COUNT_UNKNOWN, "partition-count-unknown",                                                          \
           "A command waits: Kafka does not say how many partitions the command topic has.")                            \
     EVENT(STATE_RESTORED, "state-restored", "The states of the assigned partitions are read; their commands start.")   \

@@ -29,6 +29,7 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
     position = &batch->positions[batch->position_count++];
     position->source = source;
     position->partition = partition;
+    position->log_number = uex_engine_slot(engine, source, partition)->log_number;
     uex_starts_to_commit(engine, uex_engine_slot(engine, source, partition), &position->marks);
     position->marks.partition_count =
         engine->partitions[partition].mixed || !engine->partitions[partition].restored ? 0 : engine->partition_count;

@@ -19,6 +19,7 @@
 struct uex_batch_position {
     size_t source;
     int32_t partition;
+    uint64_t log_number; /* of the slot */
     struct uex_marks marks;
     struct uex_window window;
 };

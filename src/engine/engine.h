@@ -7,7 +7,7 @@
  *   epoch.c      a new epoch: slots at their positions, adoption and cancellation of what is under way (likewise)
  *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
  *   dispatch.c   one lane per group at a time; lanes take deliveries here and bring back what came out
- *   reset.c      topics that were cut, or deleted and created again
+ *   reset.c      logs that were cut, or deleted and created again
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
  *   starts.c     suspects: commands that may have killed a worker run alone
  *   breaker.c    outages of the database and the store
@@ -42,12 +42,24 @@ struct uex_source {
 /* Why a record that was read waits outside of the queue. */
 enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE, UEX_HOLD_GROWN, UEX_HOLD_NO_MEMORY };
 
+/* The last records that were read of a slot are known by a hash, at offset % UEX_KNOWN_RECORDS; see reset.c. */
+#define UEX_KNOWN_RECORDS 64
+struct uex_known_record {
+    int64_t offset; /* UEX_OFFSET_NONE: none */
+    uint64_t print;
+};
+
 /* One partition of one source. */
 struct uex_slot {
     struct uex_window window;
     int64_t committed_base; /* what the broker has; UEX_OFFSET_NONE: nothing */
     int64_t read_next;      /* nothing of this assignment was read beyond it; UEX_OFFSET_NONE: nothing was read yet */
-    int64_t end_offset;     /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
+    struct uex_known_record known[UEX_KNOWN_RECORDS];
+    bool checking;       /* records are read again and compared, none is taken */
+    int64_t same_until;  /* while checking: the log is the same up to here; UEX_OFFSET_NONE: that is not known */
+    int64_t seek_to;     /* where the consumer has to go, what comes before is dropped; UEX_OFFSET_NONE: nowhere */
+    uint64_t log_number; /* rises when the log is cut or made anew: what a transaction says of the one before is void */
+    int64_t end_offset;  /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
     struct uex_delivery *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
     enum uex_hold hold;                          /* why the first of them waits */
     int64_t held_until_ms;                       /* wall: when to look again */
@@ -269,6 +281,8 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *del
  * without an end is a dead letter. */
 /* A fresh assignment: what its committed position says. */
 void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks);
+/* The log was cut: what stands from `offset` on was never started. */
+void uex_starts_cut(struct uex_slot *slot, int64_t offset);
 /* The end of the partition was reported: what comes later was not there when the owner before died. */
 void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset);
 bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset);
@@ -299,14 +313,27 @@ bool uex_breaker_any_open(const struct uex_engine *engine);
 
 /* ---- reset.c (intake thread, locked)
  *
- * Within an assignment the consumer reads forward only. When it goes back, the log was cut, or the topic was deleted
- * and created again: what the window knows belongs to offsets that are no more, and so do the deliveries under way. */
-/* A record was read at `offset`, or the partition ends there. True: the partition went back, and its window begins anew
- * at `offset`; all its deliveries are cancelled. `*read_next`: up to where it had been read. The slot is assigned. */
-UEX_MUST_CHECK bool uex_reset_notice(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset,
-                                     int64_t *read_next);
-/* Cancel all deliveries of a partition: its records are no more. */
-void uex_reset_cancel(struct uex_engine *engine, size_t source, int32_t partition);
+ * Within an assignment the consumer reads forward only. When it goes back, or an offset has another record than the one
+ * that was read there before, then the log was cut, or the topic was deleted and created again, or the client has
+ * delivered something twice. Nothing is given up for that alone: the consumer goes back to the oldest record that is
+ * known, and what it reads is compared. The same up to where it had been: nothing has happened. The same at first: the
+ * log was cut behind the last record that is the same. Nothing is the same: it is another log. */
+enum uex_step {
+    UEX_STEP_ON,    /* take it */
+    UEX_STEP_SAME,  /* take it: the check has ended, the log is what it was */
+    UEX_STEP_DROP,  /* it is known, or only compared */
+    UEX_STEP_CHECK, /* drop it: a check begins */
+    UEX_STEP_CUT,   /* drop it: the log was cut at slot->seek_to; what stood from there on is cancelled */
+    UEX_STEP_ANEW   /* drop it: another log, read from its beginning; all deliveries are cancelled */
+};
+/* A record was read at `offset`, or the partition ends there (`record` is NULL). The consumer has to seek where
+ * slot->seek_to is set. `*read_until`: up to where it had been read. The slot is assigned. */
+UEX_MUST_CHECK enum uex_step uex_reset_notice(struct uex_engine *engine, size_t source, int32_t partition,
+                                              int64_t offset, const struct uex_record *record, int64_t *read_until);
+/* A fresh assignment: nothing was read yet. */
+void uex_reset_begin(struct uex_slot *slot);
+/* Cancel the deliveries of a partition from an offset on: their records are no more. */
+void uex_reset_cancel(struct uex_engine *engine, size_t source, int32_t partition, int64_t from);
 /* Free the records that wait outside of the queue. */
 void uex_reset_forget_held(struct uex_slot *slot);
 

@@ -8,6 +8,14 @@
 
 #define RESUBSCRIBE_AFTER_MS 3000
 
+static void init_slot(struct uex_slot *slot)
+{
+    memset(slot, 0, sizeof(*slot));
+    uex_window_init(&slot->window);
+    slot->committed_base = UEX_OFFSET_NONE;
+    uex_reset_begin(slot);
+}
+
 /* A slot is some KiB: as many for each partition as there are topics to read. */
 bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count)
 {
@@ -17,10 +25,8 @@ bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count)
         if (slots == NULL)
             return false;
         engine->partitions[i].slots = slots;
-        for (size_t source = engine->source_count; source < count; source++) {
-            memset(&slots[source], 0, sizeof(slots[source]));
-            uex_window_init(&slots[source].window);
-        }
+        for (size_t source = engine->source_count; source < count; source++)
+            init_slot(&slots[source]);
     }
     return true;
 }
@@ -42,7 +48,7 @@ bool uex_epoch_resize(struct uex_engine *engine, int32_t count)
         if (partitions[i].slots == NULL)
             return false;
         for (size_t source = 0; source < engine->source_count; source++)
-            uex_window_init(&partitions[i].slots[source].window);
+            init_slot(&partitions[i].slots[source]);
         engine->partition_count = i + 1;
     }
     return true;
@@ -104,20 +110,22 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         }
         slot->assigned = true;
         slot->paused = false;
-        slot->end_offset = UEX_OFFSET_NONE;
         known_base = slot->committed_base;
         uex_window_restore(&slot->window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
                            uex_bytes_of(place->metadata, place->metadata_size), &marks);
         slot->committed_base = slot->window.base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : place->offset;
         /* A position never goes back by itself: Kafka forgets it when a topic is deleted. Work of the old topic must
-         * not mark offsets of the new one as finished. */
-        if (slot->committed_base == UEX_OFFSET_NONE || slot->committed_base < known_base)
-            uex_reset_cancel(engine, source_of_slot, place->partition);
+         * not mark offsets of the new one as finished. (Where none was known, the first transaction of all may still
+         * be under way.) */
+        if (slot->committed_base < known_base) {
+            uex_reset_cancel(engine, source_of_slot, place->partition, 0);
+            slot->log_number++;
+        }
         uex_starts_restore(slot, &marks);
         suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
             engine->partitions[place->partition].needs_all = marks.partition_count != engine->partition_count;
-        slot->read_next = slot->window.base;
+        uex_reset_begin(slot);
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }
     if (suspects)

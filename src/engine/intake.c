@@ -7,6 +7,7 @@
 #define RESTORE_BUDGET_MS 20
 #define SERVE_EVERY_MS 20
 #define HOLD_AGAIN_MS 200
+#define SEEK_TIMEOUT_MS 1000
 #define REJOIN_AFTER_MS 1000
 
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
@@ -105,19 +106,42 @@ static bool find_source(const struct uex_engine *engine, const char *topic, size
     return false;
 }
 
-static void notice_reset(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset)
+/* Is what was read here (a record, NULL: the end) to be taken? */
+static bool is_next(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset,
+                    const struct uex_record *record)
 {
-    int64_t read_next = UEX_OFFSET_NONE;
-    bool reset = false;
+    static const struct {
+        enum uex_log_level level;
+        enum uex_event event;
+        const char *message;
+    } lines[] = {
+        [UEX_STEP_SAME] = {UEX_LOG_INFO, UEX_EVENT_LOG_UNCHANGED,
+                           "the records read again are the same as before; continuing"},
+        [UEX_STEP_CHECK] = {UEX_LOG_WARN, UEX_EVENT_LOG_CHECK,
+                            "the topic does not continue where it was read; reading its last records again to compare"},
+        [UEX_STEP_CUT] = {UEX_LOG_ERROR, UEX_EVENT_LOG_CUT,
+                          "the end of the topic's log is gone (unclean leader election?); its commands are cancelled, "
+                          "earlier ones go on"},
+        [UEX_STEP_ANEW] = {UEX_LOG_ERROR, UEX_EVENT_TOPIC_RESET,
+                           "other records than before (topic re-created?); restarting from the topic's beginning"},
+    };
+    struct uex_slot *slot = uex_engine_slot(engine, source, partition);
+    int64_t read_until = UEX_OFFSET_NONE;
+    int64_t seek_to = UEX_OFFSET_NONE;
+    enum uex_step step = UEX_STEP_ON;
 
     uex_engine_lock(engine);
-    reset = uex_reset_notice(engine, source, partition, offset, &read_next);
+    step = uex_reset_notice(engine, source, partition, offset, record, &read_until);
+    seek_to = slot->seek_to;
+    if (seek_to != UEX_OFFSET_NONE)
+        pthread_cond_signal(&engine->outcomes_changed);
     uex_engine_unlock(engine);
-    if (reset)
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_TOPIC_RESET,
-                "record offset below what was already read (topic re-created?); restarting from this offset",
-                UEX_STR("topic", engine->sources[source].topic), UEX_INT("partition", partition),
-                UEX_INT("offset", offset), UEX_INT("read_until", read_next));
+    if (step == UEX_STEP_ON || step == UEX_STEP_DROP)
+        return step == UEX_STEP_ON;
+    uex_log(lines[step].level, lines[step].event, lines[step].message, UEX_STR("topic", engine->sources[source].topic),
+            UEX_INT("partition", partition), UEX_INT("offset", offset), UEX_INT("read_until", read_until),
+            seek_to < 0 ? UEX_STR("read_from", NULL) : UEX_INT("read_from", seek_to));
+    return step == UEX_STEP_SAME;
 }
 
 static void note_age(const struct uex_engine *engine, struct uex_delivery *delivery)
@@ -155,6 +179,10 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
     if (slot == NULL || !slot->assigned)
         return;
     record = uex_record_copy(message);
+    if (record != NULL && !is_next(engine, source, record->partition, record->offset, record)) {
+        uex_record_free(record);
+        return;
+    }
     delivery = record == NULL ? NULL : uex_delivery_new(record, source);
     if (delivery == NULL) {
         uex_record_free(record);
@@ -165,7 +193,6 @@ static void on_record(struct uex_engine *engine, const rd_kafka_message_t *messa
     }
     note_age(engine, delivery);
     note_early(engine, delivery);
-    notice_reset(engine, source, record->partition, record->offset);
     if (slot->first_held == NULL) {
         const enum uex_hold hold = take(engine, slot, delivery);
 
@@ -219,13 +246,54 @@ static bool queue_is_full(const struct uex_engine *engine)
            (engine->delivery_count > engine->queue_max / 2 || engine->delivery_bytes > engine->queue_max_bytes / 2);
 }
 
+/* What librdkafka did becomes true of the slots; a partition that it refuses is told again. It must not be told to
+ * resume what is not paused: before 2.4 it may deliver records again then. */
+static void note_paused(struct uex_engine *engine, const rd_kafka_topic_partition_list_t *list, bool paused)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *place = &list->elems[i];
+        size_t source = 0;
+
+        if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_source(engine, place->topic, &source))
+            uex_engine_slot(engine, source, place->partition)->paused = paused;
+    }
+}
+
 static void apply_pauses(struct uex_engine *engine, rd_kafka_topic_partition_list_t *pause,
                          rd_kafka_topic_partition_list_t *resume)
 {
-    if (pause->cnt > 0)
-        (void)rd_kafka_pause_partitions(engine->consumer, pause);
-    if (resume->cnt > 0)
-        (void)rd_kafka_resume_partitions(engine->consumer, resume);
+    if (pause->cnt > 0 && rd_kafka_pause_partitions(engine->consumer, pause) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        note_paused(engine, pause, true);
+    if (resume->cnt > 0 && rd_kafka_resume_partitions(engine->consumer, resume) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        note_paused(engine, resume, false);
+}
+
+/* Records of before the seek do not come any more: librdkafka drops them. What fails is tried again at the next round.
+ */
+static void apply_seeks(struct uex_engine *engine)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_error_t *error = NULL;
+
+    for (size_t source = 0; source < engine->source_count; source++) {
+        for (int32_t i = 0; i < engine->partition_count; i++) {
+            const struct uex_slot *slot = uex_engine_slot(engine, source, i);
+
+            if (slot->assigned && slot->seek_to != UEX_OFFSET_NONE)
+                rd_kafka_topic_partition_list_add(list, engine->sources[source].topic, i)->offset = slot->seek_to;
+        }
+    }
+    error = list->cnt == 0 ? NULL : rd_kafka_seek_partitions(engine->consumer, list, SEEK_TIMEOUT_MS);
+    for (int i = 0; error == NULL && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *place = &list->elems[i];
+        size_t source = 0;
+
+        if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_source(engine, place->topic, &source))
+            uex_engine_slot(engine, source, place->partition)->seek_to = UEX_OFFSET_NONE;
+    }
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static void serve_slots(struct uex_engine *engine)
@@ -257,11 +325,11 @@ static void serve_slots(struct uex_engine *engine)
             want_pause = full || slot->first_held != NULL;
             if (want_pause == slot->paused)
                 continue;
-            slot->paused = want_pause; /* librdkafka 2.0.2 must not be told to resume what is not paused */
             (void)rd_kafka_topic_partition_list_add(want_pause ? pause : resume, engine->sources[source].topic, i);
         }
     }
     engine->oldest_held_ms = oldest_ms;
+    apply_seeks(engine);
     apply_pauses(engine, pause, resume);
     rd_kafka_topic_partition_list_destroy(pause);
     rd_kafka_topic_partition_list_destroy(resume);
@@ -276,7 +344,8 @@ static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
         slot = uex_engine_slot(engine, source, message->partition);
     if (slot == NULL || !slot->assigned)
         return;
-    notice_reset(engine, source, message->partition, message->offset);
+    if (!is_next(engine, source, message->partition, message->offset, NULL))
+        return;
     uex_engine_lock(engine);
     slot->end_offset = message->offset;
     uex_starts_see_end(engine, slot, message->offset);

@@ -22,6 +22,14 @@ static void bit_set(struct uex_window *window, int64_t offset)
         window->bits[index / 8] = (uint8_t)(window->bits[index / 8] | (1U << (index % 8)));
 }
 
+static void bit_clear(struct uex_window *window, int64_t offset)
+{
+    const size_t index = (size_t)(offset - window->origin);
+
+    if (index / 8 < sizeof(window->bits))
+        window->bits[index / 8] = (uint8_t)(window->bits[index / 8] & ~(1U << (index % 8)));
+}
+
 /* Drop the bytes below the base once they are half of the array. */
 static void slide(struct uex_window *window)
 {
@@ -207,6 +215,19 @@ void uex_window_complete(struct uex_window *window, int64_t offset)
         return;
     bit_set(window, offset);
     advance(window);
+}
+
+void uex_window_cut(struct uex_window *window, int64_t offset)
+{
+    if (window->base == UEX_OFFSET_NONE || offset >= window->next)
+        return;
+    if (offset <= window->base) {
+        start_at(window, offset);
+        return;
+    }
+    for (int64_t place = offset; place < window->origin + (int64_t)sizeof(window->bits) * 8; place++)
+        bit_clear(window, place);
+    window->next = offset;
 }
 
 bool uex_window_finished(const struct uex_window *window, int64_t offset)

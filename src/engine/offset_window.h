@@ -75,6 +75,9 @@ void uex_window_see_end(struct uex_window *window, int64_t offset);
 /* The command at `offset` has its outcome. Offsets below the base or out of the span are left as they are. */
 void uex_window_complete(struct uex_window *window, int64_t offset);
 
+/* The records from `offset` on are no more: nothing there was seen or is finished. */
+void uex_window_cut(struct uex_window *window, int64_t offset);
+
 bool uex_window_finished(const struct uex_window *window, int64_t offset);
 
 /* The metadata that goes with window->base. Starts of finished offsets are left out. */

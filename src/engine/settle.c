@@ -183,12 +183,27 @@ static void note_positions(struct uex_engine *engine, const struct uex_batch *ba
         const struct uex_batch_position *position = &batch->positions[i];
         struct uex_slot *slot = uex_engine_slot(engine, position->source, position->partition);
 
-        /* The topic was created again meanwhile: this was a position of the old one, and its marks allow nothing. */
-        if (slot->window.base < position->window.base)
+        if (slot->log_number != position->log_number) /* its marks allow nothing, and it has to be committed again */
             continue;
         if (slot->assigned)
             slot->committed_base = position->window.base;
         uex_starts_committed(engine, position->source, position->partition, &position->marks);
+    }
+}
+
+/* The first transaction of all was accepted after an assignment had found no position: here it is. Else its commands,
+ * which are read again, would be taken again. */
+static void note_first_positions(struct uex_engine *engine, const struct uex_batch *batch)
+{
+    for (size_t i = 0; i < batch->position_count; i++) {
+        const struct uex_batch_position *position = &batch->positions[i];
+        struct uex_slot *slot = uex_engine_slot(engine, position->source, position->partition);
+
+        if (!slot->assigned || slot->window.base != UEX_OFFSET_NONE || slot->log_number != position->log_number)
+            continue;
+        slot->window = position->window;
+        slot->window.next = slot->window.base;
+        slot->starts_dirty = true; /* its marks are of the epoch before */
     }
 }
 
@@ -207,6 +222,8 @@ void uex_settle(struct uex_engine *engine, struct uex_batch *batch, bool committ
     }
     if (committed && batch->epoch == engine->epoch)
         note_positions(engine, batch);
+    else if (committed)
+        note_first_positions(engine, batch);
     put_back(engine, batch);
     batch->metadata = NULL;
     engine->transaction_open = false;

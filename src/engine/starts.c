@@ -22,6 +22,21 @@ void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks)
     slot->closed = false;
 }
 
+void uex_starts_cut(struct uex_slot *slot, int64_t offset)
+{
+    for (size_t i = slot->marks.start_count; i-- > 0;) {
+        if (slot->marks.starts[i].offset >= offset)
+            uex_marks_set_starts(&slot->marks, slot->marks.starts[i].offset, 0);
+    }
+    if (slot->suspect_until > offset)
+        slot->suspect_until = offset;
+    if (slot->started_until > offset)
+        slot->started_until = offset;
+    if (slot->refused_from >= offset)
+        slot->refused_from = UEX_OFFSET_NONE;
+    slot->starts_dirty = true; /* the position in Kafka says that offsets of the lost end are finished */
+}
+
 void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset)
 {
     if (slot->suspect_until <= end_offset)

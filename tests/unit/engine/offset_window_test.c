@@ -198,6 +198,35 @@ static void complete__random_order__agrees_with_a_plain_model(void **state)
     }
 }
 
+static void cut__above_and_below_the_base__forgets_what_stands_from_there_on(void **state)
+{
+    struct uex_window window;
+    const int64_t far = 1000 + UEX_WINDOW_SPAN + 5000; /* the bits have slid */
+
+    (void)state;
+    uex_window_restore(&window, 1000, (struct uex_bytes){0}, NULL);
+    for (int64_t offset = 1000; offset < far + 20; offset++) {
+        uex_window_see(&window, offset);
+        if (offset != far && offset != far + 10)
+            uex_window_complete(&window, offset);
+    }
+    uex_window_cut(&window, far + 20); /* its end: nothing is gone */
+    assert_true(uex_window_finished(&window, far + 19));
+    uex_window_cut(&window, far + 12);
+    assert_int_equal(window.base, far);
+    assert_int_equal(window.next, far + 12);
+    assert_true(uex_window_finished(&window, far + 11));
+    for (int64_t offset = far + 12; offset < far + 20; offset++)
+        assert_false(uex_window_finished(&window, offset));
+    uex_window_cut(&window, far - 3);
+    assert_int_equal(window.base, far - 3);
+    assert_int_equal(window.next, far - 3);
+    assert_false(uex_window_finished(&window, far + 1));
+    uex_window_init(&window);
+    uex_window_cut(&window, 5);
+    assert_true(window.base == UEX_OFFSET_NONE);
+}
+
 static void restore__numbers_at_the_end_of_the_range__are_not_taken(void **state)
 {
     static const char text[] =
@@ -234,6 +263,7 @@ int main(void)
         cmocka_unit_test(encode__widest_window__fits_the_brokers_bound),
         cmocka_unit_test(restore__damaged_metadata__keeps_the_offset),
         cmocka_unit_test(restore__bitmap_longer_than_the_span__is_cut),
+        cmocka_unit_test(cut__above_and_below_the_base__forgets_what_stands_from_there_on),
         cmocka_unit_test(restore__numbers_at_the_end_of_the_range__are_not_taken),
         cmocka_unit_test(complete__random_order__agrees_with_a_plain_model),
     };
