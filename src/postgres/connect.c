@@ -83,7 +83,7 @@ static bool poll_connection(PGconn *conn, int64_t deadline_ms)
 
         if (left_ms <= 0)
             return false;
-        if (uex_pg_received(conn) > GREETING_MAX_BYTES)
+        if (uex_pg_received(conn, UEX_PG_AT_LEAST) > GREETING_MAX_BYTES)
             return true; /* no greeting takes so much: the connection stays unfinished, and is a failed one */
         if (uex_pg_has_decrypted(conn) || poll(&entry, 1, (int)left_ms) > 0)
             status = PQconnectPoll(conn);

@@ -16,8 +16,6 @@
 
 /* A row beyond this has made libpq's buffer big for good: the connection is not kept. */
 #define KEEP_ROW_BYTES ((size_t)4 << 20)
-/* What may come between two rows: the widest row that PostgreSQL can send. */
-#define ROW_MAX_BYTES ((uint64_t)1 << 30)
 
 enum rows_state {
     ROWS_JOINED, /* of a shared group: a part is to be asked for */
@@ -146,32 +144,28 @@ static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
     return err;
 }
 
-static enum uex_error fail_wide(struct pg_rows *self, struct uex_fault *fault)
+/* `seen`: the row is there; else so many bytes have come without one. */
+static enum uex_error fail_wide(struct pg_rows *self, bool seen, struct uex_fault *fault)
 {
     row_free(self);
     self->widest_bytes = SIZE_MAX;
     return uex_pg_fail_wide(self->postgres, self->shares == NULL ? self->group_id : self->shares->group_id, self->masks,
-                            self->usernames_only, fault);
+                            self->usernames_only, seen, fault);
 }
 
 /* The next row as it comes; UEX_END: the stream is over. */
 static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, struct uex_fault *fault)
 {
     PGconn *conn = self->postgres->conn;
-    uint64_t before_bytes = UEX_UNKNOWN; /* read from the socket when a row that is waited for began */
     enum uex_error err;
     int size;
 
     if (uex_cancel_requested(self->postgres->cancel))
         return uex_fail(fault, UEX_CANCELLED, "database: the query was given up");
     while ((size = PQgetCopyData(conn, &self->row, 1)) == 0) {
-        uint64_t read_bytes = uex_pg_bytes_read(conn);
-
-        if (before_bytes == UEX_UNKNOWN)
-            before_bytes = read_bytes;
-        else if (read_bytes != UEX_UNKNOWN && uex_pg_row_will_be_wide(self->postgres, read_bytes - before_bytes))
-            return fail_wide(self, fault);
-        err = uex_pg_wait_input(self->postgres, ROW_MAX_BYTES, fault);
+        err = uex_pg_wait_row(self->postgres, uex_pg_row_sent_max_bytes(self->postgres), fault);
+        if (err == UEX_LIMIT)
+            return fail_wide(self, false, fault);
         if (err != UEX_OK)
             return err;
     }
@@ -182,7 +176,7 @@ static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, st
     uex_pg_wait_progress(&self->postgres->wait);
     *size_bytes = (size_t)size;
     if (uex_pg_row_is_wide(self->postgres, *size_bytes))
-        return fail_wide(self, fault);
+        return fail_wide(self, true, fault);
     if (*size_bytes > self->widest_bytes)
         self->widest_bytes = *size_bytes;
     return UEX_OK;

@@ -70,14 +70,26 @@ static enum uex_error wait_fault(enum uex_error err, struct uex_fault *fault)
     }
 }
 
-enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, uint64_t max_bytes, struct uex_fault *fault)
+static enum uex_error wait_read(struct uex_postgres *postgres, uint64_t max_bytes)
 {
     const struct uex_pg_wait_limits limits = {.wait_ms = postgres->config->postgres_stall_timeout_ms,
                                               .max_bytes = max_bytes,
                                               .bytes_extend = true,
                                               .cancel = postgres->cancel};
 
-    return wait_fault(uex_pg_wait(&postgres->wait, postgres->conn, false, &limits), fault);
+    return uex_pg_wait(&postgres->wait, postgres->conn, false, &limits);
+}
+
+enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, struct uex_fault *fault)
+{
+    return wait_fault(wait_read(postgres, UEX_PG_ANSWER_MAX_BYTES), fault);
+}
+
+enum uex_error uex_pg_wait_row(struct uex_postgres *postgres, uint64_t max_bytes, struct uex_fault *fault)
+{
+    enum uex_error err = wait_read(postgres, max_bytes);
+
+    return err == UEX_LIMIT ? err : wait_fault(err, fault);
 }
 
 /* Send all that libpq holds; the server may want to be read meanwhile (documentation of PQflush). */
@@ -116,7 +128,7 @@ enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,
     PGresult *result;
 
     while (PQisBusy(postgres->conn)) {
-        err = uex_pg_wait_input(postgres, UEX_PG_ANSWER_MAX_BYTES, fault);
+        err = uex_pg_wait_input(postgres, fault);
         if (err != UEX_OK)
             return err;
     }

@@ -38,10 +38,11 @@ void uex_pg_settle(struct uex_postgres *postgres);
 /* Send a query; without parameters it may hold several statements. `values` are bound as text, NULL is NULL. */
 UEX_MUST_CHECK enum uex_error uex_pg_send(struct uex_postgres *postgres, const char *sql, int value_count,
                                           const char *const *values, struct uex_fault *fault);
-/* Wait for more bytes of the server, for a result or a row that takes `max_bytes` at most. UEX_CANCELLED,
- * UEX_DB_STALLED, UEX_DB_UNAVAILABLE. */
-UEX_MUST_CHECK enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, uint64_t max_bytes,
-                                                struct uex_fault *fault);
+/* Wait for more bytes of the server, for a result. UEX_CANCELLED, UEX_DB_STALLED, UEX_DB_UNAVAILABLE. */
+UEX_MUST_CHECK enum uex_error uex_pg_wait_input(struct uex_postgres *postgres, struct uex_fault *fault);
+/* The same for a row. UEX_LIMIT, and `fault` as it was: more than `max_bytes` have come since the last row. */
+UEX_MUST_CHECK enum uex_error uex_pg_wait_row(struct uex_postgres *postgres, uint64_t max_bytes,
+                                              struct uex_fault *fault);
 /* The next result of what was sent; the caller PQclear()s it. UEX_END when there are no more. A result that is an error
  * is cleared and returned as one. */
 UEX_MUST_CHECK enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,

@@ -21,26 +21,48 @@ bool uex_pg_has_decrypted(PGconn *conn)
     return ssl != NULL && SSL_pending(ssl) > 0;
 }
 
-uint64_t uex_pg_received(const PGconn *conn)
+static bool ask_arrived(int fd, uint64_t *bytes)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
-    uint64_t received;
-    int unread = 0, fd = PQsocket(conn);
 
-    if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-        size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received) ||
-        ioctl(fd, FIONREAD, &unread) != 0 || unread < 0)
-        return 0;
-    received = info.tcpi_bytes_received;
-    return received > (uint64_t)unread ? received - (uint64_t)unread : 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
+        return false;
+    *bytes = info.tcpi_bytes_received;
+    return true;
 }
 
+static bool ask_unread(int fd, uint64_t *bytes)
+{
+    int unread = 0;
+
+    if (ioctl(fd, FIONREAD, &unread) != 0 || unread < 0)
+        return false;
+    *bytes = (uint64_t)unread;
+    return true;
+}
+
+uint64_t uex_pg_received(const PGconn *conn, enum uex_pg_received_kind kind)
+{
+    uint64_t arrived = 0, unread = 0;
+    int fd = PQsocket(conn);
+    bool known = false;
+
+    /* What arrives between the two questions is missing from the first answer only. */
+    if (kind == UEX_PG_AT_MOST)
+        known = fd >= 0 && ask_unread(fd, &unread) && ask_arrived(fd, &arrived);
+    else
+        known = fd >= 0 && ask_arrived(fd, &arrived) && ask_unread(fd, &unread);
+    return known && arrived > unread ? arrived - unread : 0;
+}
+
+/* Never more than what was really read: where a wait began is known from above, where it stands from below. */
 static uint64_t received_since(const struct uex_pg_wait *wait, const PGconn *conn)
 {
-    uint64_t now_bytes = uex_pg_received(conn);
+    uint64_t now_bytes = uex_pg_received(conn, UEX_PG_AT_LEAST);
 
-    return now_bytes > wait->from_bytes ? now_bytes - wait->from_bytes : 0;
+    return wait->from_bytes != 0 && now_bytes > wait->from_bytes ? now_bytes - wait->from_bytes : 0;
 }
 
 /* Most waits are the only one before a row comes: the first one asks the system for nothing. */
@@ -49,7 +71,7 @@ static void count_wait(struct uex_pg_wait *wait, const PGconn *conn)
     if (wait->wait_count == 0)
         wait->since_ms = uex_monotonic_ms();
     else if (wait->wait_count == 1)
-        wait->from_bytes = uex_pg_received(conn);
+        wait->from_bytes = uex_pg_received(conn, UEX_PG_AT_MOST);
     wait->wait_count += wait->wait_count < 3 ? 1 : 0;
 }
 

@@ -22,7 +22,7 @@
 struct uex_pg_wait {
     unsigned wait_count; /* since the last progress */
     int64_t since_ms;    /* the first of these waits */
-    uint64_t from_bytes; /* what had come then */
+    uint64_t from_bytes; /* what had come at the second of them, at most; 0: not known */
 };
 
 struct uex_pg_wait_limits {
@@ -49,6 +49,8 @@ void uex_pg_drop_notifications(PGconn *conn);
 /* Has OpenSSL decrypted bytes that libpq has not read yet? poll(2) does not see them: libpq reads 8 KiB at a time or
  * more, a TLS record holds up to 16 KiB. */
 bool uex_pg_has_decrypted(PGconn *conn);
+/* The system tells what has arrived and what is unread with two calls, and more may arrive between them. */
+enum uex_pg_received_kind { UEX_PG_AT_LEAST, UEX_PG_AT_MOST };
 /* The bytes that were read from the connection so far. 0 where the system does not count them (Unix sockets). */
-uint64_t uex_pg_received(const PGconn *conn);
+uint64_t uex_pg_received(const PGconn *conn, enum uex_pg_received_kind kind);
 #endif

@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postgres/wide_row.h"
 
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 /* Beside the row's own bytes: TLS's records (of any size, so a lot of room) and what came before the row. */
 #define SLACK_BYTES ((uint64_t)1 << 20)
-
-uint64_t uex_pg_bytes_read(PGconn *conn)
-{
-    struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-    int fd = PQsocket(conn), unread_bytes = 0;
-    const size_t needed = offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received);
-
-    if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || size < needed ||
-        ioctl(fd, FIONREAD, &unread_bytes) != 0 || (uint64_t)unread_bytes > info.tcpi_bytes_received)
-        return UEX_UNKNOWN;
-    return (uint64_t)info.tcpi_bytes_received - (uint64_t)unread_bytes;
-}
 
 /* 0: a configuration that a test made by hand has no bound. */
 static uint64_t bound_bytes(const struct uex_postgres *postgres)
@@ -35,11 +18,11 @@ bool uex_pg_row_is_wide(const struct uex_postgres *postgres, size_t row_bytes)
     return row_bytes > bound_bytes(postgres);
 }
 
-bool uex_pg_row_will_be_wide(const struct uex_postgres *postgres, uint64_t received_bytes)
+uint64_t uex_pg_row_sent_max_bytes(const struct uex_postgres *postgres)
 {
     uint64_t bound = bound_bytes(postgres);
 
-    return received_bytes > bound + bound / 4 + SLACK_BYTES;
+    return bound + bound / 4 + SLACK_BYTES;
 }
 
 static bool is_looked_at(const struct uex_masks *masks, size_t index, bool usernames_only)
@@ -80,14 +63,17 @@ static enum uex_error ask_widths(struct uex_postgres *postgres, const char *grou
     return err;
 }
 
-static const struct uex_column *widest_column(const PGresult *result)
+/* `total_bytes`: no row has wider values than these together. */
+static const struct uex_column *widest_column(const PGresult *result, uint64_t *total_bytes)
 {
     const struct uex_column *widest = NULL;
     unsigned long long widest_bytes = 0;
 
+    *total_bytes = 0;
     for (int i = 0; PQntuples(result) == 1 && i < PQnfields(result) && i < UEX_COLUMN_COUNT; i++) {
         unsigned long long width = strtoull(PQgetvalue(result, 0, i), NULL, 10);
 
+        *total_bytes += width;
         if (width > widest_bytes) {
             widest_bytes = width;
             widest = &uex_columns[i];
@@ -97,10 +83,11 @@ static const struct uex_column *widest_column(const PGresult *result)
 }
 
 enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group_id, const struct uex_masks *masks,
-                                bool usernames_only, struct uex_fault *fault)
+                                bool usernames_only, bool seen, struct uex_fault *fault)
 {
     const struct uex_column *column = NULL;
     PGresult *result = NULL;
+    uint64_t total_bytes = 0;
     bool reading = postgres->reading;
 
     /* A stream in its middle ends with its connection; the stream's owner still gives it back. */
@@ -108,9 +95,12 @@ enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group
     postgres->reading = false;
     if (uex_pg_open(postgres, NULL) == UEX_OK &&
         ask_widths(postgres, group_id, masks, usernames_only, &result, NULL) == UEX_OK)
-        column = widest_column(result);
+        column = widest_column(result, &total_bytes);
     PQclear(result);
     postgres->reading = reading;
+    /* What came was no row: in CSV a value takes twice its bytes at most. */
+    if (!seen && column != NULL && total_bytes < bound_bytes(postgres) / 4)
+        return uex_fail(fault, UEX_DB_STALLED, "database: the server sends without end, but no row");
     if (column == NULL)
         return uex_fail(fault, UEX_DB_DATA, "database: a row is wider than export.max_row (%lld bytes)",
                         (long long)postgres->config->export_max_row_bytes);

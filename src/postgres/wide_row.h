@@ -10,16 +10,13 @@
 
 #include "postgres/sql.h"
 
-/* Bytes that were read from the connection's socket since it was made, TLS's own among them; UEX_UNKNOWN where the
- * system does not count them (Unix sockets). */
-uint64_t uex_pg_bytes_read(PGconn *conn);
-
-/* The row is wider than the bound, or must be: `received_bytes` have come and its end has not. */
 bool uex_pg_row_is_wide(const struct uex_postgres *postgres, size_t row_bytes);
-bool uex_pg_row_will_be_wide(const struct uex_postgres *postgres, uint64_t received_bytes);
+/* With so many bytes since the last row, TLS's own among them, the next one must be too wide. */
+uint64_t uex_pg_row_sent_max_bytes(const struct uex_postgres *postgres);
 
 /* Give the running query up and fail with UEX_DB_DATA. The text names the group's widest column where the server says
- * in time which it is. The transaction is over then. */
+ * in time which it is. `seen`: the row is there. If it is not, and the group has no values that wide, then something
+ * else was sent: UEX_DB_STALLED. The transaction is over then. */
 enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group_id, const struct uex_masks *masks,
-                                bool usernames_only, struct uex_fault *fault);
+                                bool usernames_only, bool seen, struct uex_fault *fault);
 #endif

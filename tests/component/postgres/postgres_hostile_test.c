@@ -4,6 +4,10 @@
 
 #include "postgres/session.h"
 
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
 #define LONGEST_RECORD_BYTES ((size_t)16384) /* RFC 8446, section 5.1 */
 /* What the sockets' buffers hold besides what the client has read. */
 #define SENT_MAX_BYTES ((unsigned long long)64 << 20)
@@ -35,6 +39,7 @@ static void begin(bool (*answer)(struct fake_peer *, const char *), int64_t stal
                                  .postgres_stall_timeout_ms = stall_ms,
                                  .postgres_group_view = (char *)(uintptr_t) "export_group",
                                  .postgres_user_view = (char *)(uintptr_t) "export_user",
+                                 .export_max_row_bytes = 64 << 20,
                                  .retry_attempts = 0};
     cancel = done = (struct uex_cancel){0};
     postgres = uex_postgres_new(&config, "hostile-test");
@@ -300,6 +305,65 @@ static void rows__wide_row_that_comes_steadily__is_read(void **state)
     assert_int_equal(row_count, 1);
 }
 
+/* Rows of which a byte comes first, and the rest a moment later: while the client asks how many bytes it has read. What
+ * arrives in the middle of that question must not look like bytes of one row that is far too wide. */
+#define PIECES 100
+#define PIECE_BYTES 3000
+
+static atomic_bool slow_questions;
+
+/* In place of libc's: time passes between the questions what has arrived and what is unread. */
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list arguments;
+    void *argument;
+
+    va_start(arguments, request);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (request == FIONREAD && slow_questions)
+        (void)uex_sleep_ms(4, NULL);
+    return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+static bool answer_pieces(struct fake_peer *peer, const char *sql)
+{
+    static char value[PIECE_BYTES];
+    struct uex_buffer out = {0}, row = {0};
+    bool sent;
+
+    (void)sql;
+    memset(value, 'x', sizeof(value));
+    value[sizeof(value) - 1] = '\n';
+    fake_message(&row, 'd', value, sizeof(value));
+    fake_copy_begin(&out);
+    sent = fake_send_all(peer, &out);
+    for (int i = 0; sent && i < PIECES; i++) {
+        sent = fake_send(peer, row.data, 1);
+        (void)uex_sleep_ms(2, NULL);
+        sent = sent && fake_send(peer, row.data + 1, row.size_bytes - 1);
+    }
+    uex_buffer_clear(&row);
+    fake_copy_end(&out);
+    return sent && fake_send_all(peer, &out);
+}
+
+static void rows__that_come_in_small_pieces__are_never_too_wide(void **state)
+{
+    struct uex_fault fault = {0};
+    enum uex_error err;
+    size_t row_count;
+
+    (void)state;
+    begin(answer_pieces, 10000);
+    slow_questions = true;
+    err = read_rows(&row_count, &fault);
+    slow_questions = false;
+    if (err != UEX_END)
+        fail_msg("after %zu rows: %s", row_count, fault.text);
+    assert_int_equal(row_count, PIECES);
+}
+
 /* ---- TLS records that are longer than what libpq reads at once */
 
 /* Two records, the second one as long as there are. What is left in libpq's buffer of 16 KiB of the first record's last
@@ -391,6 +455,7 @@ int main(void)
         cmocka_unit_test_teardown(connect__greeting_without_end__is_bounded, end),
         cmocka_unit_test_teardown(rows__notifications_between__are_dropped, end),
         cmocka_unit_test_teardown(rows__wide_row_that_comes_steadily__is_read, end),
+        cmocka_unit_test_teardown(rows__that_come_in_small_pieces__are_never_too_wide, end),
         cmocka_unit_test_teardown(rows__large_tls_records__are_read_to_the_end, end),
         cmocka_unit_test_teardown(each_active_group__large_tls_records__are_read_to_the_end, end),
     };
