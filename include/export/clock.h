@@ -22,12 +22,13 @@ void uex_time_format(int64_t wall_ms, char *out);
 UEX_MUST_CHECK bool uex_time_parse(const char *text, size_t size_bytes, int64_t *wall_ms);
 
 /* The local date and the run's name: the date (YYYY-MM-DD, 11 bytes with zero) in IANA zone `timezone` of the latest
- * `at` ("HH:MM") that is not later than 10 minutes after `now_ms`. UEX_CONFIG for an unknown zone or a bad time. Reads
- * the zone from the system's tz database without touching TZ, so any thread may call it. */
+ * `at` ("HH:MM") that is not later than 10 minutes after `now_ms`. UEX_CONFIG for an unknown zone or a bad time. Of a
+ * local time that comes twice the first one counts; one that is skipped counts on from before the gap. Sets TZ for the
+ * whole process: call it before there are threads. */
 UEX_MUST_CHECK enum uex_error uex_schedule_run_id(int64_t now_ms, const char *at, const char *timezone, char *out,
                                                   struct uex_fault *fault);
 
-/* Is there such a zone on this system? */
+/* Is there a file of this IANA name ("Asia/Kolkata") in the system's tz database (TZDIR or /usr/share/zoneinfo)? */
 bool uex_timezone_exists(const char *timezone);
 
 /* A flag that ends waiting and long work early; set once from any thread (also a signal handler), read by many. */

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "core/calendar.h"
-
-#define SLICE_MS 25                                       /* how long a sleep may not see that it was cancelled */
+#define SLICE_MS 25 /* how long a sleep may not see that it was cancelled */
+#define MINUTES_PER_DAY (24 * 60)
 #define LEAST_WALL_MS (INT64_C(-62135596800) * 1000)      /* 0001-01-01T00:00:00Z */
 #define MOST_WALL_MS (INT64_C(253402300799) * 1000 + 999) /* 9999-12-31T23:59:59.999Z */
 
@@ -37,14 +36,19 @@ void uex_time_format(int64_t wall_ms, char *out)
     out[0] = '\0';
     if (wall_ms < LEAST_WALL_MS || wall_ms > MOST_WALL_MS)
         return;
-    int64_t seconds = uex_floor_div(wall_ms, 1000);
-    int64_t days = uex_floor_div(seconds, UEX_SECONDS_PER_DAY);
-    int second_of_day = (int)(seconds - days * UEX_SECONDS_PER_DAY);
-    struct uex_date date = uex_date_of_days(days);
-    (void)snprintf(out, UEX_TIME_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)date.year % 10000,
-                   (unsigned)date.month % 100, (unsigned)date.day % 100, (unsigned)second_of_day / 3600 % 100,
-                   (unsigned)second_of_day / 60 % 60, (unsigned)second_of_day % 60,
-                   (unsigned)(wall_ms - seconds * 1000) % 1000);
+    int ms = (int)(wall_ms % 1000);
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm utc;
+    if (ms < 0) {
+        ms += 1000;
+        seconds--;
+    }
+    if (gmtime_r(&seconds, &utc) == NULL)
+        return;
+    (void)snprintf(out, UEX_TIME_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                   (unsigned)(utc.tm_year + 1900) % 10000, (unsigned)(utc.tm_mon + 1) % 100,
+                   (unsigned)utc.tm_mday % 100, (unsigned)utc.tm_hour % 100, (unsigned)utc.tm_min % 100,
+                   (unsigned)utc.tm_sec % 100, (unsigned)ms % 1000);
 }
 
 struct reader {
@@ -116,18 +120,20 @@ bool uex_time_parse(const char *text, size_t size_bytes, int64_t *wall_ms)
     struct reader reader = {.at = text, .end = text + size_bytes};
     if (!read_number(&reader, 4, 1, 9999, &year) || !read_any_of(&reader, "-", &found) ||
         !read_number(&reader, 2, 1, 12, &month) || !read_any_of(&reader, "-", &found) ||
-        !read_number(&reader, 2, 1, uex_days_in_month(year, month), &day) || !read_any_of(&reader, "Tt ", &found) ||
+        !read_number(&reader, 2, 1, 31, &day) || !read_any_of(&reader, "Tt ", &found) ||
         !read_number(&reader, 2, 0, 23, &hour) || !read_any_of(&reader, ":", &found) ||
         !read_number(&reader, 2, 0, 59, &minute) || !read_any_of(&reader, ":", &found) ||
         !read_number(&reader, 2, 0, 60, &second) || !read_fraction(&reader, &fraction_ms) ||
         !read_offset(&reader, &offset_minutes) || reader.at != reader.end)
         return false;
 
-    struct uex_date date = {.year = year, .month = month, .day = day};
-    int64_t minutes = (uex_days_of_date(date) * 24 + hour) * 60 + minute - offset_minutes;
+    struct tm utc = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute};
+    int64_t minutes = timegm(&utc) / 60 - offset_minutes;
+    if (utc.tm_mday != day) /* timegm() takes February 30 for the first or second of March */
+        return false;
     if (second == 60) {
         /* Leap seconds are in the last minute of a day in UTC, nowhere else (RFC 3339, section 5.7). */
-        if (minutes - uex_floor_div(minutes, 24 * 60) * 24 * 60 != 24 * 60 - 1)
+        if ((hour * 60 + minute - offset_minutes + MINUTES_PER_DAY) % MINUTES_PER_DAY != MINUTES_PER_DAY - 1)
             return false;
         second = 59;
     }

@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include "core/calendar.h"
-
 static void format__known_instants__are_rfc_3339_with_three_digits(void **state)
 {
     static const struct {
@@ -57,22 +55,6 @@ static void parse__what_format_writes__is_read_back(void **state)
         uex_time_format(wall_ms, out);
         assert_true(uex_time_parse(out, strlen(out), &read_ms));
         assert_true(read_ms == wall_ms);
-    }
-}
-
-static void days__every_day_of_800_years__is_what_the_c_library_says(void **state)
-{
-    (void)state;
-    for (int64_t day = -146097; day <= 146097; day++) {
-        struct uex_date date = uex_date_of_days(day);
-        time_t seconds = (time_t)(day * UEX_SECONDS_PER_DAY);
-        struct tm tm;
-
-        assert_non_null(gmtime_r(&seconds, &tm));
-        assert_int_equal(date.year, tm.tm_year + 1900);
-        assert_int_equal(date.month, tm.tm_mon + 1);
-        assert_int_equal(date.day, tm.tm_mday);
-        assert_int_equal(uex_days_of_date(date), day);
     }
 }
 
@@ -247,7 +229,6 @@ int main(void)
         cmocka_unit_test(format__known_instants__are_rfc_3339_with_three_digits),
         cmocka_unit_test(format__no_time_or_out_of_range__is_empty),
         cmocka_unit_test(parse__what_format_writes__is_read_back),
-        cmocka_unit_test(days__every_day_of_800_years__is_what_the_c_library_says),
         cmocka_unit_test(parse__valid_forms__give_the_instant),
         cmocka_unit_test(parse__invalid_forms__are_false_and_leave_the_time_alone),
         cmocka_unit_test(parse__every_prefix_of_a_valid_text__is_false),
