@@ -135,12 +135,6 @@ void uex_config_help(struct uex_buffer *out);
  * {"key": {"value": "…", "source": "…"}, …}. Only for a config that uex_config_load() filled. */
 void uex_config_show(const struct uex_config *config, bool as_json, struct uex_buffer *out);
 
-/* A Markdown table, one line each: key, default, what is allowed, meaning. docs/configuration.md holds it. */
-void uex_config_reference(struct uex_buffer *markdown);
-
-/* A configuration file with every setting, commented out; deploy/config.example.ini is its text. */
-void uex_config_example(struct uex_buffer *out);
-
 /* A librdkafka property of the configuration by any of its names ("metadata.broker.list" finds "bootstrap.servers"),
  * NULL if not set. */
 const char *uex_config_kafka(const struct uex_config *config, const char *property);

@@ -41,8 +41,6 @@ struct uex_group_memory;
 UEX_MUST_CHECK struct uex_group_memory *uex_group_memory_new(void);
 void uex_group_memory_free(struct uex_group_memory *memory);
 UEX_MUST_CHECK struct uex_group_memory *uex_group_memory_copy(const struct uex_group_memory *memory);
-/* Heap bytes that it takes, for the documentation and its test. */
-size_t uex_group_memory_size(const struct uex_group_memory *memory);
 
 /* Take in an outcome: what ended (exported, skipped, dead-lettered) goes to the end of `recent` (an older entry with
  * the same command id goes; 16 stay), exported becomes lastExported. Retried changes neither; what has no state record

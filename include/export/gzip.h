@@ -28,8 +28,7 @@ UEX_MUST_CHECK enum uex_error uex_gzip_write(struct uex_gzip *gzip, struct uex_b
 UEX_MUST_CHECK enum uex_error uex_gzip_flush(struct uex_gzip *gzip);
 /* End the member: the rest of the data, CRC and length. */
 UEX_MUST_CHECK enum uex_error uex_gzip_finish(struct uex_gzip *gzip);
-/* Of the text that was written, and of the sink. */
-uint64_t uex_gzip_bytes_in(const struct uex_gzip *gzip);
+/* What went to the sink. */
 uint64_t uex_gzip_bytes_out(const struct uex_gzip *gzip);
 void uex_gzip_free(struct uex_gzip *gzip);
 
@@ -41,7 +40,6 @@ UEX_MUST_CHECK struct uex_gzip_block *uex_gzip_block_new(void); /* NULL: no memo
 /* Add all of `data`. UEX_LIMIT: the block has no room for it, compress it first; an empty one takes any length.
  * UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_gzip_block_add(struct uex_gzip_block *block, struct uex_bytes data);
-size_t uex_gzip_block_bytes_in(const struct uex_gzip_block *block);
 UEX_MUST_CHECK enum uex_error uex_gzip_block_compress(struct uex_gzip_block *block, struct uex_deflater *deflater);
 /* Append a compressed block to the stream, behind all that was flushed, and empty it. */
 UEX_MUST_CHECK enum uex_error uex_gzip_put(struct uex_gzip *gzip, struct uex_gzip_block *block);

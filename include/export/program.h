@@ -75,8 +75,6 @@ void uex_program_catch_signals(void);
 /* SIGHUP does not end the program from now on; has one come since the last question? */
 void uex_program_catch_hangup(void);
 bool uex_program_hung_up(void);
-/* How often a stopping signal came, and which was the last (0: none). */
-int uex_program_signal(void);
 
 /* No memory for `what` at a place that has no way to say so and whose result must not be wrong: logs it if that is
  * still possible, and ends the process with UEX_EXIT_FAILED at once, as a kill would. Any thread. */

@@ -5,6 +5,11 @@
 
 #include "export/config.h"
 
+/* In the list of settings. */
+#define UEX_KAFKA_KEY "kafka.<property>"
+#define UEX_KAFKA_HELP                                                                                                 \
+    "any property of librdkafka, for consumer, producer and admin alike: kafka.bootstrap.servers, "                    \
+    "kafka.security.protocol, …; kafka.group.id is export-workers by default"
 #define UEX_KAFKA_PREFIX "kafka."
 #define UEX_KAFKA_NAME_MAX_BYTES 100
 #define UEX_KAFKA_PROPERTIES_MAX 256

@@ -1,29 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/core/config_show.c — the table of settings for people: help, documentation, an example, and what is in force. */
+/* src/core/config_show.c — the table of settings for people: help, and what is in force. */
 #include "config_kafka.h"
 #include "config_load.h"
-
-#define KAFKA_KEY "kafka.<property>"
-#define KAFKA_HELP                                                                                                     \
-    "any property of librdkafka, for consumer, producer and admin alike: kafka.bootstrap.servers, "                    \
-    "kafka.security.protocol, …; kafka.group.id is export-workers by default"
-
-static size_t section_bytes(const char *key)
-{
-    const char *dot = strchr(key, '.');
-
-    return dot == NULL ? 0 : (size_t)(dot - key);
-}
-
-/* Does the setting at `index` begin a section? */
-static bool begins_section(size_t index)
-{
-    const char *key = uex_settings[index].key;
-    size_t size_bytes = section_bytes(key);
-
-    return index == 0 || size_bytes != section_bytes(uex_settings[index - 1].key) ||
-           strncmp(key, uex_settings[index - 1].key, size_bytes) != 0;
-}
 
 static const char *default_words(const struct uex_setting *setting)
 {
@@ -44,7 +22,7 @@ void uex_config_help(struct uex_buffer *out)
         const struct uex_setting *setting = &uex_settings[i];
 
         if (i == 1)
-            append_help_line(out, KAFKA_KEY, KAFKA_HELP, "");
+            append_help_line(out, UEX_KAFKA_KEY, UEX_KAFKA_HELP, "");
         append_help_line(out, setting->key, setting->help, default_words(setting));
     }
 }
@@ -116,48 +94,4 @@ void uex_config_show(const struct uex_config *config, bool as_json, struct uex_b
     }
     if (as_json)
         uex_buffer_append_text(out, "}\n");
-}
-
-void uex_config_reference(struct uex_buffer *markdown)
-{
-    uex_buffer_append_text(markdown, "| key | default | allowed | meaning |\n|---|---|---|---|\n");
-    for (size_t i = 0; i < uex_setting_count; i++) {
-        const struct uex_setting *setting = &uex_settings[i];
-        bool coded = setting->default_words == NULL && *setting->default_text != '\0';
-
-        if (i == 1)
-            uex_buffer_append_format(markdown, "| `%s` | | as librdkafka has it | %s |\n", KAFKA_KEY, KAFKA_HELP);
-        uex_buffer_append_format(markdown, "| `%s` | %s%s%s | ", setting->key, coded ? "`" : "", default_words(setting),
-                                 coded ? "`" : "");
-        uex_setting_allowed(setting, markdown);
-        uex_buffer_append_format(markdown, " | %s%s |\n", setting->help, setting->secret ? " (secret)" : "");
-    }
-}
-
-void uex_config_example(struct uex_buffer *out)
-{
-    uex_buffer_append_text(
-        out,
-        "# SPDX-License-Identifier: Apache-2.0\n"
-        "# Every setting with its default. Lines are `key = value`; a comment has its own line, what stands after\n"
-        "# a value belongs to it; there are no quotes and no continuation lines. Secrets are better kept out of\n"
-        "# this file: EXPORT_POSTGRES_DSN_FILE and its like name a file that holds one.\n");
-    for (size_t i = 0; i < uex_setting_count; i++) {
-        const struct uex_setting *setting = &uex_settings[i];
-        size_t size_bytes = section_bytes(setting->key);
-
-        if (i == 1)
-            uex_buffer_append_format(out,
-                                     "\n[kafka]\n# %s\n#bootstrap.servers = broker-1:9092,broker-2:9092\n"
-                                     "#group.id = export-workers\n",
-                                     KAFKA_HELP);
-        if (begins_section(i) && size_bytes > 0)
-            uex_buffer_append_format(out, "\n[%.*s]\n", (int)size_bytes, setting->key);
-        uex_buffer_append_format(out, "# %s\n# allowed: ", setting->help);
-        uex_setting_allowed(setting, out);
-        if (setting->default_words != NULL)
-            uex_buffer_append_format(out, "\n# default: %s", setting->default_words);
-        uex_buffer_append_format(out, "\n#%s =%s%s\n", setting->key + (size_bytes == 0 ? 0 : size_bytes + 1),
-                                 *setting->default_text == '\0' ? "" : " ", setting->default_text);
-    }
 }

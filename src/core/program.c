@@ -245,11 +245,9 @@ void uex_options_help(const struct uex_option *options, struct uex_buffer *out)
 
 struct uex_cancel uex_program_cancel;
 static volatile sig_atomic_t signal_count;
-static volatile sig_atomic_t last_signal;
 
 static void on_signal(int number)
 {
-    last_signal = number;
     if (signal_count++ > 0)
         _exit(128 + number);
     uex_cancel_request(&uex_program_cancel);
@@ -288,11 +286,6 @@ bool uex_program_hung_up(void)
 
     hung_up = 0;
     return asked;
-}
-
-int uex_program_signal(void)
-{
-    return last_signal;
 }
 
 void uex_program_out_of_memory(const char *what)

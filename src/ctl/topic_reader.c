@@ -29,11 +29,6 @@ struct uex_topic_reader {
     bool is_away;     /* it did not answer then, and nothing has come since */
 };
 
-int32_t uex_topic_reader_partition_count(const struct uex_topic_reader *reader, size_t topic)
-{
-    return reader->sources[topic].partition_count;
-}
-
 /* A read_committed handle tells the last stable offset for the high watermark, so another one asks. */
 static enum uex_error find_targets(const struct uex_config *config, struct source *source, struct uex_fault *fault)
 {

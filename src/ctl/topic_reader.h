@@ -46,6 +46,4 @@ UEX_MUST_CHECK enum uex_error uex_topic_reader_drain(struct uex_topic_reader *re
 /* Is Kafka away: nothing has come for 10 s, and no broker answered when asked (every 10 s of silence, which waits for a
  * second at most)? Nothing also comes while there is nothing. `*is_new`: this call has found it out. */
 bool uex_topic_reader_is_away(struct uex_topic_reader *reader, bool *is_new);
-/* How many partitions the topic (its place in the list given to open) had when the reader was opened. */
-int32_t uex_topic_reader_partition_count(const struct uex_topic_reader *reader, size_t topic);
 #endif

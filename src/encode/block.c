@@ -87,11 +87,6 @@ enum uex_error uex_gzip_block_add(struct uex_gzip_block *block, struct uex_bytes
     return UEX_OK;
 }
 
-size_t uex_gzip_block_bytes_in(const struct uex_gzip_block *block)
-{
-    return block->in_used;
-}
-
 enum uex_error uex_gzip_block_compress(struct uex_gzip_block *block, struct uex_deflater *deflater)
 {
     const struct uex_bytes in = uex_bytes_of(block->in, block->in_used);

@@ -233,15 +233,6 @@ enum uex_error uex_gzip_finish(struct uex_gzip *gzip)
     return err;
 }
 
-uint64_t uex_gzip_bytes_in(const struct uex_gzip *gzip)
-{
-    uint64_t waiting = 0;
-
-    for (size_t i = 0; i < UEX_GZIP_BLOCKS_MAX; i++)
-        waiting += gzip->slots[i].block == NULL ? 0 : gzip->slots[i].block->in_used;
-    return gzip->bytes_in + waiting;
-}
-
 uint64_t uex_gzip_bytes_out(const struct uex_gzip *gzip)
 {
     return gzip->bytes_out;

@@ -3,10 +3,9 @@
  * if there is one, and the strings, each of them once. A change lays it open, changes, and packs a new block. */
 #include "model/group_memory.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
-struct packed_recent {
+struct uex_packed_recent {
     uint8_t command_id[16];
     int64_t at_ms;
     uint16_t run_id, reason; /* places in the strings */
@@ -20,13 +19,6 @@ struct packed_last {
     uint64_t rows;
     uint16_t run_id, file_path;
     bool has_sha256;
-};
-
-struct uex_group_memory {
-    int64_t at_ms;
-    struct packed_recent *recent; /* the block: recent_count entries, one packed_last if has_last, the strings */
-    uint8_t recent_count;
-    bool has_last;
 };
 
 /* The strings of a block that is being packed. */
@@ -91,17 +83,6 @@ struct uex_group_memory *uex_group_memory_copy(const struct uex_group_memory *me
     return copy;
 }
 
-size_t uex_group_memory_size(const struct uex_group_memory *memory)
-{
-    if (memory == NULL)
-        return 0;
-    /* malloc keeps the size of each piece before it */
-    size_t size_bytes = malloc_usable_size((void *)memory) + sizeof(size_t);
-    if (memory->recent != NULL)
-        size_bytes += malloc_usable_size(memory->recent) + sizeof(size_t);
-    return size_bytes;
-}
-
 int64_t uex_group_memory_at_ms(const struct uex_group_memory *memory)
 {
     return memory->at_ms;
@@ -116,7 +97,7 @@ bool uex_group_memory_is_duplicate(const struct uex_group_memory *memory, const 
         return false;
     uex_uuid_to_bytes(canonical, bytes);
     for (size_t i = 0; i < memory->recent_count; i++) {
-        const struct packed_recent *entry = &memory->recent[i];
+        const struct uex_packed_recent *entry = &memory->recent[i];
         if ((entry->outcome == UEX_OUTCOME_EXPORTED || entry->outcome == UEX_OUTCOME_SKIPPED) &&
             memcmp(entry->command_id, bytes, sizeof bytes) == 0)
             return true;
@@ -126,7 +107,7 @@ bool uex_group_memory_is_duplicate(const struct uex_group_memory *memory, const 
 
 bool uex_group_memory_follows(const struct uex_group_memory *memory, const struct uex_group_memory *other)
 {
-    const struct packed_recent *newest = other->recent_count == 0 ? NULL : &other->recent[other->recent_count - 1];
+    const struct uex_packed_recent *newest = other->recent_count == 0 ? NULL : &other->recent[other->recent_count - 1];
 
     for (size_t i = 0; newest != NULL && i < memory->recent_count; i++) {
         if (memcmp(memory->recent[i].command_id, newest->command_id, sizeof(newest->command_id)) == 0)
@@ -142,7 +123,7 @@ void uex_group_memory_unpack(const struct uex_group_memory *memory, struct uex_g
     *out = (struct uex_group_memory_view){
         .at_ms = memory->at_ms, .recent_count = memory->recent_count, .has_last = memory->has_last};
     for (size_t i = 0; i < memory->recent_count; i++) {
-        const struct packed_recent *entry = &memory->recent[i];
+        const struct uex_packed_recent *entry = &memory->recent[i];
         out->recent[i] = (struct uex_recent_view){.run_id = strings + entry->run_id,
                                                   .reason = strings + entry->reason,
                                                   .at_ms = entry->at_ms,
@@ -187,7 +168,7 @@ static void pack_last(const struct uex_last_exported_view *view, struct packed_l
 enum uex_error uex_group_memory_pack(const struct uex_group_memory_view *view, struct uex_group_memory *memory)
 {
     size_t fixed_bytes =
-        view->recent_count * sizeof(struct packed_recent) + (view->has_last ? sizeof(struct packed_last) : 0);
+        view->recent_count * sizeof(struct uex_packed_recent) + (view->has_last ? sizeof(struct packed_last) : 0);
     size_t bound_bytes = strings_bound(view);
     struct uex_group_memory packed = {
         .at_ms = view->at_ms, .recent_count = (uint8_t)view->recent_count, .has_last = view->has_last};
@@ -204,15 +185,15 @@ enum uex_error uex_group_memory_pack(const struct uex_group_memory_view *view, s
         strings.text = (char *)block + fixed_bytes;
         for (size_t i = 0; i < view->recent_count; i++) {
             const struct uex_recent_view *entry = &view->recent[i];
-            packed.recent[i] = (struct packed_recent){.at_ms = entry->at_ms,
-                                                      .run_id = intern(&strings, entry->run_id),
-                                                      .reason = intern(&strings, entry->reason),
-                                                      .outcome = (uint8_t)entry->outcome};
+            packed.recent[i] = (struct uex_packed_recent){.at_ms = entry->at_ms,
+                                                          .run_id = intern(&strings, entry->run_id),
+                                                          .reason = intern(&strings, entry->reason),
+                                                          .outcome = (uint8_t)entry->outcome};
             memcpy(packed.recent[i].command_id, entry->command_id, sizeof entry->command_id);
         }
         if (view->has_last)
             pack_last(&view->last,
-                      (struct packed_last *)((uint8_t *)block + view->recent_count * sizeof(struct packed_recent)),
+                      (struct packed_last *)((uint8_t *)block + view->recent_count * sizeof(struct uex_packed_recent)),
                       &strings);
         void *smaller = realloc(block, fixed_bytes + strings.size_bytes);
         packed.recent = smaller != NULL ? smaller : block;

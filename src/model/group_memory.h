@@ -8,6 +8,15 @@
 
 #define UEX_STATE_VERSION 1
 
+struct uex_packed_recent;
+
+struct uex_group_memory {
+    int64_t at_ms;
+    struct uex_packed_recent *recent; /* the block: recent_count entries, one packed_last if has_last, the strings */
+    uint8_t recent_count;
+    bool has_last;
+};
+
 /* Put an entry at the end of `recent`; an older one with the same command id goes, and the oldest if there are 16. */
 void uex_group_memory_view_push(struct uex_group_memory_view *view, const struct uex_recent_view *entry);
 

@@ -89,11 +89,6 @@ void uex_s3_client_free(struct uex_s3_client *client)
     free(client);
 }
 
-const struct uex_s3_settings *uex_s3_client_settings(const struct uex_s3_client *client)
-{
-    return client->settings;
-}
-
 long uex_s3_client_status(const struct uex_s3_client *client)
 {
     return client->status;

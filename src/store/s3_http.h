@@ -75,7 +75,6 @@ struct uex_s3_client;
 /* `settings` is borrowed. NULL: no memory. */
 UEX_MUST_CHECK struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings);
 void uex_s3_client_free(struct uex_s3_client *client);
-const struct uex_s3_settings *uex_s3_client_settings(const struct uex_s3_client *client);
 /* The HTTP status of the last answer; 0: the last request had none. */
 long uex_s3_client_status(const struct uex_s3_client *client);
 

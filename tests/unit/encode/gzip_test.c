@@ -90,7 +90,6 @@ static void compress_in_pieces(struct uex_gzip *gzip, struct target *target, con
         assert_int_equal(uex_gzip_write(gzip, uex_bytes_of(data + at, more)), UEX_OK);
     }
     assert_int_equal(uex_gzip_finish(gzip), UEX_OK);
-    assert_int_equal(uex_gzip_bytes_in(gzip), size_bytes);
     assert_int_equal(uex_gzip_bytes_out(gzip), target->bytes.size_bytes);
     assert_true(target->largest_bytes <= PIECE_MAX_BYTES);
 }
