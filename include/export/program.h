@@ -47,10 +47,10 @@ struct uex_program {
     bool for_people;     /* an operators' tool: mistakes are plain lines, the log is text on a terminal */
 };
 
-/* Start: answers --help and --version (stdout), loads and checks the configuration, reads the program's own flags,
- * sets up the log. True: go on; `*operand_count` words are left at the front of `operands` (which has room for
- * argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. Mistakes are all said at once, on stderr. The
- * caller clears `config` in any case. */
+/* Start: ignores SIGPIPE, answers --help and --version (stdout), loads and checks the configuration, reads the
+ * program's own flags, sets up the log. True: go on; `*operand_count` words are left at the front of `operands` (which
+ * has room for argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. Mistakes are all said at once, on
+ * stderr. The caller clears `config` in any case. */
 UEX_MUST_CHECK bool uex_program_start(const struct uex_program *program, int argc, char **argv,
                                       struct uex_config *config, int *operand_count, char **operands, int *exit_code);
 
@@ -70,7 +70,7 @@ void uex_program_say_problems(const struct uex_program *program, const struct ue
 /* Requested by SIGINT and SIGTERM once uex_program_catch_signals() was called; a second signal ends the process at once
  * with 128 + its number. */
 extern struct uex_cancel uex_program_cancel;
-/* Also ignores SIGPIPE. Call before threads are started. */
+/* Call before threads are started. */
 void uex_program_catch_signals(void);
 /* SIGHUP does not end the program from now on; has one come since the last question? */
 void uex_program_catch_hangup(void);

@@ -7,11 +7,9 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/utf8.h"
@@ -230,28 +228,14 @@ static bool write_bounded(struct uex_bytes *line, int wait_ms)
     return true;
 }
 
-/* Writing to a pipe without a reader raises SIGPIPE in this thread; it is held back for the time of the write and taken
- * away, unless somebody else's was pending already. */
-static bool write_without_signal(struct uex_bytes line, int wait_ms)
+/* A pipe without a reader is an error of write(): uex_program_start() ignores SIGPIPE. */
+static bool write_or_tear(struct uex_bytes line, int wait_ms)
 {
     const size_t size_bytes = line.size_bytes;
-    sigset_t pipe_only, before, pending;
-    bool was_pending;
+    const bool is_written = write_bounded(&line, wait_ms);
 
-    (void)sigemptyset(&pipe_only);
-    (void)sigaddset(&pipe_only, SIGPIPE);
-    (void)sigemptyset(&pending);
-    (void)sigpending(&pending);
-    was_pending = sigismember(&pending, SIGPIPE) == 1;
-    (void)pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    bool is_written = write_bounded(&line, wait_ms);
     if (!is_written && line.size_bytes < size_bytes)
         LOG.is_torn = true;
-    if (!was_pending) {
-        while (sigtimedwait(&pipe_only, NULL, &(const struct timespec){0}) < 0 && errno == EINTR)
-            continue;
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return is_written;
 }
 
@@ -265,14 +249,14 @@ static void write_line(struct uex_bytes line)
         if (LOG.is_torn)
             uex_buffer_append(&note, "\n", 1);
         build_line(&note, UEX_LOG_WARN, UEX_EVENT_LOG_LINES_LOST, "log lines were lost: nobody read stderr", &lines, 1);
-        if (!uex_buffer_failed(&note) && write_without_signal(uex_buffer_bytes(&note), 0)) {
+        if (!uex_buffer_failed(&note) && write_or_tear(uex_buffer_bytes(&note), 0)) {
             LOG.lost_count = 0;
             LOG.is_torn = false;
         }
         uex_buffer_clear(&note);
     }
     /* While lines get lost nobody waits any more. */
-    if (LOG.lost_count > 0 || !write_without_signal(line, STALL_MS))
+    if (LOG.lost_count > 0 || !write_or_tear(line, STALL_MS))
         LOG.lost_count++;
     (void)pthread_mutex_unlock(&LOG.lock);
 }

@@ -144,6 +144,7 @@ bool uex_program_start(const struct uex_program *program, int argc, char **argv,
     enum uex_error err = UEX_OK;
 
     *exit_code = UEX_EXIT_DONE;
+    (void)signal(SIGPIPE, SIG_IGN); /* stderr, stdout and connections of hiredis may have no reader any more */
     keep_memory_private();
     if (answer_questions(program, argc, argv, exit_code))
         return false;
@@ -260,8 +261,6 @@ void uex_program_catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
 }
 
 static volatile sig_atomic_t hung_up;

@@ -6,11 +6,9 @@
 
 #include "export/background.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
-#include <time.h>
 
 #define STEP_TIMEOUT ((struct timeval){.tv_usec = UEX_REDIS_STEP_MS * 1000})
 #define WORDS_MAX 8
@@ -117,33 +115,11 @@ static redisReply *exchange(redisContext *context, int count, const char *const 
     }
 }
 
-/* hiredis writes with write(2): a server that has gone would end the program by SIGPIPE. The signal is held back and,
- * if it came, taken away again. */
-static redisReply *exchange_without_sigpipe(redisContext *context, int count, const char *const *words,
-                                            const char **why)
-{
-    const struct timespec no_time = {0};
-    sigset_t pipe_only, before, pending;
-    redisReply *reply;
-    bool was_pending;
-
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    sigpending(&pending);
-    was_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    reply = exchange(context, count, words, why);
-    if (!was_pending)
-        (void)sigtimedwait(&pipe_only, NULL, &no_time);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return reply;
-}
-
 static enum uex_error ask_connected(struct uex_redis_link *link, int count, const char *const *words, redisReply **out)
 {
     const char *why = NULL;
 
-    *out = exchange_without_sigpipe(link->context, count, words, &why);
+    *out = exchange(link->context, count, words, &why);
     if (*out != NULL)
         return UEX_OK;
     (void)fails(link, why == NULL ? link->context : NULL, why == NULL ? "no answer in time" : why);

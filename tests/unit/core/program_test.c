@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -113,20 +114,24 @@ static void start__several_mistakes__are_said_at_once(void **state)
     uex_config_clear(&config);
 }
 
-static void start__operands__are_left_to_the_program(void **state)
+static void start__operands__are_left_to_the_program_and_sigpipe_is_ignored(void **state)
 {
     struct uex_program program = {.name = "test", .takes_operands = true, .say = keep_what_is_said};
     struct uex_config config = {0};
     char *arguments[] = {word("test"), word("a"), word("--export.lanes=3"), word("b"), NULL};
     char *operands[6];
     int count = 0, code = 9;
+    struct sigaction action = {0};
 
     (void)state;
+    (void)signal(SIGPIPE, SIG_DFL);
     assert_true(uex_program_start(&program, 4, arguments, &config, &count, operands, &code));
     assert_int_equal(count, 2);
     assert_string_equal(operands[1], "b");
     assert_null(operands[2]);
     assert_int_equal(config.export_lanes, 3);
+    assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
+    assert_true(action.sa_handler == SIG_IGN);
     uex_config_clear(&config);
 }
 
@@ -137,7 +142,7 @@ int main(void)
         cmocka_unit_test(options__mistakes__are_all_said),
         cmocka_unit_test(exit_of__errors__are_the_contracts_codes),
         cmocka_unit_test(start__several_mistakes__are_said_at_once),
-        cmocka_unit_test(start__operands__are_left_to_the_program),
+        cmocka_unit_test(start__operands__are_left_to_the_program_and_sigpipe_is_ignored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,5 +50,6 @@ int main(void)
         cmocka_unit_test(torture__redis__right_result_or_no_memory),
     };
 
+    (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
