@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/core/config_file.c — INI by inih, made safe for values.
- *
- * How inih cuts lines is decided when it is compiled: a longest line (200 bytes by default), comments after a value
- * (" ;" ends it), continuation lines, sections of 49 bytes. Each of these would silently shorten a password. So inih
- * gets every line in a form that none of them touches, `name=-`, and calls back with the name and its section while
- * the value is still at hand.
- */
+/* src/core/config_file.c — INI by hand, a line at a time. How inih cuts lines is decided when it is compiled: a longest
+ * line (200 bytes by default), comments after a value (" ;" ends it), continuation lines, sections of 49 bytes. Each of
+ * these would silently shorten a password. */
 #include "config_file.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ini.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,16 +59,14 @@ done:
     return err;
 }
 
-/* What the reader has for inih, and what comes back. */
 struct reading {
     struct uex_bytes rest;
     size_t line;
-    struct uex_bytes value; /* of the line that inih has now */
+    char section[SECTION_MAX_BYTES + 1];
+    bool section_bad; /* keys below a section that cannot be read are not looked at */
     struct uex_config_entries *out;
     void (*complain)(void *context, size_t line, const char *what);
     void *context;
-    bool section_bad; /* keys below a section that cannot be read are not looked at */
-    bool no_memory;
 };
 
 static struct uex_bytes trim(struct uex_bytes text)
@@ -108,7 +101,7 @@ static bool name_valid(struct uex_bytes name, size_t most_bytes)
     return true;
 }
 
-static void write_section(struct reading *reading, struct uex_bytes line, char *out, size_t size_bytes)
+static void take_section(struct reading *reading, struct uex_bytes line)
 {
     struct uex_bytes name = trim(uex_bytes_of(line.data + 1, line.size_bytes - 1));
 
@@ -121,90 +114,77 @@ static void write_section(struct reading *reading, struct uex_bytes line, char *
     if (reading->section_bad)
         reading->complain(reading->context, reading->line, "not a section; [name] stands alone on its line");
     else
-        (void)snprintf(out, size_bytes, "[%.*s]\n", (int)name.size_bytes, (const char *)name.data);
+        (void)snprintf(reading->section, sizeof(reading->section), "%.*s", (int)name.size_bytes,
+                       (const char *)name.data);
 }
 
-static void write_pair(struct reading *reading, struct uex_bytes line, char *out, size_t size_bytes)
+static enum uex_error add_entry(struct reading *reading, struct uex_bytes name, struct uex_bytes value)
+{
+    struct uex_config_entries *out = reading->out;
+    struct uex_config_entry *grown = NULL;
+    struct uex_buffer key = {0};
+    enum uex_error err = UEX_OK;
+
+    if (out->count == UEX_CONFIG_ENTRIES_MAX) {
+        reading->complain(reading->context, reading->line, "more than 2000 settings");
+        reading->rest.size_bytes = 0;
+        return UEX_OK;
+    }
+    grown = realloc(out->items, (out->count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return UEX_NO_MEMORY;
+    out->items = grown;
+    uex_buffer_append_format(&key, "%s%s%.*s", reading->section, reading->section[0] == '\0' ? "" : ".",
+                             (int)name.size_bytes, (const char *)name.data);
+    grown[out->count] = (struct uex_config_entry){
+        .key = uex_text_copy(uex_buffer_bytes(&key)), .value = uex_text_copy(value), .line = reading->line};
+    if (uex_buffer_failed(&key) || grown[out->count].key == NULL || grown[out->count].value == NULL)
+        err = UEX_NO_MEMORY;
+    out->count++;
+    uex_buffer_clear(&key);
+    return err;
+}
+
+static enum uex_error take_pair(struct reading *reading, struct uex_bytes line)
 {
     const uint8_t *equals = memchr(line.data, '=', line.size_bytes);
-    struct uex_bytes name = {0};
+    struct uex_bytes name = {0}, value;
 
     if (reading->section_bad)
-        return;
+        return UEX_OK;
     if (equals != NULL)
         name = trim(uex_bytes_of(line.data, (size_t)(equals - line.data)));
     if (!name_valid(name, UEX_CONFIG_KEY_MAX_BYTES - SECTION_MAX_BYTES)) {
         reading->complain(reading->context, reading->line,
                           "neither a comment nor `[section]` nor `key = value`; values are one line");
-        return;
+        return UEX_OK;
     }
-    reading->value = trim(uex_bytes_of(equals + 1, line.size_bytes - (size_t)(equals + 1 - line.data)));
-    if (reading->value.size_bytes > UEX_CONFIG_VALUE_MAX_BYTES)
-        reading->complain(reading->context, reading->line, "the value is longer than 65536 bytes");
-    else
-        (void)snprintf(out, size_bytes, "%.*s=-\n", (int)name.size_bytes, (const char *)name.data);
-}
-
-/* An ini_reader: one line of the file, in the form that inih cannot cut. */
-static char *read_for_inih(char *out, int size_bytes, void *stream)
-{
-    struct reading *reading = stream;
-    struct uex_bytes line = {0};
-
-    if (reading->rest.size_bytes == 0 || reading->no_memory || size_bytes < UEX_CONFIG_KEY_MAX_BYTES)
-        return NULL;
-    (void)snprintf(out, (size_t)size_bytes, "\n");
-    line = next_line(reading);
-    if (line.size_bytes == 0 || line.data[0] == '#' || line.data[0] == ';')
-        return out;
-    if (line.data[0] == '[')
-        write_section(reading, line, out, (size_t)size_bytes);
-    else
-        write_pair(reading, line, out, (size_t)size_bytes);
-    return out;
-}
-
-/* An ini_handler: 1 is success. */
-static int take_pair(void *user, const char *section, const char *name, const char *value)
-{
-    struct reading *reading = user;
-    struct uex_config_entries *out = reading->out;
-    struct uex_config_entry *grown = NULL;
-    struct uex_buffer key = {0};
-
-    (void)value; /* a placeholder; the reader is always at the line that is handled */
-    if (out->count == UEX_CONFIG_ENTRIES_MAX) {
-        reading->complain(reading->context, reading->line, "more than 2000 settings");
-        reading->rest.size_bytes = 0;
-        return 0;
-    }
-    grown = realloc(out->items, (out->count + 1) * sizeof *grown);
-    if (grown == NULL) {
-        reading->no_memory = true;
-        return 0;
-    }
-    out->items = grown;
-    uex_buffer_append_format(&key, "%s%s%s", section, *section == '\0' ? "" : ".", name);
-    grown[out->count] = (struct uex_config_entry){
-        .key = uex_text_copy(uex_buffer_bytes(&key)), .value = uex_text_copy(reading->value), .line = reading->line};
-    reading->no_memory = uex_buffer_failed(&key) || grown[out->count].key == NULL || grown[out->count].value == NULL;
-    out->count++;
-    uex_buffer_clear(&key);
-    return reading->no_memory ? 0 : 1;
+    value = trim(uex_bytes_of(equals + 1, line.size_bytes - (size_t)(equals + 1 - line.data)));
+    if (value.size_bytes <= UEX_CONFIG_VALUE_MAX_BYTES)
+        return add_entry(reading, name, value);
+    reading->complain(reading->context, reading->line, "the value is longer than 65536 bytes");
+    return UEX_OK;
 }
 
 enum uex_error uex_config_entries_read(struct uex_bytes text, struct uex_config_entries *out,
                                        void (*complain)(void *context, size_t line, const char *what), void *context)
 {
     struct reading reading = {.rest = text, .out = out, .complain = complain, .context = context};
+    enum uex_error err = UEX_OK;
 
     if (text.size_bytes >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
         reading.rest = uex_bytes_of(text.data + 3, text.size_bytes - 3);
-    /* Whatever was wrong has been told already, by line. */
-    (void)ini_parse_stream(read_for_inih, &reading, take_pair, &reading);
-    if (!reading.no_memory && reading.rest.size_bytes > 0)
-        return UEX_INTERNAL;
-    return reading.no_memory ? UEX_NO_MEMORY : UEX_OK;
+    while (reading.rest.size_bytes > 0 && err == UEX_OK) {
+        const struct uex_bytes line = next_line(&reading);
+
+        if (line.size_bytes == 0 || line.data[0] == '#' || line.data[0] == ';')
+            continue;
+        if (line.data[0] == '[')
+            take_section(&reading, line);
+        else
+            err = take_pair(&reading, line);
+    }
+    return err;
 }
 
 void uex_config_entries_clear(struct uex_config_entries *entries)
