@@ -77,6 +77,10 @@
     EVENT(CONNECTIONS_NONE, "connections-none",                                                                        \
           "No thread of this worker gets a connection. Once a minute. See who holds them, or raise the limit.")        \
     EVENT(CONNECTIONS_ENOUGH, "connections-enough", "No thread waits for a connection any more.")                      \
+    EVENT(                                                                                                             \
+        PROBE_UNCLEAR, "probe-unclear",                                                                                \
+        "The store answers a wrong request of the worker's probe with `status` and `code`, which the worker does not " \
+        "know. Exports go on.")                                                                                        \
     EVENT(UPLOADS_STAY, "uploads-stay",                                                                                \
           "The store does not list or abort incomplete multipart uploads. Exports go on; a lifecycle rule of the "     \
           "bucket must end what a crashed worker leaves.")                                                             \

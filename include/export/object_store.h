@@ -57,8 +57,9 @@ struct uex_object_store {
      * UEX_STORE_AUTH, … */
     enum uex_error (*prepare)(struct uex_object_store *store, struct uex_fault *fault);
     /* The neutral probe, without step retries: is the bucket or directory there, and does it take the requests of an
-     * export (a look-up, a write) on a name of the program's own? Leaves nothing behind. UEX_STORE_REFUSED: it refuses
-     * them, and so to every export; UEX_STORE_BUCKET, UEX_STORE_AUTH, UEX_STORE_UNAVAILABLE, … */
+     * export (a look-up, a write) on a name of the program's own below export.domain_id, else below `domain_id`? With
+     * neither only the bucket is looked at, since rights may end at a domain. UEX_STORE_REFUSED: it refuses them, and
+     * so to every export; UEX_STORE_BUCKET, UEX_STORE_AUTH, UEX_STORE_UNAVAILABLE, … */
     enum uex_error (*probe)(struct uex_object_store *store, struct uex_fault *fault);
     /* What stands under `key`; UEX_NOT_FOUND if nothing does. */
     enum uex_error (*find)(struct uex_object_store *store, const char *key, struct uex_object_facts *facts,
@@ -91,6 +92,8 @@ struct uex_object_store {
     /* Give up at any point before commit; leaves no trace in the store; frees. Accepts NULL. */
     void (*abort)(struct uex_object_writer *writer);
     void (*destroy)(struct uex_object_store *store);
+    char domain_id[UEX_UUID_TEXT_SIZE]; /* set by the owner: of the command that runs or ran last, whose domain a probe
+                                           tries where export.domain_id is not set; "": there was none */
     bool is_missing; /* set by probe(): there is no such bucket or directory, so prepare() would try to make it */
     const struct uex_cancel *cancel;           /* set by the owner; NULL: none */
     const struct uex_store_observer *observer; /* set by the owner before its first request; NULL: none */

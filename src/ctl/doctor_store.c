@@ -198,7 +198,7 @@ void uex_doctor_store(struct uex_doctor *doctor)
     uex_uuid_random(name);
     if (doctor->config->export_domain_id != NULL && doctor->config->export_domain_id[0] != '\0')
         uex_buffer_append_format(&room.key, "%s/", doctor->config->export_domain_id); /* rights may end there */
-    uex_buffer_append_format(&room.key, "doctor/%s", name);
+    uex_buffer_append_format(&room.key, "doctor/%s.csv.gz", name);                    /* or at a suffix */
     if (err == UEX_OK && uex_buffer_failed(&room.key))
         err = uex_fail(&fault, UEX_NO_MEMORY, "no memory for a probe object");
     if (err != UEX_OK) {

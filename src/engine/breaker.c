@@ -14,6 +14,7 @@ enum uex_dependency uex_breaker_dependency(enum uex_error error)
     case UEX_DB_SCHEMA:
         return UEX_DEPENDENCY_DATABASE;
     case UEX_STORE_UNAVAILABLE:
+    case UEX_STORE_RACE: /* a store can answer 409 or 412 to everybody */
     case UEX_STORE_FAILED:
     case UEX_STORE_AUTH:
     case UEX_STORE_BUCKET:

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RACES_MAX 3
 
@@ -18,6 +19,8 @@ static enum uex_error choose_domain(struct uex_job_runner *runner, const struct 
     if (domain_id == NULL || domain_id[0] == '\0')
         return uex_fail(&out->fault, UEX_NO_DOMAIN, "neither the command nor export.domain_id says which domain");
     (void)snprintf(out->domain_id, sizeof(out->domain_id), "%s", domain_id);
+    if (runner->store != NULL)
+        memcpy(runner->store->domain_id, out->domain_id, sizeof(out->domain_id));
     return UEX_OK;
 }
 

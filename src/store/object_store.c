@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include "store/file_store.h"
+#include "store/s3_seen.h"
 #include "store/s3_store.h"
 #include "store/s3_unfinished.h"
 
@@ -45,6 +46,7 @@ void uex_object_store_global_cleanup(void)
 {
     uex_s3_prepared_clear();
     uex_s3_unfinished_clear();
+    uex_s3_seen_clear();
     uex_s3_credentials_forget();
     curl_global_cleanup();
 }

@@ -128,6 +128,7 @@ static enum uex_error find(struct uex_object_store *base, const char *key, struc
     enum uex_error err;
 
     uex_object_facts_init(facts);
+    store->published = (struct uex_s3_answer){0};
     err = uex_s3_whole_key(store, key, &whole, fault);
     if (err != UEX_OK)
         return err;

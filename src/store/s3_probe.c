@@ -1,38 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store refuses to everybody: the requests of an export, tried on a name of the program's own.
+/* What the store refuses to everybody: the requests of an export, tried on a name of the program's own that is formed
+ * as an export's, since rights may end at a domain or at a suffix.
  *
- * Nothing is left behind. An upload is begun, given one part and aborted. What would make an object is sent so that it
- * has to fail for a reason of its own: the upload is completed with a part that is not there, and the object's bytes
- * are not those that are signed (x-amz-content-sha256). A store that understands the request answers 400; one that
- * refuses it to us, or does not know If-None-Match, says so before it looks at that. The rights are those of an export:
- * s3:PutObject, s3:GetObject and s3:ListBucket; without s3:AbortMultipartUpload the empty upload waits for the
- * lifecycle rule, like those of exports. */
+ * An upload is begun, given one part and aborted. What would make an object is sent so that it has to fail for a reason
+ * of its own: the upload is completed with a part that is not there, and the object's bytes are not those that are
+ * signed (x-amz-content-sha256). A store that understands the request says so by a code for that; one that refuses it
+ * to us, or does not know If-None-Match, says so before it looks at that. The rights are those of an export:
+ * s3:PutObject, s3:GetObject and s3:ListBucket.
+ *
+ * Nothing is left behind, but: without s3:AbortMultipartUpload each probe's upload waits for the lifecycle rule, like
+ * those of exports; in a store that does not compare x-amz-content-sha256 the object is made, and stays where
+ * s3:DeleteObject is not allowed, or leaves a delete marker in a bucket with versions. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "export/log.h"
 #include "store/s3_error.h"
 #include "store/s3_multipart.h"
 
-#define PROBE_NAME "users-export-probe"
-#define TIDY_LIMIT_MS 5000 /* what an earlier probe left that was killed */
+#define PROBE_GROUP "users-export-probe"
+#define PROBE_COMMAND "00000000-0000-4000-8000-000000000000" /* the same each time, so that nothing adds up */
+#define TIDY_LIMIT_MS 5000                                   /* what an earlier probe left that was killed */
 
 struct probe {
     struct uex_s3_store *store;
     char *whole_key;
     char upload_id[UEX_S3_UPLOAD_ID_SIZE];
+    bool is_taken; /* an earlier probe's object stands there: see above */
     struct uex_s3_part part;
     struct uex_object_meta meta;
     struct uex_fault *fault;
 };
 
-/* Where exports are, since the rights may end there: "<prefix>/<domain>/users-export-probe". */
-static enum uex_error choose_key(struct probe *probe)
+static enum uex_error choose_key(struct probe *probe, const char *domain_id)
 {
-    const char *domain_id = probe->store->settings.config->export_domain_id;
-    const bool has_domain = domain_id != NULL && domain_id[0] != '\0';
     struct uex_buffer key = {0};
     enum uex_error err = UEX_OK;
 
-    uex_buffer_append_format(&key, "%s%s" PROBE_NAME, has_domain ? domain_id : "", has_domain ? "/" : "");
+    uex_object_key(domain_id, PROBE_GROUP, PROBE_COMMAND, &key);
     err = uex_buffer_failed(&key)
               ? uex_fail(probe->fault, UEX_NO_MEMORY, "no memory for a probe")
               : uex_s3_whole_key(probe->store, uex_buffer_text(&key), &probe->whole_key, probe->fault);
@@ -47,23 +52,86 @@ static enum uex_error refused(struct probe *probe)
     return UEX_STORE_REFUSED;
 }
 
-/* Of a request that has to succeed. A lost race is fine: another worker's probe tidied ours away. */
+/* Of a request that has to succeed, and for which 409 and 412 have no good reason. */
 static enum uex_error judge(struct probe *probe, enum uex_error err, long status)
 {
-    if (err == UEX_OK || err == UEX_STORE_RACE)
+    if (err == UEX_OK)
         return UEX_OK;
-    return uex_s3_is_refusal(err, status) ? refused(probe) : err;
+    return err == UEX_STORE_RACE || err == UEX_OBJECT_EXISTS || uex_s3_is_refusal(err, status) ? refused(probe) : err;
 }
 
-/* Of a request that has to fail: only what says that it is not allowed or not known counts. Servers differ in how they
- * answer a wrong request, and everything else was shown by the requests that have to succeed. */
-static enum uex_error judge_wrong(struct probe *probe, enum uex_error err, long status)
+/* What servers say of wrong content or a wrong part: AWS, MinIO, Ceph, versitygw, R2, GCS, Garage. */
+static bool is_expected(const char *code)
 {
-    if (err == UEX_CANCELLED || err == UEX_NO_MEMORY || err == UEX_INTERNAL)
-        return err;
+    static const char *const codes[] = {"XAmzContentSHA256Mismatch",
+                                        "XAmzContentChecksumMismatch",
+                                        "BadDigest",
+                                        "InvalidDigest",
+                                        "IncompleteBody",
+                                        "SignatureDoesNotMatch", /* signed anew with the hash of what came */
+                                        "InvalidPart",
+                                        "InvalidPartOrder",
+                                        "InvalidPartNumber",
+                                        "MalformedXML",
+                                        "EntityTooSmall",
+                                        "NoSuchUpload"}; /* another worker's probe tidied ours away */
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (strcmp(code, codes[i]) == 0)
+            return true;
+    return false;
+}
+
+static void say_unclear(const struct uex_s3_answer *answer)
+{
+    static atomic_flag is_said = ATOMIC_FLAG_INIT;
+
+    uex_s3_seen_unclear(answer);
+    if (!atomic_flag_test_and_set(&is_said))
+        uex_log(
+            UEX_LOG_INFO, UEX_EVENT_PROBE_UNCLEAR,
+            "the store answers a wrong request of the probe in a way that is not known; that is taken for an answer",
+            UEX_STR("request", answer->completes ? "CompleteMultipartUpload" : "PutObject"),
+            UEX_INT("status", answer->status), UEX_STR("code", answer->code));
+}
+
+/* Of a request that has to fail. Servers differ in how they answer a wrong one: an answer that is not known counts only
+ * if the command met the same one, and if nothing was published since this server answered so before. */
+static enum uex_error judge_wrong(struct probe *probe, enum uex_error err, const struct uex_s3_answer *answer)
+{
+    const struct uex_s3_answer *published = &probe->store->published;
+    const long status = answer->status;
+    const bool is_usual = uex_s3_seen_is_usual(answer);
+    const bool is_same = uex_s3_answer_is(answer, published) && !is_usual;
+    const bool both_failed =
+        answer->status >= 500 && published->status >= 500 && published->completes == answer->completes && !is_usual;
+
+    if (err == UEX_OK || is_expected(answer->code))
+        return UEX_OK;
     if (err == UEX_STORE_DENIED || (status >= 300 && status <= 399) || status == 405 || status == 501 || status == 505)
         return refused(probe);
-    return UEX_OK;
+    if (err == UEX_OBJECT_EXISTS && probe->is_taken)
+        return UEX_OK;
+    switch (err) {
+    case UEX_STORE_RACE:
+    case UEX_STORE_FAILED:
+    case UEX_NOT_FOUND:
+    case UEX_OBJECT_EXISTS:
+        err = UEX_STORE_REFUSED;
+        break;
+    case UEX_STORE_UNAVAILABLE: /* 500 can be a way to answer a wrong request as well */
+        if (status != 500)
+            return err;
+        break;
+    default:
+        return err;
+    }
+    if (!is_same && !both_failed) {
+        say_unclear(answer);
+        return UEX_OK;
+    }
+    uex_s3_seen_refusal(answer);
+    return err == UEX_STORE_REFUSED ? refused(probe) : err;
 }
 
 /* A server that took the wrong request has made an object. Workers need no right to delete: then this one stays, and
@@ -85,6 +153,7 @@ static enum uex_error try_look_up(struct probe *probe)
     enum uex_error err = uex_s3_head(probe->store, probe->whole_key, 0, &facts, probe->fault);
 
     uex_object_facts_clear(&facts);
+    probe->is_taken = err == UEX_OK;
     return err == UEX_NOT_FOUND ? UEX_OK : judge(probe, err, uex_s3_client_status(probe->store->client));
 }
 
@@ -97,21 +166,43 @@ static enum uex_error try_part(struct probe *probe)
                                        .data = uex_bytes_of_text("0"),
                                        .cancel = probe->store->base.cancel};
     uex_s3_part_run(&probe->part);
+    if (probe->part.result == UEX_STORE_RACE && uex_s3_client_status(probe->store->client) == 404)
+        return UEX_OK; /* another worker's probe tidied ours away */
     if (probe->fault != NULL && probe->part.result != UEX_OK)
         *probe->fault = probe->part.fault;
     return judge(probe, probe->part.result, uex_s3_client_status(probe->store->client));
 }
 
-static enum uex_error send_wrong(struct probe *probe, const struct uex_s3_request *request)
+/* A 200 of CompleteMultipartUpload is sent before the work is done; its body says how that went. */
+static enum uex_error read_completion(struct probe *probe, const struct uex_s3_request *request,
+                                      struct uex_s3_response *response)
+{
+    struct uex_s3_xml_answer answer;
+
+    (void)uex_s3_xml_answer_read(uex_buffer_bytes(&response->body), &answer);
+    if (answer.starved)
+        return uex_fail(probe->fault, UEX_NO_MEMORY, "no memory for a probe");
+    memcpy(response->code, answer.code, sizeof(response->code));
+    if (answer.code[0] == '\0')
+        return UEX_OK;
+    return uex_s3_fail(probe->fault, uex_s3_error_of(response->status, answer.code), probe->store->client, request,
+                       response);
+}
+
+static enum uex_error send_wrong(struct probe *probe, const struct uex_s3_request *request, bool completes)
 {
     struct uex_s3_response response = {0};
+    struct uex_s3_answer answer = {.completes = completes};
     enum uex_error err = uex_s3_send(probe->store->client, request, &response, probe->fault);
-    const long status = response.status;
 
+    if (err == UEX_OK && completes)
+        err = read_completion(probe, request, &response);
+    answer.status = response.status;
+    memcpy(answer.code, response.code, sizeof(answer.code));
     uex_s3_response_clear(&response);
     if (err == UEX_OK)
         remove_object(probe);
-    return judge_wrong(probe, err, status);
+    return judge_wrong(probe, err, &answer);
 }
 
 static enum uex_error try_completion(struct probe *probe)
@@ -133,7 +224,7 @@ static enum uex_error try_completion(struct probe *probe)
                                            .cancel = probe->store->base.cancel,
                                            .what = "the completion of an upload"};
 
-    return send_wrong(probe, &request);
+    return send_wrong(probe, &request, true);
 }
 
 static enum uex_error try_put(struct probe *probe)
@@ -153,7 +244,7 @@ static enum uex_error try_put(struct probe *probe)
                                            .cancel = probe->store->base.cancel,
                                            .what = "an object"};
 
-    return send_wrong(probe, &request);
+    return send_wrong(probe, &request, false);
 }
 
 static enum uex_error try_upload(struct probe *probe)
@@ -177,11 +268,11 @@ static enum uex_error try_upload(struct probe *probe)
     return err;
 }
 
-enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault)
+static enum uex_error try_below(struct uex_s3_store *store, const char *domain_id, struct uex_fault *fault)
 {
     struct probe probe = {.store = store, .fault = fault};
     struct uex_fault ignored;
-    enum uex_error err = choose_key(&probe);
+    enum uex_error err = choose_key(&probe, domain_id);
 
     probe.meta = (struct uex_object_meta){.row_count = UEX_UNKNOWN, .has_tags = true};
     probe.meta.tags.snapshot_at_ms = uex_wall_ms();
@@ -195,5 +286,24 @@ enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault 
     if (err == UEX_OK)
         err = try_put(&probe);
     free(probe.whole_key);
+    return err;
+}
+
+/* Without export.domain_id rights may be those of some domains, so a refusal below the command's is everybody's only if
+ * exports of another domain are refused too. */
+enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault)
+{
+    const char *domain_id = store->settings.config->export_domain_id;
+    char proven[UEX_UUID_TEXT_SIZE];
+    enum uex_error err = UEX_OK;
+
+    if (domain_id != NULL && domain_id[0] != '\0')
+        return try_below(store, domain_id, fault);
+    if (store->base.domain_id[0] == '\0')
+        return UEX_OK;
+    err = try_below(store, store->base.domain_id, fault);
+    uex_s3_seen_domain(proven);
+    if (err == UEX_STORE_REFUSED && proven[0] != '\0' && strcmp(proven, store->base.domain_id) != 0)
+        err = try_below(store, proven, fault);
     return err;
 }

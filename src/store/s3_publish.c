@@ -82,6 +82,15 @@ static enum uex_error judge_completion(struct publishing *publishing, struct uex
                     publishing->request->method, publishing->request->what);
 }
 
+/* For a probe that compares its own with it. */
+static void note_answer(struct publishing *publishing, const struct uex_s3_response *response)
+{
+    struct uex_s3_answer *answer = &publishing->writer->store->published;
+
+    *answer = (struct uex_s3_answer){.completes = publishing->completes, .status = response->status};
+    memcpy(answer->code, response->code, sizeof(answer->code));
+}
+
 /* One try; publishing->result says how it stands afterwards. Returns an error that is to be repeated, else UEX_OK. */
 static enum uex_error publish_step(void *context)
 {
@@ -101,6 +110,7 @@ static enum uex_error publish_step(void *context)
         err = judge_completion(publishing, &response);
     else if (err == UEX_STORE_UNAVAILABLE)
         publishing->lost = response.went_out > 0 && response.status == 0;
+    note_answer(publishing, &response);
     if (err == UEX_NOT_FOUND) /* HTTP 404 without a code */
         err = publishing->completes ? UEX_STORE_RACE : UEX_STORE_BUCKET;
     if (err == UEX_OBJECT_EXISTS)

@@ -6,6 +6,7 @@
 
 #include "store/object_meta.h"
 #include "store/s3_http.h"
+#include "store/s3_seen.h"
 #include "store/task_thread.h"
 
 struct uex_s3_store {
@@ -15,6 +16,7 @@ struct uex_s3_store {
     struct uex_s3_client *part_client; /* the task thread's; made with the first part */
     struct uex_task_thread *parts;     /* the same */
     uint8_t *spare_part;               /* memory of the last small object, for the next; NULL: none */
+    struct uex_s3_answer published;    /* to the last try to publish since the last find(); status 0: none */
 };
 
 /* Headers of a write: media type, encryption, metadata. */
@@ -47,9 +49,9 @@ UEX_MUST_CHECK enum uex_error uex_s3_head(struct uex_s3_store *store, const char
 UEX_MUST_CHECK enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error,
                                              const struct uex_s3_request *request, struct uex_fault *fault);
 
-/* Try the requests of an export on a name of the program's own (s3_probe.c), once each; leaves nothing behind.
- * UEX_STORE_REFUSED: one is refused, so it is to everybody; the fault has the server's status and code. Other errors
- * are those of a request. */
+/* Try the requests of an export on a name of the program's own (s3_probe.c), once each. What it may leave behind stands
+ * there. UEX_STORE_REFUSED: one is refused, so it is to everybody; the fault has the server's status and code. Other
+ * errors are those of a request. */
 UEX_MUST_CHECK enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault);
 
 /* Members of the store, in s3_bucket.c, s3_writer.c, s3_multipart.c and s3_inspect.c. */

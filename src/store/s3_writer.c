@@ -229,10 +229,12 @@ enum uex_error uex_s3_commit(struct uex_object_writer *base, uint64_t row_count,
         if (err == UEX_OK)
             err = uex_s3_publish_upload(writer, fault);
     }
-    if (err == UEX_OK)
+    if (err == UEX_OK) {
         uex_object_facts_written(facts, (char *)url.data, &base->meta, base->size_bytes);
-    else
+        uex_s3_seen_published(writer->store->base.domain_id, writer->upload_id[0] != '\0');
+    } else {
         uex_buffer_clear(&url);
+    }
     clean_up(writer, err != UEX_OK);
     writer_free(writer);
     return err;

@@ -61,6 +61,8 @@ def ruled(gate, rule):
     pytest.param(all_writes(501, "NotImplemented"), "HTTP 501 NotImplemented", id="writes-501"),
     pytest.param(conditional_writes(501, "NotImplemented"), "HTTP 501 NotImplemented", id="conditional-writes-501"),
     pytest.param(single_puts(403, "AccessDenied"), "HTTP 403 AccessDenied", id="put-403"),
+    pytest.param(single_puts(400, "InvalidArgument"), "HTTP 400 InvalidArgument", id="put-400"),
+    pytest.param(single_puts(409), "HTTP 409", id="put-409"),
     pytest.param(every_head(403), "HTTP 403", id="head-403"),
 ])
 def test_store__refuses_to_everybody__is_an_outage(pipe, gate, rule, said):
@@ -99,7 +101,8 @@ def test_store__refuses_one_object__is_that_commands_own(pipe, gate):
     assert events(worker, "breaker-open") == []
 
 
-@pytest.mark.parametrize("status, code", [(403, "AccessDenied"), (404, ""), (405, "MethodNotAllowed"), (400, "InvalidArgument")])
+@pytest.mark.parametrize("status, code", [(403, "AccessDenied"), (404, ""), (405, "MethodNotAllowed"), (400, "InvalidArgument"),
+                                          (503, "SlowDown"), (401, ""), (404, "NoSuchBucket")])
 def test_store__does_not_list_unfinished_uploads__exports_and_says_so_once(pipe, gate, status, code):
     groups = [pipe.new_group(rows=2) for _ in range(10)]
     gate.rule = list_of_uploads(status, code)

@@ -2,10 +2,13 @@
 /* The probe of the S3 store: what is refused to everybody is told from what concerns one object, and nothing is left.
  */
 #include "fake_s3.h"
+#include "store/s3_seen.h"
 #include "store/s3_unfinished.h"
 
 #define DOMAIN_ID "5f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11"
-#define PROBE_KEY "p/" DOMAIN_ID "/users-export-probe"
+#define OTHER_DOMAIN_ID "6f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11"
+#define PROBE_NAME "/users-export-probe/00000000-0000-4000-8000-000000000000.csv.gz"
+#define PROBE_KEY "p/" DOMAIN_ID PROBE_NAME
 #define DENIED "<Error><Code>AccessDenied</Code></Error>"
 
 struct bench {
@@ -22,6 +25,8 @@ static int setup(void **state)
     bench->fake = fake_start();
     bench->config = s3_config("s3://bucket/p", bench->fake->endpoint);
     bench->config.export_domain_id = (char *)DOMAIN_ID;
+    bench->config.retry_attempts = 0;
+    uex_s3_seen_clear();
     *state = bench;
     return uex_object_store_new(&bench->config, &bench->store, NULL) == UEX_OK ? 0 : -1;
 }
@@ -83,7 +88,9 @@ static void probe__what_every_export_needs_is_refused__is_an_outage(void **state
                  {"POST", "?uploads=", 501, "<Error><Code>NotImplemented</Code></Error>", "HTTP 501 NotImplemented"},
                  {"POST", "?uploads=", 307, "", "HTTP 307"},
                  {"PUT", "?partNumber=", 403, DENIED, "HTTP 403 AccessDenied"},
+                 {"POST", "?uploads=", 409, "", "HTTP 409"},
                  {"PUT", "?partNumber=", 307, "", "HTTP 307"},
+                 {"PUT", "?partNumber=", 409, "", "HTTP 409"},
                  {"POST", "?uploadId=", 403, DENIED, "HTTP 403 AccessDenied"},
                  {"POST", "?uploadId=", 501, "<Error><Code>NotImplemented</Code></Error>", "HTTP 501 NotImplemented"},
                  {"PUT", NULL, 403, DENIED, "HTTP 403 AccessDenied"},
@@ -155,6 +162,209 @@ static void probe__server_takes_the_wrong_requests__their_object_is_removed(void
     assert_int_equal(fake_count(bench->fake, "DELETE", "?uploadId="), 1);
 }
 
+/* An object in one request, or in parts; it is gone again if it was made. */
+static enum uex_error put(struct bench *bench, const char *domain_id, bool in_parts)
+{
+    struct uex_object_facts facts;
+    char key[160];
+    enum uex_error err = UEX_OK;
+
+    snprintf(key, sizeof(key), "%s/g/%s.csv.gz", domain_id, COMMAND);
+    snprintf(bench->store->domain_id, sizeof(bench->store->domain_id), "%s", domain_id);
+    assert_int_equal(bench->store->find(bench->store, key, &facts, NULL), UEX_NOT_FOUND);
+    err = s3_put(bench->store, key, COMMAND, in_parts ? PART_BYTES + 1 : 10, &facts, &bench->fault);
+    uex_object_facts_clear(&facts);
+    assert_int_equal(bench->store->remove(bench->store, key, NULL), UEX_OK);
+    return err;
+}
+
+static void probe__publishing_is_busy_full_or_without_an_answer__is_an_outage(void **state)
+{
+    static const struct {
+        const char *method, *target;
+        enum fake_action action;
+        int status;
+        const char *body;
+        enum uex_error error;
+    } cases[] = {
+        {"POST", "?uploadId=", FAKE_ANSWER, 503, "", UEX_STORE_UNAVAILABLE},
+        {"POST", "?uploadId=", FAKE_ANSWER, 502, "", UEX_STORE_UNAVAILABLE},
+        {"POST", "?uploadId=", FAKE_ANSWER, 507, "", UEX_STORE_FULL},
+        {"POST", "?uploadId=", FAKE_ANSWER, 200, "<Error><Code>SlowDown</Code></Error>", UEX_STORE_UNAVAILABLE},
+        {"POST", "?uploadId=", FAKE_RESET, 0, NULL, UEX_STORE_UNAVAILABLE},
+        {"PUT", NULL, FAKE_ANSWER, 503, "<Error><Code>SlowDown</Code></Error>", UEX_STORE_UNAVAILABLE},
+        {"PUT", NULL, FAKE_ANSWER, 504, "", UEX_STORE_UNAVAILABLE},
+        {"PUT", NULL, FAKE_ANSWER, 507, "", UEX_STORE_FULL},
+        {"PUT", NULL, FAKE_ANSWER, 403, "<Error><Code>QuotaExceeded</Code></Error>", UEX_STORE_FULL},
+        {"PUT", NULL, FAKE_ANSWER, 401, "", UEX_STORE_AUTH},
+        {"PUT", NULL, FAKE_RESET, 0, NULL, UEX_STORE_UNAVAILABLE}};
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const int skip = cases[i].target == NULL ? 1 : 0; /* the PUT after that of a part */
+        bench->fake->rules[0] = (struct fake_rule){cases[i].method, cases[i].target, skip,         9,
+                                                   cases[i].action, cases[i].status, cases[i].body};
+        const enum uex_error err = probe(bench);
+        if (err != cases[i].error)
+            fail_msg("case %zu: %s (%s)", i, uex_error_code(err), bench->fault.text);
+        bench->fake->rules[0].count = 0;
+        assert_nothing_left(bench);
+        assert_int_equal(probe(bench), UEX_OK);
+    }
+}
+
+/* Servers say in many ways that a request is wrong. Only if the command met the same answer is it everybody's. */
+static void probe__publishing_is_refused_as_the_command_was__is_an_outage(void **state)
+{
+    static const struct {
+        bool in_parts;
+        int status;
+        const char *body;
+        bool is_unavailable; /* the answer says come again */
+    } cases[] = {{false, 400, "<Error><Code>InvalidRequest</Code></Error>", false},
+                 {false, 400, "<Error><Code>InvalidArgument</Code></Error>", false},
+                 {false, 400, "", false},
+                 {false, 404, "", false},
+                 {false, 409, "", false},
+                 {false, 411, "<Error><Code>MissingContentLength</Code></Error>", false},
+                 {false, 412, "<Error><Code>PreconditionFailed</Code></Error>", false},
+                 {false, 413, "", false},
+                 {false, 500, "<Error><Code>InternalError</Code></Error>", true},
+                 {true, 400, "<Error><Code>InvalidRequest</Code></Error>", false},
+                 {true, 404, "", false},
+                 {true, 409, "", false},
+                 {true, 412, "<Error><Code>PreconditionFailed</Code></Error>", false},
+                 {true, 500, "", true}};
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct fake_rule rule = {cases[i].in_parts ? "POST" : "PUT",
+                                       cases[i].in_parts ? "?uploadId=" : NULL,
+                                       0,
+                                       1,
+                                       FAKE_ANSWER,
+                                       cases[i].status,
+                                       cases[i].body};
+        const enum uex_error wanted = cases[i].is_unavailable ? UEX_STORE_UNAVAILABLE : UEX_STORE_REFUSED;
+
+        bench->fake->rules[0] = rule;
+        bench->fake->rules[0].skip = cases[i].in_parts ? 0 : 1;
+        if (probe(bench) != UEX_OK)
+            fail_msg("case %zu: before any command: %s", i, bench->fault.text);
+        for (int again = 0; again < 4; again++) { /* twice in each of two outages */
+            if (again == 2)
+                assert_int_equal(put(bench, DOMAIN_ID, cases[i].in_parts), UEX_OK);
+            bench->fake->rules[0] = rule;
+            if (again % 2 == 0 && put(bench, DOMAIN_ID, cases[i].in_parts) == UEX_OK)
+                fail_msg("case %zu: the object was taken", i);
+            bench->fake->rules[0] = rule;
+            bench->fake->rules[0].skip = cases[i].in_parts ? 0 : 1;
+            if (probe(bench) != wanted || bench->fault.error != wanted)
+                fail_msg("case %zu: %s (%s)", i, uex_error_code(bench->fault.error), bench->fault.text);
+            assert_int_equal(bench->fake->rules[0].count, 0);
+        }
+        assert_int_equal(probe(bench), UEX_OK);
+        assert_nothing_left(bench);
+    }
+}
+
+static void probe__another_answer_than_the_command_had__is_the_commands_own(void **state)
+{
+    static const struct {
+        int status, probe_status;
+        const char *body, *probe_body;
+    } cases[] = {
+        {400, 400, "<Error><Code>KeyTooLongError</Code></Error>", "<Error><Code>InvalidRequest</Code></Error>"},
+        {413, 400, "", ""},
+        {503, 500, "", "<Error><Code>XAmzContentSHA256Mismatch</Code></Error>"},
+        {400, 400, "<Error><Code>BadDigest</Code></Error>", "<Error><Code>BadDigest</Code></Error>"},
+        {403, 403, "<Error><Code>ExpiredToken</Code></Error>", "<Error><Code>SignatureDoesNotMatch</Code></Error>"}};
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bench->fake->rules[0] = (struct fake_rule){"PUT", NULL, 0, 1, FAKE_ANSWER, cases[i].status, cases[i].body};
+        assert_int_not_equal(put(bench, DOMAIN_ID, false), UEX_OK);
+        bench->fake->rules[0] =
+            (struct fake_rule){"PUT", NULL, 1, 1, FAKE_ANSWER, cases[i].probe_status, cases[i].probe_body};
+        if (probe(bench) != UEX_OK)
+            fail_msg("case %zu: %s", i, bench->fault.text);
+        assert_int_equal(bench->fake->rules[0].count, 0);
+    }
+}
+
+/* A store whose way it is to answer a wrong request so, shown by what was published since. */
+static void probe__answer_was_the_same_when_all_was_well__is_the_commands_own(void **state)
+{
+    static const char unclear[] = "<Error><Code>InvalidRequest</Code></Error>";
+    struct bench *bench = *state;
+
+    for (int in_parts = 0; in_parts < 2; in_parts++)
+        for (int again = 0; again < 2; again++) {
+            const struct fake_rule rule = {
+                in_parts ? "POST" : "PUT", in_parts ? "?uploadId=" : NULL, 0, 1, FAKE_ANSWER, 400, unclear};
+
+            bench->fake->rules[0] = rule;
+            bench->fake->rules[0].skip = in_parts ? 0 : 1;
+            assert_int_equal(probe(bench), UEX_OK);
+            assert_int_equal(put(bench, DOMAIN_ID, in_parts), UEX_OK);
+            bench->fake->rules[0] = rule;
+            assert_int_equal(put(bench, DOMAIN_ID, in_parts), UEX_STORE_FAILED);
+            bench->fake->rules[0] = rule;
+            bench->fake->rules[0].skip = in_parts ? 0 : 1;
+            if (probe(bench) != UEX_OK)
+                fail_msg("%s", bench->fault.text);
+        }
+}
+
+static void probe__error_inside_a_200__is_no_object(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->fake->rules[0] =
+        (struct fake_rule){"POST", "?uploadId=", 0, 1, FAKE_ANSWER, 200, " <Error><Code>InvalidPart</Code></Error>"};
+    assert_int_equal(probe(bench), UEX_OK);
+    assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 1); /* of the upload; none of a name that is not there */
+    bench->fake->rules[0] =
+        (struct fake_rule){"POST", "?uploadId=", 0, 1, FAKE_ANSWER, 200, " <Error><Code>AccessDenied</Code></Error>"};
+    assert_int_equal(probe(bench), UEX_STORE_REFUSED);
+    assert_non_null(strstr(bench->fault.text, "HTTP 200 AccessDenied"));
+}
+
+static void probe__an_object_of_an_earlier_one_stays__is_fine(void **state)
+{
+    struct bench *bench = *state;
+    struct uex_object_facts facts;
+
+    assert_int_equal(s3_put(bench->store, &PROBE_KEY[2], COMMAND, 1, &facts, NULL), UEX_OK);
+    uex_object_facts_clear(&facts);
+    bench->fake->rules[0] = (struct fake_rule){"PUT", "/g/", 0, 1, FAKE_ANSWER, 412, ""};
+    assert_int_equal(put(bench, DOMAIN_ID, false), UEX_OBJECT_EXISTS);
+    assert_int_equal(probe(bench), UEX_OK);
+    assert_int_equal(bench->store->remove(bench->store, &PROBE_KEY[2], NULL), UEX_OK);
+}
+
+/* Rights may be those of domains, and which ones only commands know. */
+static void probe__no_domain_in_the_configuration__tries_that_of_the_command(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->config.export_domain_id = (char *)"";
+    assert_int_equal(probe(bench), UEX_OK);
+    assert_int_equal(bench->fake->log_count, 1); /* the bucket */
+    bench->fake->rules[0] = (struct fake_rule){"PUT", OTHER_DOMAIN_ID, 0, 99, FAKE_ANSWER, 403, DENIED};
+    assert_int_equal(put(bench, OTHER_DOMAIN_ID, false), UEX_STORE_DENIED);
+    assert_int_equal(probe(bench), UEX_STORE_REFUSED); /* for all that is known */
+    assert_int_equal(fake_count(bench->fake, "HEAD", "/bucket/p/" OTHER_DOMAIN_ID PROBE_NAME), 1);
+    assert_int_equal(put(bench, DOMAIN_ID, false), UEX_OK);
+    assert_int_equal(put(bench, OTHER_DOMAIN_ID, false), UEX_STORE_DENIED);
+    assert_int_equal(probe(bench), UEX_OK); /* others are exported */
+    assert_int_equal(fake_count(bench->fake, "HEAD", "/bucket/" PROBE_KEY), 1);
+    bench->fake->rules[0].target = NULL;
+    bench->fake->rules[0].count = 99;
+    assert_int_equal(probe(bench), UEX_STORE_REFUSED);
+    bench->fake->rules[0].count = 0;
+}
+
 static void probe__an_earlier_one_was_killed__its_upload_is_tidied(void **state)
 {
     struct bench *bench = *state;
@@ -196,6 +406,13 @@ int main(void)
         TEST(probe__what_every_export_needs_is_refused__is_an_outage),
         TEST(probe__store_away_busy_or_credentials_refused__is_told_apart),
         TEST(probe__server_takes_the_wrong_requests__their_object_is_removed),
+        TEST(probe__publishing_is_busy_full_or_without_an_answer__is_an_outage),
+        TEST(probe__publishing_is_refused_as_the_command_was__is_an_outage),
+        TEST(probe__another_answer_than_the_command_had__is_the_commands_own),
+        TEST(probe__answer_was_the_same_when_all_was_well__is_the_commands_own),
+        TEST(probe__error_inside_a_200__is_no_object),
+        TEST(probe__an_object_of_an_earlier_one_stays__is_fine),
+        TEST(probe__no_domain_in_the_configuration__tries_that_of_the_command),
         TEST(probe__an_earlier_one_was_killed__its_upload_is_tidied),
         TEST(probe__answer_of_the_upload_is_lost__it_is_aborted_all_the_same),
     };

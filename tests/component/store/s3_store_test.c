@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#define PROBE_KEY "d0/users-export-probe/00000000-0000-4000-8000-000000000000.csv.gz"
+
 struct server {
     char url[128];
     struct uex_config config;
@@ -27,6 +29,7 @@ static int setup(void **state)
         return 0;
     snprintf(server->url, sizeof(server->url), "s3://uex-test-%ld/pre%%fix", (long)getpid());
     server->config = s3_config(server->url, setting("EXPORT_S3_ENDPOINT"));
+    server->config.export_domain_id = (char *)"d0";
     server->config.s3_access_key_id = (char *)setting("EXPORT_S3_ACCESS_KEY_ID");
     server->config.s3_secret_access_key = (char *)setting("EXPORT_S3_SECRET_ACCESS_KEY");
     struct uex_fault fault = {0};
@@ -296,7 +299,7 @@ static void probe__real_server__takes_all_requests_and_keeps_nothing(void **stat
     for (int i = 0; i < 2; i++)
         if (store->probe(store, &fault) != UEX_OK)
             fail_msg("%s", fault.text);
-    assert_int_equal(store->find(store, "users-export-probe", &facts, NULL), UEX_NOT_FOUND);
+    assert_int_equal(store->find(store, PROBE_KEY, &facts, NULL), UEX_NOT_FOUND);
     assert_int_equal(store->inspect(store, uex_wall_ms() + 3600000, &found, &fault), UEX_OK);
     assert_true(found.uploads_known);
     assert_int_equal(found.old_uploads, 0);
