@@ -89,11 +89,11 @@ UEX_MUST_CHECK enum uex_error uex_postgres_rows_begin(struct uex_postgres *postg
                                                       struct uex_fault *fault);
 
 /* A big group whose rows several connections read side by side, from one snapshot, each a part at a time: ranges of
- * export.key_column, or of the table's ctid where the view is a plain one over one table. */
+ * export.key_column, or remainders of its hash. */
 struct uex_row_shares;
 /* Begin the snapshot on `postgres`, the leader, and choose the parts. The leader serves nothing else until
- * uex_row_shares_free(), but uex_row_shares_rows(). UEX_NOT_FOUND, and `fault` with the reason: the rows cannot be told
- * apart, read them the other way. */
+ * uex_row_shares_free(), but uex_row_shares_rows(). UEX_NOT_FOUND, and `fault` with the reason: there is no
+ * export.key_column, read the rows the other way. */
 UEX_MUST_CHECK enum uex_error uex_postgres_shares_begin(struct uex_postgres *postgres, const char *group_id,
                                                         const struct uex_row_plan *plan, unsigned reader_count,
                                                         struct uex_row_shares **out, struct uex_fault *fault);

@@ -18,7 +18,7 @@ struct uex_job_runner {
     struct uex_gzip *gzip;
     const _Atomic size_t *waiting_count; /* who needs a database connection; borrowed; NULL: not known */
     bool prepared;                       /* the store was prepared */
-    bool cannot_share; /* the view's rows cannot be told apart: big groups are read by one connection too */
+    bool cannot_share;                   /* no export.key_column: big groups are read by one connection too */
 };
 
 /* One run. `out` collects what comes of it. */

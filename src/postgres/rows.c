@@ -130,8 +130,7 @@ static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
         uex_buffer_append_text(&sql, "COMMIT");
     } else {
         uex_buffer_append_text(&sql, "COPY (");
-        err =
-            uex_pg_append_rows(self->postgres, shares->group_id, &shares->plan, uex_pg_share_from(shares), &sql, fault);
+        err = uex_pg_append_rows(self->postgres, shares->group_id, &shares->plan, &sql, fault);
         uex_pg_share_condition(shares, part, &sql);
         uex_buffer_append_text(&sql, ") TO STDOUT (FORMAT csv)");
     }
@@ -313,7 +312,7 @@ static enum uex_error send_stream(struct uex_postgres *postgres, const char *gro
     enum uex_error err = hashes ? begin_with_pads(postgres, plan->mask_key, fault) : UEX_OK;
 
     if (err == UEX_OK)
-        err = uex_pg_append_rows(postgres, group_id, plan, NULL, &rows, fault);
+        err = uex_pg_append_rows(postgres, group_id, plan, &rows, fault);
     if (err == UEX_OK) {
         if (!hashes) {
             uex_buffer_append_text(&sql, UEX_PG_BEGIN_SNAPSHOT "; ");

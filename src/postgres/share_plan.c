@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/postgres/share_plan.c — how the rows of a big group are told apart: by ranges of export.key_column, by ranges of
- * the table's ctid where the view is a plain one, and by a hash of either where ranges would cost more than they save.
- */
+/* src/postgres/share_plan.c — how the rows of a big group are told apart: by ranges of export.key_column, and by its
+ * hash where it is no integer or ranges would cost more than they save. */
 #include "postgres/estimate.h"
-#include "postgres/plain_view.h"
 #include "postgres/shares.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 /* Source: src/include/catalog/pg_type.dat of PostgreSQL. */
-enum { OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TID = 27 };
+enum { OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23 };
 
 /* More parts than readers: who is done early takes another one, and the last ones end close together. */
 #define PARTS_PER_READER 8
 /* The ends of a key are looked up only where that costs less than a hundredth of the rows: by an index. */
 #define ENDS_COST_SHARE 100
-/* Ranges may cost so much more than the rows at once, in all. */
-#define RANGES_COST_FACTOR 2
 
 bool uex_pg_share_take(struct uex_row_shares *shares, unsigned *part)
 {
@@ -45,7 +41,7 @@ static int64_t part_low(const struct uex_row_shares *shares, unsigned part)
 void uex_pg_share_condition(const struct uex_row_shares *shares, unsigned part, struct uex_buffer *sql)
 {
     const char *key = uex_buffer_text(&shares->key);
-    bool is_first = part == 0, is_last = part + 1 + (shares->has_nulls ? 1 : 0) >= shares->part_count;
+    bool is_last = part + 1 + (shares->has_nulls ? 1 : 0) >= shares->part_count;
 
     if (shares->has_nulls && part + 1 == shares->part_count) {
         uex_buffer_append_format(sql, " AND %s IS NULL", key);
@@ -58,12 +54,6 @@ void uex_pg_share_condition(const struct uex_row_shares *shares, unsigned part, 
             uex_buffer_append_format(sql, " AND %s <= %" PRId64, key, shares->high);
         else
             uex_buffer_append_format(sql, " AND %s < %" PRId64, key, part_low(shares, part + 1));
-        return;
-    case UEX_SHARE_BLOCKS: /* open at both ends: the table may have grown */
-        if (!is_first)
-            uex_buffer_append_format(sql, " AND %s >= '(%" PRId64 ",0)'::tid", key, part_low(shares, part));
-        if (!is_last)
-            uex_buffer_append_format(sql, " AND %s < '(%" PRId64 ",0)'::tid", key, part_low(shares, part + 1));
         return;
     case UEX_SHARE_HASHES: /* rows without a key have no hash */
         uex_buffer_append_format(sql, " AND (COALESCE(%s, 0) & 2147483647) %% %u = %u", uex_buffer_text(&shares->hash),
@@ -79,22 +69,19 @@ static enum uex_error no_memory(struct uex_fault *fault)
     return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
 }
 
-/* The estimate of "SELECT `columns`", or of the rows themselves (NULL), of the group or of one part of it. */
-static enum uex_error estimate(const struct uex_row_shares *shares, const char *columns, bool first_part_only,
-                               struct uex_pg_estimate *out, struct uex_fault *fault)
+/* The estimate of "SELECT `columns`", or of the rows themselves (NULL), of the group. */
+static enum uex_error estimate(const struct uex_row_shares *shares, const char *columns, struct uex_pg_estimate *out,
+                               struct uex_fault *fault)
 {
     struct uex_buffer sql = {0};
     enum uex_error err;
 
     if (columns == NULL) {
-        err =
-            uex_pg_append_rows(shares->leader, shares->group_id, &shares->plan, uex_pg_share_from(shares), &sql, fault);
+        err = uex_pg_append_rows(shares->leader, shares->group_id, &shares->plan, &sql, fault);
     } else {
         uex_buffer_append_format(&sql, "SELECT %s", columns);
-        err = uex_pg_append_from(shares->leader, shares->group_id, uex_pg_share_from(shares), &sql, fault);
+        err = uex_pg_append_from(shares->leader, shares->group_id, &sql, fault);
     }
-    if (first_part_only)
-        uex_pg_share_condition(shares, 0, &sql);
     if (err == UEX_OK && uex_buffer_failed(&sql))
         err = no_memory(fault);
     if (err == UEX_OK)
@@ -111,7 +98,7 @@ static enum uex_error key_type(const struct uex_row_shares *shares, unsigned *ty
     enum uex_error err;
 
     uex_buffer_append_format(&sql, "SELECT %s", uex_buffer_text(&shares->key));
-    err = uex_pg_append_from(shares->leader, shares->group_id, NULL, &sql, fault);
+    err = uex_pg_append_from(shares->leader, shares->group_id, &sql, fault);
     uex_buffer_append_text(&sql, " LIMIT 0");
     if (err == UEX_OK && uex_buffer_failed(&sql))
         err = no_memory(fault);
@@ -135,9 +122,7 @@ static void share_hashes(struct uex_row_shares *shares, unsigned type, unsigned 
 
     shares->kind = UEX_SHARE_HASHES;
     shares->part_count = reader_count;
-    if (type == OID_TID)
-        uex_buffer_append_format(&shares->hash, "hashtid(%s)", key);
-    else if (is_number(type))
+    if (is_number(type))
         uex_buffer_append_format(&shares->hash, "hashint8(%s::bigint)", key);
     else
         uex_buffer_append_format(&shares->hash, "hashtext(%s::text)", key);
@@ -152,10 +137,10 @@ static enum uex_error read_ends(struct uex_row_shares *shares, struct uex_fault 
     enum uex_error err;
 
     uex_buffer_append_format(&sql, "SELECT min(%s)::bigint, max(%s)::bigint, EXISTS (SELECT 1", key, key);
-    err = uex_pg_append_from(shares->leader, shares->group_id, NULL, &sql, fault);
+    err = uex_pg_append_from(shares->leader, shares->group_id, &sql, fault);
     uex_buffer_append_format(&sql, " AND %s IS NULL)", key);
     if (err == UEX_OK)
-        err = uex_pg_append_from(shares->leader, shares->group_id, NULL, &sql, fault);
+        err = uex_pg_append_from(shares->leader, shares->group_id, &sql, fault);
     if (err == UEX_OK && uex_buffer_failed(&sql))
         err = no_memory(fault);
     if (err == UEX_OK)
@@ -174,6 +159,22 @@ static enum uex_error read_ends(struct uex_row_shares *shares, struct uex_fault 
     return err;
 }
 
+/* Are the first and the last key found by an index? */
+static enum uex_error ends_are_cheap(const struct uex_row_shares *shares, bool *out, struct uex_fault *fault)
+{
+    struct uex_pg_estimate rows = {0}, ends = {0};
+    struct uex_buffer least = {0};
+    enum uex_error err;
+
+    uex_buffer_append_format(&least, "min(%s)", uex_buffer_text(&shares->key));
+    err = uex_buffer_failed(&least) ? no_memory(fault) : estimate(shares, NULL, &rows, fault);
+    if (err == UEX_OK)
+        err = estimate(shares, uex_buffer_text(&least), &ends, fault);
+    uex_buffer_clear(&least);
+    *out = err == UEX_OK && ends.cost * ENDS_COST_SHARE < rows.cost;
+    return err;
+}
+
 static enum uex_error share_numbers(struct uex_row_shares *shares, unsigned reader_count, struct uex_fault *fault)
 {
     enum uex_error err = read_ends(shares, fault);
@@ -186,65 +187,27 @@ static enum uex_error share_numbers(struct uex_row_shares *shares, unsigned read
     return UEX_OK;
 }
 
-static enum uex_error plan_by_column(struct uex_row_shares *shares, unsigned reader_count, struct uex_fault *fault)
-{
-    struct uex_pg_estimate rows = {0}, ends = {0};
-    struct uex_buffer least = {0};
-    unsigned type = 0;
-    enum uex_error err =
-        uex_pg_append_name(shares->leader, shares->leader->config->export_key_column, &shares->key, fault);
-
-    if (err == UEX_OK)
-        err = key_type(shares, &type, fault);
-    if (err == UEX_OK && is_number(type)) {
-        uex_buffer_append_format(&least, "min(%s)", uex_buffer_text(&shares->key));
-        err = uex_buffer_failed(&least) ? no_memory(fault) : estimate(shares, NULL, false, &rows, fault);
-        if (err == UEX_OK)
-            err = estimate(shares, uex_buffer_text(&least), false, &ends, fault);
-        uex_buffer_clear(&least);
-        if (err == UEX_OK && ends.cost * ENDS_COST_SHARE < rows.cost) {
-            err = share_numbers(shares, reader_count, fault);
-            if (err != UEX_END)
-                return err;
-            err = UEX_OK;
-        }
-    }
-    if (err == UEX_OK)
-        share_hashes(shares, type, reader_count);
-    return err;
-}
-
-static enum uex_error plan_by_ctid(struct uex_row_shares *shares, unsigned reader_count, struct uex_fault *fault)
-{
-    struct uex_pg_estimate rows = {0}, part = {0};
-    struct uex_pg_plain_view view = {0};
-    enum uex_error err = uex_pg_plain_view(shares->leader, &view, fault);
-
-    shares->from = view.from; /* handed over */
-    uex_buffer_append_text(&shares->key, UEX_PG_CTID);
-    if (err != UEX_OK)
-        return err;
-    shares->kind = UEX_SHARE_BLOCKS;
-    shares->high = view.block_count == 0 ? 0 : (int64_t)view.block_count - 1;
-    uex_pg_share_cut(shares, reader_count * PARTS_PER_READER);
-    err = estimate(shares, NULL, false, &rows, fault);
-    if (err == UEX_OK)
-        err = estimate(shares, NULL, true, &part, fault);
-    /* Where the group is a small part of its table, or the planner does not read ranges, each part would cost as much
-     * as all of it. */
-    if (err == UEX_OK && part.cost * shares->part_count > rows.cost * RANGES_COST_FACTOR)
-        share_hashes(shares, OID_TID, reader_count);
-    return err;
-}
-
 enum uex_error uex_pg_share_plan(struct uex_row_shares *shares, unsigned reader_count, struct uex_fault *fault)
 {
     const char *column = shares->leader->config->export_key_column;
-    enum uex_error err = column == NULL || column[0] == '\0' ? plan_by_ctid(shares, reader_count, fault)
-                                                             : plan_by_column(shares, reader_count, fault);
+    unsigned type = 0;
+    bool has_ends = false;
+    enum uex_error err;
 
-    if (err == UEX_OK &&
-        (uex_buffer_failed(&shares->from) || uex_buffer_failed(&shares->key) || uex_buffer_failed(&shares->hash)))
+    if (column == NULL || column[0] == '\0')
+        return uex_fail(fault, UEX_NOT_FOUND, "export.key_column is not set");
+    err = uex_pg_append_name(shares->leader, column, &shares->key, fault);
+    if (err == UEX_OK)
+        err = key_type(shares, &type, fault);
+    if (err == UEX_OK && is_number(type))
+        err = ends_are_cheap(shares, &has_ends, fault);
+    if (err == UEX_OK && has_ends)
+        err = share_numbers(shares, reader_count, fault);
+    if (err == UEX_END || (err == UEX_OK && !has_ends)) {
+        share_hashes(shares, type, reader_count);
+        err = UEX_OK;
+    }
+    if (err == UEX_OK && (uex_buffer_failed(&shares->key) || uex_buffer_failed(&shares->hash)))
         err = no_memory(fault);
     return err;
 }

@@ -63,7 +63,6 @@ void uex_row_shares_free(struct uex_row_shares *shares)
             uex_pg_close(shares->leader);
         shares->leader->reading = false;
     }
-    uex_buffer_clear(&shares->from);
     uex_buffer_clear(&shares->key);
     uex_buffer_clear(&shares->hash);
     free(shares->group_id);

@@ -9,7 +9,6 @@
 
 enum uex_share_kind {
     UEX_SHARE_NUMBERS, /* ranges of an integer key with an index */
-    UEX_SHARE_BLOCKS,  /* ranges of the table's blocks, by ctid */
     UEX_SHARE_HASHES   /* remainders of the key's hash: each reader sees the whole group and formats its part of it */
 };
 
@@ -19,11 +18,10 @@ struct uex_row_shares {
     char *group_id;              /* owned */
     struct uex_row_plan plan;    /* what it points to is borrowed */
     enum uex_share_kind kind;
-    struct uex_buffer from; /* what is read, as SQL; empty: the view */
     struct uex_buffer key;  /* the key, as SQL */
     struct uex_buffer hash; /* UEX_SHARE_HASHES: the key's hash, as SQL */
-    int64_t low, high;      /* first and last key, or block */
-    uint64_t step;          /* keys or blocks of one part */
+    int64_t low, high;      /* first and last key */
+    uint64_t step;          /* keys of one part */
     unsigned part_count;
     bool has_nulls; /* the last part is the rows without a key */
     char snapshot[64];
@@ -34,12 +32,6 @@ struct uex_row_shares {
     atomic_bool yielding; /* only the leader takes more parts */
 };
 
-/* What to read from; NULL: the view. */
-static inline const char *uex_pg_share_from(const struct uex_row_shares *shares)
-{
-    return shares->from.size_bytes == 0 ? NULL : (const char *)shares->from.data;
-}
-
 /* Take the next part; false: all are taken. Any thread. */
 UEX_MUST_CHECK bool uex_pg_share_take(struct uex_row_shares *shares, unsigned *part);
 /* Append " AND (…)": the rows of one part. Every row of the group is in exactly one. */
@@ -48,8 +40,8 @@ void uex_pg_share_condition(const struct uex_row_shares *shares, unsigned part, 
 /* Cut `low` to `high` into at most `part_count` parts of one length; they come to fewer where there are fewer keys. */
 void uex_pg_share_cut(struct uex_row_shares *shares, unsigned part_count);
 
-/* src/postgres/share_plan.c: choose key and kind, in the leader's transaction. UEX_NOT_FOUND, and `fault` with the
- * reason: the rows cannot be told apart. */
+/* src/postgres/share_plan.c: choose the kind, in the leader's transaction. UEX_NOT_FOUND, and `fault` with the reason:
+ * there is no key. */
 UEX_MUST_CHECK enum uex_error uex_pg_share_plan(struct uex_row_shares *shares, unsigned reader_count,
                                                 struct uex_fault *fault);
 

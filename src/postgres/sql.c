@@ -192,7 +192,7 @@ static bool is_username(const struct uex_column *column)
 }
 
 enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id, const struct uex_row_plan *plan,
-                                  const char *from, struct uex_buffer *sql, struct uex_fault *fault)
+                                  struct uex_buffer *sql, struct uex_fault *fault)
 {
     enum uex_error err = UEX_OK;
     const char *separator = "SELECT ";
@@ -206,17 +206,16 @@ enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *gro
     }
     if (err == UEX_OK && plan->version == UEX_VERSION_COLUMN && !plan->usernames_only)
         uex_buffer_append_text(sql, ", '" UEX_EXPORT_VERSION "'");
-    return err == UEX_OK ? uex_pg_append_from(postgres, group_id, from, sql, fault) : err;
+    return err == UEX_OK ? uex_pg_append_from(postgres, group_id, sql, fault) : err;
 }
 
-enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *group_id, const char *from,
-                                  struct uex_buffer *sql, struct uex_fault *fault)
+enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *group_id, struct uex_buffer *sql,
+                                  struct uex_fault *fault)
 {
-    enum uex_error err = UEX_OK;
+    enum uex_error err;
 
-    uex_buffer_append_format(sql, " FROM %s", from == NULL ? "" : from);
-    if (from == NULL)
-        err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, sql, fault);
+    uex_buffer_append_text(sql, " FROM ");
+    err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, sql, fault);
     uex_buffer_append_text(sql, " WHERE group_id = ");
     if (err == UEX_OK)
         err = append_escaped(sql, PQescapeLiteral(postgres->conn, group_id, strlen(group_id)),

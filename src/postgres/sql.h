@@ -13,13 +13,13 @@ UEX_MUST_CHECK enum uex_error uex_pg_append_name(struct uex_postgres *postgres, 
 UEX_MUST_CHECK enum uex_error uex_pg_append_identifier(struct uex_postgres *postgres, const char *name,
                                                        size_t size_bytes, struct uex_buffer *sql,
                                                        struct uex_fault *fault);
-/* Append the SELECT of a group's rows: the 20 columns and the version column, or the usernames. `from` is what they are
- * read from, as SQL; NULL: the view. More conditions may be appended, each with " AND " before it. */
+/* Append the SELECT of a group's rows: the 20 columns and the version column, or the usernames. More conditions may be
+ * appended, each with " AND " before it. */
 UEX_MUST_CHECK enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id,
-                                                 const struct uex_row_plan *plan, const char *from,
-                                                 struct uex_buffer *sql, struct uex_fault *fault);
+                                                 const struct uex_row_plan *plan, struct uex_buffer *sql,
+                                                 struct uex_fault *fault);
 /* Append only what stands behind the SELECT's columns. */
-UEX_MUST_CHECK enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *group_id, const char *from,
+UEX_MUST_CHECK enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *group_id,
                                                  struct uex_buffer *sql, struct uex_fault *fault);
 /* Append `SELECT the columns … LIMIT 0` with everything that the worker ever reads of the user view. */
 UEX_MUST_CHECK enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, struct uex_buffer *sql,

@@ -54,7 +54,7 @@ static enum uex_error ask_widths(struct uex_postgres *postgres, const char *grou
         uex_buffer_append_text(&sql, "::text))");
     }
     if (err == UEX_OK)
-        err = uex_pg_append_from(postgres, group_id, NULL, &sql, fault);
+        err = uex_pg_append_from(postgres, group_id, &sql, fault);
     if (err == UEX_OK && uex_buffer_failed(&sql))
         err = UEX_NO_MEMORY;
     if (err == UEX_OK)

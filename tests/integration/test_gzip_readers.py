@@ -15,7 +15,8 @@ READERS = Path(__file__).resolve().parent / "readers"
 ROWS = 120_000
 ONE_CPU = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
 # Command prefix, and settings.
-WAYS = {"by one thread": (ONE_CPU, {}), "by several": ((), {}), "by several readers": ((), {"export__readers": "3"})}
+WAYS = {"by one thread": (ONE_CPU, {}), "by several": ((), {}), "by one reader for want of a key": ((), {"export__readers": "3"}),
+        "by several readers": ((), {"export__readers": "3", "export__key_column": "username"})}
 
 
 def said_of(text):
@@ -51,7 +52,8 @@ def export(pipe, group_id, prefix, settings):
     worker = pipe.worker(prefix=prefix, **settings)
     pipe.settle(120)
     assert worker.stop() == 0
-    assert not [line for line in worker.log() if line["event"] == "one-reader"], "not read by several"
+    alone = [line for line in worker.log() if line["event"] == "one-reader"]
+    assert len(alone) == ("export__readers" in settings and "export__key_column" not in settings), alone
     record = by_group(pipe.results())[group_id][-1]
     assert record.headers["export-command-id"].decode() == command_id
     assert int(record.headers["export-row-count"]) == ROWS
@@ -62,8 +64,8 @@ def export(pipe, group_id, prefix, settings):
 
 @pytest.mark.timeout(600)
 def test_object__made_each_way__is_read_by_gzip_java_go_and_python(pipe, tmp_path):
-    # For several readers: a plain view, and the right to its table.
-    pipe.database.execute("CREATE OR REPLACE VIEW {s}_user AS SELECT * FROM {s}_users; GRANT SELECT ON {s}_users TO export_worker")
+    # For several readers: without the gate in its condition the planner expects as many rows as there are.
+    pipe.database.execute("CREATE OR REPLACE VIEW {s}_user AS SELECT * FROM {s}_users")
     group_id = pipe.new_group(rows=ROWS, bio_words=3)
     pipe.database.execute("ANALYZE {s}_users")
     paths = []

@@ -2,7 +2,6 @@
 /* Every allocation fails once while queries are put together: a query without its end would be another query. */
 #include "failing_memory.h"
 
-#include "postgres/plain_view.h"
 #include "postgres/sql.h"
 
 static struct uex_config config;
@@ -26,7 +25,7 @@ static enum uex_error rows_of_group(void)
     enum uex_error err = uex_masks_parse("displayName:redact,bio:hash,dateOfBirth:year", true, &masks, NULL);
 
     if (err == UEX_OK)
-        err = uex_pg_append_rows(&postgres, "group 'one'", &plan, NULL, &sql, NULL);
+        err = uex_pg_append_rows(&postgres, "group 'one'", &plan, &sql, NULL);
     return note(err, &sql);
 }
 
@@ -35,14 +34,6 @@ static enum uex_error rights_on_view(void)
     struct uex_buffer sql = {0};
 
     return note(uex_pg_append_access_check(&postgres, &sql, NULL), &sql);
-}
-
-static enum uex_error view_with_ctid(void)
-{
-    struct uex_buffer sql = {0};
-
-    assert_true(uex_pg_view_with_ctid(" SELECT a, b FROM app.users;", &sql));
-    return note(UEX_OK, &sql);
 }
 
 static enum uex_error connection_string(void)
@@ -55,7 +46,6 @@ static void torture__queries__right_text_or_no_memory(void **state)
     static const struct uex_torture_case operations[] = {
         {.name = "the rows of a group", .run = rows_of_group},
         {.name = "rights on the view", .run = rights_on_view},
-        {.name = "a view with its ctid", .run = view_with_ctid},
         {.name = "a connection string", .run = connection_string},
     };
     char view[] = "app.\"Users\"";
