@@ -47,6 +47,15 @@ void uex_job_borrow_cancel(struct uex_job_runner *runner, const struct uex_cance
 /* The store is ready, once per runner. */
 UEX_MUST_CHECK enum uex_error uex_job_prepare_store(struct uex_job_runner *runner, struct uex_fault *fault);
 
+/* src/job/count.c: rows and batches of one reading. */
+
+/* Nothing was read so far. */
+void uex_job_rows_begin(struct uex_job *job);
+/* Count rows that were handled. */
+void uex_job_rows_passed(struct uex_job *job, uint64_t row_count, uint64_t text_bytes);
+/* All rows were handled: the last batch is over. */
+void uex_job_rows_done(struct uex_job *job);
+
 /* The rows of a group on their way: one stream, or those of several readers. */
 struct uex_job_shared;
 struct uex_job_source {
@@ -55,16 +64,12 @@ struct uex_job_source {
     struct uex_job_shared *shared;
 };
 
-/* src/job/stream.c: the rows of the group, counted as they pass. */
+/* src/job/stream.c: the rows of the group, counted as they pass. It stands above count.c and shared.c. */
 
 /* Begin reading, up to the first row. UEX_END: the group is empty. The caller closes the source in any case. */
 UEX_MUST_CHECK enum uex_error uex_job_source_open(struct uex_job *job, bool usernames_only,
                                                   struct uex_job_source *source);
 void uex_job_source_close(struct uex_job_source *source);
-/* Count rows that were handled. */
-void uex_job_rows_passed(struct uex_job *job, uint64_t row_count, uint64_t text_bytes);
-/* All rows were handled: the last batch is over. */
-void uex_job_rows_done(struct uex_job *job);
 /* Header, rows and the end of the gzip member into `sink`. Errors of the sink come back as they are. */
 UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *source,
                                                 struct uex_sink sink);

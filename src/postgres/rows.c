@@ -3,11 +3,11 @@
  *
  * One message to the server does it all: BEGIN, the snapshot's time, the planner's estimate where it is asked for,
  * COPY, COMMIT; the answers come in that order. Only the HMAC pads need two messages before, because bound values
- * cannot go into a message of several statements. Where a group is shared (shares.h), each reader's transaction has
+ * cannot go into a message of several statements. Where a group is shared (share_plan.h), each reader's transaction has
  * joined the snapshot already, and a message is the COPY of one part.
  */
+#include "postgres/rows.h"
 #include "postgres/estimate.h"
-#include "postgres/shares.h"
 #include "postgres/wide_row.h"
 
 #include "export/text.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/postgres/shares.c — the snapshot that readers share. The leader exports it (pg_export_snapshot(), readable while
  * the leader's transaction lasts), the others take it with SET TRANSACTION SNAPSHOT as their first statement. */
-#include "postgres/shares.h"
+#include "postgres/rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "component/database.h"
 
 #include "export/postgres.h"
-#include "postgres/shares.h"
+#include "postgres/share_plan.h"
 
 #define READERS 3
 #define ROWS 5000

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/postgres/shares.h — a big group in parts that several connections read from one snapshot. */
-#ifndef EXPORT_POSTGRES_SHARES_H
-#define EXPORT_POSTGRES_SHARES_H
+/* src/postgres/share_plan.h — a big group in parts that several connections read from one snapshot. */
+#ifndef EXPORT_POSTGRES_SHARE_PLAN_H
+#define EXPORT_POSTGRES_SHARE_PLAN_H
 
 #include <stdatomic.h>
 
@@ -40,19 +40,8 @@ void uex_pg_share_condition(const struct uex_row_shares *shares, unsigned part, 
 /* Cut `low` to `high` into at most `part_count` parts of one length; they come to fewer where there are fewer keys. */
 void uex_pg_share_cut(struct uex_row_shares *shares, unsigned part_count);
 
-/* src/postgres/share_plan.c: choose the kind, in the leader's transaction. UEX_NOT_FOUND, and `fault` with the reason:
+/* Choose the kind, in the leader's transaction. UEX_NOT_FOUND, and `fault` with the reason:
  * there is no key. */
 UEX_MUST_CHECK enum uex_error uex_pg_share_plan(struct uex_row_shares *shares, unsigned reader_count,
                                                 struct uex_fault *fault);
-
-/* src/postgres/rows.c: what every stream of rows begins with. */
-
-#define UEX_PG_BEGIN_SNAPSHOT "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-#define UEX_PG_SNAPSHOT_TIME "SELECT floor(extract(epoch FROM transaction_timestamp()) * 1000)::bigint"
-/* The settings of a transaction that reads rows: uex_pg_append_limits(), and dates come as ISO has them. */
-void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buffer *sql);
-/* Bind the pads of the mask's key in the open transaction. */
-UEX_MUST_CHECK enum uex_error uex_pg_bind_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault);
-/* A stream over a connection whose transaction has begun; it ends with the transaction. NULL: no memory. */
-UEX_MUST_CHECK struct uex_rows *uex_pg_rows_new(struct uex_postgres *postgres, struct uex_row_shares *shares);
 #endif
