@@ -173,7 +173,9 @@ static const char *fault_of(const struct uex_config_place *place, const struct u
         return UEX_GIVEN_QUOTED;
     if (uex_given_quoted(kind, value) && place->source != UEX_SOURCE_FILE && !place->own_file)
         return UEX_GIVEN_QUOTED "; where they do belong to it, give it in a file";
-    return !checked_later && !any_text && uex_given_has_control(kind, value) ? UEX_GIVEN_CONTROL : NULL;
+    if (checked_later || any_text || !uex_given_has_control(kind, value))
+        return NULL;
+    return kind == UEX_GIVEN_WORDS ? UEX_GIVEN_CONTROL_AMONG_WORDS : UEX_GIVEN_CONTROL;
 }
 
 /* What somebody gave, without what it picked up on its way here. */

@@ -10,7 +10,7 @@ enum uex_given_kind uex_given_kind_of(const struct uex_setting *setting, const c
     if (setting != NULL && setting->sql_name)
         return UEX_GIVEN_SQL;
     if (setting != NULL)
-        return setting->free_text ? UEX_GIVEN_FREE : UEX_GIVEN_LINE;
+        return setting->free_text ? UEX_GIVEN_FREE : setting->words ? UEX_GIVEN_WORDS : UEX_GIVEN_LINE;
     /* ssl.ca.pem, ssl.certificate.pem, ssl.key.pem and those to come. */
     if (size_bytes > 4 && strcmp(key + size_bytes - 4, ".pem") == 0)
         return UEX_GIVEN_LINES;
@@ -47,12 +47,17 @@ bool uex_given_quoted(enum uex_given_kind kind, const char *text)
     return in_quotes_of(text, '\'') || (kind != UEX_GIVEN_SQL && in_quotes_of(text, '"'));
 }
 
+static bool is_between_words(enum uex_given_kind kind, char character)
+{
+    return kind == UEX_GIVEN_WORDS && (character == '\n' || character == '\r' || character == '\t');
+}
+
 bool uex_given_has_control(enum uex_given_kind kind, const char *text)
 {
     size_t size_bytes = kind == UEX_GIVEN_LINES ? 0 : uex_given_bytes(kind, text);
 
     for (size_t i = 0; i < size_bytes; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+        if (((unsigned char)text[i] < 0x20 && !is_between_words(kind, text[i])) || text[i] == 0x7f)
             return true;
     }
     return false;

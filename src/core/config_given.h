@@ -7,10 +7,11 @@
 
 /* What a value may hold. */
 enum uex_given_kind {
-    UEX_GIVEN_LINE, /* one line, never in quotes */
-    UEX_GIVEN_SQL,  /* one line; double quotes are SQL's */
-    UEX_GIVEN_FREE, /* one line of any text, so that quotes may belong to it: a name or a password */
-    UEX_GIVEN_LINES /* several lines, never in quotes: PEM */
+    UEX_GIVEN_LINE,  /* one line, never in quotes */
+    UEX_GIVEN_SQL,   /* one line; double quotes are SQL's */
+    UEX_GIVEN_FREE,  /* one line of any text, so that quotes may belong to it: a name or a password */
+    UEX_GIVEN_WORDS, /* words with white space between them, also line ends; never in quotes: libpq's keyword=value */
+    UEX_GIVEN_LINES  /* several lines, never in quotes: PEM */
 };
 
 /* `setting` is NULL for a property of librdkafka. */
@@ -24,8 +25,9 @@ bool uex_given_quoted(enum uex_given_kind kind, const char *text);
 #define UEX_GIVEN_QUOTED                                                                                               \
     "the value is in quotes, and they would be part of it (docker --env-file keeps them); write it without quotes"
 
-/* The value holds a control character before its last line ends, where it must be one line. */
+/* The value holds a control character before its last line ends, where it must be one line, or words. */
 bool uex_given_has_control(enum uex_given_kind kind, const char *text);
 #define UEX_GIVEN_CONTROL                                                                                              \
     "the value holds a control character (such as a line end or a tab); it must be one line of text"
+#define UEX_GIVEN_CONTROL_AMONG_WORDS "the value holds a control character that is neither a line end nor a tab"
 #endif

@@ -77,7 +77,7 @@ const struct uex_setting uex_settings[] = {
     {TOPIC("topics.result", topics_result, "flairbit-users"), .help = "results for FlairBit"},
     {TOPIC("topics.dlq", topics_dlq, "flairbit-dlq"), .help = "commands that failed for good"},
 
-    {TEXT("postgres.dsn", postgres_dsn, "", NULL, "a connection string or URI of libpq"), SECRET,
+    {TEXT("postgres.dsn", postgres_dsn, "", NULL, "a connection string or URI of libpq"), SECRET, .words = true,
      .help = "the database; several hosts and target_session_attrs as libpq has them, so reads can prefer a replica"},
     {NUMBER("postgres.stall_timeout", DURATION, postgres_stall_timeout_ms, "60s", 10, 24 * HOUR),
      .help = "a query without a result, or a COPY without a row, for so long is cancelled; 1 s more for each "

@@ -204,14 +204,36 @@ static void value__control_character_inside__is_refused_without_the_value(void *
     (void)state;
     for (size_t i = 0; i < 2 * (sizeof lines / sizeof lines[0] - 1); i++) {
         for (size_t j = 0; j < sizeof values / sizeof values[0]; j++) {
-            struct loaded loaded = load_value(lines[i / 2], values[j], i % 2 == 0);
+            struct loaded loaded;
 
+            if (i / 2 == 0 && j < 3) /* postgres.dsn */
+                continue;
+            loaded = load_value(lines[i / 2], values[j], i % 2 == 0);
             assert_int_equal(loaded.error, UEX_CONFIG);
             assert_holds(&loaded.problems, lines[i / 2]);
             assert_holds(&loaded.problems, ": the value holds a control character");
             assert_lacks(&loaded.problems, "ter2");
             unload(&loaded);
         }
+    }
+}
+
+static void dsn__words_on_several_lines__are_kept(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct loaded loaded = load_value("postgres.dsn", "host=/run\n\tuser=u\r\n\tpassword=p\n\n", i == 0);
+
+        assert_loaded(&loaded);
+        assert_string_equal(loaded.config.postgres_dsn, "host=/run\n\tuser=u\r\n\tpassword=p");
+        unload(&loaded);
+        loaded = load_value("postgres.dsn", "host=/run\n\x01hunter2", i == 0);
+        assert_one_problem(&loaded, "neither a line end nor a tab");
+        assert_lacks(&loaded.problems, "ter2");
+        unload(&loaded);
+        loaded = load_value("postgres.dsn", "'host=/run\nuser=u'", i == 0);
+        assert_one_problem(&loaded, "postgres.dsn: the value is in quotes");
+        unload(&loaded);
     }
 }
 
@@ -375,6 +397,7 @@ int main(void)
         cmocka_unit_test(environment__megabyte_values__are_refused_shortly),
         cmocka_unit_test(value__line_ends_behind_it__are_cut),
         cmocka_unit_test(value__control_character_inside__is_refused_without_the_value),
+        cmocka_unit_test(dsn__words_on_several_lines__are_kept),
         cmocka_unit_test(value__pem_of_several_lines__is_kept),
         cmocka_unit_test(secret_file__mask_key_of_two_lines__is_kept),
         cmocka_unit_test(kafka__property_that_is_no_secret__is_librdkafkas_to_judge),
