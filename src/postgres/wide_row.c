@@ -58,7 +58,7 @@ static enum uex_error ask_widths(struct uex_postgres *postgres, const char *grou
     if (err == UEX_OK && uex_buffer_failed(&sql))
         err = UEX_NO_MEMORY;
     if (err == UEX_OK)
-        err = uex_pg_query(postgres, uex_buffer_text(&sql), 0, NULL, out, fault);
+        err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 0, NULL, out, fault);
     uex_buffer_clear(&sql);
     return err;
 }

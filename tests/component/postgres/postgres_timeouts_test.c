@@ -240,6 +240,26 @@ static void session__after_everything__has_the_settings_of_before(void **state)
     catalogue->destroy(catalogue);
 }
 
+/* The values are wide only where the server looks after its client, so the fault names the column only then. */
+static void wide_row__question_for_its_column__ends_with_this_process(void **state)
+{
+    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_fault fault = {0};
+    struct uex_rows *rows = NULL;
+    struct uex_bytes row = {0};
+
+    (void)state;
+    database_needed();
+    view_with_bio(
+        "repeat('x', CASE current_setting('client_connection_check_interval') WHEN '0' THEN 0 ELSE 9000 END)");
+    database.config.export_max_row_bytes = 8000;
+    assert_int_equal(uex_postgres_rows_begin(postgres, "g", &plan, &rows, &fault), UEX_OK);
+    assert_int_equal(rows->next(rows, &row, &fault), UEX_DB_DATA);
+    assert_non_null(strstr(fault.text, "column bio"));
+    rows->destroy(rows);
+    database.config.export_max_row_bytes = 0;
+}
+
 int main(void)
 {
 #define ROLE_TEST(function) cmocka_unit_test_setup_teardown(function, new_role, drop_role)
@@ -249,6 +269,7 @@ int main(void)
         ROLE_TEST(shares__role_with_idle_timeout__keep_their_snapshot),
         ROLE_TEST(catalogue__role_with_statement_timeout__answers),
         ROLE_TEST(session__after_everything__has_the_settings_of_before),
+        ROLE_TEST(wide_row__question_for_its_column__ends_with_this_process),
     };
 
     uex_log_setup("timeouts-test", UEX_LOG_ERROR, UEX_LOG_JSON);
