@@ -15,7 +15,8 @@
           "A setting or an option is wrong. The program ends with exit code 2; nothing was touched.")                  \
     EVENT(CONFIG_WARNING, "configuration-warning", "A setting is accepted, but probably not what was meant.")          \
     EVENT(CONFIG_REFUSED, "configuration-refused",                                                                     \
-          "Kafka refuses a timeout of the configuration; the program ends with exit code 2.")                          \
+          "Kafka refuses a timeout of the configuration, or a mask does not fit the views of the database; the "       \
+          "program ends with exit code 2.")                                                                            \
     EVENT(LIST_BEYOND_TIMEOUT, "list-beyond-timeout",                                                                  \
           "A list as long as `commit.max_list` allows may not be sent within `kafka.transaction.timeout.ms`. Lower "   \
           "the one or raise the other.")                                                                               \
@@ -81,6 +82,9 @@
         PROBE_UNCLEAR, "probe-unclear",                                                                                \
         "The store answers a wrong request of the worker's probe with `status` and `code`, which the worker does not " \
         "know. Exports go on.")                                                                                        \
+    EVENT(PROBE_STARVED, "probe-starved",                                                                              \
+          "Not enough memory, or no thread, to ask whether a dependency is well. The command is run again, charged "   \
+          "only at the `retry.crashes`th time. Raise the memory limit or the limit of processes.")                     \
     EVENT(UPLOADS_STAY, "uploads-stay",                                                                                \
           "The store does not list or abort incomplete multipart uploads. Exports go on; a lifecycle rule of the "     \
           "bucket must end what a crashed worker leaves.")                                                             \

@@ -23,6 +23,7 @@ struct uex_result_part {
 struct uex_job_outcome {
     enum uex_error error; /* UEX_OK: exported or skipped; else what failed, UEX_CANCELLED: no outcome at all */
     struct uex_fault fault;
+    bool had_connection;       /* to the database, at some time */
     enum uex_skip_reason skip; /* UEX_SKIP_NONE: exported */
     struct uex_group group;    /* type INVALID and type_text "" where the group was not looked up */
     char domain_id[UEX_UUID_TEXT_SIZE];
@@ -73,9 +74,11 @@ void uex_job_runner_observe_store(struct uex_job_runner *runner, const struct ue
 /* A count of those who wait for a database connection in this process; borrowed, read at any time. While it is above 0
  * a big group is read by one connection, and readers that have begun end after their part. Before the first job. */
 void uex_job_runner_observe_shortage(struct uex_job_runner *runner, const _Atomic size_t *waiting_count);
-/* Get the database connection that a job will use. UEX_DB_CONNECTIONS: there is none to be had now. */
+/* Get the database connection that a job will use. UEX_DB_CONNECTIONS, UEX_DB_SILENT: see uex_postgres_connect(). */
 UEX_MUST_CHECK enum uex_error uex_job_runner_connect(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                                      struct uex_fault *fault);
+/* It has one, as far as it knows. Any thread while the runner lives. */
+bool uex_job_runner_is_connected(const struct uex_job_runner *runner);
 /* There is no job for a while: close the database connection. */
 void uex_job_runner_rest(struct uex_job_runner *runner);
 /* What the cache did since start (zeros without one). Any thread while the runner lives. */
@@ -95,9 +98,12 @@ UEX_MUST_CHECK enum uex_error uex_job_export_to(struct uex_job_runner *runner, c
                                                 struct uex_job_progress *progress, struct uex_job_outcome *out);
 
 /* The dependencies at start: probe the database, check the views, prepare and probe the store. Fatal or outage errors
- * as they are. */
+ * as they are. UEX_DB_CONNECTIONS only if that is all: the views are not looked at yet, and the store is well. */
 UEX_MUST_CHECK enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                                    struct uex_fault *fault);
+/* The database's part of it. */
+UEX_MUST_CHECK enum uex_error uex_job_runner_check_database(struct uex_job_runner *runner,
+                                                            const struct uex_cancel *cancel, struct uex_fault *fault);
 /* Neutral probes for the breakers, without step retries: SELECT 1 and a look at the views' columns; the bucket, and the
  * requests of an export on a name of the program's own. UEX_CANCELLED soon after `cancel` (may be NULL) is requested.
  */

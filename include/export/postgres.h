@@ -25,8 +25,13 @@ void uex_postgres_set_cancel(struct uex_postgres *postgres, const struct uex_can
 /* Is postgres.dsn something that libpq understands? UEX_CONFIG with libpq's reason (which has no password). */
 UEX_MUST_CHECK enum uex_error uex_postgres_check_dsn(const char *dsn, struct uex_fault *fault);
 /* Connect now, unless there is a connection that is idle and well. UEX_DB_CONNECTIONS: the server or a pooler answers,
- * and has no connection to give. */
+ * and has no connection to give. UEX_DB_SILENT: it takes the connection, and the first query gets no answer: the server
+ * hangs, or a pooler lets its client wait. */
 UEX_MUST_CHECK enum uex_error uex_postgres_connect(struct uex_postgres *postgres, struct uex_fault *fault);
+/* There is a connection, and its first query was answered; it may be broken by now. Any thread. */
+bool uex_postgres_is_connected(const struct uex_postgres *postgres);
+/* How often a call so far had a connection to work with. */
+uint64_t uex_postgres_use_count(const struct uex_postgres *postgres);
 /* Close the connection of a handle that has nothing to do; it connects again on its next use. Not while rows are being
  * read. */
 void uex_postgres_rest(struct uex_postgres *postgres);

@@ -303,6 +303,7 @@ int uex_exit_of(enum uex_error error)
     case UEX_TIMEOUT:
     case UEX_DB_UNAVAILABLE:
     case UEX_DB_CONNECTIONS:
+    case UEX_DB_SILENT:
     case UEX_STORE_UNAVAILABLE:
     case UEX_KAFKA_UNAVAILABLE:
         return UEX_EXIT_UNREACHABLE;

@@ -90,6 +90,8 @@ static const char *mend_of(enum uex_error err)
         return "raise the role's CONNECTION LIMIT, max_connections or the pooler's limits, or lower export.lanes; who "
                "holds "
                "the connections stands in pg_stat_activity";
+    case UEX_DB_SILENT:
+        return "check that the server answers (psql), and a pooler's pool_size; a paused PgBouncer needs RESUME";
     case UEX_DB_AUTH:
         return "check user and password of postgres.dsn";
     case UEX_DB_SCHEMA:

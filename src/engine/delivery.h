@@ -66,6 +66,7 @@ struct uex_delivery {
     int64_t start_count;   /* which start it is */
     bool start_committed;
     unsigned openings; /* how often in a row it was running when a breaker opened */
+    unsigned breaks;   /* how often it failed and was given back, other than for want of a connection from the start */
     struct uex_cancel cancel;
     struct uex_job_progress progress;
     int64_t taken_at_ms; /* wall: when it was read */

@@ -322,8 +322,13 @@ void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *deliver
     go_back(engine, delivery, job);
 }
 
-void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job,
+                            bool is_break)
 {
+    if (is_break && ++delivery->breaks >= (unsigned)engine->config->retry_crashes) {
+        uex_dispatch_finish(engine, delivery, job);
+        return;
+    }
     go_back(engine, delivery, job);
 }
 

@@ -219,8 +219,9 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
     engine->intake_stop = true;
     uex_engine_unlock(engine);
     if (!known)
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED, "Kafka refuses a setting; the program ends",
-                UEX_STR("error", error_text), UEX_STR("mend", mend));
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED,
+                "a setting is refused or does not fit what was found; the program ends", UEX_STR("error", error_text),
+                UEX_STR("mend", mend));
 }
 
 void uex_engine_out_of_memory(struct uex_engine *engine, const char *what)

@@ -204,8 +204,8 @@ UEX_MUST_CHECK enum uex_error uex_engine_join(struct uex_engine *engine, struct 
 void uex_engine_close(struct uex_engine *engine);
 /* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread, not locked. */
 void uex_engine_break(struct uex_engine *engine);
-/* Kafka refuses a setting, which no repetition changes: the program ends with 2. `mend` says what a person can do. Not
- * locked. */
+/* A setting is refused by Kafka or does not fit the views, which no repetition changes: the program ends with 2. `mend`
+ * says what a person can do. Not locked. */
 void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend);
 /* Locked. No memory for `what` (static text), without which an outcome would be wrong or a command forgotten: the
  * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
@@ -263,8 +263,10 @@ struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t s
  * running at retry.crashes openings in a row. `job` is cleared. */
 void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 /* Not locked. The lane cannot run the delivery now, another one may: it goes back to where it was taken from, nothing
- * is charged or counted. `job` is cleared. */
-void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
+ * is charged. What failed on its way (`is_break`) may be the cause: it is charged at the retry.crashes'th time. `job`
+ * is cleared. */
+void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job,
+                            bool is_break);
 
 /* ---- classify.c */
 /* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). Not

@@ -130,6 +130,7 @@ void uex_job_run(struct uex_job_runner *runner, const struct uex_command *comman
                           .progress = progress,
                           .observer = observer,
                           .out = out};
+    const uint64_t use_count = uex_postgres_use_count(runner->postgres);
     int64_t start_ms = uex_monotonic_ms();
     enum uex_error err;
 
@@ -142,6 +143,7 @@ void uex_job_run(struct uex_job_runner *runner, const struct uex_command *comman
         err = uex_buffer_failed(&key) ? UEX_NO_MEMORY : attempt_until_decided(&job);
     }
     end_outcome(&job, err, start_ms);
+    out->had_connection = uex_postgres_use_count(runner->postgres) != use_count;
     uex_job_borrow_cancel(runner, NULL);
     uex_buffer_clear(&key);
 }

@@ -124,13 +124,18 @@ enum uex_error uex_job_runner_connect(struct uex_job_runner *runner, const struc
     return err;
 }
 
+bool uex_job_runner_is_connected(const struct uex_job_runner *runner)
+{
+    return uex_postgres_is_connected(runner->postgres);
+}
+
 void uex_job_runner_rest(struct uex_job_runner *runner)
 {
     uex_postgres_rest(runner->postgres);
 }
 
-enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
-                                    struct uex_fault *fault)
+enum uex_error uex_job_runner_check_database(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                             struct uex_fault *fault)
 {
     enum uex_error err;
 
@@ -138,8 +143,17 @@ enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct 
     err = uex_postgres_probe(runner->postgres, fault);
     if (err == UEX_OK)
         err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
-    if (err == UEX_OK)
-        err = uex_job_prepare_store(runner, fault);
+    uex_job_borrow_cancel(runner, NULL);
+    return err;
+}
+
+static enum uex_error check_store(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                  struct uex_fault *fault)
+{
+    enum uex_error err;
+
+    uex_job_borrow_cancel(runner, cancel);
+    err = uex_job_prepare_store(runner, fault);
     /* A policy that lets nobody write is reported now, not by the first group of the night. */
     if (err == UEX_OK)
         err = runner->store->probe(runner->store, fault);
@@ -147,17 +161,28 @@ enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct 
     return err;
 }
 
+enum uex_error uex_job_runner_check(struct uex_job_runner *runner, const struct uex_cancel *cancel,
+                                    struct uex_fault *fault)
+{
+    struct uex_fault of_store = {0};
+    enum uex_error err = uex_job_runner_check_database(runner, cancel, fault), store_err;
+
+    if (err != UEX_OK && err != UEX_DB_CONNECTIONS)
+        return err;
+    store_err = check_store(runner, cancel, &of_store);
+    if (store_err == UEX_OK)
+        return err;
+    if (fault != NULL)
+        *fault = of_store;
+    return store_err;
+}
+
 enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                              struct uex_fault *fault)
 {
-    enum uex_error err;
-
-    uex_job_borrow_cancel(runner, cancel);
-    err = uex_postgres_probe(runner->postgres, fault);
     /* A view, column or right that is missing for everybody is an outage too. */
-    if (err == UEX_OK)
-        err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
-    uex_job_borrow_cancel(runner, NULL);
+    const enum uex_error err = uex_job_runner_check_database(runner, cancel, fault);
+
     return err == UEX_CONFIG ? UEX_OK : err;
 }
 

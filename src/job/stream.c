@@ -94,7 +94,7 @@ enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *sou
 }
 
 /* What the object store could not do it has repeated itself; only the rows are read again from here. A connection that
- * was just closed counts for a moment longer. */
+ * was just closed counts for a moment longer. A database that answers no query was waited for already. */
 static bool database_may_recover(enum uex_error err)
 {
     return err == UEX_DB_UNAVAILABLE || err == UEX_DB_CONNECTIONS || err == UEX_DB_TRANSIENT || err == UEX_DB_STALLED;

@@ -34,6 +34,7 @@ void uex_pg_close(struct uex_postgres *postgres)
     if (postgres->conn != NULL)
         PQfinish(postgres->conn);
     postgres->conn = NULL;
+    postgres->is_connected = false;
 }
 
 void uex_postgres_free(struct uex_postgres *postgres)
@@ -221,15 +222,15 @@ void uex_pg_settle(struct uex_postgres *postgres)
     "('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', "             \
     "'client_connection_check_interval')"
 
-/* The first question on a connection. A server that took it answers at once; a pooler lets it wait until a connection
- * to the server is free. */
+/* The first question on a connection. A server that took it answers at once, unless it hangs; a pooler lets it wait
+ * until a connection to the server is free. Which of them it is cannot be told from here. */
 static enum uex_error first_fault(enum uex_error err, struct uex_fault *fault)
 {
     return err != UEX_DB_STALLED
                ? err
-               : uex_fail(fault, UEX_DB_CONNECTIONS,
+               : uex_fail(fault, UEX_DB_SILENT,
                           "database: connected, and the first query was not answered within postgres.stall_timeout: a "
-                          "pooler without a free connection to the server");
+                          "server that hangs, or a pooler that is paused or has no free connection to the server");
 }
 
 /* A server that refuses the question (a role that may not see settings) is used as it is. */
@@ -271,12 +272,28 @@ enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *faul
 
     if (postgres->reading)
         return uex_fail(fault, UEX_INTERNAL, "database: the connection is in use");
-    if (postgres->conn != NULL && is_quiet(postgres->conn))
-        return UEX_OK;
-    uex_pg_close(postgres);
-    err = uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
-                         postgres->config->postgres_stall_timeout_ms, postgres->cancel, &postgres->conn, fault);
-    return err == UEX_OK ? examine_session(postgres, fault) : err;
+    if (postgres->conn == NULL || !is_quiet(postgres->conn)) {
+        uex_pg_close(postgres);
+        err = uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
+                             postgres->config->postgres_stall_timeout_ms, postgres->cancel, &postgres->conn, fault);
+        if (err == UEX_OK)
+            err = examine_session(postgres, fault);
+        if (err != UEX_OK)
+            return err;
+    }
+    postgres->is_connected = true;
+    postgres->use_count++;
+    return UEX_OK;
+}
+
+bool uex_postgres_is_connected(const struct uex_postgres *postgres)
+{
+    return postgres->is_connected;
+}
+
+uint64_t uex_postgres_use_count(const struct uex_postgres *postgres)
+{
+    return postgres->use_count;
 }
 
 enum uex_error uex_postgres_connect(struct uex_postgres *postgres, struct uex_fault *fault)

@@ -17,9 +17,11 @@ struct uex_postgres {
     const struct uex_config *config;
     char application_name[64];
     const struct uex_cancel *cancel;
-    PGconn *conn;  /* NULL: connect on next use */
-    bool reading;  /* a stream of rows has the connection */
-    bool answered; /* the server refused the running query: the rest of its answer is short */
+    PGconn *conn;              /* NULL: connect on next use */
+    _Atomic bool is_connected; /* and a query was answered; read by any thread */
+    uint64_t use_count;        /* how often there was a connection to work with */
+    bool reading;              /* a stream of rows has the connection */
+    bool answered;             /* the server refused the running query: the rest of its answer is short */
 
     /* Of the session, as found when it was connected. */
     bool has_timeouts;       /* the role or the database brings timeouts of its own */

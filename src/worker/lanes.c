@@ -164,6 +164,7 @@ enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine
         if (error != UEX_OK)
             return error;
         (void)pthread_mutex_init(&lane->lock, NULL);
+        lane->all = lanes;
         lane->engine = engine;
         lane->ending = &lanes->ending;
         lane->meters = meters;
@@ -221,7 +222,7 @@ static void watch(struct uex_lane *lane, enum uex_dependency dependency, enum ue
             uex_breaker_close(lane->engine, dependency);
             return;
         }
-        if (error != UEX_DB_CONNECTIONS)
+        if (error != UEX_DB_CONNECTIONS && uex_breaker_dependency(error) == dependency)
             cause = error;
         if (uex_monotonic_ms() - said_ms >= SAY_EVERY_MS) {
             said_ms = uex_monotonic_ms();
@@ -233,12 +234,51 @@ static void watch(struct uex_lane *lane, enum uex_dependency dependency, enum ue
     }
 }
 
-/* No connection to be had is no outage, and nothing that the command did: it goes back, and the lane waits. */
+/* No lane asks again for itself after these: it would compete for what it asks for. */
+static bool is_refusal(enum uex_error error)
+{
+    return error == UEX_DB_CONNECTIONS || error == UEX_DB_SILENT;
+}
+
+static bool is_any_connected(const struct uex_lanes *lanes)
+{
+    for (size_t i = 0; i < lanes->count; i++) {
+        if (uex_job_runner_is_connected(lanes->lanes[i].runner))
+            return true;
+    }
+    return false;
+}
+
+/* No connection to be had is nothing that the command did: it goes back, and the lane waits; but one that fails on its
+ * way each time is not asked for ever. A database that answers nobody is an outage; while a lane has a connection that
+ * works, a pooler lets the others wait. */
 static void give_back(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job,
                       const struct uex_fault *fault)
 {
-    uex_dispatch_give_back(lane->engine, delivery, job);
-    uex_shortage_wait(lane->engine, &lane->waits, fault);
+    const bool is_outage = fault->error == UEX_DB_SILENT && !is_any_connected(lane->all);
+    const bool opened = is_outage && uex_breaker_open(lane->engine, UEX_DEPENDENCY_DATABASE, fault);
+
+    uex_dispatch_give_back(lane->engine, delivery, job, job->had_connection);
+    if (!is_outage) {
+        uex_shortage_wait(lane->engine, &lane->waits, fault);
+        return;
+    }
+    uex_shortage_end(lane->engine, &lane->waits);
+    if (opened)
+        watch(lane, UEX_DEPENDENCY_DATABASE, fault->error);
+}
+
+/* The dependency was not even asked. */
+static void give_back_starved(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job,
+                              const struct uex_fault *fault)
+{
+    uex_log(UEX_LOG_WARN, UEX_EVENT_PROBE_STARVED,
+            "not enough memory to ask whether a dependency is well: the command is run again",
+            UEX_STR("command", delivery->command.command_id), UEX_STR("code", uex_error_code(job->error)),
+            UEX_STR("error", fault->text));
+    uex_dispatch_give_back(lane->engine, delivery, job, true);
+    for (int64_t slept_ms = 0; slept_ms < PROBE_FIRST_MS && !is_draining(lane->engine); slept_ms += PROBE_SLICE_MS)
+        (void)uex_sleep_ms(PROBE_SLICE_MS, NULL);
 }
 
 /* A failure is the command's own unless a neutral probe fails as well. True: the delivery is settled, and the breaker
@@ -252,13 +292,18 @@ static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, 
 
     if (dependency == UEX_DEPENDENCY_NONE)
         return false;
-    if (error != UEX_DB_CONNECTIONS) /* that one is the server's answer already: asking again would compete for it */
+    if (!is_refusal(error))
         error = probe(lane, dependency, &delivery->cancel, &fault);
     if (error == UEX_OK || error == UEX_CANCELLED) /* given up meanwhile: that says nothing about the dependency */
         return false;
-    if (error == UEX_DB_CONNECTIONS) {
+    if (is_refusal(error)) {
         end_job(lane, job);
         give_back(lane, delivery, job, &fault);
+        return true;
+    }
+    if (error == UEX_NO_MEMORY) {
+        end_job(lane, job);
+        give_back_starved(lane, delivery, job, &fault);
         return true;
     }
     opened = uex_breaker_open(lane->engine, dependency, &fault);
@@ -269,20 +314,40 @@ static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, 
     return true;
 }
 
-/* A lane that was refused a connection takes a command's time only once it has one. */
+/* Any failure but these is for the job to meet, and for the probe that follows. */
+static enum uex_error connect_first(struct uex_lane *lane, const struct uex_cancel *cancel, struct uex_fault *fault)
+{
+    enum uex_error error = UEX_OK;
+
+    if (!lane->all->views_unchecked)
+        return uex_job_runner_connect(lane->runner, cancel, fault);
+    error = uex_job_runner_check_database(lane->runner, cancel, fault);
+    if (error == UEX_OK)
+        lane->all->views_unchecked = false;
+    return error;
+}
+
+/* A lane that was refused a connection, or starts before the views could be looked at, takes a command's time only once
+ * it has one. */
 static bool is_connected(struct uex_lane *lane, struct uex_delivery *delivery)
 {
     struct uex_job_outcome none = {0};
     struct uex_fault fault = {0};
+    enum uex_error error = UEX_OK;
 
-    if (!lane->waits)
+    if (!lane->waits && !lane->all->views_unchecked)
         return true;
-    if (uex_job_runner_connect(lane->runner, &delivery->cancel, &fault) == UEX_DB_CONNECTIONS) {
+    error = connect_first(lane, &delivery->cancel, &fault);
+    if (is_refusal(error)) {
         give_back(lane, delivery, &none, &fault);
         return false;
     }
-    uex_shortage_end(lane->engine, &lane->waits); /* any other failure is for the job to meet */
-    return true;
+    uex_shortage_end(lane->engine, &lane->waits);
+    if (error != UEX_CONFIG)
+        return true;
+    uex_engine_refuse(lane->engine, fault.text, "make export.mask and the views of the database fit each other");
+    uex_dispatch_give_back(lane->engine, delivery, &none, false);
+    return false;
 }
 
 static void finish(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job)
@@ -335,6 +400,12 @@ static void *lane_run(void *argument)
     uex_job_runner_rest(lane->runner);
     uex_shortage_end(lane->engine, &lane->waits);
     return NULL;
+}
+
+void uex_lanes_begin_short(struct uex_lanes *lanes, const struct uex_fault *fault)
+{
+    lanes->views_unchecked = true;
+    uex_shortage_wait(lanes->lanes[0].engine, &lanes->lanes[0].waits, fault);
 }
 
 enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault)

@@ -15,7 +15,10 @@ struct uex_lane_news {
     int64_t started_at_ms; /* wall */
 };
 
+struct uex_lanes;
+
 struct uex_lane {
+    struct uex_lanes *all;
     struct uex_engine *engine;
     const struct uex_cancel *ending;
     struct uex_meters *meters;
@@ -43,13 +46,16 @@ struct uex_lane {
 struct uex_lanes {
     struct uex_lane *lanes;
     size_t count;
-    struct uex_cancel ending; /* the program ends: probes are cut short */
+    struct uex_cancel ending;     /* the program ends: probes are cut short */
+    _Atomic bool views_unchecked; /* the program started without a connection: the first one is for the views */
 };
 
 /* Make export.lanes runners. Nothing is connected. */
 UEX_MUST_CHECK enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine,
                                              struct uex_meters *meters, struct uex_spool_dir *dir,
                                              struct uex_fault *fault);
+/* Before the start: the database had no connection for the check of the views. */
+void uex_lanes_begin_short(struct uex_lanes *lanes, const struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault);
 /* Wait for the threads; the engine drains, so each ends after its job, and one that probes a dependency at once. */
 void uex_lanes_join(struct uex_lanes *lanes);

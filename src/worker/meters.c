@@ -205,7 +205,7 @@ void uex_meters_attempt(struct uex_meters *meters, const struct uex_job_outcome 
 
     /* A command that waits for a connection has not failed. */
     if (job->error == UEX_OK || job->error == UEX_CANCELLED || job->error == UEX_DB_CONNECTIONS ||
-        job->group.type_text[0] == '\0')
+        job->error == UEX_DB_SILENT || job->group.type_text[0] == '\0')
         return;
     group_id = group_label(meters, job->group.group_id);
     uex_series_add(with(meters, UEX_METER_BATCH_FAILURES, group_id), 1);

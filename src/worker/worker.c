@@ -209,7 +209,7 @@ static int check_topics(const struct uex_config *config, int64_t until_ms)
 }
 
 /* Database and store: what is wrong with the configuration ends the program at once, everything else has until
- * startup.timeout. */
+ * startup.timeout. Others may hold the database's connections for as long as they have work: that ends nothing. */
 static int await_dependencies(struct worker *worker, int64_t until_ms)
 {
     struct uex_fault fault = {0};
@@ -220,6 +220,10 @@ static int await_dependencies(struct worker *worker, int64_t until_ms)
 
         if (error == UEX_OK || uex_cancel_requested(&uex_program_cancel))
             return UEX_EXIT_DONE;
+        if (error == UEX_DB_CONNECTIONS) {
+            uex_lanes_begin_short(&worker->lanes, &fault);
+            return UEX_EXIT_DONE;
+        }
         if (error == UEX_CONFIG)
             return say(error, "configuration does not fit the topics and views", &fault);
         if (uex_monotonic_ms() >= until_ms) {

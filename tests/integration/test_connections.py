@@ -89,6 +89,14 @@ def check_all_exported(pipe, groups):
         assert events(worker, "breaker-open") == []
 
 
+def behind_proxy(pipe):
+    parts = urllib.parse.urlsplit(pipe.settings["EXPORT_POSTGRES_DSN"])
+    user, at, address = parts.netloc.rpartition("@")
+    proxy = Proxy(address)
+    pipe.settings["EXPORT_POSTGRES_DSN"] = urllib.parse.urlunsplit(parts._replace(netloc=user + at + proxy.address))
+    return proxy
+
+
 def test_one_worker__fewer_connections_than_lanes__everything_is_exported(pipe):
     groups = fill(pipe)
     limited = Limited(pipe, 2)
@@ -149,10 +157,7 @@ def test_worker__another_application_has_all_connections__waits_and_says_so(pipe
 def test_breaker__database_is_back_without_a_free_connection__closes_and_the_commands_wait(pipe):
     groups = fill(pipe, 0.05)
     limited = Limited(pipe, 2)
-    parts = urllib.parse.urlsplit(limited.dsn)
-    user, at, address = parts.netloc.rpartition("@")
-    proxy = Proxy(address)
-    pipe.settings["EXPORT_POSTGRES_DSN"] = urllib.parse.urlunsplit(parts._replace(netloc=user + at + proxy.address))
+    proxy = behind_proxy(pipe)
     worker = pipe.worker(export__lanes="2", retry__attempts="1", **SETTINGS)
     worker.wait_log(lambda line: line["event"] == "worker-ready", 30, "the worker")
     wait_for(lambda: limited.count() == 0, what="connection of the start that is closed")
@@ -166,6 +171,56 @@ def test_breaker__database_is_back_without_a_free_connection__closes_and_the_com
     pipe.settle(120)
     assert len(events(worker, "breaker-open")) == 1
     check_exported_once(pipe, groups)
+    assert worker.stop() == 0
+
+
+def test_database__takes_logins_and_answers_no_query__is_an_outage(pipe):
+    groups = fill(pipe, 0.05)
+    proxy = behind_proxy(pipe)
+    worker = pipe.worker(export__lanes="2", retry__attempts="1", postgres__stall_timeout="2s", **SETTINGS, **LISTEN)
+    address = address_of(worker)
+    worker.wait_log(lambda line: line["event"] == "worker-ready", 30, "the worker")
+    proxy.mute()
+    send_all(pipe, groups)
+    worker.wait_log(lambda line: line.get("event") == "breaker-open", 60, "the breaker")
+    time.sleep(8)
+    assert {line["code"] for line in events(worker, "breaker-open")} == {"database-silent"}
+    assert events(worker, "breaker-closed") == []
+    assert scrape(address).value("users_export_breaker_open", dependency="postgres") == 1
+    assert pipe.results() == [] and pipe.dead_letters() == []
+    proxy.up()
+    pipe.settle(120)
+    assert len(events(worker, "breaker-open")) == len(events(worker, "breaker-closed")) == 1
+    check_exported_once(pipe, groups)
+    assert worker.stop() == 0
+
+
+def test_worker_that_starts__no_free_connection__joins_and_waits(pipe):
+    groups = fill(pipe, 0.05)
+    limited = Limited(pipe, 2)
+    send_all(pipe, groups)
+    with limited.all_taken(2):
+        worker = pipe.worker(export__lanes="2", startup__timeout="5s", **SETTINGS)
+        worker.wait_log(lambda line: line["event"] == "worker-ready", 30, "the worker")
+        time.sleep(8)
+        assert worker.running and pipe.results() == []
+        assert {line["code"] for line in events(worker, "connections-short")} == {"database-connections"}
+    pipe.settle(120)
+    check_all_exported(pipe, groups)
+    assert worker.stop() == 0
+
+
+def test_worker_that_starts__no_free_connection_and_no_view__says_so_with_the_first_connection(pipe):
+    groups = fill(pipe, 0.05)
+    limited = Limited(pipe, 2)
+    send_all(pipe, groups)
+    with limited.all_taken(2):
+        worker = pipe.worker(export__lanes="2", postgres__user_view="no_such_view", **SETTINGS)
+        worker.wait_log(lambda line: line["event"] == "worker-ready", 30, "the worker")
+        assert events(worker, "breaker-open") == []
+    opened = worker.wait_log(lambda line: line.get("event") == "breaker-open", 60, "the breaker")
+    assert {line["code"] for line in opened} == {"database-schema"}
+    assert pipe.results() == [] and pipe.dead_letters() == []
     assert worker.stop() == 0
 
 

@@ -76,7 +76,10 @@ static void rest__connection_without_work__is_free_for_others_and_comes_back(voi
     first = uex_postgres_new(&config, "connections-test");
     second = uex_postgres_new(&config, "connections-test");
     assert_int_equal(uex_postgres_probe(first, &fault), UEX_OK);
+    assert_true(uex_postgres_is_connected(first));
+    assert_int_equal(uex_postgres_use_count(first), 1);
     uex_postgres_rest(first);
+    assert_false(uex_postgres_is_connected(first));
     assert_int_equal(connect_soon(second, &fault), UEX_OK);
     uex_postgres_rest(second);
     uex_postgres_rest(second); /* it has none any more */
@@ -87,7 +90,7 @@ static void rest__connection_without_work__is_free_for_others_and_comes_back(voi
     drop_role();
 }
 
-/* ---- a pooler that lets clients in and has no server for them */
+/* ---- a server that hangs after the login, or a pooler that lets clients in and has no server for them */
 
 static const char welcome[] = "R\0\0\0\10\0\0\0\0"                /* AuthenticationOk */
                               "S\0\0\0\31client_encoding\0UTF8\0" /* ParameterStatus */
@@ -112,7 +115,7 @@ static void *serve(void *argument)
     return NULL;
 }
 
-static void connect__pooler_without_a_server__is_no_stalled_query(void **state)
+static void connect__login_and_no_answer__is_neither_a_shortage_nor_a_stalled_query(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
@@ -130,7 +133,9 @@ static void connect__pooler_without_a_server__is_no_stalled_query(void **state)
     config = (struct uex_config){.postgres_dsn = dsn, .postgres_stall_timeout_ms = 500};
     assert_int_equal(pthread_create(&thread, NULL, serve, &listener), 0);
     postgres = uex_postgres_new(&config, "connections-test");
-    assert_int_equal(uex_postgres_connect(postgres, &fault), UEX_DB_CONNECTIONS);
+    assert_int_equal(uex_postgres_connect(postgres, &fault), UEX_DB_SILENT);
+    assert_false(uex_postgres_is_connected(postgres));
+    assert_int_equal(uex_postgres_use_count(postgres), 0);
     uex_postgres_free(postgres);
     pthread_join(thread, NULL);
     close(listener);
@@ -141,7 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connect__limit_is_reached__is_no_unavailable_server),
         cmocka_unit_test(rest__connection_without_work__is_free_for_others_and_comes_back),
-        cmocka_unit_test(connect__pooler_without_a_server__is_no_stalled_query),
+        cmocka_unit_test(connect__login_and_no_answer__is_neither_a_shortage_nor_a_stalled_query),
     };
 
     return cmocka_run_group_tests(tests, database_create, database_drop);

@@ -6,7 +6,8 @@ import threading
 
 
 class Proxy:
-    """Listens on a port of its own; `down()` cuts all connections and refuses new ones, `hang()` swallows what is sent."""
+    """Listens on a port of its own; `down()` cuts all connections and refuses new ones, `hang()` swallows what is sent,
+    `mute()` the queries of PostgreSQL's clients: it lets them log in."""
 
     def __init__(self, address):
         host, _, port = address.rpartition(":")
@@ -15,6 +16,7 @@ class Proxy:
         self._pairs = set()
         self._lock = threading.Lock()
         self._hanging = threading.Event()
+        self._mute = threading.Event()
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
@@ -23,12 +25,16 @@ class Proxy:
 
     def up(self):
         self._hanging.clear()
+        self._mute.clear()
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=True)
             threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def hang(self):
         self._hanging.set()
+
+    def mute(self):
+        self._mute.set()
 
     def cut(self):
         """All connections of now are reset."""
@@ -77,7 +83,8 @@ class Proxy:
     def _pump(self, source, sink):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if not self._hanging.is_set():
+                is_query = data[:1] in (b"Q", b"P")  # Query, Parse; no server's message begins so
+                if not self._hanging.is_set() and not (is_query and self._mute.is_set()):
                     sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):

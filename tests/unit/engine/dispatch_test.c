@@ -310,7 +310,7 @@ static void give_back__however_often__keeps_the_order_and_is_never_charged(void 
 
         assert_ptr_equal(take_or_nothing(), first);
         assert_null(take_or_nothing());
-        uex_dispatch_give_back(&engine, first, &job);
+        uex_dispatch_give_back(&engine, first, &job, false);
     }
     assert_int_equal(first->openings, 0);
     assert_int_equal(first->attempt, 1);
@@ -322,6 +322,26 @@ static void give_back__however_often__keeps_the_order_and_is_never_charged(void 
     uex_dispatch_withdraw(&engine, first);
     uex_dispatch_release(&engine, first);
     assert_ptr_equal(take_or_nothing(), second);
+}
+
+static void give_back__connection_that_breaks_each_time__is_charged_in_the_end(void **state)
+{
+    struct uex_delivery *delivery = enqueue("g", 1);
+
+    (void)state;
+    for (int i = 0; i < config.retry_crashes; i++) {
+        struct uex_job_outcome none = {0}, job = {.error = UEX_DB_CONNECTIONS, .had_connection = true};
+
+        assert_int_equal(delivery->state, UEX_DELIVERY_QUEUED);
+        assert_ptr_equal(take_or_nothing(), delivery);
+        uex_dispatch_give_back(&engine, delivery, &none, false); /* refused in between */
+        assert_ptr_equal(take_or_nothing(), delivery);
+        uex_dispatch_give_back(&engine, delivery, &job, true);
+    }
+    assert_false(delivery->suspect);
+    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED); /* no tiers here */
+    assert_int_equal(delivery->outcome.fault.error, UEX_DB_CONNECTIONS);
 }
 
 static void give_back__suspect__is_alone_and_first_again(void **state)
@@ -338,7 +358,7 @@ static void give_back__suspect__is_alone_and_first_again(void **state)
     assert_ptr_equal(take_or_nothing(), suspect);
     uex_starts_adopt(&engine, suspect); /* counts its start in this epoch */
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 1);
-    uex_dispatch_give_back(&engine, suspect, &job);
+    uex_dispatch_give_back(&engine, suspect, &job, false);
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 0);
     assert_null(engine.alone);
     assert_ptr_equal(take_or_nothing(), suspect);
@@ -465,6 +485,7 @@ int main(void)
         UEX_TEST(return__outage__goes_to_the_front_and_is_not_charged),
         UEX_TEST(return__at_each_of_many_openings__is_charged_in_the_end),
         UEX_TEST(give_back__however_often__keeps_the_order_and_is_never_charged),
+        UEX_TEST(give_back__connection_that_breaks_each_time__is_charged_in_the_end),
         UEX_TEST(give_back__suspect__is_alone_and_first_again),
         UEX_TEST(take__nothing_to_do_while_a_lane_waits__idle_after_a_moment),
         UEX_TEST(shortage_wait__engine_drains__ends_at_once),
