@@ -35,6 +35,8 @@ UEX_MUST_CHECK enum uex_error uex_command_parse(struct uex_bytes key, struct uex
 
 /* The value as the scheduler and exportctl write it: JSON with the fields that are set. */
 void uex_command_write_json(const struct uex_command *command, struct uex_buffer *out);
+/* The same in Avro single-object encoding. UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_command_write_avro(const struct uex_command *command, struct uex_buffer *out);
 
 /* The same value with the id `command_id` in the place of its own; nothing else in it changes. UEX_NOT_FOUND: it has no
  * id of its own. UEX_MALFORMED: it is no command, or its id is written in a way that cannot be replaced (with escapes);

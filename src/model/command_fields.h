@@ -40,7 +40,8 @@ UEX_MUST_CHECK enum uex_error uex_command_read_avro(struct uex_bytes value, uex_
 /* Does this value begin like Avro single-object encoding (C3 01)? JSON never does. */
 bool uex_command_is_avro(struct uex_bytes value);
 
-/* The CRC-64-AVRO of the parsing canonical form of schemas/export_group_command.avsc (Avro 1.11 specification, "Parsing
- * Canonical Form for Schemas" and "Schema Fingerprints"). A change of the schema asks for a change of it. */
+/* The schema of the Avro form and the CRC-64-AVRO of its parsing canonical form (Avro 1.11 specification, "Parsing
+ * Canonical Form for Schemas" and "Schema Fingerprints"). A change of one asks for a change of the other. */
+extern const char uex_command_avro_schema[];
 #define UEX_COMMAND_AVRO_FINGERPRINT UINT64_C(0xc00c4a140d1da4c4)
 #endif

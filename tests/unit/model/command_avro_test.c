@@ -8,7 +8,6 @@
 #include <pthread.h>
 
 #include "model/command_fields.h"
-#include "unit/model/avro_command.h"
 
 #define ID "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 #define HEAD "\xC3\x01\xC4\xA4\x1D\x0D\x14\x4A\x0C\xC0"
@@ -68,6 +67,19 @@ static void assert_malformed(const char *body, size_t size_bytes, const char *sa
 }
 
 #define BODY(text) (text), sizeof(text) - 1
+
+static void schema__embedded_text__is_the_file(void **state)
+{
+    char text[4096];
+    FILE *file = fopen(UEX_SOURCE_DIR "/schemas/export_group_command.avsc", "rb");
+    size_t size;
+    (void)state;
+    assert_non_null(file);
+    size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    (void)fclose(file);
+    assert_string_equal(uex_command_avro_schema, text);
+}
 
 static void schema__fingerprint__is_that_of_the_canonical_form(void **state)
 {
@@ -193,7 +205,7 @@ static void parse__other_schema_or_short_head__is_malformed(void **state)
     uex_command_clear(&command);
 }
 
-static void parse__all_and_no_fields__are_read_back(void **state)
+static void write_avro__all_and_no_fields__are_read_back(void **state)
 {
     char group_id[] = "g\xC3\xA9", run_id[] = "2026-11-22", by[] = "b\n", reason[] = "why";
     struct uex_command command = {.group_id = group_id,
@@ -208,7 +220,7 @@ static void parse__all_and_no_fields__are_read_back(void **state)
     struct uex_buffer out = {0};
     (void)state;
     uex_buffer_append_text(&out, "before");
-    append_avro_command(&out, &command);
+    assert_int_equal(uex_command_write_avro(&command, &out), UEX_OK);
     assert_memory_equal(out.data, "before" HEAD, 6 + HEAD_SIZE);
     assert_int_equal(parse((const char *)out.data + 6, out.size_bytes - 6, "g\xC3\xA9", &back, &fault), UEX_OK);
     assert_string_equal(back.group_id, group_id);
@@ -225,9 +237,19 @@ static void parse__all_and_no_fields__are_read_back(void **state)
         uex_command_clear(&back);
     }
     uex_buffer_reset(&out);
-    append_avro_command(&out, &empty);
+    assert_int_equal(uex_command_write_avro(&empty, &out), UEX_OK);
     assert_int_equal(out.size_bytes, HEAD_SIZE + 7);
     assert_memory_equal(out.data, HEAD "\0\0\0\0\0\0\0", HEAD_SIZE + 7);
+    uex_buffer_clear(&out);
+}
+
+static void write_avro__full_buffer__fails_cleanly(void **state)
+{
+    char group_id[] = "a group";
+    struct uex_command command = {.group_id = group_id, .requested_at_ms = UEX_NO_TIME};
+    struct uex_buffer out = {.cap_bytes = 16};
+    (void)state;
+    assert_int_equal(uex_command_write_avro(&command, &out), UEX_NO_MEMORY);
     uex_buffer_clear(&out);
 }
 
@@ -286,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse__several_threads__do_not_disturb_each_other),
+        cmocka_unit_test(schema__embedded_text__is_the_file),
         cmocka_unit_test(schema__fingerprint__is_that_of_the_canonical_form),
         cmocka_unit_test(parse__bytes_by_hand__are_read),
         cmocka_unit_test(parse__all_null__takes_the_key),
@@ -293,7 +316,8 @@ int main(void)
         cmocka_unit_test(parse__over_long_text__is_malformed),
         cmocka_unit_test(parse__smallest_time__counts_as_given),
         cmocka_unit_test(parse__other_schema_or_short_head__is_malformed),
-        cmocka_unit_test(parse__all_and_no_fields__are_read_back),
+        cmocka_unit_test(write_avro__all_and_no_fields__are_read_back),
+        cmocka_unit_test(write_avro__full_buffer__fails_cleanly),
         cmocka_unit_test(parse__flipped_bytes__end_cleanly),
     };
     return cmocka_run_group_tests_name("command_avro", tests, NULL, NULL);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "unit/model/avro_command.h"
+#include "export/command.h"
 
 #define OLD "0b6e3b52-9df1-4b4f-8a0c-0a2f3b6c7d8e"
 #define OLD_UPPER "0B6E3B52-9DF1-4B4F-8A0C-0A2F3B6C7D8E"
@@ -55,7 +55,7 @@ static void reissue__avro__changes_the_id_and_nothing_else(void **state)
     struct uex_fault fault = {0};
 
     (void)state;
-    append_avro_command(&value, &command);
+    assert_int_equal(uex_command_write_avro(&command, &value), UEX_OK);
     assert_int_equal(uex_command_reissue((struct uex_bytes){0}, uex_buffer_bytes(&value), NEW, &out, &fault), UEX_OK);
     assert_int_equal(out.size_bytes, value.size_bytes);
     assert_int_equal(uex_command_parse((struct uex_bytes){0}, uex_buffer_bytes(&out), &again, &fault), UEX_OK);

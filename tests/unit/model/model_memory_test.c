@@ -3,10 +3,10 @@
 #include "failing_memory.h"
 
 #include "export/columns.h"
+#include "export/command.h"
 #include "export/group_progress.h"
 #include "export/group_state.h"
 #include "export/result.h"
-#include "unit/model/avro_command.h"
 
 #define ID "00000000-0000-4000-8000-000000000007"
 
@@ -56,10 +56,8 @@ static enum uex_error command_in_avro(void)
     const struct uex_command command = {
         .group_id = group_id, .run_id = run_id, .requested_by = empty, .reason = empty, .command_id = ID};
     struct uex_buffer value = {0};
-    enum uex_error err = UEX_OK;
+    enum uex_error err = uex_command_write_avro(&command, &value);
 
-    append_avro_command(&value, &command);
-    err = uex_buffer_failed(&value) ? UEX_NO_MEMORY : UEX_OK;
     if (err == UEX_OK)
         err = read_and_write(uex_buffer_bytes(&value));
     uex_buffer_clear(&value);

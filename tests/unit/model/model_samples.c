@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lets clients in other languages look at what the models write and what they take.
  *
- * model_samples command|result|state                prints samples, one a line of JSON
+ * model_samples command|command-avro|result|state   prints samples, one a line: JSON text, Avro in hex
  * model_samples read-command    reads lines "KEY VALUE" in hex, "-" for none (empty bytes: "."), and answers each with
  *                               "ok " and the command as JSON, or "malformed-command " and the reason
  * model_samples read-state      reads lines "VALUE" in hex, answers "ok " and a record with that memory, or the error
@@ -59,6 +59,21 @@ static int print_commands(void)
         struct uex_buffer line = {0};
         uex_command_write_json(&commands[i], &line);
         failed |= print_line(&line);
+    }
+    return failed;
+}
+
+static int print_commands_avro(void)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        struct uex_buffer line = {0};
+        failed |= uex_command_write_avro(&commands[i], &line) != UEX_OK;
+        for (size_t at = 0; at < line.size_bytes; at++)
+            (void)printf("%02x", line.data[at]);
+        (void)putchar('\n');
+        uex_buffer_clear(&line);
     }
     return failed;
 }
@@ -206,6 +221,8 @@ int main(int argument_count, char **arguments)
 
     if (strcmp(what, "command") == 0)
         return print_commands();
+    if (strcmp(what, "command-avro") == 0)
+        return print_commands_avro();
     if (strcmp(what, "result") == 0)
         return print_results();
     if (strcmp(what, "state") == 0)
@@ -214,6 +231,6 @@ int main(int argument_count, char **arguments)
         return read_lines(read_command);
     if (strcmp(what, "read-state") == 0)
         return read_lines(read_state);
-    (void)fputs("usage: model_samples command|result|state|read-command|read-state\n", stderr);
+    (void)fputs("usage: model_samples command|command-avro|result|state|read-command|read-state\n", stderr);
     return 2;
 }
