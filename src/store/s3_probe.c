@@ -8,9 +8,10 @@
  * to us, or does not know If-None-Match, says so before it looks at that. The rights are those of an export:
  * s3:PutObject, s3:GetObject and s3:ListBucket.
  *
- * Nothing is left behind, but: without s3:AbortMultipartUpload each probe's upload waits for the lifecycle rule, like
- * those of exports; in a store that does not compare x-amz-content-sha256 the object is made, and stays where
- * s3:DeleteObject is not allowed, or leaves a delete marker in a bucket with versions. */
+ * A probe aborts its own upload alone: others may probe at the same moment. Nothing is left behind, but: the upload of
+ * a probe that was killed, or that may not abort it (s3:AbortMultipartUpload), waits for the lifecycle rule, like those
+ * of exports; in a store that does not compare x-amz-content-sha256 the object is made, and stays where s3:DeleteObject
+ * is not allowed, or leaves a delete marker in a bucket with versions. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@
 
 #define PROBE_GROUP "users-export-probe"
 #define PROBE_COMMAND "00000000-0000-4000-8000-000000000000" /* the same each time, so that nothing adds up */
-#define TIDY_LIMIT_MS 5000                                   /* what an earlier probe left that was killed */
+#define TIDY_LIMIT_MS 5000                                   /* an upload whose id was lost with its answer */
 
 struct probe {
     struct uex_s3_store *store;
@@ -74,7 +75,7 @@ static bool is_expected(const char *code)
                                         "InvalidPartNumber",
                                         "MalformedXML",
                                         "EntityTooSmall",
-                                        "NoSuchUpload"}; /* another worker's probe tidied ours away */
+                                        "NoSuchUpload"}; /* a lifecycle rule, or an older version's probe */
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
         if (strcmp(code, codes[i]) == 0)
@@ -167,7 +168,7 @@ static enum uex_error try_part(struct probe *probe)
                                        .cancel = probe->store->base.cancel};
     uex_s3_part_run(&probe->part);
     if (probe->part.result == UEX_STORE_RACE && uex_s3_client_status(probe->store->client) == 404)
-        return UEX_OK; /* another worker's probe tidied ours away */
+        return UEX_OK; /* it was aborted by somebody else */
     if (probe->fault != NULL && probe->part.result != UEX_OK)
         *probe->fault = probe->part.fault;
     return judge(probe, probe->part.result, uex_s3_client_status(probe->store->client));
@@ -271,7 +272,6 @@ static enum uex_error try_upload(struct probe *probe)
 static enum uex_error try_below(struct uex_s3_store *store, const char *domain_id, struct uex_fault *fault)
 {
     struct probe probe = {.store = store, .fault = fault};
-    struct uex_fault ignored;
     enum uex_error err = choose_key(&probe, domain_id);
 
     probe.meta = (struct uex_object_meta){.row_count = UEX_UNKNOWN, .has_tags = true};
@@ -279,10 +279,8 @@ static enum uex_error try_below(struct uex_s3_store *store, const char *domain_i
     uex_uuid_random(probe.meta.tags.command_id);
     if (err == UEX_OK)
         err = try_look_up(&probe);
-    if (err == UEX_OK) {
-        (void)!uex_s3_uploads_abort(store, probe.whole_key, store->base.cancel, TIDY_LIMIT_MS, &ignored);
+    if (err == UEX_OK)
         err = try_upload(&probe);
-    }
     if (err == UEX_OK)
         err = try_put(&probe);
     free(probe.whole_key);
