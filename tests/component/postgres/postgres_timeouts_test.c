@@ -159,6 +159,7 @@ static void shares__role_with_idle_timeout__keep_their_snapshot(void **state)
     (void)state;
     database_needed();
     set_short_timeouts();
+    database.config.export_key_column = (char *)(uintptr_t) "username";
     other = uex_postgres_new(&database.config, "timeouts-test");
     assert_int_equal(uex_postgres_shares_begin(postgres, "g", &plan, 2, &shares, NULL), UEX_OK);
     assert_int_equal(uex_row_shares_rows(shares, postgres, &rows, NULL), UEX_OK);
@@ -169,6 +170,7 @@ static void shares__role_with_idle_timeout__keep_their_snapshot(void **state)
     assert_int_equal(row_count, 10);
     uex_row_shares_free(shares);
     uex_postgres_free(other);
+    database.config.export_key_column = NULL;
 }
 
 static enum uex_error count_group(void *context, const char *group_id)
