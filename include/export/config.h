@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* include/export/config.h — every setting of the three programs, from one table (src/core/config_table.c).
+/* include/export/config.h — every setting of the three programs, from one table (src/config/table.c).
  *
  * Order: flag --section.key=value, environment EXPORT_SECTION_KEY (or EXPORT_SECTION_KEY_FILE for secrets: the file's
  * content without its last newline), file (--config FILE or EXPORT_CONFIG, INI), default. The table gives name, type,
@@ -27,7 +27,7 @@ struct uex_kafka_property {
     const char *source; /* "default", "file", "environment" or "flag"; static; NULL where a test made it by hand */
 };
 
-struct uex_config_origin; /* what was given for a setting and where; src/core/config_load.h */
+struct uex_config_origin; /* what was given for a setting and where; src/config/load.h */
 
 /* Who issues temporary credentials for the store: the standard variables of AWS's tools, as the environment has them.
  * NULL: not set. Used only where s3.access_key_id is not set. */
@@ -95,7 +95,7 @@ typedef enum uex_error (*uex_kafka_judge)(const char *name, const char *value, s
 
 /* Let `judge` (src/kafka has one) check the properties that uex_config_load() reads, so that their mistakes are found
  * together with all others and core needs no librdkafka. Without it names are looked up in the list of
- * src/core/config_kafka_names.c and values are not checked. NULL takes it back. Main thread, before uex_config_load().
+ * src/config/kafka_names.c and values are not checked. NULL takes it back. Main thread, before uex_config_load().
  */
 void uex_config_judge_kafka(uex_kafka_judge judge);
 

@@ -76,10 +76,6 @@ void uex_program_catch_signals(void);
 void uex_program_catch_hangup(void);
 bool uex_program_hung_up(void);
 
-/* No memory for `what` at a place that has no way to say so and whose result must not be wrong: logs it if that is
- * still possible, and ends the process with UEX_EXIT_FAILED at once, as a kill would. Any thread. */
-_Noreturn void uex_program_out_of_memory(const char *what);
-
 /* UEX_EXIT_UNREACHABLE for what could not be reached, UEX_EXIT_USAGE for UEX_CONFIG, else UEX_EXIT_FAILED. */
 int uex_exit_of(enum uex_error error);
 #endif

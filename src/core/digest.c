@@ -7,7 +7,7 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-#include "export/program.h"
+#include "export/memory.h"
 
 struct uex_digest {
     EVP_MD_CTX *context;
@@ -53,7 +53,7 @@ void uex_sha256(struct uex_bytes data, uint8_t out[UEX_SHA256_SIZE])
 {
     /* Fails only without memory; nothing may go on with a digest that is not one. */
     if (SHA256(data.data == NULL ? (const uint8_t *)"" : data.data, data.size_bytes, out) == NULL)
-        uex_program_out_of_memory("a digest");
+        uex_out_of_memory("a digest");
 }
 
 void uex_hmac_sha256(struct uex_bytes key, struct uex_bytes data, uint8_t out[UEX_SHA256_SIZE])
@@ -71,7 +71,7 @@ void uex_hmac_sha256(struct uex_bytes key, struct uex_bytes data, uint8_t out[UE
     }
     if (HMAC(EVP_sha256(), key_data == NULL ? "" : key_data, (int)key_size,
              data.data == NULL ? (const uint8_t *)"" : data.data, data.size_bytes, out, NULL) == NULL)
-        uex_program_out_of_memory("a digest");
+        uex_out_of_memory("a digest");
 }
 
 void uex_hex(const uint8_t *bytes, size_t size_bytes, char *out)

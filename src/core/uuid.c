@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/uuid_internal.h"
-#include "export/program.h"
+#include "export/memory.h"
 
 #define SHA1_SIZE 20
 
@@ -103,7 +103,7 @@ void uex_uuid_named_in(const uint8_t name_space[16], const char *name, size_t si
     if (context == NULL || EVP_DigestInit_ex(context, sha1(), NULL) != 1 ||
         EVP_DigestUpdate(context, name_space, 16) != 1 || EVP_DigestUpdate(context, name, size_bytes) != 1 ||
         EVP_DigestFinal_ex(context, hash, NULL) != 1)
-        uex_program_out_of_memory("an id");
+        uex_out_of_memory("an id");
     EVP_MD_CTX_free(context);
     set_version(hash, 5);
     uex_uuid_from_bytes(hash, out);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "core/config_table.h"
+#include "config/table.h"
 #include "ctl/dlq.h"
 #include "ctl/options.h"
 

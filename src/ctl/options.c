@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/config_table.h"
+#include "config/table.h"
 #include "export/text.h"
 
 struct uex_ctl_options uex_ctl_options;

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "core/config_cpus.h"
+#include "export/cpus.h"
 #include "export/thread.h"
 
 #define HELPERS_MAX 31

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "export/program.h"
+#include "export/memory.h"
 
 #define MARKER_0 0xC3
 #define MARKER_1 0x01
@@ -45,7 +45,7 @@ static void *allocate(void *context, void *old, size_t old_bytes, size_t size_by
     }
     memory = realloc(old, size_bytes);
     if (memory == NULL)
-        uex_program_out_of_memory("Avro");
+        uex_out_of_memory("Avro");
     return memory;
 }
 
