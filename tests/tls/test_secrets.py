@@ -207,7 +207,7 @@ def test_container__full_address_with_token__used(world, issuer):
 def test_container__plain_text_to_a_stranger__is_not_asked(world, issuer):
     worker = world.worker(**without_keys(issuer), AWS_CONTAINER_CREDENTIALS_FULL_URI="http://credentials.example:1/", EXPORT_STARTUP_TIMEOUT="3s")
     assert worker.stop_itself(40) == 3
-    assert "must be asked by https" in worker.text(), worker.text()
+    assert '"event":"start-failed","code":"store-authentication"' in worker.text(), worker.text()
 
 
 def test_process__secrets__are_in_no_command_line_and_no_core(world):
