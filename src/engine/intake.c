@@ -270,22 +270,15 @@ static void apply_pauses(struct uex_engine *engine, rd_kafka_topic_partition_lis
 
 /* Records of before the seek do not come any more: librdkafka drops them. What fails is tried again at the next round.
  */
-static void apply_seeks(struct uex_engine *engine)
+static void apply_seeks(struct uex_engine *engine, rd_kafka_topic_partition_list_t *seek)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_error_t *error = NULL;
 
-    for (size_t source = 0; source < engine->source_count; source++) {
-        for (int32_t i = 0; i < engine->partition_count; i++) {
-            const struct uex_slot *slot = uex_engine_slot(engine, source, i);
-
-            if (slot->assigned && slot->seek_to != UEX_OFFSET_NONE)
-                rd_kafka_topic_partition_list_add(list, engine->sources[source].topic, i)->offset = slot->seek_to;
-        }
-    }
-    error = list->cnt == 0 ? NULL : rd_kafka_seek_partitions(engine->consumer, list, SEEK_TIMEOUT_MS);
-    for (int i = 0; error == NULL && i < list->cnt; i++) {
-        const rd_kafka_topic_partition_t *place = &list->elems[i];
+    if (seek->cnt == 0)
+        return;
+    error = rd_kafka_seek_partitions(engine->consumer, seek, SEEK_TIMEOUT_MS);
+    for (int i = 0; error == NULL && i < seek->cnt; i++) {
+        const rd_kafka_topic_partition_t *place = &seek->elems[i];
         size_t source = 0;
 
         if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_source(engine, place->topic, &source))
@@ -293,13 +286,13 @@ static void apply_seeks(struct uex_engine *engine)
     }
     if (error != NULL)
         rd_kafka_error_destroy(error);
-    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static void serve_slots(struct uex_engine *engine)
 {
     rd_kafka_topic_partition_list_t *pause = rd_kafka_topic_partition_list_new(8);
     rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(8);
+    rd_kafka_topic_partition_list_t *seek = rd_kafka_topic_partition_list_new(1);
     int64_t oldest_ms = UEX_NO_TIME;
     bool full = false;
 
@@ -322,6 +315,8 @@ static void serve_slots(struct uex_engine *engine)
             move_to_end(engine, slot);
             if (slot->first_held != NULL && (oldest_ms == UEX_NO_TIME || slot->first_held->since_ms < oldest_ms))
                 oldest_ms = slot->first_held->since_ms;
+            if (slot->seek_to != UEX_OFFSET_NONE)
+                rd_kafka_topic_partition_list_add(seek, engine->sources[source].topic, i)->offset = slot->seek_to;
             want_pause = full || slot->first_held != NULL;
             if (want_pause == slot->paused)
                 continue;
@@ -329,10 +324,11 @@ static void serve_slots(struct uex_engine *engine)
         }
     }
     engine->oldest_held_ms = oldest_ms;
-    apply_seeks(engine);
+    apply_seeks(engine, seek);
     apply_pauses(engine, pause, resume);
     rd_kafka_topic_partition_list_destroy(pause);
     rd_kafka_topic_partition_list_destroy(resume);
+    rd_kafka_topic_partition_list_destroy(seek);
 }
 
 static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
