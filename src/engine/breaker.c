@@ -42,6 +42,16 @@ bool uex_breaker_any_open(const struct uex_engine *engine)
     return false;
 }
 
+bool uex_breaker_is_open(struct uex_engine *engine, enum uex_dependency dependency)
+{
+    bool open = false;
+
+    uex_engine_lock(engine);
+    open = engine->breakers[dependency].open;
+    uex_engine_unlock(engine);
+    return open;
+}
+
 bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency, const struct uex_fault *fault)
 {
     struct uex_breaker *breaker = &engine->breakers[dependency];

@@ -310,6 +310,7 @@ const char *uex_breaker_text(enum uex_dependency dependency);
 /* True: this call opened it, and the caller probes until it closes. */
 bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency, const struct uex_fault *fault);
 void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency);
+bool uex_breaker_is_open(struct uex_engine *engine, enum uex_dependency dependency);
 /* Locked. */
 bool uex_breaker_any_open(const struct uex_engine *engine);
 

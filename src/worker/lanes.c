@@ -281,17 +281,6 @@ static void give_back_starved(struct uex_lane *lane, struct uex_delivery *delive
         (void)uex_sleep_ms(PROBE_SLICE_MS, NULL);
 }
 
-/* Nobody is charged while a breaker is open, also when the dependency answers again a moment before it closes. */
-static bool is_open(struct uex_engine *engine, enum uex_dependency dependency)
-{
-    bool open = false;
-
-    uex_engine_lock(engine);
-    open = engine->breakers[dependency].open;
-    uex_engine_unlock(engine);
-    return open;
-}
-
 /* A failure is the command's own unless a neutral probe fails as well. True: the delivery is settled, and the breaker
  * watched, or a connection waited for. */
 static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job)
@@ -305,7 +294,8 @@ static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, 
         return false;
     if (!is_refusal(error))
         error = probe(lane, dependency, &delivery->cancel, &fault);
-    if (error == UEX_OK && is_open(lane->engine, dependency)) { /* it recovered just now: the failure is the outage's */
+    /* Nobody is charged while a breaker is open, also when the dependency answers a moment before it closes. */
+    if (error == UEX_OK && uex_breaker_is_open(lane->engine, dependency)) {
         end_job(lane, job);
         uex_dispatch_return(lane->engine, delivery, job);
         return true;
