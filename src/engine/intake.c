@@ -331,6 +331,17 @@ static void serve_slots(struct uex_engine *engine)
     rd_kafka_topic_partition_list_destroy(seek);
 }
 
+/* Thousands of small records come between two rounds: the bound of the queue is seen at once. */
+static bool is_filled(struct uex_engine *engine)
+{
+    bool filled = false;
+
+    uex_engine_lock(engine);
+    filled = !engine->full && queue_is_full(engine);
+    uex_engine_unlock(engine);
+    return filled;
+}
+
 static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
 {
     size_t source = 0;
@@ -403,7 +414,7 @@ void *uex_intake_run(void *argument)
         }
         uex_rebalance_continue(engine);
         restoring = uex_restore_step(engine, RESTORE_BUDGET_MS);
-        if (message == NULL || uex_monotonic_ms() - served_ms >= SERVE_EVERY_MS) {
+        if (message == NULL || is_filled(engine) || uex_monotonic_ms() - served_ms >= SERVE_EVERY_MS) {
             serve_slots(engine);
             served_ms = uex_monotonic_ms();
         }
