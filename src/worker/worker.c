@@ -13,6 +13,7 @@
 #include "worker/monitor.h"
 #include "worker/sample.h"
 #include "worker/trace.h"
+#include "worker/watchdog.h"
 
 #define TOPICS_TIMEOUT_MS 10000
 #define TOPICS_APPEAR_MS 5000 /* brokers hear of a new topic one after the other */
@@ -24,14 +25,6 @@
 #define GOODBYE_MS 2000 /* the consumer leaves the group, clients close */
 #define LEAVE_MS 14000
 _Static_assert(GIVE_UP_MS + LAST_COMMIT_MS + UEX_REVOKE_WAIT_MS + GOODBYE_MS <= LEAVE_MS, "a bounded end must fit");
-
-/* Ends the process when the clean end does not come in time. Knows nothing of what is taken down meanwhile. */
-struct leaver {
-    pthread_t thread;
-    bool is_started;
-    struct uex_cancel stop;
-    _Atomic int exit_code;
-};
 
 struct worker {
     const struct uex_config *config;
@@ -46,7 +39,7 @@ struct worker {
     struct uex_http *http;
     pthread_t intake, committer;
     bool intake_started, committer_started;
-    struct leaver leaver;
+    struct uex_watchdog watchdog;
 };
 
 static int say(enum uex_error error, const char *message, const struct uex_fault *fault)
@@ -377,33 +370,7 @@ static int exit_of_broken(struct uex_engine *engine)
 
 static void note_exit_code(struct worker *worker)
 {
-    worker->leaver.exit_code = is_broken(&worker->engine) ? exit_of_broken(&worker->engine) : UEX_EXIT_DONE;
-}
-
-/* The bounded part is over and a client library does not return: the process leaves. What it had not committed belongs
- * to the next owner. */
-static void *leave_at_once(void *argument)
-{
-    struct leaver *leaver = argument;
-
-    if (!uex_sleep_ms(LEAVE_MS, &leaver->stop))
-        return NULL;
-    uex_log(UEX_LOG_WARN, UEX_EVENT_LEAVES_AT_ONCE, "leaving the consumer group takes too long; the process ends");
-    _exit(leaver->exit_code);
-}
-
-static void begin_to_leave(struct worker *worker)
-{
-    note_exit_code(worker);
-    worker->leaver.is_started = uex_thread_start(&worker->leaver.thread, leave_at_once, &worker->leaver);
-}
-
-/* Everything is taken down. */
-static void end_leaver(struct leaver *leaver)
-{
-    uex_cancel_request(&leaver->stop);
-    if (leaver->is_started)
-        (void)pthread_join(leaver->thread, NULL);
+    worker->watchdog.exit_code = is_broken(&worker->engine) ? exit_of_broken(&worker->engine) : UEX_EXIT_DONE;
 }
 
 /* It is not logged where it happens: the engine's lock is held there. */
@@ -434,7 +401,8 @@ static void shut_down(struct worker *worker)
     uex_engine_unlock(engine);
     if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
         abandon_running(engine);
-    begin_to_leave(worker);
+    note_exit_code(worker);
+    uex_watchdog_start(&worker->watchdog, LEAVE_MS);
     uex_lanes_join(&worker->lanes);
     uex_monitor_stop(&worker->monitor);
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
@@ -482,7 +450,7 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
     uex_engine_close(&worker->engine);
     uex_meters_clear(&worker->meters);
     uex_spool_dir_close(worker->spool_dir);
-    end_leaver(&worker->leaver);
+    uex_watchdog_stop(&worker->watchdog);
     free(worker);
     if (code == UEX_EXIT_DONE)
         uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_END, "worker ended");
