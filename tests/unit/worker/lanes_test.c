@@ -23,6 +23,7 @@ static char command_topic[] = "commands";
 /* What the runner answers. */
 static _Atomic enum uex_error job_error, connect_error, check_error, probe_error;
 static _Atomic bool job_has_connection, is_any_connected;
+static const struct uex_fault *_Atomic opens_breaker; /* while the database is probed: another lane's finding */
 static _Atomic unsigned job_count, connect_count, check_count, probe_count;
 
 void __wrap_uex_job_run(struct uex_job_runner *runner, const struct uex_command *command,
@@ -69,6 +70,9 @@ enum uex_error __wrap_uex_job_runner_probe_database(struct uex_job_runner *runne
     (void)runner;
     (void)cancel;
     probe_count++;
+    if (opens_breaker != NULL)
+        (void)uex_breaker_open(&engine, UEX_DEPENDENCY_DATABASE, opens_breaker);
+    opens_breaker = NULL;
     return answer(probe_error, fault);
 }
 
@@ -132,6 +136,7 @@ static int set_up(void **state)
     set_up_lane();
     job_error = connect_error = check_error = probe_error = UEX_OK;
     job_has_connection = is_any_connected = false;
+    opens_breaker = NULL;
     job_count = connect_count = check_count = probe_count = 0;
     return 0;
 }
@@ -226,6 +231,11 @@ static bool waits(void)
     return engine.shortage.lane_count > 0;
 }
 
+static bool has_probed(void)
+{
+    return probe_count > 0;
+}
+
 static void assert_soon(bool (*is_so)(void))
 {
     const int64_t until_ms = uex_monotonic_ms() + SOON_MS;
@@ -313,6 +323,27 @@ static void run__connection_breaks_each_time_in_a_shortage__is_charged_in_the_en
     assert_int_equal(delivery->outcome.fault.error, UEX_DB_UNAVAILABLE);
 }
 
+/* Another lane opened the breaker and has not closed it yet; the dependency answers this lane's probe already. */
+static void run__probe_answers_before_the_breaker_is_closed__is_not_charged(void **state)
+{
+    const struct uex_fault outage = {.error = UEX_DB_UNAVAILABLE};
+    struct uex_delivery *delivery = NULL;
+
+    (void)state;
+    opens_breaker = &outage;
+    job_error = UEX_DB_UNAVAILABLE;
+    delivery = begin();
+    assert_soon(has_probed);
+    (void)uex_sleep_ms(100, NULL);
+    assert_false(has_ended());
+    assert_int_equal(job_count, 1);
+    job_error = UEX_OK;
+    uex_breaker_close(&engine, UEX_DEPENDENCY_DATABASE);
+    assert_soon(has_ended);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_SKIPPED);
+    assert_int_equal(job_count, 2);
+}
+
 static bool has_tried_again(void)
 {
     return connect_count > 1;
@@ -385,6 +416,7 @@ int main(void)
         LANES_TEST(run__pooler_that_serves_another_lane__is_a_shortage),
         LANES_TEST(run__no_memory_for_the_probe__opens_no_breaker_and_ends),
         LANES_TEST(run__connection_breaks_each_time_in_a_shortage__is_charged_in_the_end),
+        LANES_TEST(run__probe_answers_before_the_breaker_is_closed__is_not_charged),
         LANES_TEST(run__never_a_connection__is_not_charged),
         LANES_TEST(start__in_a_shortage__looks_at_the_views_first),
         LANES_TEST(start__in_a_shortage_with_a_mask_that_does_not_fit__ends_the_program),
