@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # Sourced by tests/run: checks of the text itself. Each counts as one test.
 
-UEX_MAX_LINES=500
 UEX_CLANG_FORMAT=14.0.6 # versions format differently, so it comes from PyPI
 
 # What is in the tree or about to be: not what .gitignore names.
@@ -37,13 +36,6 @@ lint_format() {
     tree_files '*.c' '*.h' | xargs -r "$UEX_CACHE/lint-venv/bin/clang-format" --dry-run -Werror
 }
 
-lint_length() {
-    local long
-    long=$({ tree_files '*.c' '*.h' '*.py' '*.java' '*.cmake' && script_files; } | sort -u |
-        while read -r file; do printf '%d %s\n' "$(wc -l <"$file")" "$file"; done | awk -v max="$UEX_MAX_LINES" '$1 > max')
-    [ -z "$long" ] || { printf 'longer than %d lines:\n%s\n' "$UEX_MAX_LINES" "$long" && return 1; }
-}
-
 lint_headers() {
     local without
     without=$({ tree_files '*.c' '*.h' '*.py' '*.java' && script_files; } | sort -u |
@@ -74,7 +66,7 @@ lint_mutants() { PYTHONPATH=tests/chaos python3 -m harness.mutants --check; }
 part_lint() {
     local check
     packages_install run tests || return 1
-    for check in shell format yaml length headers locks threads links mutants; do
+    for check in shell format yaml headers locks threads links mutants; do
         if "lint_$check" >"$RUN_DIR/lint-$check.log" 2>&1; then
             count_passed 1
             printf 'ok      %s\n' "$check"
