@@ -7,7 +7,7 @@
 #define ENGINE_BATCH_H
 
 #include "engine/engine.h"
-#include "engine/txn.h"
+#include "kafka/txn.h"
 
 #define UEX_BATCH_MAX 500
 /* A list of usernames beyond this goes alone: its transaction takes long, others need not wait for it. */

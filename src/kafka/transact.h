@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/kafka/transact.h — transactions of the operators' tools: short, bounded, given up when the operator stops, and
- * fenced by whoever begins with the same transactional id later. One thread. The worker's own is engine/txn.h, which
+ * fenced by whoever begins with the same transactional id later. One thread. The worker's own is kafka/txn.h, which
  * never gives up. */
 #ifndef EXPORT_KAFKA_TRANSACT_H
 #define EXPORT_KAFKA_TRANSACT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/engine/txn.h — the transactional producer and what its errors leave it in.
+/* src/kafka/txn.h — the transactional producer and what its errors leave it in.
  *
  *   CLOSED ──prepare──► READY ──begin──► OPEN ──commit──► READY
  *     ▲                              │ error: must abort        │ end unknown
@@ -11,8 +11,8 @@
  * ends what the old one left open at once. Used by the committer's thread only. Source: librdkafka, rdkafka.h,
  * "Transactional producer API": an error is looked at in the order requires-abort, retriable, fatal.
  */
-#ifndef ENGINE_TXN_H
-#define ENGINE_TXN_H
+#ifndef EXPORT_KAFKA_TXN_H
+#define EXPORT_KAFKA_TXN_H
 
 #include <librdkafka/rdkafka.h>
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "engine/txn.h"
+#include "kafka/txn.h"
 
 /* Every pair of state and event: what follows, or UEX_TXN_STATE_COUNT where it cannot happen. */
 static const struct {

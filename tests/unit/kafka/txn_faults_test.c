@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "engine/txn.h"
 #include "export/clock.h"
+#include "kafka/txn.h"
 
 #include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
 

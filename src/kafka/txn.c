@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/txn.h"
+#include "kafka/txn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
