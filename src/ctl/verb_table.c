@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs, one row each, with their flags. */
 #include "check/checks.h"
-#include "ctl/dlq.h"
+#include "ctl/dlq/dlq.h"
 #include "ctl/options.h"
 #include "ctl/verbs.h"
 

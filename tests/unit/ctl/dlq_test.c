@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/dlq.h"
+#include "ctl/dlq/dlq.h"
 #include "ctl/options.h"
 
 static const struct uex_record_header code_header[] = {{"export-error-code", {(const uint8_t *)"database-data", 13}}};

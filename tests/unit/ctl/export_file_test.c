@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/export_file.h"
+#include "ctl/export/file.h"
 
 static char folder[64], path[128];
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "ctl/state_reader.h"
-#include "ctl/status_rows.h"
+#include "ctl/status/rows.h"
 #include "export/command.h"
 
 #define OUTPUT_SIZE ((size_t)128 << 10)

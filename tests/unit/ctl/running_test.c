@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/running.h"
+#include "ctl/status/running.h"
 
 #define ID_1 "a0eebc99-9c0b-4ef8-bb6d-000000000001"
 #define ID_2 "a0eebc99-9c0b-4ef8-bb6d-000000000002"

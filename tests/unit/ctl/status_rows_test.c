@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/status_rows.h"
+#include "ctl/status/rows.h"
 
 #define SHA "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define AT INT64_C(1795369800500) /* 2026-11-22T17:50:00.500Z */

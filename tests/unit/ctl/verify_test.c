@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/verify.h"
+#include "ctl/verify/verify.h"
 #include "export/columns.h"
 #include "export/gzip.h"
 

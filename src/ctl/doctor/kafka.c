@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor: brokers, topics, rights, the consumer group. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/connect.h"
+#include "ctl/doctor/doctor.h"
+#include "export/program.h"
+#include "export/uuid.h"
+#include "kafka/topics.h"
+
+#define ASK_MS 10000
+#define READ_MS 5000
+#define JOIN_MS 20000
+
+static void say_brokers(struct uex_doctor *doctor, rd_kafka_t *handle)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 0, NULL, &metadata, ASK_MS);
+    char cluster_id[UEX_KAFKA_CLUSTER_ID_SIZE] = "";
+    struct uex_fault fault = {0};
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        uex_doctor_fail(doctor, "kafka", "brokers", uex_kafka_fail(&fault, code, "asking for the brokers"), &fault,
+                        NULL);
+        return;
+    }
+    if (uex_kafka_cluster_id(handle, ASK_MS, cluster_id, &fault) != UEX_OK)
+        cluster_id[0] = 0;
+    uex_doctor_say(doctor, "kafka", "brokers", UEX_DOCTOR_OK, NULL, "brokers: %d, cluster %s", metadata->broker_cnt,
+                   cluster_id[0] == 0 ? "without an id" : cluster_id);
+    rd_kafka_metadata_destroy(metadata);
+}
+
+/* Each finding that is not good is a line; if there is none, one for all. */
+static bool say_topics(struct uex_doctor *doctor, rd_kafka_t *handle)
+{
+    struct uex_topic_findings findings = {0};
+    struct uex_fault fault = {0};
+    enum uex_error err = uex_topics_check(handle, doctor->config, ASK_MS, &findings, &fault);
+    bool all_there = err == UEX_OK;
+
+    if (err != UEX_OK)
+        uex_doctor_fail(doctor, "kafka", "topics", err, &fault, NULL);
+    for (size_t i = 0; i < findings.count; i++) {
+        const struct uex_topic_finding *item = &findings.items[i];
+
+        if (item->severity == UEX_TOPIC_GOOD)
+            continue;
+        all_there = all_there && strcmp(item->what, "topic") != 0;
+        uex_doctor_say(doctor, "kafka", "topics", item->severity == UEX_TOPIC_ERROR ? UEX_DOCTOR_FAIL : UEX_DOCTOR_WARN,
+                       item->mend, "%s: %s is %s, expected %s", item->topic, item->what, item->found, item->expected);
+    }
+    if (err == UEX_OK && findings.error_count + findings.warning_count == 0)
+        uex_doctor_say(doctor, "kafka", "topics", UEX_DOCTOR_OK, NULL,
+                       "all are there with their settings; commands have %" PRId32 " partitions",
+                       findings.partition_count);
+    uex_topic_findings_clear(&findings);
+    return all_there;
+}
+
+/* Every leader of the command topic has to answer, not only the broker that told of them. */
+static void say_leaders(struct uex_doctor *doctor, rd_kafka_t *handle)
+{
+    struct uex_fault fault = {0};
+    int32_t count = 0;
+    enum uex_error err = uex_kafka_partition_count(handle, doctor->config->topics_command, ASK_MS, &count, &fault);
+
+    for (int32_t number = 0; number < count && err == UEX_OK; number++) {
+        int64_t low = 0, high = 0;
+
+        err = uex_kafka_watermarks(handle, doctor->config->topics_command, number, ASK_MS, &uex_program_cancel, &low,
+                                   &high, &fault);
+    }
+    if (err != UEX_OK)
+        uex_doctor_fail(doctor, "kafka", "leaders", err, &fault,
+                        "all brokers have to be reachable by the addresses that they announce (advertised.listeners)");
+    else
+        uex_doctor_say(doctor, "kafka", "leaders", UEX_DOCTOR_OK, NULL,
+                       "the leaders of all %" PRId32 " partitions of %s answer", count, doctor->config->topics_command);
+}
+
+/* The end of one partition of each topic that is read; true when all were reached. */
+static enum uex_error read_ends(rd_kafka_t *handle, size_t open, char *denied, size_t denied_size,
+                                struct uex_fault *fault)
+{
+    int64_t until_ms = uex_monotonic_ms() + READ_MS;
+
+    while (open > 0 && uex_monotonic_ms() < until_ms && !uex_cancel_requested(&uex_program_cancel)) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(handle, 100);
+        rd_kafka_resp_err_t code = message == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : message->err;
+
+        if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+            open--;
+        if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED && message->rkt != NULL)
+            snprintf(denied, denied_size, "%s", rd_kafka_topic_name(message->rkt));
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+        if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+            return uex_fail(fault, UEX_KAFKA, "reading %s is not allowed", denied);
+        if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+            return uex_fail(fault, UEX_KAFKA, "groups whose names begin with kafka.group.id are not allowed");
+    }
+    return open == 0 ? UEX_OK : uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "nothing could be read within %d ms", READ_MS);
+}
+
+static void say_reading(struct uex_doctor *doctor)
+{
+    const struct uex_config *config = doctor->config;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+    struct uex_tier tiers[UEX_TIERS_MAX];
+    size_t tier_count = 0;
+    rd_kafka_t *handle = NULL;
+    char denied[UEX_TOPIC_NAME_SIZE] = "";
+    struct uex_fault fault = {0};
+    enum uex_error err = uex_ctl_connect(config, UEX_KAFKA_READER, &handle, &fault);
+
+    if (err == UEX_OK)
+        err = uex_topics_tiers(handle, config, ASK_MS, tiers, &tier_count, &fault);
+    rd_kafka_topic_partition_list_add(list, config->topics_command, 0);
+    rd_kafka_topic_partition_list_add(list, config->topics_state, 0);
+    rd_kafka_topic_partition_list_add(list, config->topics_dlq, 0);
+    for (size_t i = 0; i < tier_count; i++)
+        rd_kafka_topic_partition_list_add(list, tiers[i].topic, 0);
+    for (int i = 0; i < list->cnt && err == UEX_OK; i++) {
+        int64_t low = 0;
+
+        err = uex_kafka_watermarks(handle, list->elems[i].topic, 0, ASK_MS, &uex_program_cancel, &low,
+                                   &list->elems[i].offset, &fault);
+    }
+    if (err == UEX_OK)
+        err = uex_kafka_fail(&fault, rd_kafka_assign(handle, list), "beginning to read");
+    if (err == UEX_OK)
+        err = read_ends(handle, (size_t)list->cnt, denied, sizeof(denied), &fault);
+    if (err != UEX_OK)
+        uex_doctor_fail(doctor, "kafka", "reading", err, &fault,
+                        "allow READ on the topics of commands, retries, states and dead letters, and on groups with "
+                        "the prefix kafka.group.id");
+    else
+        uex_doctor_say(doctor, "kafka", "reading", UEX_DOCTOR_OK, NULL,
+                       "commands, retries, states and dead letters can be read");
+    rd_kafka_topic_partition_list_destroy(list);
+    uex_kafka_destroy(handle);
+}
+
+static void say_members(struct uex_doctor *doctor, const rd_kafka_ConsumerGroupDescription_t *group)
+{
+    const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(group);
+    size_t members = rd_kafka_ConsumerGroupDescription_member_count(group);
+
+    if (error != NULL)
+        uex_doctor_say(doctor, "kafka", "consumer group", UEX_DOCTOR_FAIL,
+                       "allow DESCRIBE and READ on groups with the prefix kafka.group.id", "%s: %s",
+                       doctor->config->kafka_group_id, rd_kafka_error_string(error));
+    else
+        uex_doctor_say(doctor, "kafka", "consumer group", members == 0 ? UEX_DOCTOR_WARN : UEX_DOCTOR_OK,
+                       members == 0 ? "start export-worker; without one commands only wait" : NULL,
+                       "%s is %s, workers: %zu", doctor->config->kafka_group_id,
+                       rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)), members);
+}
+
+static void ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    const char *names[] = {doctor->config->kafka_group_id};
+    const rd_kafka_ConsumerGroupDescription_t **groups = NULL;
+    rd_kafka_event_t *event = NULL;
+    struct uex_fault fault = {0};
+    size_t count = 0;
+
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, ASK_MS, NULL, 0);
+    rd_kafka_DescribeConsumerGroups(handle, names, 1, options, queue);
+    event = rd_kafka_queue_poll(queue, ASK_MS + 1000);
+    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_resp_err_t code = event == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event);
+
+        uex_doctor_fail(doctor, "kafka", "consumer group", uex_kafka_fail(&fault, code, "describing kafka.group.id"),
+                        &fault, NULL);
+        goto done;
+    }
+    groups = rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+    if (count == 1)
+        say_members(doctor, groups[0]);
+done:
+    rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+}
+
+/* On a handle that ends with the question: should a coordinator be found after the time, librdkafka would abort on one
+ * that lives on (its issue 4605). */
+static void say_group(struct uex_doctor *doctor)
+{
+    struct uex_fault fault = {0};
+    rd_kafka_t *handle = NULL;
+    enum uex_error err = uex_ctl_connect(doctor->config, UEX_KAFKA_ADMIN, &handle, &fault);
+
+    if (err == UEX_OK)
+        ask_for_group(doctor, handle);
+    else
+        uex_doctor_fail(doctor, "kafka", "consumer group", err, &fault, NULL);
+    uex_kafka_destroy(handle);
+}
+
+static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions,
+                         void *opaque)
+{
+    bool *joined = opaque;
+
+    (void)partitions;
+    *joined = *joined || code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    (void)rd_kafka_assign(handle, NULL); /* nothing is read */
+}
+
+/* Join a group of our own with the worker's settings, and leave it. */
+static enum uex_error join_and_leave(const struct uex_config *config, struct uex_fault *fault)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_GROUP_CONSUMER, fault);
+    rd_kafka_t *handle = NULL;
+    const int64_t until_ms = uex_monotonic_ms() + JOIN_MS;
+    char name[300], random[UEX_UUID_TEXT_SIZE];
+    bool joined = false;
+    enum uex_error err = conf == NULL ? UEX_CONFIG : UEX_OK;
+
+    rd_kafka_topic_partition_list_add(list, config->topics_command, RD_KAFKA_PARTITION_UA);
+    uex_uuid_random(random);
+    snprintf(name, sizeof(name), "%.200s-doctor-%s", config->kafka_group_id, random);
+    if (err == UEX_OK)
+        err = uex_kafka_conf_set(conf, "group.id", name, fault);
+    if (err != UEX_OK) {
+        if (conf != NULL)
+            rd_kafka_conf_destroy(conf);
+        goto done;
+    }
+    rd_kafka_conf_set_opaque(conf, &joined);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    handle = uex_kafka_create(UEX_KAFKA_GROUP_CONSUMER, conf, fault);
+    err = handle == NULL ? UEX_CONFIG : uex_kafka_fail(fault, rd_kafka_subscribe(handle, list), "joining a group");
+    while (err == UEX_OK && !joined && uex_monotonic_ms() < until_ms && !uex_cancel_requested(&uex_program_cancel)) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(handle, 100);
+
+        if (message != NULL && (message->err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT ||
+                                message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED))
+            err = uex_kafka_fail(fault, message->err, "joining a group");
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+    }
+    if (err == UEX_OK && !joined)
+        err = uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "a group could not be joined within %d ms", JOIN_MS);
+    if (handle != NULL)
+        (void)rd_kafka_consumer_close(handle);
+done:
+    uex_kafka_destroy(handle);
+    rd_kafka_topic_partition_list_destroy(list);
+    return err;
+}
+
+static void say_joining(struct uex_doctor *doctor)
+{
+    struct uex_fault fault = {0};
+    const enum uex_error err = join_and_leave(doctor->config, &fault);
+
+    if (err == UEX_OK)
+        uex_doctor_say(doctor, "kafka", "joining", UEX_DOCTOR_OK, NULL,
+                       "a group was joined and left with the worker's settings");
+    else
+        uex_doctor_fail(doctor, "kafka", "joining", err, &fault,
+                        err == UEX_CONFIG
+                            ? "kafka.session.timeout.ms has to be between group.min.session.timeout.ms and "
+                              "group.max.session.timeout.ms of the brokers"
+                            : "allow READ on groups with the prefix kafka.group.id");
+}
+
+void uex_doctor_kafka(struct uex_doctor *doctor)
+{
+    struct uex_doctor_probes probes = {0};
+    struct uex_fault fault = {0};
+    rd_kafka_t *handle = NULL;
+    enum uex_error err = uex_ctl_connect(doctor->config, UEX_KAFKA_ADMIN, &handle, &fault);
+    bool all_there = false;
+
+    if (err != UEX_OK) {
+        uex_doctor_fail(doctor, "kafka", "brokers", err, &fault, NULL);
+        goto done;
+    }
+    say_brokers(doctor, handle);
+    all_there = say_topics(doctor, handle);
+    say_group(doctor);
+    if (!all_there) {
+        uex_doctor_say(doctor, "kafka", "transactions", UEX_DOCTOR_SKIP, NULL, "not tried: topics are missing");
+        goto done;
+    }
+    say_leaders(doctor, handle);
+    say_reading(doctor);
+    say_joining(doctor);
+    uex_doctor_transaction(doctor, &probes);
+    if (probes.count > 0)
+        uex_doctor_broker_clocks(doctor, handle, &probes);
+done:
+    uex_kafka_destroy(handle);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker does all day, done once for each topic and given up: a record in a transaction, a position in it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/doctor/doctor.h"
+#include "export/program.h"
+#include "export/uuid.h"
+#include "kafka/topics.h"
+#include "kafka/transact.h"
+
+#define KEY "export-doctor"
+#define DELIVERY_MS 3000
+#define ASK_MS 10000
+
+struct attempt {
+    struct uex_doctor *doctor;
+    struct uex_transact transact;
+    struct uex_topic_plan *plan;
+    struct uex_buffer denied; /* topics that may not be written */
+    bool dlq_denied;          /* among them the one that tells the clocks */
+    struct uex_fault fault;
+    enum uex_error err; /* of the first step that failed */
+};
+
+/* A record on its way. */
+struct sent {
+    bool answered;
+    rd_kafka_resp_err_t code;
+    int64_t offset;
+};
+
+static void on_delivery(void *opaque, rd_kafka_resp_err_t code, int64_t offset)
+{
+    struct sent *sent = opaque;
+
+    *sent = (struct sent){.answered = true, .code = code, .offset = offset};
+}
+
+/* Older than any time that is asked for, so that it does not stand before its marker. */
+static bool send_record(struct attempt *attempt, const char *topic, int32_t partition, struct sent *sent)
+{
+    const struct uex_transact_record record = {.topic = topic,
+                                               .partition = partition,
+                                               .key = uex_bytes_of_text(KEY),
+                                               .timestamp_ms = uex_wall_ms() - 2 * UEX_DOCTOR_CLOCK_RANGE_MS,
+                                               .opaque = sent};
+
+    *sent = (struct sent){0};
+    attempt->err = uex_transact_produce(&attempt->transact, &record, &attempt->fault);
+    return attempt->err == UEX_OK;
+}
+
+static void await(struct attempt *attempt, const struct sent *sent)
+{
+    int64_t until_ms = uex_monotonic_ms() + DELIVERY_MS;
+
+    while (!sent->answered && uex_monotonic_ms() < until_ms && !uex_cancel_requested(&uex_program_cancel))
+        (void)rd_kafka_poll(attempt->transact.producer, 50);
+}
+
+/* A position in the transaction. It also tells why the transaction has failed already, if it has. */
+static rd_kafka_resp_err_t send_position(struct attempt *attempt, char *text, size_t text_size)
+{
+    const struct uex_config *config = attempt->doctor->config;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_error_t *error = NULL;
+    char name[300];
+
+    snprintf(name, sizeof(name), "%.249s-doctor", config->kafka_group_id);
+    error = uex_transact_try_position(&attempt->transact, name, config->topics_command);
+    if (error != NULL) {
+        code = rd_kafka_error_code(error);
+        snprintf(text, text_size, "%s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+    return code;
+}
+
+static bool end(struct attempt *attempt)
+{
+    if (uex_transact_abort(&attempt->transact) == UEX_TRANSACT_DONE)
+        return true;
+    attempt->err = uex_fail(&attempt->fault, UEX_KAFKA, "a transaction could not be aborted");
+    return false;
+}
+
+/* May this topic be written? False: no further topic need be tried. */
+static bool try_topic(struct attempt *attempt, const char *topic)
+{
+    struct sent sent = {0};
+    char text[200] = "";
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (uex_transact_begin(&attempt->transact, &attempt->err, &attempt->fault) != UEX_TRANSACT_DONE)
+        return false;
+    if (!send_record(attempt, topic, 0, &sent)) {
+        (void)end(attempt);
+        return false;
+    }
+    await(attempt, &sent);
+    /* A record of a transaction that has failed is only thrown away; why it failed, the next step says. */
+    if (!sent.answered || sent.code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = send_position(attempt, text, sizeof(text));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && sent.answered)
+        code = sent.code;
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        uex_buffer_append_format(&attempt->denied, "%s%s", attempt->denied.size_bytes == 0 ? "" : ", ", topic);
+        attempt->dlq_denied = attempt->dlq_denied || strcmp(topic, attempt->doctor->config->topics_dlq) == 0;
+    } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        attempt->err = uex_kafka_fail(&attempt->fault, code, topic);
+    return end(attempt) && attempt->err == UEX_OK;
+}
+
+/* One partition of the dead letters, where little is written, for each broker that leads any of it. */
+static void choose_partitions(struct attempt *attempt, struct uex_doctor_probes *probes)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+
+    if (rd_kafka_metadata(attempt->transact.producer, 1, NULL, &metadata, ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
+
+        for (int j = 0; strcmp(topic->topic, attempt->doctor->config->topics_dlq) == 0 && j < topic->partition_cnt;
+             j++) {
+            size_t known = 0;
+
+            while (known < probes->count && probes->items[known].broker_id != topic->partitions[j].leader)
+                known++;
+            if (known == probes->count && probes->count < UEX_DOCTOR_BROKERS_MAX && topic->partitions[j].leader >= 0)
+                probes->items[probes->count++] = (struct uex_doctor_probe){
+                    .broker_id = topic->partitions[j].leader, .partition = topic->partitions[j].id, .offset = -1};
+        }
+    }
+    rd_kafka_metadata_destroy(metadata);
+}
+
+static void say_position(struct uex_doctor *doctor, rd_kafka_resp_err_t code, const char *text)
+{
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        uex_doctor_say(doctor, "kafka", "positions", UEX_DOCTOR_OK, NULL,
+                       "a transaction may carry positions of groups named %s…", doctor->config->kafka_group_id);
+    else
+        uex_doctor_say(doctor, "kafka", "positions", UEX_DOCTOR_FAIL,
+                       "allow READ on groups with the prefix kafka.group.id", "%s", text);
+}
+
+/* The last transaction: a position, and the records whose markers tell the brokers' clocks. */
+static bool try_positions(struct attempt *attempt, struct uex_doctor_probes *probes)
+{
+    struct sent sent[UEX_DOCTOR_BROKERS_MAX];
+    char text[200] = "";
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool aborted = false;
+
+    if (!attempt->dlq_denied)
+        choose_partitions(attempt, probes);
+    if (uex_transact_begin(&attempt->transact, &attempt->err, &attempt->fault) != UEX_TRANSACT_DONE)
+        return false;
+    for (size_t i = 0; i < probes->count; i++)
+        if (!send_record(attempt, attempt->doctor->config->topics_dlq, probes->items[i].partition, &sent[i])) {
+            (void)end(attempt);
+            return false;
+        }
+    for (size_t i = 0; i < probes->count; i++)
+        await(attempt, &sent[i]);
+    code = send_position(attempt, text, sizeof(text));
+    probes->aborting_at_ms = uex_wall_ms();
+    aborted = end(attempt);
+    probes->aborted_at_ms = uex_wall_ms();
+    for (size_t i = 0; i < probes->count; i++) {
+        probes->items[i].error = sent[i].answered ? sent[i].code : RD_KAFKA_RESP_ERR__TIMED_OUT;
+        if (sent[i].answered && sent[i].code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            probes->items[i].offset = sent[i].offset;
+    }
+    say_position(attempt->doctor, code, text);
+    return aborted;
+}
+
+static bool try_all(struct attempt *attempt, struct uex_doctor_probes *probes)
+{
+    const struct uex_config *config = attempt->doctor->config;
+    char id[300], random[UEX_UUID_TEXT_SIZE];
+    int32_t partition_count = 0;
+    bool fenced = false;
+
+    uex_uuid_random(random);
+    snprintf(id, sizeof(id), "%.240s-doctor-%s", config->kafka_group_id, random);
+    attempt->transact.cancel = &uex_program_cancel;
+    attempt->transact.on_delivery = on_delivery;
+    attempt->err = uex_transact_open(&attempt->transact, config, id, (int)uex_kafka_transaction_timeout_ms(config),
+                                     &attempt->fault);
+    if (attempt->err == UEX_OK)
+        attempt->err = uex_transact_init(&attempt->transact, config->startup_timeout_ms, &fenced, &attempt->fault);
+    /* Topics that are not known yet would cost a second each. */
+    if (attempt->err == UEX_OK)
+        attempt->err = uex_kafka_partition_count(attempt->transact.producer, config->topics_command, ASK_MS,
+                                                 &partition_count, &attempt->fault);
+    if (attempt->err == UEX_OK)
+        attempt->err = uex_topics_plan(config, 0, 0, attempt->plan, &attempt->fault);
+    if (attempt->err != UEX_OK)
+        return false;
+    for (size_t i = 0; i < attempt->plan->count; i++)
+        if (uex_cancel_requested(&uex_program_cancel) || !try_topic(attempt, attempt->plan->topics[i].name))
+            return false;
+    return try_positions(attempt, probes);
+}
+
+void uex_doctor_transaction(struct uex_doctor *doctor, struct uex_doctor_probes *probes)
+{
+    struct attempt attempt = {.doctor = doctor, .plan = calloc(1, sizeof(*attempt.plan))};
+    bool done = attempt.plan != NULL && try_all(&attempt, probes);
+    const char *mend = attempt.err == UEX_CONFIG
+                           ? "kafka.transaction.timeout.ms has to be within transaction.max.timeout.ms of the brokers"
+                           : "allow WRITE and DESCRIBE on transactional ids with the prefix kafka.group.id, and WRITE "
+                             "on all topics";
+
+    if (attempt.plan == NULL || uex_buffer_failed(&attempt.denied)) {
+        attempt.err = uex_fail(&attempt.fault, UEX_NO_MEMORY, "no memory to try a transaction");
+        done = false;
+    }
+    if (!done) {
+        probes->count = 0;
+        if (attempt.err != UEX_OK)
+            uex_doctor_fail(doctor, "kafka", "transactions", attempt.err, &attempt.fault, mend);
+    } else {
+        uex_doctor_say(doctor, "kafka", "transactions", UEX_DOCTOR_OK, NULL, "begun and aborted under ids named %s…",
+                       doctor->config->kafka_group_id);
+    }
+    if (attempt.denied.size_bytes > 0)
+        uex_doctor_say(doctor, "kafka", "writing", UEX_DOCTOR_FAIL, "allow WRITE on these topics",
+                       "not allowed to write %s", uex_buffer_text(&attempt.denied));
+    else if (done)
+        uex_doctor_say(doctor, "kafka", "writing", UEX_DOCTOR_OK, NULL,
+                       "all %zu topics took a record of a transaction that was aborted", attempt.plan->count);
+    uex_transact_close(&attempt.transact);
+    uex_buffer_clear(&attempt.denied);
+    free(attempt.plan);
+}

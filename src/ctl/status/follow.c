@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status --follow: new outcomes as they come, and what is running. On a terminal the running exports stand at its foot
+ * and change in place; elsewhere each is a line. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/live.h"
+#include "ctl/status/running.h"
+#include "ctl/status/status.h"
+#include "export/program.h"
+
+#define WAIT_MS 200
+
+struct follow {
+    struct uex_status_report *report;
+    struct uex_topic_reader *reader;
+    struct uex_running running;
+    struct uex_live live;
+    bool is_live; /* everything that was there has been read */
+    bool is_away; /* Kafka does not answer */
+};
+
+static bool print(struct follow *follow, struct uex_buffer *out)
+{
+    bool printed = false;
+
+    uex_live_erase(&follow->live);
+    printed = uex_output_print(out);
+    uex_buffer_clear(out);
+    return printed && !uex_output_closed();
+}
+
+static enum uex_error print_outcome(struct follow *follow, const struct uex_status_row *row)
+{
+    struct uex_buffer out = {0};
+    char at[UEX_TIME_TEXT_SIZE];
+
+    if (follow->report->format == UEX_OUTPUT_JSON) {
+        uex_status_row_write_json(row, &out);
+    } else {
+        uex_time_format(row->at_ms, at);
+        uex_buffer_append_format(&out, "%s  ", at);
+        uex_status_row_write(row, &out);
+    }
+    uex_buffer_append_text(&out, "\n");
+    return print(follow, &out) ? UEX_OK : UEX_END;
+}
+
+/* The row of a group whose state has changed. */
+static enum uex_error take_outcome(struct follow *follow, const rd_kafka_message_t *message)
+{
+    struct uex_status_report *report = follow->report;
+    struct uex_status_row *row = NULL;
+    char group_id[UEX_GROUP_ID_MAX_BYTES + 1] = "";
+    enum uex_error err = UEX_OK;
+
+    if (message->payload == NULL || message->key == NULL || message->key_len > UEX_GROUP_ID_MAX_BYTES)
+        return UEX_OK;
+    memcpy(group_id, message->key, message->key_len);
+    row = uex_status_row_of_state(group_id, uex_bytes_of(message->payload, message->len), NULL);
+    if (row == NULL)
+        return UEX_NO_MEMORY;
+    row->partition = message->partition;
+    uex_running_end(&follow->running, row->command_id);
+    if (!uex_status_is_asked(report, group_id) ||
+        (report->run_id != NULL && strcmp(row->run_id, report->run_id) != 0)) {
+        uex_status_row_free(row);
+        return UEX_OK;
+    }
+    err = print_outcome(follow, row);
+    if (err == UEX_OK)
+        return uex_status_rows_put(&report->rows, row);
+    uex_status_row_free(row);
+    return err;
+}
+
+static enum uex_error take_progress(struct follow *follow, const rd_kafka_message_t *message)
+{
+    const struct uex_running_export *item =
+        uex_running_take(&follow->running, uex_bytes_of(message->payload, message->len), uex_monotonic_ms());
+    struct uex_buffer out = {0};
+
+    if (item == NULL || !uex_status_is_asked(follow->report, item->progress.group_id))
+        return UEX_OK;
+    if (follow->report->format == UEX_OUTPUT_JSON)
+        uex_running_write_json(item, &out);
+    else if (follow->live.is_on)
+        return UEX_OK; /* drawn with the others */
+    else
+        uex_running_write(item, uex_wall_ms(), &out);
+    uex_buffer_append_text(&out, "\n");
+    return print(follow, &out) ? UEX_OK : UEX_END;
+}
+
+static enum uex_error take(struct follow *follow, const rd_kafka_message_t *message)
+{
+    follow->is_away = false;
+    if (strcmp(rd_kafka_topic_name(message->rkt), follow->report->config->topics_progress) == 0)
+        return take_progress(follow, message);
+    return follow->is_live ? take_outcome(follow, message) : uex_status_rows_take(&follow->report->rows, message);
+}
+
+/* What was there before: counts, and the rows that somebody has to look at. */
+static enum uex_error begin(struct follow *follow)
+{
+    struct uex_status_report *report = follow->report;
+    struct uex_buffer out = {0};
+    enum uex_error err = uex_status_build(report);
+    size_t attention_count = 0;
+
+    if (err != UEX_OK)
+        return err;
+    follow->is_live = true;
+    while (attention_count < report->rows.count && report->rows.items[attention_count]->status < UEX_STATUS_UNKNOWN)
+        attention_count++;
+    uex_status_print_counts(report, &out);
+    if (report->format == UEX_OUTPUT_TABLE && attention_count > 0) {
+        if (report->shown_max > 0 && attention_count > report->shown_max)
+            attention_count = report->shown_max;
+        uex_buffer_append_text(&out, "\n");
+        uex_status_rows_write(&report->rows, attention_count, report->format, &out);
+        uex_buffer_append_text(&out, "\n");
+    }
+    return print(follow, &out) ? UEX_OK : UEX_END;
+}
+
+static void draw(struct follow *follow)
+{
+    size_t room = uex_live_room(&follow->live), shown = 0;
+    struct uex_buffer lines = {0};
+    int64_t now_ms = uex_monotonic_ms();
+
+    if (!follow->is_live || !uex_live_is_due(&follow->live, now_ms))
+        return;
+    uex_running_expire(&follow->running, now_ms);
+    if (follow->report->run_id != NULL)
+        uex_buffer_append_format(&lines, "run %s: ", follow->report->run_id);
+    uex_status_counts_write(&follow->report->rows, &lines);
+    uex_buffer_append_format(&lines, "; %zu running%s  (Ctrl-C ends this)\n", follow->running.count,
+                             follow->is_away ? "; KAFKA DOES NOT ANSWER" : "");
+    for (size_t i = 0; i < follow->running.count && shown + 2 < room; i++) {
+        if (!uex_status_is_asked(follow->report, follow->running.items[i].progress.group_id))
+            continue;
+        uex_running_write(&follow->running.items[i], uex_wall_ms(), &lines);
+        uex_buffer_append_text(&lines, "\n");
+        shown++;
+    }
+    uex_live_draw(&follow->live, &lines);
+    uex_buffer_clear(&lines);
+}
+
+static void look_for_kafka(struct follow *follow)
+{
+    bool is_new = false;
+
+    follow->is_away = uex_topic_reader_is_away(follow->reader, &is_new);
+    if (is_new && !follow->live.is_on) /* there it stands at the foot */
+        uex_output_complain("Kafka does not answer; waiting for it");
+}
+
+static enum uex_error step(struct follow *follow, struct uex_fault *fault)
+{
+    rd_kafka_message_t *message = NULL;
+    enum uex_error err = uex_topic_reader_next(follow->reader, WAIT_MS, &message, fault);
+
+    if (err == UEX_OK) {
+        err = take(follow, message);
+        rd_kafka_message_destroy(message);
+    } else if (err == UEX_END) {
+        err = begin(follow);
+    } else if (err == UEX_TIMEOUT) {
+        look_for_kafka(follow);
+        err = uex_output_closed() ? UEX_END : UEX_OK;
+    }
+    draw(follow);
+    return err;
+}
+
+int uex_status_follow(struct uex_status_report *report)
+{
+    const struct uex_read_topic topics[] = {{.name = report->config->topics_state, .from = UEX_READ_ALL},
+                                            {.name = report->config->topics_progress, .from = UEX_READ_NEW}};
+    struct follow *follow = calloc(1, sizeof(*follow));
+    struct uex_buffer end = {0};
+    struct uex_fault fault = {0};
+    enum uex_error err = UEX_NO_MEMORY;
+    bool stopped = false;
+
+    if (follow == NULL)
+        return uex_output_fail(err, &fault);
+    follow->report = report;
+    uex_live_begin(&follow->live);
+    err = uex_topic_reader_open(report->config, topics, 2, &follow->reader, &fault);
+    while (err == UEX_OK)
+        err = step(follow, &fault);
+    uex_live_erase(&follow->live);
+    stopped = err == UEX_CANCELLED && follow->is_live;
+    if (stopped && report->format == UEX_OUTPUT_TABLE) {
+        uex_status_print_counts(report, &end);
+        fprintf(stderr, "stopped; %s", uex_buffer_text(&end));
+    }
+    uex_buffer_clear(&end);
+    uex_topic_reader_close(follow->reader);
+    uex_running_clear(&follow->running);
+    free(follow);
+    return stopped || err == UEX_END ? UEX_EXIT_DONE : uex_output_fail(err, &fault);
+}

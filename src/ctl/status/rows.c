@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/status/rows.h"
+
+#include <search.h>
+#include <stdlib.h>
+
+#include "export/text.h"
+
+static const char *const texts[] = {
+    [UEX_STATUS_DEAD_LETTERED] = "dead-lettered",
+    [UEX_STATUS_UNREADABLE] = "unreadable",
+    [UEX_STATUS_RETRIED] = "retried",
+    [UEX_STATUS_MISSING] = "missing",
+    [UEX_STATUS_UNKNOWN] = "unknown",
+    [UEX_STATUS_SKIPPED] = "skipped",
+    [UEX_STATUS_EXPORTED] = "exported",
+};
+
+const char *uex_status_text(enum uex_status status)
+{
+    return texts[status];
+}
+
+const char *uex_status_colour(const char *text)
+{
+    if (strcmp(text, texts[UEX_STATUS_DEAD_LETTERED]) == 0 || strcmp(text, texts[UEX_STATUS_UNREADABLE]) == 0)
+        return "31";
+    if (strcmp(text, texts[UEX_STATUS_EXPORTED]) == 0)
+        return "32";
+    return strcmp(text, texts[UEX_STATUS_SKIPPED]) == 0 ? NULL : "33";
+}
+
+static enum uex_status status_of(enum uex_outcome_kind outcome)
+{
+    switch (outcome) {
+    case UEX_OUTCOME_EXPORTED:
+        return UEX_STATUS_EXPORTED;
+    case UEX_OUTCOME_SKIPPED:
+        return UEX_STATUS_SKIPPED;
+    case UEX_OUTCOME_RETRIED:
+        return UEX_STATUS_RETRIED;
+    default:
+        return UEX_STATUS_DEAD_LETTERED;
+    }
+}
+
+bool uex_status_is_outcome(enum uex_status status)
+{
+    return status == UEX_STATUS_DEAD_LETTERED || status == UEX_STATUS_RETRIED || status == UEX_STATUS_SKIPPED ||
+           status == UEX_STATUS_EXPORTED;
+}
+
+void uex_status_row_free(struct uex_status_row *row)
+{
+    free(row);
+}
+
+/* ---- from a state record to a row */
+
+/* What a row takes from a state record; borrowed. */
+struct told {
+    enum uex_status status;
+    const char *reason, *run_id, *file_path, *sha256;
+};
+
+static void take_record(const struct uex_state_record *record, struct uex_status_row *row, struct told *told)
+{
+    *told = (struct told){.status = status_of(record->outcome),
+                          .reason = record->reason,
+                          .run_id = record->run_id,
+                          .file_path = record->file_path,
+                          .sha256 = record->sha256};
+    memcpy(row->command_id, record->command_id, UEX_UUID_TEXT_SIZE);
+    row->at_ms = record->at_ms;
+    row->snapshot_at_ms = record->snapshot_at_ms;
+    row->duration_ms = record->duration_ms;
+    row->next_attempt_at_ms = record->next_attempt_at_ms;
+    row->rows = record->rows;
+    row->bytes = record->bytes;
+    row->attempts = record->attempts;
+}
+
+static void take_recent(const struct uex_recent_view *entry, const struct uex_group_memory_view *memory,
+                        struct uex_status_row *row, struct told *told, char hex[UEX_SHA256_HEX_SIZE])
+{
+    const struct uex_last_exported_view *last = &memory->last;
+
+    *told = (struct told){.status = status_of(entry->outcome),
+                          .reason = entry->reason,
+                          .run_id = entry->run_id,
+                          .file_path = "",
+                          .sha256 = ""};
+    uex_uuid_from_bytes(entry->command_id, row->command_id);
+    row->at_ms = entry->at_ms;
+    if (!memory->has_last || entry->outcome != UEX_OUTCOME_EXPORTED ||
+        memcmp(last->command_id, entry->command_id, sizeof(entry->command_id)) != 0)
+        return;
+    row->rows = last->rows;
+    told->file_path = last->file_path;
+    if (last->has_sha256) {
+        uex_hex(last->sha256, sizeof(last->sha256), hex);
+        told->sha256 = hex;
+    }
+}
+
+/* The group's outcome in a run: the newest one, or what it remembers of it. */
+static void take_run(const struct uex_group_state_view *view, const char *run_id, struct uex_status_row *row,
+                     struct told *told, char hex[UEX_SHA256_HEX_SIZE])
+{
+    const struct uex_group_memory_view *memory = &view->memory;
+
+    if (strcmp(view->record.run_id, run_id) == 0) {
+        take_record(&view->record, row, told);
+        return;
+    }
+    for (size_t i = memory->recent_count; i-- > 0;) {
+        if (strcmp(memory->recent[i].run_id, run_id) != 0)
+            continue;
+        take_recent(&memory->recent[i], memory, row, told, hex);
+        return;
+    }
+    /* Whether it could have been forgotten is known once the run's first outcome is: see uex_status_rows_finish(). */
+    if (memory->recent_count == UEX_RECENT_MAX) {
+        told->status = UEX_STATUS_UNKNOWN;
+        row->at_ms = memory->recent[0].at_ms;
+    }
+}
+
+static const struct uex_status_row nothing_known = {.at_ms = UEX_NO_TIME,
+                                                    .snapshot_at_ms = UEX_NO_TIME,
+                                                    .duration_ms = UEX_NO_TIME,
+                                                    .next_attempt_at_ms = UEX_NO_TIME,
+                                                    .last_exported_at_ms = UEX_NO_TIME,
+                                                    .rows = UEX_UNKNOWN,
+                                                    .bytes = UEX_UNKNOWN,
+                                                    .attempts = UEX_UNKNOWN,
+                                                    .newest_at_ms = UEX_NO_TIME};
+
+/* A row in a block of its own, with copies of the strings. */
+static struct uex_status_row *row_new(const struct uex_status_row *figures, const char *group_id,
+                                      const struct told *told)
+{
+    const char *const texts_of_row[] = {group_id, told->reason, told->run_id, told->file_path, told->sha256};
+    size_t lengths[sizeof(texts_of_row) / sizeof(texts_of_row[0])], total = 0, at = 0;
+    struct uex_status_row *row = NULL;
+    const char **places[sizeof(texts_of_row) / sizeof(texts_of_row[0])];
+
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        lengths[i] = texts_of_row[i] == NULL ? 0 : strlen(texts_of_row[i]);
+        total += lengths[i] + 1;
+    }
+    row = calloc(1, sizeof(*row) + total);
+    if (row == NULL)
+        return NULL;
+    *row = *figures;
+    row->status = told->status;
+    places[0] = &row->group_id;
+    places[1] = &row->reason;
+    places[2] = &row->run_id;
+    places[3] = &row->file_path;
+    places[4] = &row->sha256;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        if (lengths[i] > 0)
+            memcpy(row->strings + at, texts_of_row[i], lengths[i]);
+        *places[i] = row->strings + at;
+        at += lengths[i] + 1;
+    }
+    return row;
+}
+
+struct uex_status_row *uex_status_row_of_record(const struct uex_state_record *record)
+{
+    struct uex_status_row row = nothing_known;
+    struct told told = {0};
+
+    take_record(record, &row, &told);
+    row.newest_at_ms = record->at_ms;
+    return row_new(&row, record->group_id, &told);
+}
+
+struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value, const char *run_id)
+{
+    struct uex_status_row row = nothing_known, *made = NULL;
+    struct told told = {.status = UEX_STATUS_MISSING, .run_id = run_id};
+    struct uex_group_state_view view = {0};
+    struct uex_fault fault = {0};
+    char hex[UEX_SHA256_HEX_SIZE] = "";
+    enum uex_error err = UEX_OK;
+
+    /* What came before it is of no interest where the newest outcome is the one that was asked for. */
+    if (value.data != NULL)
+        err = uex_group_state_newest_read(value, &view, &fault);
+    if (value.data != NULL && err == UEX_OK && run_id != NULL && strcmp(view.record.run_id, run_id) != 0) {
+        uex_group_state_view_clear(&view);
+        err = uex_group_state_view_read(value, &view, &fault);
+    }
+    if (err == UEX_MALFORMED) {
+        told.status = UEX_STATUS_UNREADABLE;
+        told.reason = fault.text;
+    } else if (err == UEX_OK && value.data != NULL) {
+        if (run_id == NULL)
+            take_record(&view.record, &row, &told);
+        else
+            take_run(&view, run_id, &row, &told, hex);
+        row.newest_at_ms = view.record.at_ms;
+        if (view.memory.has_last)
+            row.last_exported_at_ms = view.memory.last.at_ms;
+    }
+    if (err == UEX_OK || err == UEX_MALFORMED)
+        made = row_new(&row, group_id, &told);
+    uex_group_state_view_clear(&view);
+    return made;
+}
+
+/* ---- all of them */
+
+static int compare_ids(const void *left, const void *right)
+{
+    return strcmp(((const struct uex_status_row *)left)->group_id, ((const struct uex_status_row *)right)->group_id);
+}
+
+static void leave(void *row)
+{
+    (void)row; /* the rows are freed one by one */
+}
+
+void uex_status_rows_clear(struct uex_status_rows *rows)
+{
+    tdestroy(rows->root, leave);
+    for (size_t i = 0; i < rows->count; i++)
+        uex_status_row_free(rows->items[i]);
+    free(rows->items);
+    *rows = (struct uex_status_rows){0};
+}
+
+struct uex_status_row *uex_status_rows_find(const struct uex_status_rows *rows, const char *group_id)
+{
+    const struct uex_status_row wanted = {.group_id = group_id};
+    void *node = tfind(&wanted, &rows->root, compare_ids);
+
+    return node == NULL ? NULL : *(struct uex_status_row **)node;
+}
+
+static bool make_room(struct uex_status_rows *rows)
+{
+    size_t capacity = rows->capacity == 0 ? 256 : rows->capacity * 2;
+    struct uex_status_row **items = NULL;
+
+    if (rows->count < rows->capacity)
+        return true;
+    items = realloc(rows->items, capacity * sizeof(struct uex_status_row *));
+    if (items == NULL)
+        return false;
+    rows->items = items;
+    rows->capacity = capacity;
+    return true;
+}
+
+/* Is the row that stands there to stay? Of two records in one partition the later is the newer; in two, as they are
+ * once the topic has grown, only their times tell. */
+static bool stays(const struct uex_status_row *before, const struct uex_status_row *row)
+{
+    return before->partition != row->partition && row->newest_at_ms < before->newest_at_ms;
+}
+
+enum uex_error uex_status_rows_put(struct uex_status_rows *rows, struct uex_status_row *row)
+{
+    struct uex_status_row *before = NULL;
+    void *node = make_room(rows) ? tsearch(row, &rows->root, compare_ids) : NULL;
+
+    if (node == NULL) {
+        uex_status_row_free(row);
+        return UEX_NO_MEMORY;
+    }
+    before = *(struct uex_status_row **)node;
+    if (before == row) {
+        row->index = rows->count++;
+    } else if (stays(before, row)) {
+        uex_status_row_free(row);
+        return UEX_OK;
+    } else {
+        row->index = before->index;
+        rows->counts[before->status]--;
+        *(struct uex_status_row **)node = row;
+        uex_status_row_free(before);
+    }
+    rows->items[row->index] = row;
+    rows->counts[row->status]++;
+    return UEX_OK;
+}
+
+static void forget(struct uex_status_rows *rows, struct uex_status_row *row)
+{
+    struct uex_status_row *last = rows->items[--rows->count];
+
+    tdelete(row, &rows->root, compare_ids);
+    rows->counts[row->status]--;
+    rows->items[row->index] = last;
+    last->index = row->index;
+    uex_status_row_free(row);
+}
+
+enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *message)
+{
+    struct uex_status_rows *rows = context;
+    struct uex_bytes key = uex_bytes_of(message->key, message->key == NULL ? 0 : message->key_len);
+    char group_id[256] = "";
+    struct uex_status_row *before = NULL, *row = NULL;
+
+    if (!uex_group_id_valid(key))
+        return UEX_OK;
+    memcpy(group_id, key.data, key.size_bytes);
+    if (message->payload == NULL) {
+        before = uex_status_rows_find(rows, group_id);
+        if (before != NULL && before->partition == message->partition) /* else the newer one stands elsewhere */
+            forget(rows, before);
+        return UEX_OK;
+    }
+    row = uex_status_row_of_state(group_id, uex_bytes_of(message->payload, message->len), rows->run_id);
+    if (row == NULL)
+        return UEX_NO_MEMORY;
+    row->partition = message->partition;
+    return uex_status_rows_put(rows, row);
+}
+
+void uex_status_rows_keep_wanted(struct uex_status_rows *rows)
+{
+    for (size_t i = rows->count; i-- > 0;)
+        if (!rows->items[i]->is_wanted)
+            forget(rows, rows->items[i]);
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    const struct uex_status_row *left_row = *(struct uex_status_row *const *)left;
+    const struct uex_status_row *right_row = *(struct uex_status_row *const *)right;
+
+    if (left_row->status != right_row->status)
+        return left_row->status < right_row->status ? -1 : 1;
+    return strcmp(left_row->group_id, right_row->group_id);
+}
+
+void uex_status_rows_finish(struct uex_status_rows *rows)
+{
+    int64_t first_ms = INT64_MAX;
+
+    for (size_t i = 0; i < rows->count; i++)
+        if (uex_status_is_outcome(rows->items[i]->status) && rows->items[i]->at_ms < first_ms)
+            first_ms = rows->items[i]->at_ms;
+    for (size_t i = 0; i < rows->count; i++) {
+        struct uex_status_row *row = rows->items[i];
+
+        if (row->status != UEX_STATUS_UNKNOWN)
+            continue;
+        /* What it remembers goes back to before the run: an outcome in the run would be among it. */
+        if (row->at_ms < first_ms) {
+            row->status = UEX_STATUS_MISSING;
+            rows->counts[UEX_STATUS_UNKNOWN]--;
+            rows->counts[UEX_STATUS_MISSING]++;
+        }
+        row->at_ms = UEX_NO_TIME;
+    }
+    if (rows->count > 1)
+        qsort(rows->items, rows->count, sizeof(struct uex_status_row *), compare_rows);
+    for (size_t i = 0; i < rows->count; i++)
+        rows->items[i]->index = i;
+}

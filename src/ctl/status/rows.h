@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/ctl/status/rows.h — what exportctl status shows: a row for each group, and how many of each outcome. A state
+ * record is read when it comes, while Kafka hands the next ones out, and only its row is kept. One thread. */
+#ifndef EXPORT_CTL_STATUS_ROWS_H
+#define EXPORT_CTL_STATUS_ROWS_H
+
+#include "ctl/output.h"
+#include "ctl/topic_reader.h"
+#include "export/group_state_view.h"
+
+/* In the order in which they are shown: what somebody has to look at comes first. */
+enum uex_status {
+    UEX_STATUS_DEAD_LETTERED,
+    UEX_STATUS_UNREADABLE, /* its state record cannot be read */
+    UEX_STATUS_RETRIED,
+    UEX_STATUS_MISSING, /* no outcome in this run, or no state at all */
+    UEX_STATUS_UNKNOWN, /* the run lies further back than the state remembers */
+    UEX_STATUS_SKIPPED,
+    UEX_STATUS_EXPORTED,
+    UEX_STATUS_COUNT
+};
+/* "dead-lettered", … */
+const char *uex_status_text(enum uex_status status);
+/* The SGR parameters for it on a terminal; NULL: none. */
+const char *uex_status_colour(const char *text);
+/* Does it tell of an outcome? */
+bool uex_status_is_outcome(enum uex_status status);
+
+/* One block of memory with its strings, which are "" where there is nothing. Figures are those of the outcome shown;
+ * UEX_UNKNOWN and UEX_NO_TIME where the state does not tell them (any more). */
+struct uex_status_row {
+    enum uex_status status;
+    const char *group_id, *reason, *run_id, *file_path, *sha256;
+    char command_id[UEX_UUID_TEXT_SIZE];
+    int64_t at_ms, snapshot_at_ms, duration_ms, next_attempt_at_ms, last_exported_at_ms;
+    uint64_t rows, bytes, attempts;
+    int64_t newest_at_ms; /* of the state record */
+    int32_t partition;    /* where it stands */
+    bool is_wanted;       /* for the caller */
+    size_t index;         /* of the rows */
+    char strings[];
+};
+
+/* The row of a state record: its newest outcome, or with `run_id` (NULL: none) the group's outcome in that run.
+ * `value.data` NULL: there is no record. NULL when memory ends. */
+UEX_MUST_CHECK struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value,
+                                                              const char *run_id);
+/* The row of an outcome itself. NULL when memory ends. */
+UEX_MUST_CHECK struct uex_status_row *uex_status_row_of_record(const struct uex_state_record *record);
+/* Accepts NULL. */
+void uex_status_row_free(struct uex_status_row *row);
+
+/* A zeroed struct is empty. */
+struct uex_status_rows {
+    const char *run_id;            /* for uex_status_rows_take(); borrowed */
+    struct uex_status_row **items; /* owned */
+    size_t count, capacity;
+    size_t counts[UEX_STATUS_COUNT];
+    void *root; /* of tsearch(3): the rows by their groups' ids */
+};
+void uex_status_rows_clear(struct uex_status_rows *rows);
+/* The row of a group; NULL if there is none. */
+struct uex_status_row *uex_status_rows_find(const struct uex_status_rows *rows, const char *group_id);
+/* Take a row over, in the place of the one that its group has, unless that is the newer one. UEX_NO_MEMORY: `row` is
+ * freed too. */
+UEX_MUST_CHECK enum uex_error uex_status_rows_put(struct uex_status_rows *rows, struct uex_status_row *row);
+/* Take a record of the state topic in; the older of two of a group goes, one without a value forgets its group.
+ * `context` is the rows; its signature is that of uex_topic_reader_drain(). UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *message);
+/* Rows that are not wanted go. */
+void uex_status_rows_keep_wanted(struct uex_status_rows *rows);
+/* Once all are there: a run of which nothing is remembered is unknown only where it could have been forgotten; what has
+ * to be looked at first comes first. */
+void uex_status_rows_finish(struct uex_status_rows *rows);
+
+/* An outcome that a state record tells of, in one line for people: "g-17  exported  12,345 rows  3.2 s  s3://…". */
+void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *out);
+/* The same as a JSON object with "event": "outcome" in it. */
+void uex_status_row_write_json(const struct uex_status_row *row, struct uex_buffer *out);
+/* "10,000 groups: 2 dead-lettered, 1 missing, 9,997 exported", without a line end. */
+void uex_status_counts_write(const struct uex_status_rows *rows, struct uex_buffer *out);
+/* The same as the members of a JSON object, without its braces: "exported": 9997, … */
+void uex_status_counts_write_json(const struct uex_status_rows *rows, struct uex_buffer *out);
+/* The first `count` rows as a table or a JSON array. */
+void uex_status_rows_write(const struct uex_status_rows *rows, size_t count, enum uex_output format,
+                           struct uex_buffer *out);
+#endif

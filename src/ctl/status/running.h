@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/ctl/status/running.h — what workers are doing now, from the records of the progress topic. One thread. */
+#ifndef EXPORT_CTL_RUNNING_H
+#define EXPORT_CTL_RUNNING_H
+
+#include "export/group_progress.h"
+
+#define UEX_RUNNING_MAX 4096        /* exports side by side that are followed */
+#define UEX_RUNNING_SILENT_MS 30000 /* one of which nothing was heard for so long is not shown any more */
+#define UEX_RUNNING_ENDED_MAX 256
+
+struct uex_running_export {
+    struct uex_group_progress progress; /* the newest */
+    uint64_t rows_per_s;                /* between the last two; before there are two, since its start */
+    int64_t heard_ms;                   /* monotonic */
+};
+
+/* A zeroed struct is empty. */
+struct uex_running {
+    struct uex_running_export *items;
+    size_t count, capacity;
+    char ended[UEX_RUNNING_ENDED_MAX][UEX_UUID_TEXT_SIZE]; /* progress may come later than the outcome */
+    size_t ended_next;
+};
+
+/* Take a record's value in at monotonic time `now_ms`. NULL: it cannot be read, or tells of what has ended. */
+const struct uex_running_export *uex_running_take(struct uex_running *running, struct uex_bytes value, int64_t now_ms);
+/* A command got its outcome. */
+void uex_running_end(struct uex_running *running, const char *command_id);
+/* Drop what is silent. */
+void uex_running_expire(struct uex_running *running, int64_t now_ms);
+void uex_running_clear(struct uex_running *running);
+
+/* "g-17  running  1,200,000 rows  400,000 rows/s  3.0 s  48.1 MiB  on pod-1/17", without a line end. `now_ms` is wall
+ * time. */
+void uex_running_write(const struct uex_running_export *item, int64_t now_ms, struct uex_buffer *out);
+/* The same as a JSON object with "event": "progress". */
+void uex_running_write_json(const struct uex_running_export *item, struct uex_buffer *out);
+#endif

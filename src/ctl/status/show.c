@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How rows of status look. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ctl/status/rows.h"
+
+#define NUMBER_SIZE 32
+
+static const struct uex_column_of_table columns[] = {
+    {"groupId", "GROUP", false},
+    {"outcome", "OUTCOME", false},
+    {"reason", "REASON", false},
+    {"runId", "RUN", false},
+    {"at", "AT", false},
+    {"rows", "ROWS", true},
+    {"durationMs", "MS", true},
+    {"attempts", "ATTEMPTS", true},
+    {"nextAttemptAt", "NEXT ATTEMPT", false},
+    {"commandId", "COMMAND", false},
+    {"bytes", NULL, true},
+    {"filePath", NULL, false},
+    {"sha256", NULL, false},
+    {"snapshotAt", NULL, false},
+    {"lastExportedAt", NULL, false},
+};
+#define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
+#define SHOWN_COUNT 10 /* those with a title stand first; the others are not worked out for the table */
+#define OUTCOME_COLUMN 1
+
+static const char *colour_of(size_t column, const char *cell)
+{
+    return column == OUTCOME_COLUMN ? uex_status_colour(cell) : NULL;
+}
+
+static const char *or_null(const char *text)
+{
+    return text == NULL || text[0] == 0 ? NULL : text;
+}
+
+static const char *number(uint64_t value, char text[NUMBER_SIZE])
+{
+    if (value == UEX_UNKNOWN)
+        return NULL;
+    snprintf(text, NUMBER_SIZE, "%" PRIu64, value);
+    return text;
+}
+
+static const char *wall_time(int64_t wall_ms, char text[UEX_TIME_TEXT_SIZE])
+{
+    if (wall_ms == UEX_NO_TIME)
+        return NULL;
+    uex_time_format(wall_ms, text);
+    return text;
+}
+
+static void add_row(struct uex_table *table, const struct uex_status_row *row)
+{
+    char rows[NUMBER_SIZE], duration[NUMBER_SIZE], attempts[NUMBER_SIZE], bytes[NUMBER_SIZE];
+    char at[UEX_TIME_TEXT_SIZE], next[UEX_TIME_TEXT_SIZE], snapshot[UEX_TIME_TEXT_SIZE], last[UEX_TIME_TEXT_SIZE];
+    const char *cells[COLUMN_COUNT] = {
+        row->group_id,
+        uex_status_text(row->status),
+        or_null(row->reason),
+        or_null(row->run_id),
+        wall_time(row->at_ms, at),
+        number(row->rows, rows),
+        number(row->duration_ms == UEX_NO_TIME ? UEX_UNKNOWN : (uint64_t)row->duration_ms, duration),
+        number(row->attempts, attempts),
+        wall_time(row->next_attempt_at_ms, next),
+        or_null(row->command_id),
+    };
+
+    if (table->column_count > SHOWN_COUNT) {
+        cells[SHOWN_COUNT] = number(row->bytes, bytes);
+        cells[SHOWN_COUNT + 1] = or_null(row->file_path);
+        cells[SHOWN_COUNT + 2] = or_null(row->sha256);
+        cells[SHOWN_COUNT + 3] = wall_time(row->snapshot_at_ms, snapshot);
+        cells[SHOWN_COUNT + 4] = wall_time(row->last_exported_at_ms, last);
+    }
+    uex_table_add(table, cells);
+}
+
+void uex_status_rows_write(const struct uex_status_rows *rows, size_t count, enum uex_output format,
+                           struct uex_buffer *out)
+{
+    struct uex_table table = {.columns = columns,
+                              .column_count = format == UEX_OUTPUT_JSON ? COLUMN_COUNT : SHOWN_COUNT,
+                              .colour = colour_of,
+                              .coloured = uex_output_is_terminal()};
+
+    table.cells.cap_bytes = SIZE_MAX / 2;
+    for (size_t i = 0; i < count && i < rows->count; i++)
+        add_row(&table, rows->items[i]);
+    uex_table_write(&table, format, out);
+    uex_table_clear(&table);
+}
+
+void uex_status_counts_write(const struct uex_status_rows *rows, struct uex_buffer *out)
+{
+    const char *separator = ": ";
+    char text[NUMBER_SIZE];
+
+    uex_output_count(rows->count, text);
+    uex_buffer_append_format(out, "%s group%s", text, rows->count == 1 ? "" : "s");
+    for (int i = 0; i < UEX_STATUS_COUNT; i++) {
+        if (rows->counts[i] == 0)
+            continue;
+        uex_output_count(rows->counts[i], text);
+        uex_buffer_append_format(out, "%s%s %s", separator, text, uex_status_text((enum uex_status)i));
+        separator = ", ";
+    }
+}
+
+void uex_status_counts_write_json(const struct uex_status_rows *rows, struct uex_buffer *out)
+{
+    for (int i = 0; i < UEX_STATUS_COUNT; i++)
+        uex_buffer_append_format(out, "%s\"%s\": %zu", i == 0 ? "" : ", ", uex_status_text((enum uex_status)i),
+                                 rows->counts[i]);
+}
+
+static void append_coloured(struct uex_buffer *out, const char *text)
+{
+    const char *colour = uex_output_is_terminal() ? uex_status_colour(text) : NULL;
+
+    if (colour == NULL)
+        uex_buffer_append_text(out, text);
+    else
+        uex_buffer_append_format(out, "\033[%sm%s\033[0m", colour, text);
+}
+
+void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *out)
+{
+    char text[NUMBER_SIZE], at[UEX_TIME_TEXT_SIZE];
+
+    uex_buffer_append_format(out, "%s  ", row->group_id);
+    append_coloured(out, uex_status_text(row->status));
+    if (row->reason[0] != 0) {
+        uex_buffer_append_text(out, "  ");
+        uex_output_append_clean(out, row->reason);
+    }
+    if (row->rows != UEX_UNKNOWN) {
+        uex_output_count(row->rows, text);
+        uex_buffer_append_format(out, "  %s rows", text);
+    }
+    if (row->duration_ms != UEX_NO_TIME) {
+        uex_output_duration(row->duration_ms, text);
+        uex_buffer_append_format(out, "  in %s", text);
+    }
+    if (row->next_attempt_at_ms != UEX_NO_TIME) {
+        uex_time_format(row->next_attempt_at_ms, at);
+        uex_buffer_append_format(out, "  next attempt at %s", at);
+    }
+    if (row->file_path[0] != 0) {
+        uex_buffer_append_text(out, "  ");
+        uex_output_append_clean(out, row->file_path);
+    }
+}
+
+void uex_status_row_write_json(const struct uex_status_row *row, struct uex_buffer *out)
+{
+    struct uex_table table = {.columns = columns, .column_count = COLUMN_COUNT};
+    struct uex_buffer array = {0};
+    const char *object = NULL;
+
+    add_row(&table, row);
+    uex_table_write(&table, UEX_OUTPUT_JSON, &array);
+    object = uex_buffer_failed(&array) ? NULL : strchr(uex_buffer_text(&array), '{'); /* "[\n  {…}\n]" */
+    out->failed = out->failed || object == NULL;
+    if (object != NULL) {
+        uex_buffer_append_text(out, "{\"event\": \"outcome\", ");
+        uex_buffer_append(out, object + 1, strlen(object) - strlen("{") - strlen("\n]"));
+    }
+    uex_buffer_clear(&array);
+    uex_table_clear(&table);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/ctl/status/status.h — what the files of exportctl status share. */
+#ifndef EXPORT_CTL_STATUS_H
+#define EXPORT_CTL_STATUS_H
+
+#include "ctl/status/active_groups.h"
+#include "ctl/status/rows.h"
+
+/* What was asked, and what is known so far. */
+struct uex_status_report {
+    const struct uex_config *config;
+    enum uex_output format;
+    const char *run_id; /* NULL: the newest outcome of each group, of whatever run */
+    char **group_ids;   /* only these; none: all */
+    int group_count;
+    size_t shown_max;                 /* rows of the text table; 0: all */
+    struct uex_active_groups *active; /* being read */
+    struct uex_status_rows rows;
+    bool missing_known;       /* of a run: the database said which groups are active */
+    struct uex_fault why_not; /* else */
+};
+
+/* Is this a group that was asked for? */
+bool uex_status_is_asked(const struct uex_status_report *report, const char *group_id);
+/* Once the state topic was read into the rows: those that were asked for, and for a run the active groups. */
+UEX_MUST_CHECK enum uex_error uex_status_build(struct uex_status_report *report);
+/* The whole document, or counts and table. */
+void uex_status_print(const struct uex_status_report *report, struct uex_buffer *out);
+/* The head of it alone: "run 2026-11-22: 3 groups: …", or a JSON object with "event": "counts". */
+void uex_status_print_counts(const struct uex_status_report *report, struct uex_buffer *out);
+
+/* status --follow: until a signal comes or nobody reads any more. Returns the exit code. */
+int uex_status_follow(struct uex_status_report *report);
+#endif

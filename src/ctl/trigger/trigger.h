@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/ctl/trigger/trigger.h — what the files of exportctl trigger share. */
+#ifndef EXPORT_CTL_TRIGGER_H
+#define EXPORT_CTL_TRIGGER_H
+
+#include "ctl/status/rows.h"
+#include "ctl/who.h"
+
+/* One command. */
+struct uex_triggered {
+    const char *group_id; /* borrowed */
+    char command_id[UEX_UUID_TEXT_SIZE];
+    bool has_ended;
+    struct uex_status_row *outcome; /* the newest; NULL: none yet */
+};
+
+struct uex_trigger {
+    const struct uex_config *config;
+    enum uex_output format;
+    const char *run_id, *reason; /* NULL: none */
+    char requested_by[UEX_WHO_SIZE];
+    int64_t requested_at_ms;
+    int64_t timeout_ms;          /* of waiting; UEX_NO_TIME: none */
+    bool all;                    /* all active groups, not named ones */
+    struct uex_triggered *items; /* in the order of their groups' ids, each group once */
+    size_t count, ended_count;
+};
+
+/* Send the commands, all of them or none. */
+UEX_MUST_CHECK enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fault *fault);
+/* The commands: a table, or the JSON document with what came of them. False: stdout cannot be written. */
+UEX_MUST_CHECK bool uex_trigger_print(const struct uex_trigger *trigger);
+/* Send, and follow each command to its end. Returns the exit code. */
+int uex_trigger_and_wait(struct uex_trigger *trigger);
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The object itself, read as a stream: digest and size of what is stored, and what is inside. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/verify/verify.h"
+#include "export/columns.h"
+#include "export/gzip.h"
+
+#define COMMENT "# ExportVersion: " UEX_EXPORT_VERSION
+
+struct reading {
+    struct uex_gzip_reader *reader;
+    struct uex_digest *digest;
+    uint64_t size_bytes;
+    struct uex_fault broken; /* what the reader found first */
+    void (*heard)(void *context, uint64_t size_bytes);
+    void *context;
+};
+
+/* What is no gzip has a digest too, so reading goes on. */
+static enum uex_error take_bytes(void *context, struct uex_bytes data)
+{
+    struct reading *reading = context;
+
+    reading->size_bytes += data.size_bytes;
+    if (reading->heard != NULL)
+        reading->heard(reading->context, reading->size_bytes);
+    if (reading->broken.error == UEX_OK)
+        (void)(uex_gzip_reader_write(reading->reader, data, &reading->broken) == UEX_OK);
+    if (reading->broken.error == UEX_NO_MEMORY)
+        return UEX_NO_MEMORY;
+    return uex_digest_add(reading->digest, data);
+}
+
+/* Does this stop everything, rather than tell of this object? */
+static bool stops_all(enum uex_error err)
+{
+    return err == UEX_CANCELLED || err == UEX_NO_MEMORY || err == UEX_STORE_UNAVAILABLE ||
+           uex_error_disposition(err) == UEX_DISPOSITION_OUTAGE;
+}
+
+static enum uex_error find_object(struct uex_verified *item, struct uex_object_store *store, const char *key,
+                                  struct uex_fault *fault)
+{
+    struct uex_object_facts facts = {0};
+    enum uex_error err = store->find(store, key, &facts, fault);
+
+    if (err == UEX_OK && strcmp(facts.url, item->announced.file_path) != 0)
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "announced was %s, in storage.url it is %s",
+                         item->announced.file_path, facts.url);
+    else if (err == UEX_OK && strcmp(facts.command_id, item->command_id) != 0)
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "the object's metadata name %s",
+                         facts.command_id[0] == 0 ? "no command" : "another command");
+    else if (err == UEX_NOT_FOUND)
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "there is no object %s in storage.url", key);
+    else if (err != UEX_OK && !stops_all(err))
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "%s (%s)", fault->text, uex_error_code(err));
+    uex_object_facts_clear(&facts);
+    return err;
+}
+
+static void compare_bytes(struct uex_verified *item)
+{
+    if (strcmp(item->object.sha256, item->announced.sha256) != 0)
+        uex_verify_fails(item, UEX_VERIFY_SHA256, "sha256 of the object is %s, announced was %s", item->object.sha256,
+                         item->announced.sha256[0] == 0 ? "none" : item->announced.sha256);
+    if (item->object.bytes != item->announced.bytes)
+        uex_verify_fails(item, UEX_VERIFY_BYTES, "the object has %" PRIu64 " bytes, announced were %" PRIu64,
+                         item->object.bytes, item->announced.bytes == UEX_UNKNOWN ? 0 : item->announced.bytes);
+    uex_verify_holds(item, UEX_VERIFY_SHA256);
+    uex_verify_holds(item, UEX_VERIFY_BYTES);
+}
+
+/* export.version_field may have been another one when the file was made: any of the three forms is a right one. */
+static bool is_header(const char *line, enum uex_version_field version, bool *starved)
+{
+    struct uex_buffer header = {0};
+    bool is_same = false;
+
+    uex_columns_header(version, &header);
+    *starved = *starved || uex_buffer_failed(&header);
+    is_same = strlen(line) + 1 == header.size_bytes && strncmp(uex_buffer_text(&header), line, strlen(line)) == 0;
+    uex_buffer_clear(&header);
+    return is_same;
+}
+
+/* UEX_NO_MEMORY, or UEX_OK. */
+static enum uex_error compare_text(struct uex_verified *item, const struct uex_gzip_facts *facts)
+{
+    bool has_comment = strcmp(facts->first_line, COMMENT) == 0;
+    uint64_t before = has_comment ? 2 : 1;
+    bool starved = false;
+    bool is_right = has_comment ? is_header(facts->second_line, UEX_VERSION_NONE, &starved)
+                                : is_header(facts->first_line, UEX_VERSION_COLUMN, &starved) ||
+                                      is_header(facts->first_line, UEX_VERSION_NONE, &starved);
+
+    if (starved)
+        return UEX_NO_MEMORY;
+    if (!is_right)
+        uex_verify_fails(item, UEX_VERIFY_HEADER, "the file's first line is not that of the 20 columns");
+    item->object.rows = facts->line_count < before ? 0 : facts->line_count - before;
+    if (item->object.rows != item->announced.rows)
+        uex_verify_fails(item, UEX_VERIFY_ROWS, "the object has %" PRIu64 " rows, announced were %" PRIu64,
+                         item->object.rows, item->announced.rows);
+    uex_verify_holds(item, UEX_VERIFY_HEADER);
+    uex_verify_holds(item, UEX_VERIFY_ROWS);
+    return UEX_OK;
+}
+
+static enum uex_error read_object(struct uex_verified *item, struct uex_object_store *store, const char *key,
+                                  struct reading *reading, struct uex_fault *fault)
+{
+    struct uex_gzip_facts facts = {0};
+    uint8_t sha256[UEX_SHA256_SIZE];
+    enum uex_error err = store->read(store, key, (struct uex_sink){.write = take_bytes, .context = reading}, fault);
+
+    if (err == UEX_OK)
+        err = uex_digest_finish(reading->digest, sha256);
+    if (err != UEX_OK && !stops_all(err))
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "it cannot be read to its end: %s (%s)", fault->text,
+                         uex_error_code(err));
+    if (err != UEX_OK)
+        return err;
+    uex_verify_holds(item, UEX_VERIFY_OBJECT);
+    item->object.bytes = reading->size_bytes;
+    uex_hex(sha256, sizeof(sha256), item->object.sha256);
+    compare_bytes(item);
+    if (reading->broken.error == UEX_OK &&
+        uex_gzip_reader_finish(reading->reader, &facts, &reading->broken) == UEX_OK) {
+        uex_verify_holds(item, UEX_VERIFY_GZIP);
+        err = compare_text(item, &facts);
+    } else if (reading->broken.error == UEX_NO_MEMORY) {
+        err = UEX_NO_MEMORY;
+    } else {
+        uex_verify_fails(item, UEX_VERIFY_GZIP, "%s", reading->broken.text);
+    }
+    return err;
+}
+
+enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_store *store,
+                                 void (*heard)(void *context, uint64_t size_bytes), void *context,
+                                 struct uex_fault *fault)
+{
+    struct reading reading = {
+        .reader = uex_gzip_reader_new(), .digest = uex_digest_new(), .heard = heard, .context = context};
+    struct uex_buffer key = {0};
+    enum uex_error err = UEX_NO_MEMORY;
+
+    uex_object_key(item->domain_id, item->group_id, item->command_id, &key);
+    if (reading.reader != NULL && reading.digest != NULL && !uex_buffer_failed(&key))
+        err = find_object(item, store, uex_buffer_text(&key), fault);
+    if (err == UEX_OK)
+        err = read_object(item, store, uex_buffer_text(&key), &reading, fault);
+    uex_buffer_clear(&key);
+    uex_digest_free(reading.digest);
+    uex_gzip_reader_free(reading.reader);
+    return err == UEX_OK || !stops_all(err) ? UEX_OK : err;
+}
