@@ -24,6 +24,8 @@ struct uex_file_store {
     const char *domain_id; /* borrowed; NULL: none */
 };
 
+/* ---- file_directory.c: the directory that an object is in */
+
 /* The error of a failed file operation, by errno, with a sentence. `missing` is what ENOENT means here. */
 enum uex_error uex_file_fail(const struct uex_file_store *store, struct uex_fault *fault, int error_number,
                              const char *what, enum uex_error missing);
@@ -33,6 +35,10 @@ enum uex_error uex_file_fail(const struct uex_file_store *store, struct uex_faul
  * `*directory_fd`. */
 UEX_MUST_CHECK enum uex_error uex_file_open_directory(const struct uex_file_store *store, const char *key, bool make,
                                                       int *directory_fd, const char **name, struct uex_fault *fault);
+
+/* Go down `path`, all of it directories (made if `make`), from `fd`, which is closed. The last one's descriptor, or -1
+ * with errno. */
+UEX_MUST_CHECK int uex_file_descend(int fd, const char *path, size_t path_size, bool make);
 
 /* "file:///directory/key" with "%25" for each percent sign. NULL: no memory. */
 UEX_MUST_CHECK char *uex_file_url(const struct uex_file_store *store, const char *key);
@@ -51,6 +57,13 @@ UEX_MUST_CHECK int uex_file_publish(int directory_fd, const char *part_name, con
  * or -1 with errno. */
 UEX_MUST_CHECK int uex_file_sync_directory(int directory_fd);
 
+/* Take the lock of a directory, waiting for at most some seconds. UEX_CANCELLED; UEX_STORE_UNAVAILABLE: somebody holds
+ * it. It ends when the descriptor is closed. */
+UEX_MUST_CHECK enum uex_error uex_file_lock(const struct uex_file_store *store, int directory_fd,
+                                            struct uex_fault *fault);
+
+/* ---- file_meta.c */
+
 /* Write metadata into a new file `name` and sync it. */
 UEX_MUST_CHECK enum uex_error uex_file_meta_write(const struct uex_file_store *store, int directory_fd,
                                                   const char *name, const struct uex_object_meta *meta,
@@ -58,11 +71,6 @@ UEX_MUST_CHECK enum uex_error uex_file_meta_write(const struct uex_file_store *s
 /* Read the metadata file `name` into `facts`; one that is missing or cannot be read changes nothing: then the object
  * is not ours. UEX_NO_MEMORY, or UEX_OK. */
 UEX_MUST_CHECK enum uex_error uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts);
-
-/* Take the lock of a directory, waiting for at most some seconds. UEX_CANCELLED; UEX_STORE_UNAVAILABLE: somebody holds
- * it. It ends when the descriptor is closed. */
-UEX_MUST_CHECK enum uex_error uex_file_lock(const struct uex_file_store *store, int directory_fd,
-                                            struct uex_fault *fault);
 
 /* Members of the store, in file_probe.c and file_writer.c. */
 enum uex_error uex_file_probe(struct uex_object_store *store, struct uex_fault *fault);

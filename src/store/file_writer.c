@@ -120,31 +120,6 @@ enum uex_error uex_file_write(struct uex_object_writer *base, struct uex_bytes d
     return UEX_OK;
 }
 
-static bool is_unsupported(int error_number)
-{
-    return error_number == EPERM || error_number == EINVAL || error_number == ENOSYS || error_number == EOPNOTSUPP;
-}
-
-int uex_file_publish(int directory_fd, const char *part_name, const char *name)
-{
-    if (linkat(directory_fd, part_name, directory_fd, name, 0) == 0)
-        return 0;
-    if (!is_unsupported(errno))
-        return -1;
-    if (renameat2(directory_fd, part_name, directory_fd, name, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (is_unsupported(errno))
-        errno = EOPNOTSUPP;
-    return -1;
-}
-
-int uex_file_sync_directory(int directory_fd)
-{
-    if (fsync(directory_fd) == 0)
-        return 0;
-    return is_unsupported(errno) ? syncfs(directory_fd) : -1;
-}
-
 /* Put the metadata and then the object in their places; the directory is locked. */
 static enum uex_error link_both(struct file_writer *writer, const char *meta_name, struct uex_fault *fault)
 {
