@@ -19,6 +19,8 @@ struct uex_s3_store {
     struct uex_s3_answer published;    /* to the last try to publish since the last find(); status 0: none */
 };
 
+/* ---- s3_object.c */
+
 /* Headers of a write: media type, encryption, metadata. */
 #define UEX_S3_WRITE_HEADERS_MAX 10
 struct uex_s3_write_headers {
@@ -49,7 +51,9 @@ UEX_MUST_CHECK enum uex_error uex_s3_head(struct uex_s3_store *store, const char
 UEX_MUST_CHECK enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error,
                                              const struct uex_s3_request *request, struct uex_fault *fault);
 
-/* Try the requests of an export on a name of the program's own (s3_probe.c), once each. What it may leave behind stands
+/* ---- s3_probe.c */
+
+/* Try the requests of an export on a name of the program's own, once each. What it may leave behind stands
  * there. UEX_STORE_REFUSED: one is refused, so it is to everybody; the fault has the server's status and code. Other
  * errors are those of a request. */
 UEX_MUST_CHECK enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault);
