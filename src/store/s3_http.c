@@ -62,11 +62,6 @@ void uex_s3_settings_clear(struct uex_s3_settings *settings)
     settings->host = NULL;
 }
 
-const struct uex_store_observer *uex_s3_observer(const struct uex_s3_settings *settings)
-{
-    return settings->store == NULL ? NULL : settings->store->observer;
-}
-
 struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings)
 {
     struct uex_s3_client *client = calloc(1, sizeof(*client));
@@ -275,9 +270,10 @@ static enum uex_error judge(const struct uex_s3_client *client, const struct uex
 static enum uex_error exchange(struct uex_s3_client *client, const struct uex_s3_request *request,
                                const struct wire *wire, struct uex_s3_response *response, struct uex_fault *fault)
 {
-    const struct uex_store_observer *observer = uex_s3_observer(client->settings);
+    const struct uex_object_store *store = client->settings->store;
+    const struct uex_store_observer *observer = store == NULL ? NULL : store->observer;
     const int64_t from_ms = uex_monotonic_ms();
-    const enum uex_error err = uex_s3_exchange(&client->transfer, client->settings, request,
+    const enum uex_error err = uex_s3_exchange(&client->transfer, client->settings, observer, request,
                                                uex_buffer_text(&wire->url), wire->lines, response, fault);
 
     if (observer != NULL && observer->request != NULL)

@@ -28,8 +28,6 @@ struct uex_s3_settings {
     const char *scheme; /* "http" or "https" */
     const struct uex_object_store *store; /* whose observer is told of requests; NULL: nobody's */
 };
-/* NULL: nobody observes. */
-const struct uex_store_observer *uex_s3_observer(const struct uex_s3_settings *settings);
 /* UEX_CONFIG with the reason, UEX_NO_MEMORY. The caller clears in any case. Touches nothing. */
 UEX_MUST_CHECK enum uex_error uex_s3_settings_init(struct uex_s3_settings *settings, const struct uex_config *config,
                                                    struct uex_fault *fault);

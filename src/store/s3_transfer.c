@@ -328,11 +328,11 @@ static enum uex_error drive(struct uex_s3_transfer *transfer, const struct excha
 }
 
 enum uex_error uex_s3_exchange(struct uex_s3_transfer *transfer, const struct uex_s3_settings *settings,
-                               const struct uex_s3_request *request, const char *url, struct curl_slist *headers,
-                               struct uex_s3_response *response, struct uex_fault *fault)
+                               const struct uex_store_observer *observer, const struct uex_s3_request *request,
+                               const char *url, struct curl_slist *headers, struct uex_s3_response *response,
+                               struct uex_fault *fault)
 {
-    struct exchange exchange = {
-        .request = request, .response = response, .observer = uex_s3_observer(settings), .easy = transfer->easy};
+    struct exchange exchange = {.request = request, .response = response, .observer = observer, .easy = transfer->easy};
     CURLcode result = CURLE_OK;
     bool is_set = true;
 
