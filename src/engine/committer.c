@@ -73,11 +73,6 @@ static size_t allowance(struct committer *committer)
     return committer->tokens < 1.0 ? 0 : (size_t)committer->tokens;
 }
 
-static bool may_commit(const struct uex_engine *engine)
-{
-    return engine->has_assignment && !engine->fenced && !engine->revoking;
-}
-
 /* Some command waits for its open mark, which rides in the next commit. */
 static bool start_waits(const struct uex_engine *engine)
 {
@@ -97,7 +92,8 @@ static int64_t interval_ms(const struct uex_engine *engine)
 {
     const int64_t most_ms = engine->config->commit_interval_ms;
 
-    if (engine->closing || engine->draining || engine->alone != NULL || engine->outcome_count >= UEX_BATCH_MAX)
+    if (engine->assignment == UEX_ASSIGNMENT_CLOSING || engine->lifecycle != UEX_LIFECYCLE_WORKING ||
+        engine->alone != NULL || engine->outcome_count >= UEX_BATCH_MAX)
         return 0;
     return most_ms > START_WAIT_MS && start_waits(engine) ? START_WAIT_MS : most_ms;
 }
@@ -120,11 +116,12 @@ static bool collect(struct committer *committer)
         }
     }
     most = allowance(committer);
-    if (uex_monotonic_ms() < committer->not_before_ms && !engine->closing && !engine->stopping) {
+    if (uex_monotonic_ms() < committer->not_before_ms && engine->assignment != UEX_ASSIGNMENT_CLOSING &&
+        engine->lifecycle != UEX_LIFECYCLE_STOPPING) {
         wait_ms(engine, committer->not_before_ms - uex_monotonic_ms() + 1);
         return false;
     }
-    if (!may_commit(engine) || (most == 0 && engine->outcome_count > 0) ||
+    if (!uex_assignment_may_commit(engine->assignment) || (most == 0 && engine->outcome_count > 0) ||
         !uex_batch_collect(engine, most, &committer->batch)) {
         wait_ms(engine, engine->outcome_count > 0 ? 20 : IDLE_WAIT_MS);
         return false;
@@ -232,16 +229,6 @@ static enum end transact(struct committer *committer, struct uex_fault *fault)
     return txn->state == UEX_TXN_LOST ? END_UNKNOWN : END_ABORTED;
 }
 
-static bool is_stopping(struct uex_engine *engine)
-{
-    bool stopping = false;
-
-    uex_engine_lock(engine);
-    stopping = engine->stopping;
-    uex_engine_unlock(engine);
-    return stopping;
-}
-
 /* The end is unknown: a producer built anew under the same id ends the old transaction, then the committed positions
  * say what happened. Each outcome is judged by its own bit. */
 static void judge(struct committer *committer)
@@ -252,7 +239,7 @@ static void judge(struct committer *committer)
     rd_kafka_topic_partition_list_t *list = NULL;
     bool known = false;
 
-    while (!known && !is_stopping(engine)) {
+    while (!known && uex_engine_lifecycle(engine) != UEX_LIFECYCLE_STOPPING) {
         engine->committer_beat_ms = uex_monotonic_ms(); /* Kafka does not say: nothing that a new process would mend */
         if (list != NULL)
             rd_kafka_topic_partition_list_destroy(list);
@@ -288,6 +275,15 @@ static void judge(struct committer *committer)
 
 /* ---- afterwards (locked) */
 
+/* A revoke that takes back the crash markers cannot do so any more. */
+static void fence(struct uex_engine *engine)
+{
+    if (engine->assignment == UEX_ASSIGNMENT_HELD)
+        (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_FENCED);
+    else if (engine->assignment == UEX_ASSIGNMENT_CLOSING)
+        (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_ENDING);
+}
+
 /* A generation that is over commits nothing more: wait for the next assignment. Any other abort: a pause that grows,
  * then again. */
 static void after_abort(struct committer *committer, const struct uex_fault *fault)
@@ -296,7 +292,7 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
 
     if (uex_txn_was_fenced(&committer->txn)) {
         if (committer->batch.epoch == engine->epoch)
-            engine->fenced = true;
+            fence(engine);
         uex_log(UEX_LOG_INFO, UEX_EVENT_TXN_FENCED,
                 "the broker refused offsets of an older generation; outcomes wait for the next assignment");
         return;
@@ -353,10 +349,10 @@ static void prepare_first(struct committer *committer)
     uex_engine_unlock(engine);
     error = prepare(committer, &fault);
     uex_engine_lock(engine);
-    if (error != UEX_OK && !engine->misconfigured)
+    if (error != UEX_OK && engine->failure != UEX_FAILURE_REFUSED)
         complain(committer, UEX_EVENT_TXN_ABORTED, "transactional producer not ready; trying again", &fault);
     engine->can_commit = error == UEX_OK;
-    if (error != UEX_OK && !engine->stopping)
+    if (error != UEX_OK && engine->lifecycle != UEX_LIFECYCLE_STOPPING)
         wait_ms(engine, IDLE_WAIT_MS);
 }
 
@@ -375,9 +371,9 @@ void *uex_committer_run(void *argument)
     committer->tokens_at_ms = uex_monotonic_ms();
     uex_txn_init(&committer->txn, engine->config, on_failed);
     uex_engine_lock(engine);
-    while (!engine->stopping) {
+    while (engine->lifecycle != UEX_LIFECYCLE_STOPPING) {
         engine->committer_beat_ms = uex_monotonic_ms();
-        if (engine->misconfigured)
+        if (engine->failure == UEX_FAILURE_REFUSED)
             wait_ms(engine, IDLE_WAIT_MS);
         else if (!engine->can_commit)
             prepare_first(committer);

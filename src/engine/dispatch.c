@@ -209,7 +209,8 @@ struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = NULL;
 
-    if (engine->alone != NULL || engine->closing || engine->broken || engine->outcome_count >= engine->outcomes_max ||
+    if (engine->alone != NULL || !uex_assignment_may_start(engine->assignment) ||
+        engine->lifecycle != UEX_LIFECYCLE_WORKING || engine->outcome_count >= engine->outcomes_max ||
         uex_breaker_any_open(engine))
         return NULL;
     delivery = engine->first_suspect != NULL ? next_suspect(engine) : next_job(engine);
@@ -240,7 +241,7 @@ static struct uex_delivery *wait_for_delivery(struct uex_engine *engine, bool *i
     bool waits = true;
 
     uex_engine_lock(engine);
-    while (waits && !engine->draining && (delivery = uex_dispatch_next(engine)) == NULL) {
+    while (waits && engine->lifecycle == UEX_LIFECYCLE_WORKING && (delivery = uex_dispatch_next(engine)) == NULL) {
         if (idle != NULL)
             waits = wait_for_work(engine, idle_since_ms);
         else
@@ -301,7 +302,8 @@ static void go_back(struct uex_engine *engine, struct uex_delivery *delivery, st
     uex_job_outcome_clear(job);
     uex_engine_lock(engine);
     engine->running_count--;
-    adoptable = engine->has_assignment && delivery->epoch == engine->epoch && !uex_cancel_requested(&delivery->cancel);
+    adoptable = engine->assignment != UEX_ASSIGNMENT_NONE && delivery->epoch == engine->epoch &&
+                !uex_cancel_requested(&delivery->cancel);
     if (adoptable)
         put_back(engine, delivery);
     else { /* whoever gets the partition reads it again */

@@ -200,11 +200,18 @@ bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const
     return pthread_cond_timedwait(condition, &engine->lock, until) != ETIMEDOUT;
 }
 
+/* Locked. */
+static void fail(struct uex_engine *engine, enum uex_failure failure)
+{
+    if (engine->failure < failure)
+        engine->failure = failure;
+    (void)uex_lifecycle_advance(&engine->lifecycle, UEX_LIFECYCLE_LEAVING);
+}
+
 void uex_engine_break(struct uex_engine *engine)
 {
     uex_engine_lock(engine);
-    engine->broken = true;
-    engine->intake_stop = true;
+    fail(engine, UEX_FAILURE_BROKEN);
     uex_engine_unlock(engine);
 }
 
@@ -213,10 +220,8 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
     bool known = false;
 
     uex_engine_lock(engine);
-    known = engine->misconfigured;
-    engine->misconfigured = true;
-    engine->broken = true;
-    engine->intake_stop = true;
+    known = engine->failure == UEX_FAILURE_REFUSED;
+    fail(engine, UEX_FAILURE_REFUSED);
     uex_engine_unlock(engine);
     if (!known)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED,
@@ -228,18 +233,36 @@ void uex_engine_out_of_memory(struct uex_engine *engine, const char *what)
 {
     if (engine->starved == NULL)
         engine->starved = what;
-    engine->broken = true;
-    engine->intake_stop = true;
+    fail(engine, UEX_FAILURE_BROKEN);
 }
 
-bool uex_engine_is_leaving(struct uex_engine *engine)
+enum uex_lifecycle uex_engine_lifecycle(struct uex_engine *engine)
 {
-    bool leaving = false;
+    enum uex_lifecycle phase = UEX_LIFECYCLE_WORKING;
 
     uex_engine_lock(engine);
-    leaving = engine->intake_stop;
+    phase = engine->lifecycle;
     uex_engine_unlock(engine);
-    return leaving;
+    return phase;
+}
+
+enum uex_failure uex_engine_failure(struct uex_engine *engine)
+{
+    enum uex_failure failure = UEX_FAILURE_NONE;
+
+    uex_engine_lock(engine);
+    failure = engine->failure;
+    uex_engine_unlock(engine);
+    return failure;
+}
+
+void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to)
+{
+    uex_engine_lock(engine);
+    (void)uex_lifecycle_advance(&engine->lifecycle, to);
+    pthread_cond_broadcast(&engine->work_changed);
+    pthread_cond_broadcast(&engine->outcomes_changed); /* no outcome waits for others any more */
+    uex_engine_unlock(engine);
 }
 
 struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition)

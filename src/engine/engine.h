@@ -28,6 +28,7 @@
 #include <pthread.h>
 
 #include "engine/group_table.h"
+#include "engine/lifecycle.h"
 #include "engine/offset_window.h"
 #include "export/config.h"
 
@@ -141,10 +142,9 @@ struct uex_engine {
 
     struct uex_partition *partitions;
     int32_t partition_count;
-    uint64_t epoch;                                     /* number of the assignment; 0: none yet */
-    bool has_assignment;                                /* false between a revoke and the next assignment */
+    uint64_t epoch; /* number of the assignment; 0: none yet */
+    enum uex_assignment assignment;
     rd_kafka_consumer_group_metadata_t *group_metadata; /* of this epoch, captured in its assign callback */
-    bool fenced; /* the broker refused this epoch's offsets: wait for the next assignment */
     rd_kafka_consumer_group_metadata_t
         *retired_metadata[8];                            /* of older epochs, while a transaction may still use them */
     rd_kafka_topic_partition_list_t *pending_assignment; /* its committed position is not known yet; intake thread */
@@ -174,16 +174,11 @@ struct uex_engine {
     size_t outcome_count;
 
     bool transaction_open; /* from before begin until its end is known */
-    bool closing;          /* nothing is started any more; the open marks are taken back */
-    bool revoking;         /* no new transaction */
-    bool draining;         /* no new work; what runs may end */
-    bool stopping;         /* the committer ends when its queue is empty */
     bool full;             /* the queue is full: every slot is paused */
-    bool intake_stop;      /* leave the group */
-    bool broken;           /* the program has to end with 1: see uex_engine_break() */
-    bool misconfigured;    /* broken, because Kafka refuses a setting: the program has to end with 2 */
-    bool can_commit;       /* the transactional producer was ready once: Kafka takes its settings */
-    const char *starved;   /* what no memory was left for, the first time; NULL: nothing. Then the engine is broken */
+    enum uex_lifecycle lifecycle;
+    enum uex_failure failure; /* set with UEX_LIFECYCLE_LEAVING */
+    bool can_commit;          /* the transactional producer was ready once: Kafka takes its settings */
+    const char *starved; /* what no memory was left for, the first time; NULL: nothing. Then the engine is broken */
     uint64_t rebalance_count;
     uint64_t rebuild_count; /* of the transactional producer */
 
@@ -219,15 +214,18 @@ void uex_engine_unlock(struct uex_engine *engine);
  * held back are written first, without the lock: it may return early, as pthread_cond_wait() may. False: it is `until`.
  */
 bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
-/* Is intake_stop set? Any thread, not locked. */
-bool uex_engine_is_leaving(struct uex_engine *engine);
+/* The phase, and the failure that ends the program. Any thread, not locked. */
+enum uex_lifecycle uex_engine_lifecycle(struct uex_engine *engine);
+enum uex_failure uex_engine_failure(struct uex_engine *engine);
+/* Go on to a later phase and wake who waits; an earlier one changes nothing. Any thread, not locked. */
+void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to);
 /* Partition of a slot; NULL if the number is out of range. Locked. */
 struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition);
 
 /* Subscribe to the sources as they are now; existing tiers beyond the configured ones are looked for again. */
 UEX_MUST_CHECK enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault *fault);
 
-/* ---- intake.c: the thread's body; leaves the consumer group and returns when engine->intake_stop is set. */
+/* ---- intake.c: the thread's body; leaves the consumer group and returns in phase UEX_LIFECYCLE_LEAVING. */
 void *uex_intake_run(void *engine);
 
 /* ---- dispatch.c (locked unless said otherwise) */
@@ -399,6 +397,6 @@ void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_deliver
  */
 void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_hex, struct uex_state_record *out);
 
-/* ---- committer.c: the thread's body; ends when engine->stopping is set and nothing more can be committed. */
+/* ---- committer.c: the thread's body; ends in phase UEX_LIFECYCLE_STOPPING. */
 void *uex_committer_run(void *engine);
 #endif

@@ -224,6 +224,8 @@ static void retire_metadata(struct uex_engine *engine)
 void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
                      size_t *cancelled)
 {
+    bool is_member = false;
+
     engine->epoch++;
     engine->rebalance_count++;
     mark_whole(engine, list);
@@ -240,11 +242,11 @@ void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t 
     retire_metadata(engine);
     engine->group_metadata = engine->pending_metadata;
     engine->pending_metadata = NULL;
-    engine->fenced = !uex_group_metadata_is_member(engine->group_metadata);
-    if (engine->fenced)
+    is_member = uex_group_metadata_is_member(engine->group_metadata);
+    if (!is_member)
         uex_log(UEX_LOG_WARN, UEX_EVENT_MEMBERSHIP_LOST,
                 "membership ended while partitions were assigned; nothing is committed before the next assignment");
-    engine->has_assignment = true;
+    (void)uex_assignment_advance(&engine->assignment, is_member ? UEX_ASSIGNMENT_HELD : UEX_ASSIGNMENT_FENCED);
     for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
         if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->epoch &&
             !uex_cancel_requested(&delivery->cancel))

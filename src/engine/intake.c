@@ -297,7 +297,7 @@ static void serve_slots(struct uex_engine *engine)
     bool full = false;
 
     uex_engine_lock(engine);
-    engine->full = queue_is_full(engine) || engine->draining || uex_breaker_any_open(engine);
+    engine->full = queue_is_full(engine) || engine->lifecycle != UEX_LIFECYCLE_WORKING || uex_breaker_any_open(engine);
     full = engine->full;
     if (engine->wants_rejoin && engine->resubscribe_at_ms == 0)
         engine->resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
@@ -402,7 +402,7 @@ void *uex_intake_run(void *argument)
     int64_t served_ms = 0;
     bool restoring = false;
 
-    while (!uex_engine_is_leaving(engine)) {
+    while (uex_engine_lifecycle(engine) < UEX_LIFECYCLE_LEAVING) {
         rd_kafka_message_t *message = NULL;
 
         engine->intake_beat_ms = uex_monotonic_ms();

@@ -42,7 +42,7 @@ void uex_rebalance_abandon(struct uex_engine *engine)
 /* Wait until the committer is between two transactions. Locked. */
 static void wait_between(struct uex_engine *engine, const struct timespec *until)
 {
-    engine->revoking = true;
+    (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_ENDING);
     while (engine->transaction_open) {
         if (!uex_engine_wait(engine, &engine->between, until)) {
             uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_UNFINISHED,
@@ -51,7 +51,6 @@ static void wait_between(struct uex_engine *engine, const struct timespec *until
             break;
         }
     }
-    engine->revoking = false;
 }
 
 static bool any_open_mark(struct uex_engine *engine)
@@ -72,13 +71,12 @@ static void close_marks(struct uex_engine *engine, bool lost)
 {
     struct timespec until = {0};
 
-    if (lost || !engine->has_assignment)
+    if (lost || !uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_CLOSING))
         return;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += CLOSE_WAIT_MS / 1000;
-    engine->closing = true;
     pthread_cond_broadcast(&engine->outcomes_changed);
-    while (any_open_mark(engine) && !engine->fenced) {
+    while (any_open_mark(engine) && engine->assignment == UEX_ASSIGNMENT_CLOSING) {
         if (!uex_engine_wait(engine, &engine->between, &until))
             break;
     }
@@ -92,14 +90,13 @@ static void revoke(struct uex_engine *engine, bool lost)
     drop_pending(engine);
     uex_restore_cancel(engine);
     uex_engine_lock(engine);
-    if (engine->has_assignment) {
+    if (engine->assignment != UEX_ASSIGNMENT_NONE) {
         (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
         until.tv_sec += UEX_REVOKE_WAIT_MS / 1000;
         close_marks(engine, lost);
         wait_between(engine, &until);
     }
-    engine->closing = false;
-    engine->has_assignment = false;
+    (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_NONE);
     uex_dispatch_drop_queued(engine);
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->partition_count; i++) {
@@ -303,7 +300,7 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
     revoke(engine, rd_kafka_assignment_lost(consumer) != 0);
     if (engine->resubscribe_at_ms != 0) /* the group assigns anew anyway */
         engine->resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
-    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && uex_engine_is_leaving(engine)) {
+    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && uex_engine_lifecycle(engine) >= UEX_LIFECYCLE_LEAVING) {
         if (metadata != NULL)
             rd_kafka_consumer_group_metadata_destroy(metadata);
     } else if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {

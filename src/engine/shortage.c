@@ -55,7 +55,7 @@ static bool may_try(struct uex_engine *engine, bool *remind, size_t *lane_count,
     *remind = *lane_count >= (size_t)engine->config->export_lanes && now_ms - shortage->said_ms >= SAY_EVERY_MS;
     if (*remind)
         shortage->said_ms = now_ms;
-    over = engine->draining || now_ms >= shortage->try_at_ms;
+    over = engine->lifecycle != UEX_LIFECYCLE_WORKING || now_ms >= shortage->try_at_ms;
     if (over)
         shortage->try_at_ms = now_ms + pause_ms(shortage); /* the next one's turn */
     uex_engine_unlock(engine);

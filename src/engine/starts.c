@@ -81,7 +81,7 @@ bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_sl
 {
     if (!slot->assigned || slot->window.base == UEX_OFFSET_NONE)
         return false;
-    if (engine->closing)
+    if (engine->assignment == UEX_ASSIGNMENT_CLOSING)
         return slot->committed_until != UEX_OFFSET_NONE && !slot->closed;
     return slot->starts_dirty;
 }
@@ -103,8 +103,8 @@ void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot
 
     *out = slot->marks;
     out->open_until = open_until(slot);
-    out->closing = engine->closing;
-    if (!engine->closing)
+    out->closing = engine->assignment == UEX_ASSIGNMENT_CLOSING;
+    if (!out->closing)
         return;
     /* What never ran alone stays suspected, also over a clean revoke. */
     out->open_until = slot->window.base < slot->suspect_until ? slot->suspect_until : UEX_OFFSET_NONE;
@@ -143,7 +143,7 @@ static void count_start(struct uex_engine *engine, struct uex_delivery *delivery
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
-    if (!slot->assigned || !engine->has_assignment || engine->closing || delivery->start_epoch == engine->epoch)
+    if (!slot->assigned || !uex_assignment_may_start(engine->assignment) || delivery->start_epoch == engine->epoch)
         return;
     delivery->start_epoch = engine->epoch;
     delivery->start_committed = false;
@@ -195,7 +195,7 @@ void uex_starts_adopt(struct uex_engine *engine, struct uex_delivery *delivery)
 
 static bool given_up(const struct uex_engine *engine, const struct uex_delivery *delivery)
 {
-    return engine->draining || uex_cancel_requested(&delivery->cancel);
+    return engine->lifecycle != UEX_LIFECYCLE_WORKING || uex_cancel_requested(&delivery->cancel);
 }
 
 static void wait_a_little(struct uex_engine *engine)

@@ -171,7 +171,7 @@ struct readiness {
 static void look(struct uex_engine *engine, struct readiness *out)
 {
     uex_engine_lock(engine);
-    out->joined = engine->has_assignment;
+    out->joined = engine->assignment != UEX_ASSIGNMENT_NONE;
     out->can_commit = engine->can_commit;
     out->partial = engine->partial_count > 0;
     for (int32_t i = 0; i < engine->partition_count; i++) {

@@ -187,12 +187,7 @@ static enum uex_error probe(struct uex_lane *lane, enum uex_dependency dependenc
 
 static bool is_draining(struct uex_engine *engine)
 {
-    bool draining = false;
-
-    uex_engine_lock(engine);
-    draining = engine->draining;
-    uex_engine_unlock(engine);
-    return draining;
+    return uex_engine_lifecycle(engine) != UEX_LIFECYCLE_WORKING;
 }
 
 /* A server that refuses a connection for its limits is there again; but what was wrong with views or credentials is

@@ -348,29 +348,20 @@ static void abandon_running(struct uex_engine *engine)
                 UEX_NUM("exports", count));
 }
 
-static bool is_broken(struct uex_engine *engine)
+static int exit_code_of(struct uex_engine *engine)
 {
-    bool broken = false;
+    static const int codes[] = {
+        [UEX_FAILURE_NONE] = UEX_EXIT_DONE,
+        [UEX_FAILURE_BROKEN] = UEX_EXIT_FAILED,
+        [UEX_FAILURE_REFUSED] = UEX_EXIT_USAGE,
+    };
 
-    uex_engine_lock(engine);
-    broken = engine->broken;
-    uex_engine_unlock(engine);
-    return broken;
-}
-
-static int exit_of_broken(struct uex_engine *engine)
-{
-    bool misconfigured = false;
-
-    uex_engine_lock(engine);
-    misconfigured = engine->misconfigured;
-    uex_engine_unlock(engine);
-    return misconfigured ? UEX_EXIT_USAGE : UEX_EXIT_FAILED;
+    return codes[uex_engine_failure(engine)];
 }
 
 static void note_exit_code(struct worker *worker)
 {
-    worker->watchdog.exit_code = is_broken(&worker->engine) ? exit_of_broken(&worker->engine) : UEX_EXIT_DONE;
+    worker->watchdog.exit_code = exit_code_of(&worker->engine);
 }
 
 /* It is not logged where it happens: the engine's lock is held there. */
@@ -394,11 +385,7 @@ static void shut_down(struct worker *worker)
     worker->health.phase = UEX_PHASE_STOPPING;
     say_starved(engine);
     uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_BEGIN, "shutting down: no new commands; running exports may finish");
-    uex_engine_lock(engine);
-    engine->draining = true;
-    pthread_cond_broadcast(&engine->work_changed);
-    pthread_cond_broadcast(&engine->outcomes_changed); /* no outcome waits for others any more */
-    uex_engine_unlock(engine);
+    uex_engine_advance(engine, UEX_LIFECYCLE_DRAINING);
     if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
         abandon_running(engine);
     note_exit_code(worker);
@@ -408,16 +395,11 @@ static void shut_down(struct worker *worker)
     if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
         uex_log(UEX_LOG_WARN, UEX_EVENT_OUTCOMES_UNCOMMITTED,
                 "outcomes could not be committed before the end; the next owner makes them again");
-    uex_engine_lock(engine);
-    engine->intake_stop = true;
-    uex_engine_unlock(engine);
+    uex_engine_advance(engine, UEX_LIFECYCLE_LEAVING);
     if (worker->intake_started) /* it leaves the group; its last revoke still needs the committer */
         (void)pthread_join(worker->intake, NULL);
     note_exit_code(worker); /* it may have broken on the way down */
-    uex_engine_lock(engine);
-    engine->stopping = true;
-    pthread_cond_broadcast(&engine->outcomes_changed);
-    uex_engine_unlock(engine);
+    uex_engine_advance(engine, UEX_LIFECYCLE_STOPPING);
     if (worker->committer_started)
         (void)pthread_join(worker->committer, NULL);
     note_exit_code(worker);
@@ -436,13 +418,13 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
         code = start_up(worker);
     if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
         code = start_threads(worker);
-        while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) && !is_broken(&worker->engine)) {
+        while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) &&
+               uex_engine_failure(&worker->engine) == UEX_FAILURE_NONE) {
             uex_secrets_watch(secrets, uex_program_hung_up());
             (void)uex_sleep_ms(WATCH_MS * 4, &uex_program_cancel);
         }
         shut_down(worker);
-        if (is_broken(&worker->engine)) /* also if it broke on the way down */
-            code = exit_of_broken(&worker->engine);
+        code = exit_code_of(&worker->engine); /* it may have broken on the way down */
     }
     uex_http_close(worker->http); /* it looks at all the others */
     uex_progress_free(worker->progress);

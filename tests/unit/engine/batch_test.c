@@ -36,7 +36,7 @@ static int set_up(void **state)
                        &engine.partitions[0].slots[0].marks);
     uex_starts_restore(&engine.partitions[0].slots[0], &engine.partitions[0].slots[0].marks);
     engine.partitions[0].slots[0].committed_until = 1000;
-    engine.has_assignment = true;
+    engine.assignment = UEX_ASSIGNMENT_HELD;
     engine.epoch = 2;
     (void)pthread_mutex_init(&engine.lock, NULL);
     (void)pthread_cond_init(&engine.work_changed, NULL);

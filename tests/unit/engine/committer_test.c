@@ -84,7 +84,7 @@ static void set_up_engine(struct fixture *fixture)
                        &engine->partitions[0].slots[0].marks);
     uex_starts_restore(&engine->partitions[0].slots[0], &engine->partitions[0].slots[0].marks);
     engine->group_metadata = rd_kafka_consumer_group_metadata_new(GROUP);
-    engine->has_assignment = true;
+    engine->assignment = UEX_ASSIGNMENT_HELD;
     engine->epoch = 1;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -117,20 +117,12 @@ static int set_up(void **state)
     return 0;
 }
 
-static void change(struct uex_engine *engine, bool *member)
-{
-    uex_engine_lock(engine);
-    *member = true;
-    (void)pthread_cond_broadcast(&engine->outcomes_changed);
-    uex_engine_unlock(engine);
-}
-
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
 
     build_failure = 0;
-    change(&fixture->engine, &fixture->engine.stopping);
+    uex_engine_advance(&fixture->engine, UEX_LIFECYCLE_STOPPING);
     (void)pthread_join(fixture->committer, NULL);
     fixture->engine.sources[0].topic = NULL; /* it is a literal */
     uex_engine_close(&fixture->engine);
@@ -160,6 +152,13 @@ static bool becomes_true(struct uex_engine *engine, const bool *member)
     for (int waited_ms = 0; waited_ms < WAIT_MS && !is_set(engine, member); waited_ms += 20)
         (void)uex_sleep_ms(20, NULL);
     return is_set(engine, member);
+}
+
+static bool becomes_refused(struct uex_engine *engine)
+{
+    for (int waited_ms = 0; waited_ms < WAIT_MS && uex_engine_failure(engine) != UEX_FAILURE_REFUSED; waited_ms += 20)
+        (void)uex_sleep_ms(20, NULL);
+    return uex_engine_failure(engine) == UEX_FAILURE_REFUSED;
 }
 
 static bool builds_fail(void)
@@ -204,8 +203,7 @@ static void lose_producer(struct fixture *fixture, rd_kafka_resp_err_t code)
     build_failure = (int)code;
     move_position(engine);
     assert_true(builds_fail());
-    assert_false(is_set(engine, &engine->misconfigured));
-    assert_false(is_set(engine, &engine->broken));
+    assert_int_equal(uex_engine_failure(engine), UEX_FAILURE_NONE);
     build_failure = 0;
     assert_true(is_committed(engine));
 }
@@ -230,7 +228,7 @@ static void first_build__no_thread_to_be_had__is_tried_again(void **state)
     assert_true(builds_fail());
     build_failure = 0;
     assert_true(becomes_true(&fixture->engine, &fixture->engine.can_commit));
-    assert_false(is_set(&fixture->engine, &fixture->engine.misconfigured));
+    assert_int_equal(uex_engine_failure(&fixture->engine), UEX_FAILURE_NONE);
 }
 
 static void first_build__properties_refused__ends_the_program(void **state)
@@ -239,7 +237,7 @@ static void first_build__properties_refused__ends_the_program(void **state)
 
     build_failure = RD_KAFKA_RESP_ERR__INVALID_ARG;
     start(fixture);
-    assert_true(becomes_true(&fixture->engine, &fixture->engine.misconfigured));
+    assert_true(becomes_refused(&fixture->engine));
 }
 
 static void init__timeout_that_brokers_refuse__ends_the_program(void **state)
@@ -249,7 +247,7 @@ static void init__timeout_that_brokers_refuse__ends_the_program(void **state)
     rd_kafka_mock_push_request_errors(fixture->cluster, API_INIT_PRODUCER_ID, 1,
                                       RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT);
     start(fixture);
-    assert_true(becomes_true(&fixture->engine, &fixture->engine.misconfigured));
+    assert_true(becomes_refused(&fixture->engine));
 }
 
 int main(void)

@@ -47,7 +47,7 @@ static int set_up(void **state)
                        &engine.partitions[0].slots[0].marks);
     uex_starts_restore(&engine.partitions[0].slots[0], &engine.partitions[0].slots[0].marks);
     engine.partitions[0].slots[0].committed_until = 1000;
-    engine.has_assignment = true;
+    engine.assignment = UEX_ASSIGNMENT_HELD;
     engine.epoch = 1;
     set_up_locks();
     return 0;
@@ -198,7 +198,7 @@ static void closing__suspects_that_never_ran_alone__stay_suspected(void **state)
 
     (void)state;
     slot->suspect_until = 9;
-    engine.closing = true;
+    engine.assignment = UEX_ASSIGNMENT_CLOSING;
     assert_true(uex_starts_need_commit(&engine, slot));
     uex_starts_to_commit(&engine, slot, &marks);
     assert_int_equal(marks.open_until, 9);
@@ -394,7 +394,7 @@ static void shortage_wait__engine_drains__ends_at_once(void **state)
     bool waits = false;
 
     (void)state;
-    engine.draining = true;
+    engine.lifecycle = UEX_LIFECYCLE_DRAINING;
     for (int i = 0; i < 20; i++) /* far beyond the longest pause, if each was waited for */
         uex_shortage_wait(&engine, &waits, &fault);
     assert_int_equal(engine.shortage.lane_count, 1);

@@ -37,13 +37,18 @@ static void set_up(void)
     uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
     uex_starts_restore(slot, &slot->marks);
     slot->committed_until = 1000;
-    engine.has_assignment = true;
+    engine.assignment = UEX_ASSIGNMENT_HELD;
     engine.epoch = 1;
     (void)pthread_mutex_init(&engine.lock, NULL);
     (void)pthread_cond_init(&engine.work_changed, NULL);
     (void)pthread_cond_init(&engine.outcomes_changed, NULL);
     (void)pthread_cond_init(&engine.between, NULL);
     uex_torture_count(true);
+}
+
+static bool is_broken(void)
+{
+    return engine.failure == UEX_FAILURE_BROKEN;
 }
 
 /* UEX_NO_MEMORY: the engine is broken. */
@@ -57,8 +62,8 @@ static enum uex_error tear_down(enum uex_error err)
     uex_group_table_clear(&engine.groups);
     free(engine.partitions[0].slots);
     free(engine.partitions);
-    assert_true(engine.starved == NULL || (engine.broken && engine.intake_stop));
-    return engine.broken ? UEX_NO_MEMORY : err;
+    assert_true(engine.starved == NULL || (is_broken() && engine.lifecycle == UEX_LIFECYCLE_LEAVING));
+    return is_broken() ? UEX_NO_MEMORY : err;
 }
 
 /* A delivery of this command; not counted. */
@@ -98,7 +103,7 @@ static enum uex_error classify_and_take(const char *value)
     adopt(delivery);
     if (hold == UEX_HOLD_NONE && !ended)
         uex_dispatch_enqueue(&engine, delivery);
-    if (!engine.broken) {
+    if (!is_broken()) {
         assert_int_equal(hold, UEX_HOLD_NONE);
         delivery = ended ? delivery : uex_dispatch_next(&engine);
         uex_torture_note("ended=%d kind=%d fault=%s id=%s group=%s", ended, (int)delivery->outcome.kind,
@@ -129,9 +134,9 @@ static enum uex_error restore_state(void)
 
     set_up();
     uex_restore_begin(&engine);
-    if (!engine.broken)
+    if (!is_broken())
         uex_restore_take(&engine, &message);
-    if (!engine.broken) {
+    if (!is_broken()) {
         entry = uex_group_table_find(&engine.groups, "g");
         uex_torture_note("duplicate=%d", entry != NULL && entry->memory != NULL &&
                                              uex_group_memory_is_duplicate(entry->memory, COMMAND_ID));
@@ -171,7 +176,7 @@ static enum uex_error commit_outcome(void)
         err = uex_buffer_failed(&metadata) ? UEX_NO_MEMORY : UEX_OK;
         uex_settle(&engine, &batch, err == UEX_OK);
     }
-    if (err == UEX_OK && !engine.broken) {
+    if (err == UEX_OK && !is_broken()) {
         entry = uex_group_table_find(&engine.groups, "g");
         uex_torture_note("%s duplicate=%d", uex_buffer_text(&metadata),
                          entry != NULL && entry->memory != NULL &&

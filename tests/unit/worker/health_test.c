@@ -145,7 +145,7 @@ static void ready__until_joined_and_restored__is_not(void **state)
     assert_false(ask(fixture, uex_health_ready, false, "not ready: waiting for dependencies\n"));
     fixture->health.phase = UEX_PHASE_RUNNING;
     assert_false(ask(fixture, uex_health_ready, false, "not ready: joining the consumer group\n"));
-    fixture->engine.has_assignment = true;
+    fixture->engine.assignment = UEX_ASSIGNMENT_HELD;
     assert_false(ask(fixture, uex_health_ready, false, "not ready: waiting for the transactional producer\n"));
     fixture->engine.can_commit = true;
     fixture->partitions[0].assigned = true;
@@ -163,7 +163,7 @@ static void ready__without_partitions_or_with_an_open_breaker__is_ready(void **s
 {
     struct fixture *fixture = *state;
 
-    fixture->engine.has_assignment = true;
+    fixture->engine.assignment = UEX_ASSIGNMENT_HELD;
     fixture->engine.can_commit = true;
     assert_true(ask(fixture, uex_health_ready, false, "ok\n"));
     fixture->engine.breakers[UEX_DEPENDENCY_STORE].open = true;
@@ -175,7 +175,7 @@ static void ready__only_partitions_that_are_not_whole__is_not(void **state)
 {
     struct fixture *fixture = *state;
 
-    fixture->engine.has_assignment = true;
+    fixture->engine.assignment = UEX_ASSIGNMENT_HELD;
     fixture->engine.can_commit = true;
     fixture->engine.partial_count = 1;
     assert_false(ask(fixture, uex_health_ready, false, "not ready: no partition is held in all command"));

@@ -130,7 +130,7 @@ static int set_up(void **state)
     uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
     uex_starts_restore(slot, &slot->marks);
     slot->committed_until = 1000;
-    engine.has_assignment = true;
+    engine.assignment = UEX_ASSIGNMENT_HELD;
     engine.epoch = 1;
     set_up_locks();
     set_up_lane();
@@ -145,7 +145,7 @@ static int tear_down(void **state)
 {
     (void)state;
     uex_engine_lock(&engine);
-    engine.draining = true;
+    engine.lifecycle = UEX_LIFECYCLE_DRAINING;
     pthread_cond_broadcast(&engine.work_changed);
     uex_engine_unlock(&engine);
     uex_lanes_join(&lanes);
@@ -216,7 +216,7 @@ static bool is_refused(void)
     bool refused = false;
 
     uex_engine_lock(&engine);
-    refused = engine.misconfigured;
+    refused = engine.failure == UEX_FAILURE_REFUSED;
     uex_engine_unlock(&engine);
     return refused;
 }
