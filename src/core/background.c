@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SLICE_MS 50
@@ -75,7 +74,6 @@ static void *call_thread(void *argument)
 static struct call *call_new(void (*run)(void *context), void (*drop)(void *context), void *context)
 {
     struct call *call = calloc(1, sizeof(*call));
-    pthread_condattr_t attributes;
 
     if (call == NULL)
         return NULL;
@@ -83,24 +81,8 @@ static struct call *call_new(void (*run)(void *context), void (*drop)(void *cont
     call->drop = drop;
     call->context = context;
     pthread_mutex_init(&call->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&call->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    uex_cond_init(&call->ended);
     return call;
-}
-
-static void wait_slice(struct call *call)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += SLICE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    pthread_cond_timedwait(&call->ended, &call->mutex, &until);
 }
 
 enum uex_error uex_background_call(void (*run)(void *context), void (*drop)(void *context), void *context,
@@ -124,7 +106,7 @@ enum uex_error uex_background_call(void (*run)(void *context), void (*drop)(void
         else if (uex_monotonic_ms() >= deadline_ms)
             err = UEX_TIMEOUT;
         else
-            wait_slice(call);
+            (void)uex_cond_wait_until(&call->ended, &call->mutex, uex_monotonic_ms() + SLICE_MS);
     }
     if (err != UEX_OK && call->done) /* it ended in the last moment */
         err = UEX_OK;

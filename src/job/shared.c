@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define APPLICATION_NAME "users-export"
 #define WAIT_SLICE_MS 50
@@ -75,15 +74,7 @@ static struct piece *pop(struct piece **list)
 /* With the lock: wait for a change, for a moment. */
 static void wait_change(struct uex_job_shared *shared)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAIT_SLICE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    (void)pthread_cond_timedwait(&shared->changed, &shared->lock, &until);
+    (void)uex_cond_wait_until(&shared->changed, &shared->lock, uex_monotonic_ms() + WAIT_SLICE_MS);
 }
 
 /* An empty piece; NULL: all is over. */
@@ -297,17 +288,13 @@ static bool make_readers(struct uex_job_shared *shared)
 static struct uex_job_shared *shared_new(struct uex_job *job)
 {
     struct uex_job_shared *shared = calloc(1, sizeof(*shared));
-    pthread_condattr_t attributes;
 
     if (shared == NULL)
         return NULL;
     shared->job = job;
     shared->reader_count = (size_t)job->runner->config->export_readers;
     pthread_mutex_init(&shared->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&shared->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    uex_cond_init(&shared->changed);
     if (make_pieces(shared) && make_readers(shared))
         return shared;
     uex_job_shared_close(shared);

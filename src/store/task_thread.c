@@ -3,8 +3,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "export/clock.h"
 #include "export/thread.h"
 
 #define QUEUE_MAX 4
@@ -60,15 +60,11 @@ static void *thread_main(void *argument)
 struct uex_task_thread *uex_task_thread_new(void)
 {
     struct uex_task_thread *thread = calloc(1, sizeof(*thread));
-    pthread_condattr_t attributes;
 
     if (thread == NULL)
         return NULL;
     pthread_mutex_init(&thread->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&thread->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    uex_cond_init(&thread->changed);
     return thread;
 }
 
@@ -97,19 +93,12 @@ enum uex_error uex_task_thread_submit(struct uex_task_thread *thread, struct uex
 
 bool uex_task_thread_wait(struct uex_task_thread *thread, struct uex_task *task, int64_t wait_ms)
 {
-    struct timespec until;
+    const int64_t until_ms = uex_monotonic_ms() + wait_ms;
     bool done;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(wait_ms / 1000);
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
     pthread_mutex_lock(&thread->lock);
     while (task->state == UEX_TASK_WAITING || task->state == UEX_TASK_RUNNING)
-        if (pthread_cond_timedwait(&thread->changed, &thread->lock, &until) != 0)
+        if (!uex_cond_wait_until(&thread->changed, &thread->lock, until_ms))
             break;
     done = task->state == UEX_TASK_IDLE || become(task, UEX_TASK_IDLE);
     pthread_mutex_unlock(&thread->lock);
