@@ -32,7 +32,9 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
     position->log_number = uex_engine_slot(engine, source, partition)->log_number;
     uex_starts_to_commit(engine, uex_engine_slot(engine, source, partition), &position->marks);
     position->marks.partition_count =
-        engine->partitions[partition].mixed || !engine->partitions[partition].restored ? 0 : engine->partition_count;
+        engine->synced.partitions[partition].mixed || !engine->synced.partitions[partition].restored
+            ? 0
+            : engine->synced.partition_count;
     position->window = uex_engine_slot(engine, source, partition)->window;
     return position;
 }
@@ -48,7 +50,7 @@ static bool remember(struct uex_engine *engine, struct uex_delivery *delivery)
     delivery->outcome.memory = NULL;
     if (delivery->outcome.keeps_no_state)
         return true;
-    entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+    entry = uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
     delivery->outcome.memory =
         entry != NULL && entry->memory != NULL ? uex_group_memory_copy(entry->memory) : uex_group_memory_new();
     if (delivery->outcome.memory == NULL)
@@ -64,7 +66,7 @@ static void check_duplicate(struct uex_engine *engine, struct uex_delivery *deli
 
     if (delivery->outcome.keeps_no_state)
         return;
-    entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+    entry = uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
     if (entry == NULL || entry->memory == NULL ||
         !uex_group_memory_is_duplicate(entry->memory, delivery->command.command_id))
         return;
@@ -112,10 +114,10 @@ static bool can_move(const struct uex_slot *slot)
 static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *batch)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
-        for (int32_t i = 0; i < engine->partition_count; i++) {
+        for (int32_t i = 0; i < engine->synced.partition_count; i++) {
             const struct uex_slot *slot = uex_engine_slot(engine, source, i);
 
-            if (slot->assigned && engine->partitions[i].restored &&
+            if (slot->assigned && engine->synced.partitions[i].restored &&
                 (can_move(slot) || uex_starts_need_commit(engine, slot)))
                 (void)position_of(engine, batch, source, i);
         }
@@ -124,14 +126,14 @@ static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *bat
 
 bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch *batch)
 {
-    struct uex_delivery *delivery = engine->first_outcome;
+    struct uex_delivery *delivery = engine->synced.outbox.first;
     const int64_t now_ms = uex_monotonic_ms();
     uint64_t bytes = 0;
 
     batch->count = 0;
     batch->position_count = 0;
-    batch->epoch = engine->epoch;
-    batch->metadata = engine->group_metadata;
+    batch->epoch = engine->synced.epoch;
+    batch->metadata = engine->synced.group_metadata;
     while (delivery != NULL && batch->count < most && batch->count < UEX_BATCH_MAX) {
         struct uex_delivery *next = delivery->next_outcome;
         const bool alone = goes_alone(delivery);
@@ -140,7 +142,7 @@ bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch 
         /* Without the group's history its state record would lose it: what was adopted waits for the restore. And where
          * nothing was ever committed there is no position for it before something was read. */
         const bool ready =
-            (delivery->outcome.keeps_no_state || engine->partitions[delivery->partition].restored) &&
+            (delivery->outcome.keeps_no_state || engine->synced.partitions[delivery->partition].restored) &&
             uex_engine_slot(engine, delivery->source, delivery->partition)->window.base != UEX_OFFSET_NONE;
 
         if (uex_cancel_requested(&delivery->cancel)) { /* its topic was made anew: there is no such command any more */
@@ -149,7 +151,7 @@ bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch 
             delivery = next;
             continue;
         }
-        if (ready && !later && delivery->epoch == engine->epoch && (!alone || batch->count == 0) &&
+        if (ready && !later && delivery->epoch == engine->synced.epoch && (!alone || batch->count == 0) &&
             (batch->count == 0 || bytes + list_bytes(delivery) <= UEX_BATCH_LISTS_BYTES)) {
             if (!add(engine, batch, delivery))
                 break; /* no memory: the rest waits */

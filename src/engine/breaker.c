@@ -36,7 +36,7 @@ const char *uex_breaker_text(enum uex_dependency dependency)
 bool uex_breaker_any_open(const struct uex_engine *engine)
 {
     for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++) {
-        if (engine->breakers[i].open)
+        if (engine->synced.breakers[i].open)
             return true;
     }
     return false;
@@ -47,14 +47,14 @@ bool uex_breaker_is_open(struct uex_engine *engine, enum uex_dependency dependen
     bool open = false;
 
     uex_engine_lock(engine);
-    open = engine->breakers[dependency].open;
+    open = engine->synced.breakers[dependency].open;
     uex_engine_unlock(engine);
     return open;
 }
 
 bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency, const struct uex_fault *fault)
 {
-    struct uex_breaker *breaker = &engine->breakers[dependency];
+    struct uex_breaker *breaker = &engine->synced.breakers[dependency];
     bool opened = false;
 
     uex_engine_lock(engine);
@@ -76,13 +76,13 @@ bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency,
 
 void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency)
 {
-    struct uex_breaker *breaker = &engine->breakers[dependency];
+    struct uex_breaker *breaker = &engine->synced.breakers[dependency];
     int64_t opened_ms = 0;
 
     uex_engine_lock(engine);
     breaker->open = false;
     opened_ms = breaker->opened_ms; /* another lane may open it again at once */
-    pthread_cond_broadcast(&engine->work_changed);
+    pthread_cond_broadcast(&engine->synced.work_changed);
     uex_engine_unlock(engine);
     uex_log(UEX_LOG_INFO, UEX_EVENT_BREAKER_CLOSED,
             "circuit breaker closed: the dependency works again; commands start",

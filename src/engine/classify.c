@@ -36,7 +36,9 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
     const int64_t now_ms = uex_monotonic_ms();
 
     uex_engine_lock(engine);
-    *count = engine->asked_count_ms != 0 && now_ms - engine->asked_count_ms < ASK_EVERY_MS ? engine->asked_count : 0;
+    *count = engine->synced.asked_count_ms != 0 && now_ms - engine->synced.asked_count_ms < ASK_EVERY_MS
+                 ? engine->synced.asked_count
+                 : 0;
     uex_engine_unlock(engine);
     if (*count > 0)
         return true;
@@ -48,8 +50,8 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
         return false;
     }
     uex_engine_lock(engine);
-    engine->asked_count = *count;
-    engine->asked_count_ms = now_ms;
+    engine->synced.asked_count = *count;
+    engine->synced.asked_count_ms = now_ms;
     uex_engine_unlock(engine);
     return true;
 }
@@ -82,7 +84,7 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     enum uex_error err = UEX_OK;
 
     uex_engine_lock(engine);
-    count = engine->partition_count;
+    count = engine->synced.partition_count;
     uex_engine_unlock(engine);
     uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
     delivery->attempt = (unsigned)uex_record_attempt(record, engine->sources[0].topic);

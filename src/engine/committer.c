@@ -53,7 +53,7 @@ static void wait_ms(struct uex_engine *engine, int64_t delay_ms)
     until.tv_nsec += (long)(delay_ms % 1000) * 1000000L;
     until.tv_sec += delay_ms / 1000 + until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    (void)uex_engine_wait(engine, &engine->outcomes_changed, &until);
+    (void)uex_engine_wait(engine, &engine->synced.outcomes_changed, &until);
 }
 
 /* Tokens are taken before a transaction begins and limit its size. Half a second's worth at most is saved up: what is
@@ -77,7 +77,7 @@ static size_t allowance(struct committer *committer)
 static bool start_waits(const struct uex_engine *engine)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
-        for (int32_t i = 0; i < engine->partition_count; i++) {
+        for (int32_t i = 0; i < engine->synced.partition_count; i++) {
             const struct uex_slot *slot = uex_engine_slot((struct uex_engine *)(uintptr_t)engine, source, i);
 
             if (slot != NULL && slot->assigned && slot->refused_from != UEX_OFFSET_NONE)
@@ -92,8 +92,8 @@ static int64_t interval_ms(const struct uex_engine *engine)
 {
     const int64_t most_ms = engine->config->commit_interval_ms;
 
-    if (engine->assignment == UEX_ASSIGNMENT_CLOSING || engine->lifecycle != UEX_LIFECYCLE_WORKING ||
-        engine->alone != NULL || engine->outcome_count >= UEX_BATCH_MAX)
+    if (engine->synced.assignment == UEX_ASSIGNMENT_CLOSING || engine->synced.lifecycle != UEX_LIFECYCLE_WORKING ||
+        engine->synced.poison.exclusive != NULL || engine->synced.outbox.count >= UEX_BATCH_MAX)
         return 0;
     return most_ms > START_WAIT_MS && start_waits(engine) ? START_WAIT_MS : most_ms;
 }
@@ -105,9 +105,9 @@ static bool collect(struct committer *committer)
     struct uex_engine *engine = committer->engine;
     size_t most = 0;
 
-    if (engine->outcome_count > 0 && committer->collecting_since_ms == 0)
+    if (engine->synced.outbox.count > 0 && committer->collecting_since_ms == 0)
         committer->collecting_since_ms = uex_monotonic_ms();
-    if (engine->outcome_count > 0) {
+    if (engine->synced.outbox.count > 0) {
         const int64_t left_ms = committer->collecting_since_ms + interval_ms(engine) - uex_monotonic_ms();
 
         if (left_ms > 0) {
@@ -116,20 +116,20 @@ static bool collect(struct committer *committer)
         }
     }
     most = allowance(committer);
-    if (uex_monotonic_ms() < committer->not_before_ms && engine->assignment != UEX_ASSIGNMENT_CLOSING &&
-        engine->lifecycle != UEX_LIFECYCLE_STOPPING) {
+    if (uex_monotonic_ms() < committer->not_before_ms && engine->synced.assignment != UEX_ASSIGNMENT_CLOSING &&
+        engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING) {
         wait_ms(engine, committer->not_before_ms - uex_monotonic_ms() + 1);
         return false;
     }
-    if (!uex_assignment_may_commit(engine->assignment) || (most == 0 && engine->outcome_count > 0) ||
+    if (!uex_assignment_may_commit(engine->synced.assignment) || (most == 0 && engine->synced.outbox.count > 0) ||
         !uex_batch_collect(engine, most, &committer->batch)) {
-        wait_ms(engine, engine->outcome_count > 0 ? 20 : IDLE_WAIT_MS);
+        wait_ms(engine, engine->synced.outbox.count > 0 ? 20 : IDLE_WAIT_MS);
         return false;
     }
     committer->collecting_since_ms = 0;
     if (engine->config->producer_rate > 0)
         committer->tokens -= (double)committer->batch.count;
-    engine->transaction_open = true;
+    engine->synced.outbox.transaction_open = true;
     return true;
 }
 
@@ -177,7 +177,7 @@ static bool is_stale(struct committer *committer, struct uex_fault *fault)
     bool stale = false;
 
     uex_engine_lock(engine);
-    stale = committer->batch.epoch != engine->epoch;
+    stale = committer->batch.epoch != engine->synced.epoch;
     uex_engine_unlock(engine);
     if (stale)
         (void)uex_fail(fault, UEX_KAFKA, "a new assignment came before its positions were sent");
@@ -240,7 +240,8 @@ static void judge(struct committer *committer)
     bool known = false;
 
     while (!known && uex_engine_lifecycle(engine) != UEX_LIFECYCLE_STOPPING) {
-        engine->committer_beat_ms = uex_monotonic_ms(); /* Kafka does not say: nothing that a new process would mend */
+        engine->committer_heartbeat_ms =
+            uex_monotonic_ms(); /* Kafka does not say: nothing that a new process would mend */
         if (list != NULL)
             rd_kafka_topic_partition_list_destroy(list);
         list = rd_kafka_topic_partition_list_new((int)batch->position_count + 1);
@@ -278,10 +279,10 @@ static void judge(struct committer *committer)
 /* A revoke that takes back the crash markers cannot do so any more. */
 static void fence(struct uex_engine *engine)
 {
-    if (engine->assignment == UEX_ASSIGNMENT_HELD)
-        (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_FENCED);
-    else if (engine->assignment == UEX_ASSIGNMENT_CLOSING)
-        (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_ENDING);
+    if (engine->synced.assignment == UEX_ASSIGNMENT_HELD)
+        (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_FENCED);
+    else if (engine->synced.assignment == UEX_ASSIGNMENT_CLOSING)
+        (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_ENDING);
 }
 
 /* A generation that is over commits nothing more: wait for the next assignment. Any other abort: a pause that grows,
@@ -291,7 +292,7 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
     struct uex_engine *engine = committer->engine;
 
     if (uex_txn_was_fenced(&committer->txn)) {
-        if (committer->batch.epoch == engine->epoch)
+        if (committer->batch.epoch == engine->synced.epoch)
             fence(engine);
         uex_log(UEX_LOG_INFO, UEX_EVENT_TXN_FENCED,
                 "the broker refused offsets of an older generation; outcomes wait for the next assignment");
@@ -299,8 +300,8 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
     }
     complain(committer, UEX_EVENT_TXN_ABORTED, "transaction aborted; its outcomes stay queued", fault);
     committer->aborts_in_a_row++;
-    if (committer->batch.count == 1 && committer->aborts_in_a_row >= LONE_ABORTS_MAX && engine->outcome_count > 1 &&
-        committer->batch.deliveries[0] != NULL)
+    if (committer->batch.count == 1 && committer->aborts_in_a_row >= LONE_ABORTS_MAX &&
+        engine->synced.outbox.count > 1 && committer->batch.deliveries[0] != NULL)
         committer->batch.deliveries[0]->not_before_ms = uex_monotonic_ms() + LONE_AGAIN_MS;
     committer->not_before_ms =
         uex_monotonic_ms() +
@@ -328,7 +329,7 @@ static void run_transaction(struct committer *committer)
         uex_settle_age(&committer->batch, &committer->age);
     uex_settle_announce(engine, &committer->batch, end == END_COMMITTED);
     uex_engine_lock(engine);
-    engine->rebuild_count = committer->txn.rebuild_count;
+    engine->synced.rebuild_count = committer->txn.rebuild_count;
     uex_settle(engine, &committer->batch, end == END_COMMITTED);
     if (end == END_COMMITTED) {
         committer->aborts_in_a_row = 0;
@@ -349,10 +350,10 @@ static void prepare_first(struct committer *committer)
     uex_engine_unlock(engine);
     error = prepare(committer, &fault);
     uex_engine_lock(engine);
-    if (error != UEX_OK && engine->failure != UEX_FAILURE_REFUSED)
+    if (error != UEX_OK && engine->synced.failure != UEX_FAILURE_REFUSED)
         complain(committer, UEX_EVENT_TXN_ABORTED, "transactional producer not ready; trying again", &fault);
-    engine->can_commit = error == UEX_OK;
-    if (error != UEX_OK && engine->lifecycle != UEX_LIFECYCLE_STOPPING)
+    engine->synced.outbox.can_commit = error == UEX_OK;
+    if (error != UEX_OK && engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING)
         wait_ms(engine, IDLE_WAIT_MS);
 }
 
@@ -371,11 +372,11 @@ void *uex_committer_run(void *argument)
     committer->tokens_at_ms = uex_monotonic_ms();
     uex_txn_init(&committer->txn, engine->config, on_failed);
     uex_engine_lock(engine);
-    while (engine->lifecycle != UEX_LIFECYCLE_STOPPING) {
-        engine->committer_beat_ms = uex_monotonic_ms();
-        if (engine->failure == UEX_FAILURE_REFUSED)
+    while (engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING) {
+        engine->committer_heartbeat_ms = uex_monotonic_ms();
+        if (engine->synced.failure == UEX_FAILURE_REFUSED)
             wait_ms(engine, IDLE_WAIT_MS);
-        else if (!engine->can_commit)
+        else if (!engine->synced.outbox.can_commit)
             prepare_first(committer);
         else if (collect(committer))
             run_transaction(committer);

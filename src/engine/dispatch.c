@@ -14,7 +14,7 @@ static size_t bucket_of(size_t source, int32_t partition, int64_t offset)
 
 static struct uex_delivery **bucket_for(struct uex_engine *engine, const struct uex_delivery *delivery)
 {
-    return &engine->by_place[bucket_of(delivery->source, delivery->partition, delivery->offset)];
+    return &engine->synced.in_flight.by_place[bucket_of(delivery->source, delivery->partition, delivery->offset)];
 }
 
 static void forget_place(struct uex_engine *engine, struct uex_delivery *delivery)
@@ -34,19 +34,19 @@ void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *deli
 
     delivery->next_at_place = *place;
     *place = delivery;
-    delivery->epoch = engine->epoch;
-    delivery->next = engine->deliveries;
-    if (engine->deliveries != NULL)
-        engine->deliveries->previous = delivery;
-    engine->deliveries = delivery;
-    engine->delivery_count++;
-    engine->delivery_bytes += uex_delivery_size_bytes(delivery);
+    delivery->epoch = engine->synced.epoch;
+    delivery->next = engine->synced.in_flight.first;
+    if (engine->synced.in_flight.first != NULL)
+        engine->synced.in_flight.first->previous = delivery;
+    engine->synced.in_flight.first = delivery;
+    engine->synced.in_flight.count++;
+    engine->synced.in_flight.bytes += uex_delivery_size_bytes(delivery);
 }
 
 struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
                                        int64_t offset)
 {
-    struct uex_delivery *delivery = engine->by_place[bucket_of(source, partition, offset)];
+    struct uex_delivery *delivery = engine->synced.in_flight.by_place[bucket_of(source, partition, offset)];
 
     for (; delivery != NULL; delivery = delivery->next_at_place) {
         if (delivery->offset == offset && delivery->partition == partition && delivery->source == source &&
@@ -63,17 +63,17 @@ static void push_ready(struct uex_engine *engine, struct uex_group_entry *entry)
         return;
     entry->ready = true;
     entry->next_ready = NULL;
-    if (engine->last_ready != NULL)
-        engine->last_ready->next_ready = entry;
+    if (engine->synced.in_flight.last_ready != NULL)
+        engine->synced.in_flight.last_ready->next_ready = entry;
     else
-        engine->first_ready = entry;
-    engine->last_ready = entry;
-    pthread_cond_signal(&engine->work_changed);
+        engine->synced.in_flight.first_ready = entry;
+    engine->synced.in_flight.last_ready = entry;
+    pthread_cond_signal(&engine->synced.work_changed);
 }
 
 static void wait_for_group(struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+    struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
 
     delivery->next_in_group = NULL;
     if (entry == NULL) { /* lost to this process, not to Kafka: its window stays open, and the next owner takes it */
@@ -91,7 +91,7 @@ static void wait_for_group(struct uex_engine *engine, struct uex_delivery *deliv
 
 void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    struct uex_partition *partition = &engine->partitions[delivery->partition];
+    struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
 
     if (partition->restored) {
         wait_for_group(engine, delivery);
@@ -118,7 +118,7 @@ void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *part
         wait_for_group(engine, delivery);
         delivery = next;
     }
-    pthread_cond_broadcast(&engine->work_changed);
+    pthread_cond_broadcast(&engine->synced.work_changed);
 }
 
 static void drop_ready(struct uex_engine *engine, struct uex_group_entry *entry, struct uex_group_entry *before)
@@ -126,9 +126,9 @@ static void drop_ready(struct uex_engine *engine, struct uex_group_entry *entry,
     if (before != NULL)
         before->next_ready = entry->next_ready;
     else
-        engine->first_ready = entry->next_ready;
-    if (engine->last_ready == entry)
-        engine->last_ready = before;
+        engine->synced.in_flight.first_ready = entry->next_ready;
+    if (engine->synced.in_flight.last_ready == entry)
+        engine->synced.in_flight.last_ready = before;
     entry->ready = false;
     entry->next_ready = NULL;
 }
@@ -167,7 +167,7 @@ static void skip_duplicate(struct uex_engine *engine, struct uex_delivery *deliv
 static struct uex_delivery *next_job(struct uex_engine *engine)
 {
     struct uex_group_entry *before = NULL;
-    struct uex_group_entry *entry = engine->first_ready;
+    struct uex_group_entry *entry = engine->synced.in_flight.first_ready;
 
     while (entry != NULL) {
         struct uex_group_entry *next = entry->next_ready;
@@ -175,7 +175,7 @@ static struct uex_delivery *next_job(struct uex_engine *engine)
 
         if (head == NULL) {
             drop_ready(engine, entry, before);
-            uex_group_table_release(&engine->groups, entry);
+            uex_group_table_release(&engine->synced.in_flight.groups, entry);
         } else if (is_duplicate(entry)) {
             drop_ready(engine, entry, before);
             skip_duplicate(engine, pop_waiting(entry));
@@ -193,15 +193,15 @@ static struct uex_delivery *next_job(struct uex_engine *engine)
 /* While there are suspects nothing else starts, and each has the process to itself. */
 static struct uex_delivery *next_suspect(struct uex_engine *engine)
 {
-    struct uex_delivery *delivery = engine->first_suspect;
+    struct uex_delivery *delivery = engine->synced.poison.first_suspect;
 
-    if (engine->running_count > 0 || !engine->partitions[delivery->partition].restored)
+    if (engine->synced.in_flight.running_count > 0 || !engine->synced.partitions[delivery->partition].restored)
         return NULL;
-    engine->first_suspect = delivery->next_in_group;
-    if (engine->first_suspect == NULL)
-        engine->last_suspect = NULL;
+    engine->synced.poison.first_suspect = delivery->next_in_group;
+    if (engine->synced.poison.first_suspect == NULL)
+        engine->synced.poison.last_suspect = NULL;
     delivery->next_in_group = NULL;
-    engine->alone = delivery;
+    engine->synced.poison.exclusive = delivery;
     return delivery;
 }
 
@@ -209,14 +209,14 @@ struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = NULL;
 
-    if (engine->alone != NULL || !uex_assignment_may_start(engine->assignment) ||
-        engine->lifecycle != UEX_LIFECYCLE_WORKING || engine->outcome_count >= engine->outcomes_max ||
+    if (engine->synced.poison.exclusive != NULL || !uex_assignment_may_start(engine->synced.assignment) ||
+        engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || engine->synced.outbox.count >= engine->outcomes_max ||
         uex_breaker_any_open(engine))
         return NULL;
-    delivery = engine->first_suspect != NULL ? next_suspect(engine) : next_job(engine);
+    delivery = engine->synced.poison.first_suspect != NULL ? next_suspect(engine) : next_job(engine);
     if (delivery != NULL) {
         delivery->state = UEX_DELIVERY_RUNNING;
-        engine->running_count++;
+        engine->synced.in_flight.running_count++;
     }
     return delivery;
 }
@@ -224,13 +224,13 @@ struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
 /* Locked. False: what an idle lane holds is to be given away now. */
 static bool wait_for_work(struct uex_engine *engine, int64_t idle_since_ms)
 {
-    const int64_t most_ms = engine->shortage.lane_count > 0 ? UEX_LANE_IDLE_SHORT_MS : UEX_LANE_IDLE_MS;
+    const int64_t most_ms = engine->synced.shortage.lane_count > 0 ? UEX_LANE_IDLE_SHORT_MS : UEX_LANE_IDLE_MS;
     const int64_t until_ms = idle_since_ms + most_ms;
     const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 
     if (uex_monotonic_ms() >= until_ms)
         return false;
-    (void)uex_engine_wait(engine, &engine->work_changed, &until);
+    (void)uex_engine_wait(engine, &engine->synced.work_changed, &until);
     return true;
 }
 
@@ -241,11 +241,12 @@ static struct uex_delivery *wait_for_delivery(struct uex_engine *engine, bool *i
     bool waits = true;
 
     uex_engine_lock(engine);
-    while (waits && engine->lifecycle == UEX_LIFECYCLE_WORKING && (delivery = uex_dispatch_next(engine)) == NULL) {
+    while (waits && engine->synced.lifecycle == UEX_LIFECYCLE_WORKING &&
+           (delivery = uex_dispatch_next(engine)) == NULL) {
         if (idle != NULL)
             waits = wait_for_work(engine, idle_since_ms);
         else
-            (void)uex_engine_wait(engine, &engine->work_changed, NULL);
+            (void)uex_engine_wait(engine, &engine->synced.work_changed, NULL);
     }
     if (idle != NULL)
         *idle = !waits;
@@ -267,7 +268,7 @@ struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle)
 /* Back to the front of where it was taken from. Locked. */
 static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    struct uex_group_entry *entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+    struct uex_group_entry *entry = uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
 
     delivery->state = UEX_DELIVERY_QUEUED;
     delivery->holds_group = false;
@@ -277,13 +278,13 @@ static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
     delivery->suspect = delivery->suspect || delivery->openings > 1;
     if (delivery->suspect || entry == NULL) {
         uex_starts_return(engine, delivery);
-        if (engine->alone == delivery)
-            engine->alone = NULL;
+        if (engine->synced.poison.exclusive == delivery)
+            engine->synced.poison.exclusive = NULL;
         delivery->suspect = true;
-        delivery->next_in_group = engine->first_suspect;
-        engine->first_suspect = delivery;
-        if (engine->last_suspect == NULL)
-            engine->last_suspect = delivery;
+        delivery->next_in_group = engine->synced.poison.first_suspect;
+        engine->synced.poison.first_suspect = delivery;
+        if (engine->synced.poison.last_suspect == NULL)
+            engine->synced.poison.last_suspect = delivery;
         if (entry != NULL) /* those behind it go on after the suspects */
             push_ready(engine, entry);
         return;
@@ -301,8 +302,8 @@ static void go_back(struct uex_engine *engine, struct uex_delivery *delivery, st
 
     uex_job_outcome_clear(job);
     uex_engine_lock(engine);
-    engine->running_count--;
-    adoptable = engine->assignment != UEX_ASSIGNMENT_NONE && delivery->epoch == engine->epoch &&
+    engine->synced.in_flight.running_count--;
+    adoptable = engine->synced.assignment != UEX_ASSIGNMENT_NONE && delivery->epoch == engine->synced.epoch &&
                 !uex_cancel_requested(&delivery->cancel);
     if (adoptable)
         put_back(engine, delivery);
@@ -310,8 +311,8 @@ static void go_back(struct uex_engine *engine, struct uex_delivery *delivery, st
         uex_starts_return(engine, delivery);
         uex_dispatch_release(engine, delivery);
     }
-    pthread_cond_broadcast(&engine->work_changed);
-    pthread_cond_broadcast(&engine->between);
+    pthread_cond_broadcast(&engine->synced.work_changed);
+    pthread_cond_broadcast(&engine->synced.between);
     uex_engine_unlock(engine);
 }
 
@@ -340,20 +341,20 @@ void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *deliver
         delivery->outcome.at_ms = uex_wall_ms();
     delivery->state = UEX_DELIVERY_ENDED;
     delivery->next_outcome = NULL;
-    if (engine->last_outcome != NULL)
-        engine->last_outcome->next_outcome = delivery;
+    if (engine->synced.outbox.last != NULL)
+        engine->synced.outbox.last->next_outcome = delivery;
     else
-        engine->first_outcome = delivery;
-    engine->last_outcome = delivery;
-    engine->outcome_count++;
-    if (delivery == engine->alone)
+        engine->synced.outbox.first = delivery;
+    engine->synced.outbox.last = delivery;
+    engine->synced.outbox.count++;
+    if (delivery == engine->synced.poison.exclusive)
         uex_starts_prepare_next(engine);
-    pthread_cond_signal(&engine->outcomes_changed);
+    pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
 void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    struct uex_delivery **place = &engine->first_outcome;
+    struct uex_delivery **place = &engine->synced.outbox.first;
     struct uex_delivery *before = NULL;
 
     while (*place != NULL && *place != delivery) {
@@ -363,10 +364,10 @@ void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *deliv
     if (*place == NULL)
         return;
     *place = delivery->next_outcome;
-    if (engine->last_outcome == delivery)
-        engine->last_outcome = before;
+    if (engine->synced.outbox.last == delivery)
+        engine->synced.outbox.last = before;
     delivery->next_outcome = NULL;
-    engine->outcome_count--;
+    engine->synced.outbox.count--;
 }
 
 void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
@@ -376,7 +377,7 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
     if (!given_up)
         uex_policy_decide(engine, delivery, job);
     uex_engine_lock(engine);
-    engine->running_count--;
+    engine->synced.in_flight.running_count--;
     if (given_up ||
         uex_cancel_requested(&delivery->cancel)) { /* the partition went to somebody else, or the program ends */
         uex_starts_return(engine, delivery);
@@ -384,7 +385,7 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
     } else {
         uex_dispatch_submit(engine, delivery);
     }
-    pthread_cond_broadcast(&engine->between);
+    pthread_cond_broadcast(&engine->synced.between);
     uex_engine_unlock(engine);
     uex_job_outcome_clear(job);
 }
@@ -392,30 +393,31 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
 void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     if (delivery->holds_group) {
-        struct uex_group_entry *entry = uex_group_table_find(&engine->groups, delivery->command.group_id);
+        struct uex_group_entry *entry =
+            uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
 
         if (entry != NULL && entry->holder == delivery) {
             entry->holder = NULL;
             push_ready(engine, entry);
-            uex_group_table_release(&engine->groups, entry);
+            uex_group_table_release(&engine->synced.in_flight.groups, entry);
         }
     }
-    if (engine->alone == delivery) {
-        engine->alone = NULL;
-        pthread_cond_broadcast(&engine->work_changed);
+    if (engine->synced.poison.exclusive == delivery) {
+        engine->synced.poison.exclusive = NULL;
+        pthread_cond_broadcast(&engine->synced.work_changed);
     }
     forget_place(engine, delivery);
     if (delivery->previous != NULL)
         delivery->previous->next = delivery->next;
     else
-        engine->deliveries = delivery->next;
+        engine->synced.in_flight.first = delivery->next;
     if (delivery->next != NULL)
         delivery->next->previous = delivery->previous;
-    engine->delivery_count--;
-    engine->delivery_bytes -= uex_delivery_size_bytes(delivery);
+    engine->synced.in_flight.count--;
+    engine->synced.in_flight.bytes -= uex_delivery_size_bytes(delivery);
     delivery->previous = NULL;
-    delivery->next = engine->gone;
-    engine->gone = delivery;
+    delivery->next = engine->synced.gone;
+    engine->synced.gone = delivery;
 }
 
 /* Waiting deliveries leave their groups' queues; a group that someone holds stays. */
@@ -431,16 +433,16 @@ static bool forget_waiting(void *context, struct uex_group_entry *entry)
 
 void uex_dispatch_drop_queued(struct uex_engine *engine)
 {
-    struct uex_delivery *delivery = engine->deliveries;
+    struct uex_delivery *delivery = engine->synced.in_flight.first;
 
-    engine->first_ready = NULL;
-    engine->last_ready = NULL;
-    engine->first_suspect = NULL;
-    engine->last_suspect = NULL;
-    uex_group_table_filter(&engine->groups, forget_waiting, NULL);
-    for (int32_t i = 0; i < engine->partition_count; i++) {
-        engine->partitions[i].first_waiting = NULL;
-        engine->partitions[i].last_waiting = NULL;
+    engine->synced.in_flight.first_ready = NULL;
+    engine->synced.in_flight.last_ready = NULL;
+    engine->synced.poison.first_suspect = NULL;
+    engine->synced.poison.last_suspect = NULL;
+    uex_group_table_filter(&engine->synced.in_flight.groups, forget_waiting, NULL);
+    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
+        engine->synced.partitions[i].first_waiting = NULL;
+        engine->synced.partitions[i].last_waiting = NULL;
     }
     while (delivery != NULL) {
         struct uex_delivery *next = delivery->next;

@@ -21,10 +21,10 @@ static void init_locks(struct uex_engine *engine)
 
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&engine->lock, NULL);
-    (void)pthread_cond_init(&engine->work_changed, &attributes);
-    (void)pthread_cond_init(&engine->outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine->between, &attributes);
+    (void)pthread_mutex_init(&engine->synced.lock, NULL);
+    (void)pthread_cond_init(&engine->synced.work_changed, &attributes);
+    (void)pthread_cond_init(&engine->synced.outcomes_changed, &attributes);
+    (void)pthread_cond_init(&engine->synced.between, &attributes);
     (void)pthread_condattr_destroy(&attributes);
 }
 
@@ -115,7 +115,7 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->queue_max_bytes = QUEUE_MAX_BYTES;
     engine->tier_count = config->retry_tier_count;
     engine->oldest_held_ms = UEX_NO_TIME;
-    engine->group_coordinator = -1;
+    engine->membership.coordinator = -1;
     init_locks(engine);
     if (!uex_group_metadata_is_readable())
         uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_METADATA_UNKNOWN,
@@ -155,7 +155,7 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
         (void)rd_kafka_topic_partition_list_add(list, engine->sources[i].topic, RD_KAFKA_PARTITION_UA);
     /* Who leaves and comes makes the group assign the partitions that there are now. Who was given an assignment that
      * it did not take asks for its own again, and keeps its member id. */
-    if (engine->passed_over_count == 0)
+    if (engine->membership.passed_over_count == 0)
         (void)rd_kafka_unsubscribe(engine->consumer);
     code = rd_kafka_subscribe(engine->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -174,16 +174,16 @@ static void free_all(struct uex_delivery *delivery)
 
 void uex_engine_lock(struct uex_engine *engine)
 {
-    (void)pthread_mutex_lock(&engine->lock);
+    (void)pthread_mutex_lock(&engine->synced.lock);
     uex_log_hold();
 }
 
 void uex_engine_unlock(struct uex_engine *engine)
 {
-    struct uex_delivery *gone = engine->gone;
+    struct uex_delivery *gone = engine->synced.gone;
 
-    engine->gone = NULL;
-    (void)pthread_mutex_unlock(&engine->lock);
+    engine->synced.gone = NULL;
+    (void)pthread_mutex_unlock(&engine->synced.lock);
     uex_log_release();
     free_all(gone);
 }
@@ -196,16 +196,16 @@ bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const
         return true;
     }
     if (until == NULL)
-        return pthread_cond_wait(condition, &engine->lock) == 0;
-    return pthread_cond_timedwait(condition, &engine->lock, until) != ETIMEDOUT;
+        return pthread_cond_wait(condition, &engine->synced.lock) == 0;
+    return pthread_cond_timedwait(condition, &engine->synced.lock, until) != ETIMEDOUT;
 }
 
 /* Locked. */
 static void fail(struct uex_engine *engine, enum uex_failure failure)
 {
-    if (engine->failure < failure)
-        engine->failure = failure;
-    (void)uex_lifecycle_advance(&engine->lifecycle, UEX_LIFECYCLE_LEAVING);
+    if (engine->synced.failure < failure)
+        engine->synced.failure = failure;
+    (void)uex_lifecycle_advance(&engine->synced.lifecycle, UEX_LIFECYCLE_LEAVING);
 }
 
 void uex_engine_break(struct uex_engine *engine)
@@ -220,7 +220,7 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
     bool known = false;
 
     uex_engine_lock(engine);
-    known = engine->failure == UEX_FAILURE_REFUSED;
+    known = engine->synced.failure == UEX_FAILURE_REFUSED;
     fail(engine, UEX_FAILURE_REFUSED);
     uex_engine_unlock(engine);
     if (!known)
@@ -231,8 +231,8 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
 
 void uex_engine_out_of_memory(struct uex_engine *engine, const char *what)
 {
-    if (engine->starved == NULL)
-        engine->starved = what;
+    if (engine->synced.starved == NULL)
+        engine->synced.starved = what;
     fail(engine, UEX_FAILURE_BROKEN);
 }
 
@@ -241,7 +241,7 @@ enum uex_lifecycle uex_engine_lifecycle(struct uex_engine *engine)
     enum uex_lifecycle phase = UEX_LIFECYCLE_WORKING;
 
     uex_engine_lock(engine);
-    phase = engine->lifecycle;
+    phase = engine->synced.lifecycle;
     uex_engine_unlock(engine);
     return phase;
 }
@@ -251,7 +251,7 @@ enum uex_failure uex_engine_failure(struct uex_engine *engine)
     enum uex_failure failure = UEX_FAILURE_NONE;
 
     uex_engine_lock(engine);
-    failure = engine->failure;
+    failure = engine->synced.failure;
     uex_engine_unlock(engine);
     return failure;
 }
@@ -259,43 +259,43 @@ enum uex_failure uex_engine_failure(struct uex_engine *engine)
 void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to)
 {
     uex_engine_lock(engine);
-    (void)uex_lifecycle_advance(&engine->lifecycle, to);
-    pthread_cond_broadcast(&engine->work_changed);
-    pthread_cond_broadcast(&engine->outcomes_changed); /* no outcome waits for others any more */
+    (void)uex_lifecycle_advance(&engine->synced.lifecycle, to);
+    pthread_cond_broadcast(&engine->synced.work_changed);
+    pthread_cond_broadcast(&engine->synced.outcomes_changed); /* no outcome waits for others any more */
     uex_engine_unlock(engine);
 }
 
 struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition)
 {
-    if (partition < 0 || partition >= engine->partition_count || source >= engine->source_count)
+    if (partition < 0 || partition >= engine->synced.partition_count || source >= engine->source_count)
         return NULL;
-    return &engine->partitions[partition].slots[source];
+    return &engine->synced.partitions[partition].slots[source];
 }
 
 void uex_engine_close(struct uex_engine *engine)
 {
     uex_restore_cancel(engine);
-    free_all(engine->deliveries);
-    free_all(engine->gone);
+    free_all(engine->synced.in_flight.first);
+    free_all(engine->synced.gone);
     uex_kafka_destroy(engine->consumer);
     uex_kafka_destroy(engine->reader);
     uex_kafka_destroy(engine->probe);
-    if (engine->group_metadata != NULL)
-        rd_kafka_consumer_group_metadata_destroy(engine->group_metadata);
-    for (size_t i = 0; i < sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]); i++) {
-        if (engine->retired_metadata[i] != NULL)
-            rd_kafka_consumer_group_metadata_destroy(engine->retired_metadata[i]);
+    if (engine->synced.group_metadata != NULL)
+        rd_kafka_consumer_group_metadata_destroy(engine->synced.group_metadata);
+    for (size_t i = 0; i < sizeof(engine->synced.retired_metadata) / sizeof(engine->synced.retired_metadata[0]); i++) {
+        if (engine->synced.retired_metadata[i] != NULL)
+            rd_kafka_consumer_group_metadata_destroy(engine->synced.retired_metadata[i]);
     }
-    uex_group_table_clear(&engine->groups);
-    for (int32_t i = 0; i < engine->partition_count; i++)
-        free(engine->partitions[i].slots);
-    free(engine->partitions);
+    uex_group_table_clear(&engine->synced.in_flight.groups);
+    for (int32_t i = 0; i < engine->synced.partition_count; i++)
+        free(engine->synced.partitions[i].slots);
+    free(engine->synced.partitions);
     for (size_t i = 0; i < engine->source_count; i++)
         free(engine->sources[i].topic);
     free(engine->cluster_id);
-    (void)pthread_mutex_destroy(&engine->lock);
-    (void)pthread_cond_destroy(&engine->work_changed);
-    (void)pthread_cond_destroy(&engine->outcomes_changed);
-    (void)pthread_cond_destroy(&engine->between);
+    (void)pthread_mutex_destroy(&engine->synced.lock);
+    (void)pthread_cond_destroy(&engine->synced.work_changed);
+    (void)pthread_cond_destroy(&engine->synced.outcomes_changed);
+    (void)pthread_cond_destroy(&engine->synced.between);
     memset(engine, 0, sizeof(*engine));
 }

@@ -18,8 +18,8 @@
  *   settle.c     what follows from the end of a transaction
  *   txn.c        the transactional producer and its states
  *
- * One mutex guards everything in this struct that is not marked otherwise. It is taken by uex_engine_lock() only, and
- * never held over I/O: a log line of a thread that holds it is written when the lock is given up.
+ * One mutex guards `struct uex_synced`. It is taken by uex_engine_lock() only, and never held over I/O: a log line of a
+ * thread that holds it is written when the lock is given up.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -120,8 +120,80 @@ struct uex_engine_observer {
     void (*seen)(void *context, const struct uex_delivery *delivery);
 };
 
+/* What the intake thread alone knows of its membership in the consumer group. */
+struct uex_membership {
+    rd_kafka_topic_partition_list_t *pending; /* an assignment whose committed offsets are not known yet; NULL: none */
+    rd_kafka_consumer_group_metadata_t *pending_metadata;
+    int64_t pending_since_ms, pending_logged_ms; /* monotonic */
+    int32_t coordinator;                         /* the broker that was last asked for the members; -1: none */
+    int passed_over_count;                       /* assignments in a row that were out of date */
+    int64_t resubscribe_at_ms;                   /* monotonic; 0: no need. The topics have grown, a partition number was
+                                                  * not held in every source, or an assignment was passed over */
+    struct uex_restore *restore;                 /* NULL: no restore is running */
+    bool backpressured;                          /* every slot is paused */
+};
+
+/* Commands that were read and have no committed outcome yet. */
+struct uex_in_flight {
+    struct uex_group_table groups;
+    struct uex_group_entry *first_ready, *last_ready;
+    struct uex_delivery *first;                       /* all of them */
+    struct uex_delivery *by_place[UEX_PLACE_BUCKETS]; /* the same, by source, partition and offset */
+    size_t count, bytes;
+    size_t running_count;
+};
+
+/* Suspected poison pills, in the order of their partitions (linked by next_in_group). */
+struct uex_poison {
+    struct uex_delivery *first_suspect, *last_suspect;
+    struct uex_delivery *exclusive; /* has the process to itself until its outcome is committed */
+};
+
+/* Outcomes that wait for the committer. */
+struct uex_outbox {
+    struct uex_delivery *first, *last;
+    size_t count;
+    bool transaction_open; /* from before begin until its end is known */
+    bool can_commit;       /* the transactional producer was ready once: Kafka takes its settings */
+};
+
+/* Guarded by `lock`. Functions that need it end in _synced. */
+struct uex_synced {
+    pthread_mutex_t lock;
+    pthread_cond_t work_changed;     /* lanes wait here */
+    pthread_cond_t outcomes_changed; /* the committer waits here */
+    pthread_cond_t between;          /* a transaction has ended; the revoke waits here */
+
+    enum uex_lifecycle lifecycle;
+    enum uex_failure failure; /* set with UEX_LIFECYCLE_LEAVING */
+    const char *starved; /* what no memory was left for, the first time; NULL: nothing. Then the engine is broken */
+
+    enum uex_assignment assignment;
+    uint64_t epoch;                                     /* number of the assignment; 0: none yet */
+    rd_kafka_consumer_group_metadata_t *group_metadata; /* of this epoch, captured in its assign callback */
+    rd_kafka_consumer_group_metadata_t
+        *retired_metadata[8]; /* of older epochs, while a transaction may still use them */
+    struct uex_partition *partitions;
+    int32_t partition_count;
+    int partial_count; /* assignments in a row that did not hold a partition number in every source */
+    bool wants_rejoin; /* a suspect found that the topics have grown */
+
+    struct uex_in_flight in_flight;
+    struct uex_poison poison;
+    struct uex_outbox outbox;
+    struct uex_breaker breakers[UEX_DEPENDENCY_COUNT];
+    struct uex_shortage shortage;
+    struct uex_delivery
+        *gone; /* over: freed when the lock is given up, since the end of a spool's file takes its time */
+
+    int32_t asked_count; /* partitions of the command topic, when last asked */
+    int64_t asked_count_ms;
+    uint64_t rebalance_count;
+    uint64_t rebuild_count; /* of the transactional producer */
+};
+
 struct uex_engine {
-    /* Fixed after uex_engine_open(). */
+    /* Fixed after uex_engine_open(); cluster_id after uex_engine_join(). Sources are added under the lock. */
     const struct uex_config *config;
     struct uex_engine_observer observer;
     char *cluster_id;
@@ -135,59 +207,13 @@ struct uex_engine {
     size_t queue_max;    /* deliveries at most */
     size_t queue_max_bytes;
 
-    pthread_mutex_t lock;
-    pthread_cond_t work_changed;     /* lanes wait here */
-    pthread_cond_t outcomes_changed; /* the committer waits here */
-    pthread_cond_t between;          /* a transaction has ended; the revoke waits here */
-
-    struct uex_partition *partitions;
-    int32_t partition_count;
-    uint64_t epoch; /* number of the assignment; 0: none yet */
-    enum uex_assignment assignment;
-    rd_kafka_consumer_group_metadata_t *group_metadata; /* of this epoch, captured in its assign callback */
-    rd_kafka_consumer_group_metadata_t
-        *retired_metadata[8];                            /* of older epochs, while a transaction may still use them */
-    rd_kafka_topic_partition_list_t *pending_assignment; /* its committed position is not known yet; intake thread */
-    rd_kafka_consumer_group_metadata_t *pending_metadata;
-    int64_t pending_since_ms, pending_said_ms;
-    int32_t group_coordinator;   /* the broker that was last asked for the group's members; -1: none; intake thread */
-    int partial_count;           /* assignments in a row that were not whole */
-    int passed_over_count;       /* assignments in a row that were out of date */
-    bool wants_rejoin;           /* a suspect found that the topics have grown; locked */
-    int64_t resubscribe_at_ms;   /* monotonic; 0: no need. The topics have grown, a partition number was not
-                                  * held in every source, or an assignment was passed over */
-    struct uex_restore *restore; /* intake thread */
-
-    struct uex_group_table groups;
-    struct uex_group_entry *first_ready, *last_ready;
-    struct uex_delivery *deliveries;
-    struct uex_delivery *by_place[UEX_PLACE_BUCKETS]; /* the same, by source, partition and offset */
-    struct uex_delivery
-        *gone; /* over: freed when the lock is given up, since the end of a spool's file takes its time */
-    size_t delivery_count, delivery_bytes;
-    size_t running_count;
-    struct uex_delivery *first_suspect, *last_suspect; /* in the order of their partitions (linked by next_in_group) */
-    struct uex_delivery *alone; /* the suspect that has the process to itself until its outcome is committed */
-    struct uex_breaker breakers[UEX_DEPENDENCY_COUNT];
-    struct uex_shortage shortage;
-    struct uex_delivery *first_outcome, *last_outcome;
-    size_t outcome_count;
-
-    bool transaction_open; /* from before begin until its end is known */
-    bool full;             /* the queue is full: every slot is paused */
-    enum uex_lifecycle lifecycle;
-    enum uex_failure failure; /* set with UEX_LIFECYCLE_LEAVING */
-    bool can_commit;          /* the transactional producer was ready once: Kafka takes its settings */
-    const char *starved; /* what no memory was left for, the first time; NULL: nothing. Then the engine is broken */
-    uint64_t rebalance_count;
-    uint64_t rebuild_count; /* of the transactional producer */
+    struct uex_membership membership; /* the intake thread's own */
+    struct uex_synced synced;
 
     /* For health and metrics; any thread, not locked. When the threads last came round (monotonic), 0 before they run;
      * since when the oldest command that is held back waits (wall), UEX_NO_TIME: none is. */
-    _Atomic int64_t intake_beat_ms, committer_beat_ms;
+    _Atomic int64_t intake_heartbeat_ms, committer_heartbeat_ms;
     _Atomic int64_t oldest_held_ms;
-    int32_t asked_count; /* partitions of the command topic, when last asked */
-    int64_t asked_count_ms;
 };
 
 /* ---- engine.c: life */

@@ -19,12 +19,12 @@ static void init_slot(struct uex_slot *slot)
 /* A slot is some KiB: as many for each partition as there are topics to read. */
 bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count)
 {
-    for (int32_t i = 0; i < engine->partition_count; i++) {
-        struct uex_slot *slots = realloc(engine->partitions[i].slots, count * sizeof(*slots));
+    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
+        struct uex_slot *slots = realloc(engine->synced.partitions[i].slots, count * sizeof(*slots));
 
         if (slots == NULL)
             return false;
-        engine->partitions[i].slots = slots;
+        engine->synced.partitions[i].slots = slots;
         for (size_t source = engine->source_count; source < count; source++)
             init_slot(&slots[source]);
     }
@@ -36,20 +36,20 @@ bool uex_epoch_resize(struct uex_engine *engine, int32_t count)
 {
     struct uex_partition *partitions = NULL;
 
-    if (count <= engine->partition_count)
+    if (count <= engine->synced.partition_count)
         return true;
-    partitions = realloc(engine->partitions, (size_t)count * sizeof(*partitions));
+    partitions = realloc(engine->synced.partitions, (size_t)count * sizeof(*partitions));
     if (partitions == NULL)
         return false;
-    engine->partitions = partitions;
-    for (int32_t i = engine->partition_count; i < count; i++) {
+    engine->synced.partitions = partitions;
+    for (int32_t i = engine->synced.partition_count; i < count; i++) {
         memset(&partitions[i], 0, sizeof(partitions[i]));
         partitions[i].slots = calloc(engine->source_count, sizeof(struct uex_slot));
         if (partitions[i].slots == NULL)
             return false;
         for (size_t source = 0; source < engine->source_count; source++)
             init_slot(&partitions[i].slots[source]);
-        engine->partition_count = i + 1;
+        engine->synced.partition_count = i + 1;
     }
     return true;
 }
@@ -60,9 +60,9 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
 {
     bool partial = false;
 
-    engine->resubscribe_at_ms = 0;
-    engine->passed_over_count = 0;
-    for (int32_t i = 0; i < engine->partition_count; i++) {
+    engine->membership.resubscribe_at_ms = 0;
+    engine->membership.passed_over_count = 0;
+    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
         size_t held = 0;
 
         for (size_t source = 0; source < engine->source_count; source++) {
@@ -70,7 +70,7 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
                                                    engine->sources[source].topic, i) != NULL)
                 held++;
         }
-        engine->partitions[i].assigned = held == engine->source_count;
+        engine->synced.partitions[i].assigned = held == engine->source_count;
         partial = partial || (held != 0 && held != engine->source_count);
     }
     if (partial) {
@@ -78,11 +78,12 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
                 "partition not owned in the command topic and every retry topic; it waits, and the worker rejoins the "
                 "group",
                 UEX_STR("mend", "exportctl topics check"));
-        if (engine->partial_count < 5)
-            engine->partial_count++;
-        engine->resubscribe_at_ms = uex_monotonic_ms() + ((int64_t)RESUBSCRIBE_AFTER_MS << engine->partial_count);
+        if (engine->synced.partial_count < 5)
+            engine->synced.partial_count++;
+        engine->membership.resubscribe_at_ms =
+            uex_monotonic_ms() + ((int64_t)RESUBSCRIBE_AFTER_MS << engine->synced.partial_count);
     } else {
-        engine->partial_count = 0;
+        engine->synced.partial_count = 0;
     }
 }
 
@@ -104,7 +105,7 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
                 source_of_slot = source;
             }
         }
-        if (slot == NULL || !engine->partitions[place->partition].assigned) {
+        if (slot == NULL || !engine->synced.partitions[place->partition].assigned) {
             (void)rd_kafka_topic_partition_list_del_by_idx(list, i);
             continue;
         }
@@ -124,7 +125,8 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
         uex_starts_restore(slot, &marks);
         suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
-            engine->partitions[place->partition].needs_all = marks.partition_count != engine->partition_count;
+            engine->synced.partitions[place->partition].needs_all =
+                marks.partition_count != engine->synced.partition_count;
         uex_reset_begin(slot);
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }
@@ -135,20 +137,20 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
 
 static bool belongs_here(const struct uex_engine *engine, const struct uex_delivery *delivery)
 {
-    const struct uex_partition *partition = &engine->partitions[delivery->partition];
+    const struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
 
     if (!partition->assigned || uex_cancel_requested(&delivery->cancel))
         return false;
     if (uex_window_finished(&partition->slots[delivery->source].window, delivery->offset))
         return false;
     return !delivery->holds_group || uex_partition_of(uex_bytes_of_text(delivery->command.group_id),
-                                                      engine->partition_count) == delivery->partition;
+                                                      engine->synced.partition_count) == delivery->partition;
 }
 
 /* An outcome whose transaction is still under way: the position that was just read knows how it ended. */
 static void judge_committing(const struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    const struct uex_partition *partition = &engine->partitions[delivery->partition];
+    const struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
 
     if (!partition->assigned)
         delivery->verdict = UEX_VERDICT_LOST;
@@ -156,13 +158,13 @@ static void judge_committing(const struct uex_engine *engine, struct uex_deliver
         delivery->verdict = UEX_VERDICT_DONE;
     else
         delivery->verdict = belongs_here(engine, delivery) ? UEX_VERDICT_REDO : UEX_VERDICT_LOST;
-    delivery->epoch = engine->epoch;
+    delivery->epoch = engine->synced.epoch;
 }
 
 /* What is under way goes on where its partition came back with the command unfinished; the rest is given up. */
 static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
 {
-    struct uex_delivery *delivery = engine->deliveries;
+    struct uex_delivery *delivery = engine->synced.in_flight.first;
 
     while (delivery != NULL) {
         struct uex_delivery *next = delivery->next;
@@ -170,7 +172,7 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
         if (delivery->state == UEX_DELIVERY_COMMITTING) {
             judge_committing(engine, delivery);
         } else if (belongs_here(engine, delivery)) {
-            delivery->epoch = engine->epoch;
+            delivery->epoch = engine->synced.epoch;
             (*adopted)++;
             uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG, UEX_EVENT_EXPORT_ADOPTED,
                     "export adopted: its partition came back",
@@ -194,9 +196,9 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
 static bool keep_group(void *context, struct uex_group_entry *entry)
 {
     const struct uex_engine *engine = context;
-    const int32_t partition = uex_partition_of(uex_bytes_of_text(entry->group_id), engine->partition_count);
+    const int32_t partition = uex_partition_of(uex_bytes_of_text(entry->group_id), engine->synced.partition_count);
 
-    if (!engine->partitions[partition].assigned) {
+    if (!engine->synced.partitions[partition].assigned) {
         uex_group_memory_free(entry->memory);
         entry->memory = NULL;
         entry->memory_partition = -1;
@@ -206,19 +208,21 @@ static bool keep_group(void *context, struct uex_group_entry *entry)
 
 static void retire_metadata(struct uex_engine *engine)
 {
-    const size_t places = sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]);
+    const size_t places = sizeof(engine->synced.retired_metadata) / sizeof(engine->synced.retired_metadata[0]);
 
-    if (engine->group_metadata != NULL && !engine->transaction_open) {
-        rd_kafka_consumer_group_metadata_destroy(engine->group_metadata);
-        engine->group_metadata = NULL;
+    if (engine->synced.group_metadata != NULL && !engine->synced.outbox.transaction_open) {
+        rd_kafka_consumer_group_metadata_destroy(engine->synced.group_metadata);
+        engine->synced.group_metadata = NULL;
     }
-    for (size_t i = 0; engine->group_metadata != NULL && i < places; i++) {
-        if (engine->retired_metadata[i] == NULL) {
-            engine->retired_metadata[i] = engine->group_metadata; /* the committer destroys it after its transaction */
-            engine->group_metadata = NULL;
+    for (size_t i = 0; engine->synced.group_metadata != NULL && i < places; i++) {
+        if (engine->synced.retired_metadata[i] == NULL) {
+            engine->synced.retired_metadata[i] =
+                engine->synced.group_metadata; /* the committer destroys it after its transaction */
+            engine->synced.group_metadata = NULL;
         }
     }
-    engine->group_metadata = NULL; /* more rebalances than places during one transaction: a few hundred bytes stay */
+    engine->synced.group_metadata =
+        NULL; /* more rebalances than places during one transaction: a few hundred bytes stay */
 }
 
 void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
@@ -226,31 +230,31 @@ void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t 
 {
     bool is_member = false;
 
-    engine->epoch++;
-    engine->rebalance_count++;
+    engine->synced.epoch++;
+    engine->synced.rebalance_count++;
     mark_whole(engine, list);
     start_slots(engine, list);
-    for (int32_t i = 0; i < engine->partition_count; i++) {
-        struct uex_partition *partition = &engine->partitions[i];
+    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
+        struct uex_partition *partition = &engine->synced.partitions[i];
 
         if (!partition->assigned || partition->needs_all)
             partition->state_next = 0;
         partition->restored = false;
     }
     adopt(engine, adopted, cancelled);
-    uex_group_table_filter(&engine->groups, keep_group, engine);
+    uex_group_table_filter(&engine->synced.in_flight.groups, keep_group, engine);
     retire_metadata(engine);
-    engine->group_metadata = engine->pending_metadata;
-    engine->pending_metadata = NULL;
-    is_member = uex_group_metadata_is_member(engine->group_metadata);
+    engine->synced.group_metadata = engine->membership.pending_metadata;
+    engine->membership.pending_metadata = NULL;
+    is_member = uex_group_metadata_is_member(engine->synced.group_metadata);
     if (!is_member)
         uex_log(UEX_LOG_WARN, UEX_EVENT_MEMBERSHIP_LOST,
                 "membership ended while partitions were assigned; nothing is committed before the next assignment");
-    (void)uex_assignment_advance(&engine->assignment, is_member ? UEX_ASSIGNMENT_HELD : UEX_ASSIGNMENT_FENCED);
-    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
-        if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->epoch &&
+    (void)uex_assignment_advance(&engine->synced.assignment, is_member ? UEX_ASSIGNMENT_HELD : UEX_ASSIGNMENT_FENCED);
+    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
+        if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->synced.epoch &&
             !uex_cancel_requested(&delivery->cancel))
             uex_starts_adopt(engine, delivery);
     }
-    pthread_cond_broadcast(&engine->outcomes_changed);
+    pthread_cond_broadcast(&engine->synced.outcomes_changed);
 }

@@ -18,12 +18,12 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
     uex_dispatch_adopt_new(engine, delivery);
     delivery->suspect = true;
     delivery->next_in_group = NULL;
-    if (engine->last_suspect != NULL)
-        engine->last_suspect->next_in_group = delivery;
+    if (engine->synced.poison.last_suspect != NULL)
+        engine->synced.poison.last_suspect->next_in_group = delivery;
     else
-        engine->first_suspect = delivery;
-    engine->last_suspect = delivery;
-    pthread_cond_signal(&engine->work_changed);
+        engine->synced.poison.first_suspect = delivery;
+    engine->synced.poison.last_suspect = delivery;
+    pthread_cond_signal(&engine->synced.work_changed);
     uex_engine_unlock(engine);
 }
 
@@ -88,8 +88,8 @@ static void hold_back(struct uex_slot *slot, struct uex_delivery *delivery)
 
 static void note_hold(struct uex_engine *engine, struct uex_slot *slot, enum uex_hold hold)
 {
-    if (hold == UEX_HOLD_GROWN && engine->resubscribe_at_ms == 0)
-        engine->resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
+    if (hold == UEX_HOLD_GROWN && engine->membership.resubscribe_at_ms == 0)
+        engine->membership.resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
     slot->hold = hold;
     if (hold != UEX_HOLD_DUE)
         slot->held_until_ms = uex_wall_ms() + HOLD_AGAIN_MS;
@@ -134,7 +134,7 @@ static bool is_next(struct uex_engine *engine, size_t source, int32_t partition,
     step = uex_reset_notice(engine, source, partition, offset, record, &read_until);
     seek_to = slot->seek_to;
     if (seek_to != UEX_OFFSET_NONE)
-        pthread_cond_signal(&engine->outcomes_changed);
+        pthread_cond_signal(&engine->synced.outcomes_changed);
     uex_engine_unlock(engine);
     if (step == UEX_STEP_ON || step == UEX_STEP_DROP)
         return step == UEX_STEP_ON;
@@ -215,7 +215,7 @@ static void move_to_end(struct uex_engine *engine, struct uex_slot *slot)
     if (slot->end_offset >= slot->window.next && uex_window_fits(&slot->window, slot->end_offset)) {
         uex_window_see_end(&slot->window, slot->end_offset);
         if (slot->window.base != slot->committed_base)
-            pthread_cond_signal(&engine->outcomes_changed);
+            pthread_cond_signal(&engine->synced.outcomes_changed);
     }
     uex_engine_unlock(engine);
 }
@@ -240,10 +240,11 @@ static void serve_held(struct uex_engine *engine, struct uex_slot *slot)
 /* Full from the bound on, free again below half of it. */
 static bool queue_is_full(const struct uex_engine *engine)
 {
-    if (engine->delivery_count >= engine->queue_max || engine->delivery_bytes >= engine->queue_max_bytes)
+    if (engine->synced.in_flight.count >= engine->queue_max ||
+        engine->synced.in_flight.bytes >= engine->queue_max_bytes)
         return true;
-    return engine->full &&
-           (engine->delivery_count > engine->queue_max / 2 || engine->delivery_bytes > engine->queue_max_bytes / 2);
+    return engine->membership.backpressured && (engine->synced.in_flight.count > engine->queue_max / 2 ||
+                                                engine->synced.in_flight.bytes > engine->queue_max_bytes / 2);
 }
 
 /* What librdkafka did becomes true of the slots; a partition that it refuses is told again. It must not be told to
@@ -297,14 +298,15 @@ static void serve_slots(struct uex_engine *engine)
     bool full = false;
 
     uex_engine_lock(engine);
-    engine->full = queue_is_full(engine) || engine->lifecycle != UEX_LIFECYCLE_WORKING || uex_breaker_any_open(engine);
-    full = engine->full;
-    if (engine->wants_rejoin && engine->resubscribe_at_ms == 0)
-        engine->resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
-    engine->wants_rejoin = false;
+    engine->membership.backpressured =
+        queue_is_full(engine) || engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || uex_breaker_any_open(engine);
+    full = engine->membership.backpressured;
+    if (engine->synced.wants_rejoin && engine->membership.resubscribe_at_ms == 0)
+        engine->membership.resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
+    engine->synced.wants_rejoin = false;
     uex_engine_unlock(engine);
     for (size_t source = 0; source < engine->source_count; source++) {
-        for (int32_t i = 0; i < engine->partition_count; i++) {
+        for (int32_t i = 0; i < engine->synced.partition_count; i++) {
             struct uex_slot *slot = uex_engine_slot(engine, source, i);
             bool want_pause = false;
 
@@ -337,7 +339,7 @@ static bool is_filled(struct uex_engine *engine)
     bool filled = false;
 
     uex_engine_lock(engine);
-    filled = !engine->full && queue_is_full(engine);
+    filled = !engine->membership.backpressured && queue_is_full(engine);
     uex_engine_unlock(engine);
     return filled;
 }
@@ -387,12 +389,12 @@ static void resubscribe(struct uex_engine *engine)
 {
     struct uex_fault fault = {0};
 
-    engine->resubscribe_at_ms = 0;
+    engine->membership.resubscribe_at_ms = 0;
     uex_log(UEX_LOG_INFO, UEX_EVENT_REJOIN, "rejoining the consumer group: topics changed or assignment rejected");
     if (uex_engine_subscribe(engine, &fault) != UEX_OK) {
         uex_log(UEX_LOG_WARN, UEX_EVENT_SUBSCRIBE_FAILED, "subscribing failed; trying again",
                 UEX_STR("error", fault.text));
-        engine->resubscribe_at_ms = uex_monotonic_ms() + 5000;
+        engine->membership.resubscribe_at_ms = uex_monotonic_ms() + 5000;
     }
 }
 
@@ -405,7 +407,7 @@ void *uex_intake_run(void *argument)
     while (uex_engine_lifecycle(engine) < UEX_LIFECYCLE_LEAVING) {
         rd_kafka_message_t *message = NULL;
 
-        engine->intake_beat_ms = uex_monotonic_ms();
+        engine->intake_heartbeat_ms = uex_monotonic_ms();
         message = rd_kafka_consumer_poll(engine->consumer, restoring ? 0 : POLL_MS);
 
         if (message != NULL) {
@@ -418,7 +420,7 @@ void *uex_intake_run(void *argument)
             serve_slots(engine);
             served_ms = uex_monotonic_ms();
         }
-        if (engine->resubscribe_at_ms != 0 && uex_monotonic_ms() >= engine->resubscribe_at_ms)
+        if (engine->membership.resubscribe_at_ms != 0 && uex_monotonic_ms() >= engine->membership.resubscribe_at_ms)
             resubscribe(engine);
     }
     uex_rebalance_abandon(engine);

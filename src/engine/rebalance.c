@@ -21,17 +21,17 @@
 
 static void drop_pending(struct uex_engine *engine)
 {
-    if (engine->pending_assignment != NULL)
-        rd_kafka_topic_partition_list_destroy(engine->pending_assignment);
-    engine->pending_assignment = NULL;
-    if (engine->pending_metadata != NULL)
-        rd_kafka_consumer_group_metadata_destroy(engine->pending_metadata);
-    engine->pending_metadata = NULL;
+    if (engine->membership.pending != NULL)
+        rd_kafka_topic_partition_list_destroy(engine->membership.pending);
+    engine->membership.pending = NULL;
+    if (engine->membership.pending_metadata != NULL)
+        rd_kafka_consumer_group_metadata_destroy(engine->membership.pending_metadata);
+    engine->membership.pending_metadata = NULL;
 }
 
 void uex_rebalance_abandon(struct uex_engine *engine)
 {
-    if (engine->pending_assignment == NULL)
+    if (engine->membership.pending == NULL)
         return;
     drop_pending(engine);
     (void)rd_kafka_assign(engine->consumer, NULL); /* librdkafka does not leave the group before it is answered */
@@ -42,9 +42,9 @@ void uex_rebalance_abandon(struct uex_engine *engine)
 /* Wait until the committer is between two transactions. Locked. */
 static void wait_between(struct uex_engine *engine, const struct timespec *until)
 {
-    (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_ENDING);
-    while (engine->transaction_open) {
-        if (!uex_engine_wait(engine, &engine->between, until)) {
+    (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_ENDING);
+    while (engine->synced.outbox.transaction_open) {
+        if (!uex_engine_wait(engine, &engine->synced.between, until)) {
             uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_UNFINISHED,
                     "transaction did not end before the partitions were revoked; its outcome will be read from the "
                     "committed offsets");
@@ -56,7 +56,7 @@ static void wait_between(struct uex_engine *engine, const struct timespec *until
 static bool any_open_mark(struct uex_engine *engine)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
-        for (int32_t i = 0; i < engine->partition_count; i++) {
+        for (int32_t i = 0; i < engine->synced.partition_count; i++) {
             const struct uex_slot *slot = uex_engine_slot(engine, source, i);
 
             if (slot->assigned && slot->committed_until != UEX_OFFSET_NONE && !slot->closed)
@@ -71,13 +71,13 @@ static void close_marks(struct uex_engine *engine, bool lost)
 {
     struct timespec until = {0};
 
-    if (lost || !uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_CLOSING))
+    if (lost || !uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_CLOSING))
         return;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += CLOSE_WAIT_MS / 1000;
-    pthread_cond_broadcast(&engine->outcomes_changed);
-    while (any_open_mark(engine) && engine->assignment == UEX_ASSIGNMENT_CLOSING) {
-        if (!uex_engine_wait(engine, &engine->between, &until))
+    pthread_cond_broadcast(&engine->synced.outcomes_changed);
+    while (any_open_mark(engine) && engine->synced.assignment == UEX_ASSIGNMENT_CLOSING) {
+        if (!uex_engine_wait(engine, &engine->synced.between, &until))
             break;
     }
 }
@@ -90,16 +90,16 @@ static void revoke(struct uex_engine *engine, bool lost)
     drop_pending(engine);
     uex_restore_cancel(engine);
     uex_engine_lock(engine);
-    if (engine->assignment != UEX_ASSIGNMENT_NONE) {
+    if (engine->synced.assignment != UEX_ASSIGNMENT_NONE) {
         (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
         until.tv_sec += UEX_REVOKE_WAIT_MS / 1000;
         close_marks(engine, lost);
         wait_between(engine, &until);
     }
-    (void)uex_assignment_advance(&engine->assignment, UEX_ASSIGNMENT_NONE);
+    (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_NONE);
     uex_dispatch_drop_queued(engine);
     for (size_t source = 0; source < engine->source_count; source++) {
-        for (int32_t i = 0; i < engine->partition_count; i++) {
+        for (int32_t i = 0; i < engine->synced.partition_count; i++) {
             struct uex_slot *slot = uex_engine_slot(engine, source, i);
 
             if (slot->paused) /* a pause must not outlive the assignment */
@@ -109,8 +109,8 @@ static void revoke(struct uex_engine *engine, bool lost)
             uex_reset_forget_held(slot);
         }
     }
-    for (int32_t i = 0; i < engine->partition_count; i++)
-        engine->partitions[i].assigned = false;
+    for (int32_t i = 0; i < engine->synced.partition_count; i++)
+        engine->synced.partitions[i].assigned = false;
     uex_engine_unlock(engine);
     if (resume->cnt > 0)
         (void)rd_kafka_resume_partitions(engine->consumer, resume);
@@ -140,18 +140,18 @@ enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_part
 static enum uex_error confirm(struct uex_engine *engine, bool *stands, struct uex_fault *fault)
 {
     struct uex_group_claim claim = {.group_id = engine->config->kafka_group_id,
-                                    .partitions = engine->pending_assignment};
+                                    .partitions = engine->membership.pending};
     char *member_id = NULL;
     enum uex_error error = UEX_OK;
 
     *stands = false;
-    if (!uex_group_metadata_is_member(engine->pending_metadata))
+    if (!uex_group_metadata_is_member(engine->membership.pending_metadata))
         return UEX_OK;
     claim.member_id = member_id = rd_kafka_memberid(engine->consumer);
     if (member_id == NULL)
         return UEX_OK;
-    error =
-        uex_group_members_confirm(engine->probe, &claim, CONFIRM_TIMEOUT_MS, &engine->group_coordinator, stands, fault);
+    error = uex_group_members_confirm(engine->probe, &claim, CONFIRM_TIMEOUT_MS, &engine->membership.coordinator,
+                                      stands, fault);
     rd_kafka_mem_free(engine->consumer, member_id);
     return error;
 }
@@ -163,10 +163,10 @@ static void pass_over(struct uex_engine *engine, enum uex_log_level level, enum 
 {
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
 
-    engine->passed_over_count++;
-    engine->resubscribe_at_ms = uex_monotonic_ms() + again_ms;
-    uex_log(level, event, message, UEX_INT("partitions", engine->pending_assignment->cnt),
-            UEX_INT("generation", uex_group_metadata_generation(engine->pending_metadata)),
+    engine->membership.passed_over_count++;
+    engine->membership.resubscribe_at_ms = uex_monotonic_ms() + again_ms;
+    uex_log(level, event, message, UEX_INT("partitions", engine->membership.pending->cnt),
+            UEX_INT("generation", uex_group_metadata_generation(engine->membership.pending_metadata)),
             UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
     drop_pending(engine);
     (void)rd_kafka_assign(engine->consumer, none);
@@ -179,15 +179,15 @@ static bool is_confirmed(struct uex_engine *engine)
     bool stands = false;
 
     if (confirm(engine, &stands, &fault) != UEX_OK) {
-        if (uex_monotonic_ms() - engine->pending_since_ms > CONFIRM_WITHIN_MS)
+        if (uex_monotonic_ms() - engine->membership.pending_since_ms > CONFIRM_WITHIN_MS)
             pass_over(engine, UEX_LOG_WARN, UEX_EVENT_ASSIGNMENT_UNCONFIRMED,
                       "coordinator does not say whether the assignment holds; rejoining the consumer group",
                       REJOIN_AFTER_MS, &fault);
         return false;
     }
-    engine->pending_since_ms = uex_monotonic_ms();
+    engine->membership.pending_since_ms = uex_monotonic_ms();
     if (!stands) {
-        pass_over(engine, engine->passed_over_count + 1 < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
+        pass_over(engine, engine->membership.passed_over_count + 1 < PASSED_OVER_WARN ? UEX_LOG_INFO : UEX_LOG_WARN,
                   UEX_EVENT_ASSIGNMENT_OUTDATED, "assignment out of date: the group is being assigned again",
                   ANOTHER_WITHIN_MS, &fault);
     }
@@ -200,7 +200,7 @@ static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_pa
 {
     enum uex_error error = UEX_OK;
 
-    *out = rd_kafka_topic_partition_list_copy(engine->pending_assignment);
+    *out = rd_kafka_topic_partition_list_copy(engine->membership.pending);
     error = uex_positions_read(engine, *out, POSITIONS_TIMEOUT_MS);
     if (error == UEX_OK && (*out)->cnt > 0)
         error = uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ASK_TIMEOUT_MS, count, fault);
@@ -219,12 +219,12 @@ static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_pa
 /* "0-3,7": the partition numbers that are worked here. */
 static void write_numbers(const struct uex_engine *engine, struct uex_buffer *out)
 {
-    for (int32_t i = 0; i < engine->partition_count; i++) {
+    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
         const int32_t first = i;
 
-        if (!engine->partitions[i].assigned)
+        if (!engine->synced.partitions[i].assigned)
             continue;
-        while (i + 1 < engine->partition_count && engine->partitions[i + 1].assigned)
+        while (i + 1 < engine->synced.partition_count && engine->synced.partitions[i + 1].assigned)
             i++;
         uex_buffer_append_format(out, "%s%" PRId32, uex_buffer_text(out)[0] == '\0' ? "" : ",", first);
         if (i > first)
@@ -239,19 +239,19 @@ static void say_assigned(const struct uex_engine *engine, int count, size_t adop
     write_numbers(engine, &numbers);
     uex_log(UEX_LOG_INFO, UEX_EVENT_PARTITIONS_ASSIGNED, "partitions assigned", UEX_INT("partitions", count),
             UEX_STR("numbers", uex_buffer_text(&numbers)), UEX_NUM("adopted", adopted), UEX_NUM("cancelled", cancelled),
-            UEX_INT("generation", uex_group_metadata_generation(engine->group_metadata)));
+            UEX_INT("generation", uex_group_metadata_generation(engine->synced.group_metadata)));
     uex_buffer_clear(&numbers);
 }
 
 static void complain(struct uex_engine *engine, const struct uex_fault *fault)
 {
-    if (uex_monotonic_ms() - engine->pending_said_ms <= COMPLAIN_EVERY_MS)
+    if (uex_monotonic_ms() - engine->membership.pending_logged_ms <= COMPLAIN_EVERY_MS)
         return;
     uex_log(UEX_LOG_WARN, UEX_EVENT_OFFSETS_UNKNOWN,
             "committed offsets not known yet (the previous owner's transaction is open, or Kafka does not answer); "
             "asking again",
             UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
-    engine->pending_said_ms = uex_monotonic_ms();
+    engine->membership.pending_logged_ms = uex_monotonic_ms();
 }
 
 void uex_rebalance_continue(struct uex_engine *engine)
@@ -263,7 +263,7 @@ void uex_rebalance_continue(struct uex_engine *engine)
     int32_t count = 0;
     bool memory = false;
 
-    if (engine->pending_assignment == NULL || !is_confirmed(engine))
+    if (engine->membership.pending == NULL || !is_confirmed(engine))
         return;
     if (ask_positions(engine, &list, &count, &fault) != UEX_OK) {
         complain(engine, &fault);
@@ -285,7 +285,8 @@ void uex_rebalance_continue(struct uex_engine *engine)
     say_assigned(engine, list->cnt, adopted, cancelled);
     rd_kafka_topic_partition_list_destroy(list);
     if (engine->observer.rebalanced != NULL)
-        engine->observer.rebalanced(engine->observer.context, (size_t)engine->partition_count, adopted, cancelled);
+        engine->observer.rebalanced(engine->observer.context, (size_t)engine->synced.partition_count, adopted,
+                                    cancelled);
     uex_restore_begin(engine);
 }
 
@@ -298,18 +299,18 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
         error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? rd_kafka_consumer_group_metadata(consumer) : NULL;
 
     revoke(engine, rd_kafka_assignment_lost(consumer) != 0);
-    if (engine->resubscribe_at_ms != 0) /* the group assigns anew anyway */
-        engine->resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
+    if (engine->membership.resubscribe_at_ms != 0) /* the group assigns anew anyway */
+        engine->membership.resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && uex_engine_lifecycle(engine) >= UEX_LIFECYCLE_LEAVING) {
         if (metadata != NULL)
             rd_kafka_consumer_group_metadata_destroy(metadata);
     } else if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         /* The metadata of this generation, used for this epoch only: a live one could speak for a generation that does
          * not own the work any more, and the broker would believe it. */
-        engine->pending_metadata = metadata;
-        engine->pending_assignment = rd_kafka_topic_partition_list_copy(partitions);
-        engine->pending_since_ms = engine->pending_said_ms = uex_monotonic_ms();
-        engine->resubscribe_at_ms = 0; /* whatever it was for, here is an assignment */
+        engine->membership.pending_metadata = metadata;
+        engine->membership.pending = rd_kafka_topic_partition_list_copy(partitions);
+        engine->membership.pending_since_ms = engine->membership.pending_logged_ms = uex_monotonic_ms();
+        engine->membership.resubscribe_at_ms = 0; /* whatever it was for, here is an assignment */
         uex_rebalance_continue(engine);
         return;
     } else if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {

@@ -67,7 +67,8 @@ static int64_t oldest_known(const struct uex_engine *engine, const struct uex_sl
         if (offset != UEX_OFFSET_NONE && (oldest == UEX_OFFSET_NONE || offset < oldest))
             oldest = offset;
     }
-    for (const struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+    for (const struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL;
+         delivery = delivery->next) {
         if (is_of(delivery, source, partition) && (oldest == UEX_OFFSET_NONE || delivery->offset < oldest))
             oldest = delivery->offset;
     }
@@ -100,7 +101,7 @@ void uex_reset_begin(struct uex_slot *slot)
 
 void uex_reset_cancel(struct uex_engine *engine, size_t source, int32_t partition, int64_t from)
 {
-    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
         if (is_of(delivery, source, partition) && delivery->offset >= from)
             uex_cancel_request(&delivery->cancel);
     }

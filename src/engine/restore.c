@@ -35,11 +35,11 @@ static void restore_free(struct uex_restore *restore)
 
 void uex_restore_cancel(struct uex_engine *engine)
 {
-    if (engine->restore == NULL)
+    if (engine->membership.restore == NULL)
         return;
     (void)rd_kafka_assign(engine->reader, NULL);
-    restore_free(engine->restore);
-    engine->restore = NULL;
+    restore_free(engine->membership.restore);
+    engine->membership.restore = NULL;
 }
 
 static struct uex_restore *restore_new(const struct uex_engine *engine)
@@ -48,7 +48,7 @@ static struct uex_restore *restore_new(const struct uex_engine *engine)
 
     if (restore == NULL)
         return NULL;
-    restore->count = engine->partition_count;
+    restore->count = engine->synced.partition_count;
     restore->targets = calloc((size_t)restore->count + 1, sizeof(*restore->targets));
     restore->next = calloc((size_t)restore->count + 1, sizeof(*restore->next));
     if (restore->targets == NULL || restore->next == NULL) {
@@ -72,15 +72,16 @@ void uex_restore_begin(struct uex_engine *engine)
     }
     restore->started_ms = uex_monotonic_ms();
     for (int32_t i = 0; i < restore->count; i++)
-        restore->all = restore->all || (engine->partitions[i].assigned && engine->partitions[i].needs_all);
+        restore->all =
+            restore->all || (engine->synced.partitions[i].assigned && engine->synced.partitions[i].needs_all);
     for (int32_t i = 0; i < restore->count; i++) {
-        const bool wanted = restore->all || engine->partitions[i].assigned;
+        const bool wanted = restore->all || engine->synced.partitions[i].assigned;
 
         restore->targets[i] = wanted ? 0 : UEX_OFFSET_NONE;
-        restore->next[i] = restore->all ? 0 : engine->partitions[i].state_next;
+        restore->next[i] = restore->all ? 0 : engine->synced.partitions[i].state_next;
         restore->open += wanted ? 1 : 0;
     }
-    engine->restore = restore;
+    engine->membership.restore = restore;
 }
 
 /* Ask for the ends and point the reader at what is missing. False: ask again later. */
@@ -88,7 +89,7 @@ static bool start_reading(struct uex_engine *engine)
 {
     struct uex_fault fault = {0};
     int32_t count = 0;
-    struct uex_restore *restore = engine->restore;
+    struct uex_restore *restore = engine->membership.restore;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(restore->count + 1);
     bool asked = true;
 
@@ -135,14 +136,14 @@ static bool is_newer(const struct uex_group_memory *one, const struct uex_group_
 /* Locked. */
 static void leave_gap(struct uex_engine *engine)
 {
-    engine->restore->gap = true;
+    engine->membership.restore->gap = true;
     uex_engine_out_of_memory(engine, "a group's history");
 }
 
 /* Locked. */
 static void remember(struct uex_engine *engine, const char *group_id, int32_t from, struct uex_group_memory *memory)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine->groups, group_id);
+    struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, group_id);
 
     if (entry == NULL) {
         leave_gap(engine);
@@ -150,7 +151,7 @@ static void remember(struct uex_engine *engine, const char *group_id, int32_t fr
         return;
     }
     /* Within one partition the later record is the newer one, whatever clocks say. */
-    if (engine->restore->all && entry->memory != NULL && entry->memory_partition != from &&
+    if (engine->membership.restore->all && entry->memory != NULL && entry->memory_partition != from &&
         is_newer(entry->memory, memory)) {
         uex_group_memory_free(memory);
         return;
@@ -165,14 +166,14 @@ static void remember(struct uex_engine *engine, const char *group_id, int32_t fr
 static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
 {
     const struct uex_bytes key = uex_bytes_of(message->key, message->key_len);
-    const int32_t owner = uex_partition_of(key, engine->partition_count);
+    const int32_t owner = uex_partition_of(key, engine->synced.partition_count);
     struct uex_group_memory *memory = NULL;
     struct uex_fault fault = {0};
     enum uex_error err = UEX_OK;
     char group_id[UEX_GROUP_ID_MAX_BYTES + 1] = {0};
 
     if (message->key == NULL || message->key_len == 0 || message->key_len > UEX_GROUP_ID_MAX_BYTES ||
-        message->payload == NULL || !engine->partitions[owner].assigned)
+        message->payload == NULL || !engine->synced.partitions[owner].assigned)
         return;
     memcpy(group_id, message->key, message->key_len);
     err = uex_group_state_read(uex_bytes_of(message->payload, message->len), &memory, &fault);
@@ -204,7 +205,7 @@ static void moved_to(struct uex_restore *restore, int32_t partition, int64_t nex
 
 void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *message)
 {
-    struct uex_restore *restore = engine->restore;
+    struct uex_restore *restore = engine->membership.restore;
 
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         moved_to(restore, message->partition, message->offset);
@@ -228,54 +229,54 @@ void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *messa
 static bool note_misplaced(void *context, struct uex_group_entry *entry)
 {
     struct uex_engine *engine = context;
-    const int32_t owner = uex_partition_of(uex_bytes_of_text(entry->group_id), engine->partition_count);
+    const int32_t owner = uex_partition_of(uex_bytes_of_text(entry->group_id), engine->synced.partition_count);
 
     if (entry->memory != NULL && entry->memory_partition >= 0 && entry->memory_partition != owner)
-        engine->partitions[owner].mixed = true;
+        engine->synced.partitions[owner].mixed = true;
     return true;
 }
 
 static void finish(struct uex_engine *engine)
 {
-    struct uex_restore *restore = engine->restore;
+    struct uex_restore *restore = engine->membership.restore;
     size_t group_count = 0;
 
     (void)rd_kafka_assign(engine->reader, NULL);
     uex_engine_lock(engine);
     for (int32_t i = 0; i < restore->count; i++)
-        engine->partitions[i].mixed = false;
-    uex_group_table_filter(&engine->groups, note_misplaced, engine);
+        engine->synced.partitions[i].mixed = false;
+    uex_group_table_filter(&engine->synced.in_flight.groups, note_misplaced, engine);
     for (int32_t i = 0; i < restore->count; i++) {
-        if (!engine->partitions[i].assigned)
+        if (!engine->synced.partitions[i].assigned)
             continue;
-        engine->partitions[i].state_next = restore->next[i];
-        uex_dispatch_restored(engine, &engine->partitions[i]);
+        engine->synced.partitions[i].state_next = restore->next[i];
+        uex_dispatch_restored(engine, &engine->synced.partitions[i]);
     }
-    pthread_cond_broadcast(&engine->outcomes_changed);
-    group_count = engine->groups.entry_count;
+    pthread_cond_broadcast(&engine->synced.outcomes_changed);
+    group_count = engine->synced.in_flight.groups.entry_count;
     uex_engine_unlock(engine);
     uex_log(UEX_LOG_INFO, UEX_EVENT_STATE_RESTORED, "states of the assigned partitions read; their commands start",
             UEX_NUM("records", restore->records), UEX_BOOL("all_partitions", restore->all),
             UEX_NUM("groups", group_count), UEX_INT("duration_ms", uex_monotonic_ms() - restore->started_ms));
     restore_free(restore);
-    engine->restore = NULL;
+    engine->membership.restore = NULL;
 }
 
 bool uex_restore_step(struct uex_engine *engine, int budget_ms)
 {
     const int64_t until_ms = uex_monotonic_ms() + budget_ms;
 
-    if (engine->restore == NULL)
+    if (engine->membership.restore == NULL)
         return false;
-    if (!engine->restore->asked) {
-        if (uex_monotonic_ms() < engine->restore->ask_again_ms)
+    if (!engine->membership.restore->asked) {
+        if (uex_monotonic_ms() < engine->membership.restore->ask_again_ms)
             return true;
-        engine->restore->asked = start_reading(engine);
-        engine->restore->ask_again_ms = uex_monotonic_ms() + 1000;
-        if (!engine->restore->asked)
+        engine->membership.restore->asked = start_reading(engine);
+        engine->membership.restore->ask_again_ms = uex_monotonic_ms() + 1000;
+        if (!engine->membership.restore->asked)
             return true;
     }
-    while (engine->restore->open > 0 && !engine->restore->gap && uex_monotonic_ms() < until_ms) {
+    while (engine->membership.restore->open > 0 && !engine->membership.restore->gap && uex_monotonic_ms() < until_ms) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(engine->reader, 5);
 
         if (message == NULL)
@@ -283,7 +284,7 @@ bool uex_restore_step(struct uex_engine *engine, int budget_ms)
         uex_restore_take(engine, message);
         rd_kafka_message_destroy(message);
     }
-    if (engine->restore->open > 0 || engine->restore->gap)
+    if (engine->membership.restore->open > 0 || engine->membership.restore->gap)
         return true;
     finish(engine);
     return false;

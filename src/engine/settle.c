@@ -32,9 +32,9 @@ static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery
 {
     struct uex_group_entry *entry = NULL;
 
-    if (delivery->outcome.memory == NULL || !engine->partitions[delivery->partition].assigned)
+    if (delivery->outcome.memory == NULL || !engine->synced.partitions[delivery->partition].assigned)
         return;
-    entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+    entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
     if (entry == NULL) { /* the group's next state would be written without this outcome */
         uex_engine_out_of_memory(engine, "a group's history");
         return;
@@ -57,7 +57,7 @@ static void done(struct uex_engine *engine, const struct uex_batch *batch, struc
     if (!uex_cancel_requested(&delivery->cancel)) {
         if (slot->assigned)
             uex_window_complete(&slot->window, delivery->offset);
-        if (batch->epoch == engine->epoch)
+        if (batch->epoch == engine->synced.epoch)
             take_memory(engine, delivery);
     }
     uex_dispatch_release(engine, delivery);
@@ -169,11 +169,11 @@ static void put_back(struct uex_engine *engine, struct uex_batch *batch)
             uex_policy_spool_failed(engine, delivery);
         delivery->commit_alone = delivery->commit_alone || delivery->refused_code != 0;
         delivery->state = UEX_DELIVERY_ENDED;
-        delivery->next_outcome = engine->first_outcome;
-        engine->first_outcome = delivery;
-        if (engine->last_outcome == NULL)
-            engine->last_outcome = delivery;
-        engine->outcome_count++;
+        delivery->next_outcome = engine->synced.outbox.first;
+        engine->synced.outbox.first = delivery;
+        if (engine->synced.outbox.last == NULL)
+            engine->synced.outbox.last = delivery;
+        engine->synced.outbox.count++;
     }
 }
 
@@ -220,18 +220,18 @@ void uex_settle(struct uex_engine *engine, struct uex_batch *batch, bool committ
             batch->deliveries[i] = NULL;
         }
     }
-    if (committed && batch->epoch == engine->epoch)
+    if (committed && batch->epoch == engine->synced.epoch)
         note_positions(engine, batch);
     else if (committed)
         note_first_positions(engine, batch);
     put_back(engine, batch);
     batch->metadata = NULL;
-    engine->transaction_open = false;
-    for (size_t i = 0; i < sizeof(engine->retired_metadata) / sizeof(engine->retired_metadata[0]); i++) {
-        if (engine->retired_metadata[i] != NULL)
-            rd_kafka_consumer_group_metadata_destroy(engine->retired_metadata[i]);
-        engine->retired_metadata[i] = NULL;
+    engine->synced.outbox.transaction_open = false;
+    for (size_t i = 0; i < sizeof(engine->synced.retired_metadata) / sizeof(engine->synced.retired_metadata[0]); i++) {
+        if (engine->synced.retired_metadata[i] != NULL)
+            rd_kafka_consumer_group_metadata_destroy(engine->synced.retired_metadata[i]);
+        engine->synced.retired_metadata[i] = NULL;
     }
-    pthread_cond_broadcast(&engine->work_changed);
-    pthread_cond_broadcast(&engine->between);
+    pthread_cond_broadcast(&engine->synced.work_changed);
+    pthread_cond_broadcast(&engine->synced.between);
 }

@@ -45,7 +45,7 @@ static void say(const struct uex_fault *fault, enum uex_event event, const char 
 /* One look whether the wait is over. `remind`: every lane waits, and nobody has said so for a minute. */
 static bool may_try(struct uex_engine *engine, bool *remind, size_t *lane_count, int64_t *since_ms)
 {
-    struct uex_shortage *shortage = &engine->shortage;
+    struct uex_shortage *shortage = &engine->synced.shortage;
     const int64_t now_ms = uex_monotonic_ms();
     bool over = false;
 
@@ -55,7 +55,7 @@ static bool may_try(struct uex_engine *engine, bool *remind, size_t *lane_count,
     *remind = *lane_count >= (size_t)engine->config->export_lanes && now_ms - shortage->said_ms >= SAY_EVERY_MS;
     if (*remind)
         shortage->said_ms = now_ms;
-    over = engine->lifecycle != UEX_LIFECYCLE_WORKING || now_ms >= shortage->try_at_ms;
+    over = engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || now_ms >= shortage->try_at_ms;
     if (over)
         shortage->try_at_ms = now_ms + pause_ms(shortage); /* the next one's turn */
     uex_engine_unlock(engine);
@@ -70,11 +70,11 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
     bool is_first = false, remind = false, over = false;
 
     uex_engine_lock(engine);
-    is_first = engine->shortage.lane_count == 0;
-    count(&engine->shortage, waiting);
-    lane_count = engine->shortage.lane_count;
-    since_ms = engine->shortage.since_ms;
-    pthread_cond_broadcast(&engine->work_changed); /* who is idle gives its connection away */
+    is_first = engine->synced.shortage.lane_count == 0;
+    count(&engine->synced.shortage, waiting);
+    lane_count = engine->synced.shortage.lane_count;
+    since_ms = engine->synced.shortage.since_ms;
+    pthread_cond_broadcast(&engine->synced.work_changed); /* who is idle gives its connection away */
     uex_engine_unlock(engine);
     if (is_first)
         say(fault, UEX_EVENT_CONNECTIONS_SHORT,
@@ -94,7 +94,7 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
 
 void uex_shortage_end(struct uex_engine *engine, bool *waiting)
 {
-    struct uex_shortage *shortage = &engine->shortage;
+    struct uex_shortage *shortage = &engine->synced.shortage;
     int64_t since_ms = 0;
     bool is_last = false;
 

@@ -43,7 +43,7 @@ void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_
         return;
     slot->suspect_until = end_offset;
     slot->starts_dirty = true; /* the mark in Kafka must not wait for what comes after this assignment either */
-    pthread_cond_signal(&engine->outcomes_changed);
+    pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
 bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset)
@@ -61,7 +61,7 @@ bool uex_starts_allowed(struct uex_engine *engine, struct uex_slot *slot, int64_
     if (slot->refused_from == UEX_OFFSET_NONE || offset < slot->refused_from)
         slot->refused_from = offset;
     slot->starts_dirty = true;
-    pthread_cond_signal(&engine->outcomes_changed);
+    pthread_cond_signal(&engine->synced.outcomes_changed);
     return false;
 }
 
@@ -81,7 +81,7 @@ bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_sl
 {
     if (!slot->assigned || slot->window.base == UEX_OFFSET_NONE)
         return false;
-    if (engine->assignment == UEX_ASSIGNMENT_CLOSING)
+    if (engine->synced.assignment == UEX_ASSIGNMENT_CLOSING)
         return slot->committed_until != UEX_OFFSET_NONE && !slot->closed;
     return slot->starts_dirty;
 }
@@ -92,31 +92,32 @@ static void take_back(struct uex_marks *marks, const struct uex_engine *engine, 
 {
     const int64_t count = delivery == NULL ? 0 : uex_marks_starts(marks, delivery->offset);
 
-    if (count > 0 && begun && delivery->start_epoch == engine->epoch &&
+    if (count > 0 && begun && delivery->start_epoch == engine->synced.epoch &&
         slot == uex_engine_slot((struct uex_engine *)(uintptr_t)engine, delivery->source, delivery->partition))
         uex_marks_set_starts(marks, delivery->offset, count - 1);
 }
 
 void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
 {
-    const struct uex_delivery *alone = engine->alone;
+    const struct uex_delivery *alone = engine->synced.poison.exclusive;
 
     *out = slot->marks;
     out->open_until = open_until(slot);
-    out->closing = engine->assignment == UEX_ASSIGNMENT_CLOSING;
+    out->closing = engine->synced.assignment == UEX_ASSIGNMENT_CLOSING;
     if (!out->closing)
         return;
     /* What never ran alone stays suspected, also over a clean revoke. */
     out->open_until = slot->window.base < slot->suspect_until ? slot->suspect_until : UEX_OFFSET_NONE;
     take_back(out, engine, slot, alone, alone != NULL && alone->state == UEX_DELIVERY_RUNNING);
-    take_back(out, engine, slot, engine->first_suspect, true);
+    take_back(out, engine, slot, engine->synced.poison.first_suspect, true);
 }
 
 static void note_start(struct uex_delivery *delivery, const struct uex_engine *engine, size_t source, int32_t partition,
                        const struct uex_marks *marks)
 {
     if (delivery != NULL && delivery->source == source && delivery->partition == partition &&
-        delivery->start_epoch == engine->epoch && uex_marks_starts(marks, delivery->offset) >= delivery->start_count)
+        delivery->start_epoch == engine->synced.epoch &&
+        uex_marks_starts(marks, delivery->offset) >= delivery->start_count)
         delivery->start_committed = true;
 }
 
@@ -132,10 +133,10 @@ void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t part
         slot->refused_from = UEX_OFFSET_NONE;
     if (slot->refused_from == UEX_OFFSET_NONE && memcmp(marks->starts, slot->marks.starts, sizeof(marks->starts)) == 0)
         slot->starts_dirty = false;
-    note_start(engine->alone, engine, source, partition, marks);
-    note_start(engine->first_suspect, engine, source, partition, marks);
-    pthread_cond_broadcast(&engine->work_changed);
-    pthread_cond_broadcast(&engine->between);
+    note_start(engine->synced.poison.exclusive, engine, source, partition, marks);
+    note_start(engine->synced.poison.first_suspect, engine, source, partition, marks);
+    pthread_cond_broadcast(&engine->synced.work_changed);
+    pthread_cond_broadcast(&engine->synced.between);
 }
 
 /* Count the start of a suspect, once in each epoch: a new one has the counts that were committed before. */
@@ -143,23 +144,24 @@ static void count_start(struct uex_engine *engine, struct uex_delivery *delivery
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
-    if (!slot->assigned || !uex_assignment_may_start(engine->assignment) || delivery->start_epoch == engine->epoch)
+    if (!slot->assigned || !uex_assignment_may_start(engine->synced.assignment) ||
+        delivery->start_epoch == engine->synced.epoch)
         return;
-    delivery->start_epoch = engine->epoch;
+    delivery->start_epoch = engine->synced.epoch;
     delivery->start_committed = false;
     uex_marks_prune(&slot->marks, &slot->window);
     delivery->start_count = uex_marks_starts(&slot->marks, delivery->offset) + 1;
     uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count);
     (void)uex_starts_allowed(engine, slot, delivery->offset);
     slot->starts_dirty = true;
-    pthread_cond_signal(&engine->outcomes_changed);
+    pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
 void uex_starts_prepare_next(struct uex_engine *engine)
 {
-    struct uex_delivery *next = engine->first_suspect;
+    struct uex_delivery *next = engine->synced.poison.first_suspect;
 
-    if (next == NULL || !engine->partitions[next->partition].restored || next->epoch != engine->epoch)
+    if (next == NULL || !engine->synced.partitions[next->partition].restored || next->epoch != engine->synced.epoch)
         return;
     if (uex_marks_starts(&uex_engine_slot(engine, next->source, next->partition)->marks, next->offset) <
         engine->config->retry_crashes)
@@ -170,10 +172,10 @@ void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
-    if (delivery->start_epoch == engine->epoch && slot->assigned) {
+    if (delivery->start_epoch == engine->synced.epoch && slot->assigned) {
         uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count - 1);
         slot->starts_dirty = true;
-        pthread_cond_signal(&engine->outcomes_changed);
+        pthread_cond_signal(&engine->synced.outcomes_changed);
     }
     delivery->start_epoch = 0;
     delivery->start_committed = false;
@@ -195,7 +197,7 @@ void uex_starts_adopt(struct uex_engine *engine, struct uex_delivery *delivery)
 
 static bool given_up(const struct uex_engine *engine, const struct uex_delivery *delivery)
 {
-    return engine->lifecycle != UEX_LIFECYCLE_WORKING || uex_cancel_requested(&delivery->cancel);
+    return engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || uex_cancel_requested(&delivery->cancel);
 }
 
 static void wait_a_little(struct uex_engine *engine)
@@ -206,14 +208,14 @@ static void wait_a_little(struct uex_engine *engine)
     until.tv_nsec += WAIT_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    (void)uex_engine_wait(engine, &engine->between, &until);
+    (void)uex_engine_wait(engine, &engine->synced.between, &until);
 }
 
 /* Locked. False: the delivery is given up. */
 static bool commit_start(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     while (!given_up(engine, delivery)) {
-        if (delivery->epoch == engine->epoch)
+        if (delivery->epoch == engine->synced.epoch)
             count_start(engine, delivery);
         if (delivery->start_committed)
             return true;
@@ -225,11 +227,11 @@ static bool commit_start(struct uex_engine *engine, struct uex_delivery *deliver
 /* Locked. The group becomes the suspect's; false: it is a duplicate, or was given up. */
 static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+    struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
 
     while (entry != NULL && entry->holder != NULL && !given_up(engine, delivery)) {
         wait_a_little(engine);
-        entry = uex_group_table_get(&engine->groups, delivery->command.group_id);
+        entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
     }
     if (entry == NULL)
         uex_engine_out_of_memory(engine, "a command's group");
@@ -247,14 +249,14 @@ static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
 
 static void end_alone(struct uex_engine *engine, struct uex_delivery *delivery, bool has_outcome)
 {
-    engine->running_count--;
+    engine->synced.in_flight.running_count--;
     if (has_outcome && !uex_cancel_requested(&delivery->cancel)) {
         uex_dispatch_submit(engine, delivery);
     } else {
         uex_starts_return(engine, delivery);
         uex_dispatch_release(engine, delivery);
     }
-    pthread_cond_broadcast(&engine->between);
+    pthread_cond_broadcast(&engine->synced.between);
 }
 
 /* What is asked for, for its outcome; what cannot be read stays empty. UEX_NO_MEMORY, or UEX_OK. */
@@ -292,7 +294,7 @@ static bool dead_letter_killer(struct uex_engine *engine, struct uex_delivery *d
     }
     /* Of a group that belongs elsewhere the history is not known here: its state stays as it is. */
     if (delivery->command.group_id != NULL &&
-        uex_partition_of(uex_bytes_of_text(delivery->command.group_id), engine->partition_count) ==
+        uex_partition_of(uex_bytes_of_text(delivery->command.group_id), engine->synced.partition_count) ==
             delivery->partition &&
         !hold_group(engine, delivery))
         return false;
@@ -328,7 +330,7 @@ static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery,
 static void ask_to_rejoin(struct uex_engine *engine)
 {
     uex_engine_lock(engine);
-    engine->wants_rejoin = true;
+    engine->synced.wants_rejoin = true;
     uex_engine_unlock(engine);
 }
 
@@ -340,7 +342,7 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     int64_t starts = 0;
 
     uex_engine_lock(engine);
-    if (delivery->start_epoch != engine->epoch)
+    if (delivery->start_epoch != engine->synced.epoch)
         starts =
             uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
     if (starts >= engine->config->retry_crashes) {

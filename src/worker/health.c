@@ -64,7 +64,8 @@ static bool kafka_answers(struct uex_engine *engine)
 void uex_health_tick(struct uex_health *health)
 {
     health->monitor_beat_ms = uex_monotonic_ms();
-    if (!is_overdue(health->engine->committer_beat_ms, health->committer_bound_ms) || !kafka_answers(health->engine))
+    if (!is_overdue(health->engine->committer_heartbeat_ms, health->committer_bound_ms) ||
+        !kafka_answers(health->engine))
         health->kafka_answers_since_ms = 0;
     else if (health->kafka_answers_since_ms == 0)
         health->kafka_answers_since_ms = uex_monotonic_ms();
@@ -90,7 +91,7 @@ static struct check check_beat(const char *name, int64_t beat_ms, int64_t bound_
 
 static struct check check_committer(const struct uex_health *health)
 {
-    struct check check = check_beat("committer", health->engine->committer_beat_ms, health->committer_bound_ms);
+    struct check check = check_beat("committer", health->engine->committer_heartbeat_ms, health->committer_bound_ms);
     const int64_t since_ms = health->kafka_answers_since_ms;
 
     check.good = check.good || since_ms == 0 || uex_monotonic_ms() - since_ms < KAFKA_BACK_MS;
@@ -133,7 +134,7 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
         struct check check;
 
         if (i == 0)
-            check = check_beat("intake", health->engine->intake_beat_ms, health->intake_bound_ms);
+            check = check_beat("intake", health->engine->intake_heartbeat_ms, health->intake_bound_ms);
         else if (i == 1)
             check = check_committer(health);
         else if (i == 2)
@@ -171,16 +172,16 @@ struct readiness {
 static void look(struct uex_engine *engine, struct readiness *out)
 {
     uex_engine_lock(engine);
-    out->joined = engine->assignment != UEX_ASSIGNMENT_NONE;
-    out->can_commit = engine->can_commit;
-    out->partial = engine->partial_count > 0;
-    for (int32_t i = 0; i < engine->partition_count; i++) {
-        out->partitions += engine->partitions[i].assigned ? 1 : 0;
-        out->restored += engine->partitions[i].assigned && engine->partitions[i].restored ? 1 : 0;
+    out->joined = engine->synced.assignment != UEX_ASSIGNMENT_NONE;
+    out->can_commit = engine->synced.outbox.can_commit;
+    out->partial = engine->synced.partial_count > 0;
+    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
+        out->partitions += engine->synced.partitions[i].assigned ? 1 : 0;
+        out->restored += engine->synced.partitions[i].assigned && engine->synced.partitions[i].restored ? 1 : 0;
     }
-    out->waiting_lanes = engine->shortage.lane_count;
+    out->waiting_lanes = engine->synced.shortage.lane_count;
     for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++)
-        out->breaker_open[i] = engine->breakers[i].open;
+        out->breaker_open[i] = engine->synced.breakers[i].open;
     uex_engine_unlock(engine);
 }
 

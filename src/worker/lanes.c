@@ -170,7 +170,7 @@ enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine
         lane->meters = meters;
         lane->store_observer = (struct uex_store_observer){.context = lane, .request = on_request, .moved = on_moved};
         uex_job_runner_observe_store(lane->runner, &lane->store_observer);
-        uex_job_runner_observe_shortage(lane->runner, &engine->shortage.lane_count);
+        uex_job_runner_observe_shortage(lane->runner, &engine->synced.shortage.lane_count);
         lanes->count++;
     }
     return UEX_OK;

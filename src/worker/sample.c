@@ -40,10 +40,10 @@ static void set_with(struct uex_meters *meters, enum uex_meter meter, const char
 
 static void copy_places(struct uex_engine *engine, struct numbers *out)
 {
-    for (int32_t i = 0; i < engine->partition_count; i++) {
-        out->partitions += engine->partitions[i].assigned ? 1 : 0;
+    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
+        out->partitions += engine->synced.partitions[i].assigned ? 1 : 0;
         for (size_t source = 0; source < engine->source_count && out->place_count < out->place_capacity; source++) {
-            const struct uex_slot *slot = &engine->partitions[i].slots[source];
+            const struct uex_slot *slot = &engine->synced.partitions[i].slots[source];
             const int64_t seen = slot->window.next > slot->end_offset ? slot->window.next : slot->end_offset;
 
             if (!slot->assigned)
@@ -63,14 +63,15 @@ static void copy_deliveries(struct uex_engine *engine, struct numbers *out)
     const int64_t held_ms = engine->oldest_held_ms;
 
     out->oldest_ms = held_ms;
-    out->running = engine->running_count;
-    for (const struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+    out->running = engine->synced.in_flight.running_count;
+    for (const struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL;
+         delivery = delivery->next) {
         if (out->oldest_ms == UEX_NO_TIME || delivery->since_ms < out->oldest_ms)
             out->oldest_ms = delivery->since_ms;
         out->queued += delivery->state == UEX_DELIVERY_QUEUED ? 1 : 0;
         out->uncommitted += delivery->state == UEX_DELIVERY_ENDED || delivery->state == UEX_DELIVERY_COMMITTING ? 1 : 0;
     }
-    out->bytes = engine->delivery_bytes;
+    out->bytes = engine->synced.in_flight.bytes;
 }
 
 static void copy_numbers(struct uex_engine *engine, struct numbers *out)
@@ -79,7 +80,7 @@ static void copy_numbers(struct uex_engine *engine, struct numbers *out)
 
     memset(out, 0, sizeof(*out));
     uex_engine_lock(engine);
-    capacity = (size_t)engine->partition_count * engine->source_count;
+    capacity = (size_t)engine->synced.partition_count * engine->source_count;
     uex_engine_unlock(engine);
     out->places = calloc(capacity + 1, sizeof(*out->places));
     out->place_capacity =
@@ -87,11 +88,11 @@ static void copy_numbers(struct uex_engine *engine, struct numbers *out)
     uex_engine_lock(engine);
     copy_places(engine, out);
     copy_deliveries(engine, out);
-    out->groups = engine->groups.entry_count;
-    out->rebalances = engine->rebalance_count;
-    out->rebuilds = engine->rebuild_count;
-    out->waiting_lanes = engine->shortage.lane_count;
-    memcpy(out->breakers, engine->breakers, sizeof(out->breakers));
+    out->groups = engine->synced.in_flight.groups.entry_count;
+    out->rebalances = engine->synced.rebalance_count;
+    out->rebuilds = engine->synced.rebuild_count;
+    out->waiting_lanes = engine->synced.shortage.lane_count;
+    memcpy(out->breakers, engine->synced.breakers, sizeof(out->breakers));
     uex_engine_unlock(engine);
 }
 

@@ -322,12 +322,12 @@ static bool wait_until(struct uex_engine *engine, bool (*reached)(const struct u
 
 static bool nothing_runs(const struct uex_engine *engine)
 {
-    return engine->running_count == 0;
+    return engine->synced.in_flight.running_count == 0;
 }
 
 static bool all_is_committed(const struct uex_engine *engine)
 {
-    return engine->outcome_count == 0 && !engine->transaction_open;
+    return engine->synced.outbox.count == 0 && !engine->synced.outbox.transaction_open;
 }
 
 static void abandon_running(struct uex_engine *engine)
@@ -335,7 +335,7 @@ static void abandon_running(struct uex_engine *engine)
     size_t count = 0;
 
     uex_engine_lock(engine);
-    for (struct uex_delivery *delivery = engine->deliveries; delivery != NULL; delivery = delivery->next) {
+    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
         if (delivery->state != UEX_DELIVERY_RUNNING)
             continue;
         uex_cancel_request(&delivery->cancel);
@@ -370,7 +370,7 @@ static void say_starved(struct uex_engine *engine)
     const char *what = NULL;
 
     uex_engine_lock(engine);
-    what = engine->starved;
+    what = engine->synced.starved;
     uex_engine_unlock(engine);
     if (what != NULL)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,

@@ -26,22 +26,22 @@ static int set_up(void **state)
     engine.sources[0].topic = command_topic;
     engine.source_count = 1;
     engine.outcomes_max = 100;
-    engine.partition_count = 1;
-    engine.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
-    engine.partitions[0].assigned = true;
-    engine.partitions[0].restored = true;
-    engine.partitions[0].slots[0].assigned = true;
-    uex_window_restore(&engine.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine.partitions[0].slots[0].marks);
-    uex_starts_restore(&engine.partitions[0].slots[0], &engine.partitions[0].slots[0].marks);
-    engine.partitions[0].slots[0].committed_until = 1000;
-    engine.assignment = UEX_ASSIGNMENT_HELD;
-    engine.epoch = 2;
-    (void)pthread_mutex_init(&engine.lock, NULL);
-    (void)pthread_cond_init(&engine.work_changed, NULL);
-    (void)pthread_cond_init(&engine.outcomes_changed, NULL);
-    (void)pthread_cond_init(&engine.between, NULL);
+    engine.synced.partition_count = 1;
+    engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
+    engine.synced.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.synced.partitions[0].assigned = true;
+    engine.synced.partitions[0].restored = true;
+    engine.synced.partitions[0].slots[0].assigned = true;
+    uex_window_restore(&engine.synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
+                       &engine.synced.partitions[0].slots[0].marks);
+    uex_starts_restore(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
+    engine.synced.partitions[0].slots[0].committed_until = 1000;
+    engine.synced.assignment = UEX_ASSIGNMENT_HELD;
+    engine.synced.epoch = 2;
+    (void)pthread_mutex_init(&engine.synced.lock, NULL);
+    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.between, NULL);
     return 0;
 }
 
@@ -51,19 +51,19 @@ static int tear_down(void **state)
     uex_batch_clear(&batch);
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
-    while (engine.deliveries != NULL) {
-        struct uex_delivery *next = engine.deliveries->next;
+    while (engine.synced.in_flight.first != NULL) {
+        struct uex_delivery *next = engine.synced.in_flight.first->next;
 
-        uex_delivery_free(engine.deliveries);
-        engine.deliveries = next;
+        uex_delivery_free(engine.synced.in_flight.first);
+        engine.synced.in_flight.first = next;
     }
-    uex_group_table_clear(&engine.groups);
-    free(engine.partitions[0].slots);
-    free(engine.partitions);
-    (void)pthread_mutex_destroy(&engine.lock);
-    (void)pthread_cond_destroy(&engine.work_changed);
-    (void)pthread_cond_destroy(&engine.outcomes_changed);
-    (void)pthread_cond_destroy(&engine.between);
+    uex_group_table_clear(&engine.synced.in_flight.groups);
+    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions);
+    (void)pthread_mutex_destroy(&engine.synced.lock);
+    (void)pthread_cond_destroy(&engine.synced.work_changed);
+    (void)pthread_cond_destroy(&engine.synced.outcomes_changed);
+    (void)pthread_cond_destroy(&engine.synced.between);
     return 0;
 }
 
@@ -80,9 +80,9 @@ static struct uex_delivery *ended(const char *group, int64_t offset)
     delivery->command.run_id = strdup("");
     (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
                    "00000000-0000-4000-8000-%012lld", (long long)offset);
-    uex_window_see(&engine.partitions[0].slots[0].window, offset);
+    uex_window_see(&engine.synced.partitions[0].slots[0].window, offset);
     uex_dispatch_adopt_new(&engine, delivery);
-    uex_group_table_get(&engine.groups, group)->holder = delivery;
+    uex_group_table_get(&engine.synced.in_flight.groups, group)->holder = delivery;
     delivery->holds_group = true;
     delivery->outcome.kind = UEX_OUTCOME_EXPORTED;
     delivery->outcome.job.row_count = 3;
@@ -94,7 +94,7 @@ static struct uex_delivery *ended(const char *group, int64_t offset)
 /* As a restore would, after another owner has exported the command. */
 static void know(const char *group, const char *command_id)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine.groups, group);
+    struct uex_group_entry *entry = uex_group_table_get(&engine.synced.in_flight.groups, group);
     const struct uex_state_record record = {.group_id = group,
                                             .outcome = UEX_OUTCOME_EXPORTED,
                                             .command_id = command_id,
@@ -127,10 +127,10 @@ static void collect__outcome_of_an_older_epoch__stays_where_it_is(void **state)
     struct uex_delivery *delivery = ended("g", 7);
 
     (void)state;
-    delivery->epoch = engine.epoch - 1;
+    delivery->epoch = engine.synced.epoch - 1;
     (void)uex_batch_collect(&engine, UEX_BATCH_MAX, &batch);
     assert_int_equal(batch.count, 0);
-    assert_ptr_equal(engine.first_outcome, delivery);
+    assert_ptr_equal(engine.synced.outbox.first, delivery);
 }
 
 static void collect__partition_not_restored__outcome_waits_for_the_history_of_its_group(void **state)
@@ -138,7 +138,7 @@ static void collect__partition_not_restored__outcome_waits_for_the_history_of_it
     struct uex_delivery *delivery = ended("g", 7);
 
     (void)state;
-    engine.partitions[0].restored = false;
+    engine.synced.partitions[0].restored = false;
     (void)uex_batch_collect(&engine, UEX_BATCH_MAX, &batch);
     assert_int_equal(batch.count, 0);
     delivery->outcome.keeps_no_state = true;
@@ -170,7 +170,7 @@ static void collect__more_than_may_be_said_now__is_bounded(void **state)
     (void)ended("c", 3);
     assert_true(uex_batch_collect(&engine, 2, &batch));
     assert_int_equal(batch.count, 2);
-    assert_int_equal(engine.outcome_count, 1);
+    assert_int_equal(engine.synced.outbox.count, 1);
 }
 
 #define UEX_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

@@ -75,23 +75,23 @@ static void set_up_engine(struct fixture *fixture)
     engine->consumer = make(RD_KAFKA_CONSUMER, fixture->property.value);
     engine->sources[0].topic = (char *)(uintptr_t)COMMANDS;
     engine->source_count = 1;
-    engine->partition_count = 1;
-    engine->partitions = calloc(1, sizeof(struct uex_partition));
-    engine->partitions[0].slots = calloc(1, sizeof(struct uex_slot));
-    engine->partitions[0].assigned = engine->partitions[0].restored = true;
-    engine->partitions[0].slots[0].assigned = true;
-    uex_window_restore(&engine->partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine->partitions[0].slots[0].marks);
-    uex_starts_restore(&engine->partitions[0].slots[0], &engine->partitions[0].slots[0].marks);
-    engine->group_metadata = rd_kafka_consumer_group_metadata_new(GROUP);
-    engine->assignment = UEX_ASSIGNMENT_HELD;
-    engine->epoch = 1;
+    engine->synced.partition_count = 1;
+    engine->synced.partitions = calloc(1, sizeof(struct uex_partition));
+    engine->synced.partitions[0].slots = calloc(1, sizeof(struct uex_slot));
+    engine->synced.partitions[0].assigned = engine->synced.partitions[0].restored = true;
+    engine->synced.partitions[0].slots[0].assigned = true;
+    uex_window_restore(&engine->synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
+                       &engine->synced.partitions[0].slots[0].marks);
+    uex_starts_restore(&engine->synced.partitions[0].slots[0], &engine->synced.partitions[0].slots[0].marks);
+    engine->synced.group_metadata = rd_kafka_consumer_group_metadata_new(GROUP);
+    engine->synced.assignment = UEX_ASSIGNMENT_HELD;
+    engine->synced.epoch = 1;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&engine->lock, NULL);
-    (void)pthread_cond_init(&engine->work_changed, &attributes);
-    (void)pthread_cond_init(&engine->outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine->between, &attributes);
+    (void)pthread_mutex_init(&engine->synced.lock, NULL);
+    (void)pthread_cond_init(&engine->synced.work_changed, &attributes);
+    (void)pthread_cond_init(&engine->synced.outcomes_changed, &attributes);
+    (void)pthread_cond_init(&engine->synced.between, &attributes);
     (void)pthread_condattr_destroy(&attributes);
 }
 
@@ -171,11 +171,11 @@ static bool builds_fail(void)
 /* The partition's position moves to its end, past a record that needs no outcome. */
 static void move_position(struct uex_engine *engine)
 {
-    struct uex_slot *slot = &engine->partitions[0].slots[0];
+    struct uex_slot *slot = &engine->synced.partitions[0].slots[0];
 
     uex_engine_lock(engine);
     slot->window.base = slot->window.next = slot->end_offset = 5;
-    (void)pthread_cond_broadcast(&engine->outcomes_changed);
+    (void)pthread_cond_broadcast(&engine->synced.outcomes_changed);
     uex_engine_unlock(engine);
 }
 
@@ -186,7 +186,7 @@ static bool is_committed(struct uex_engine *engine)
     for (int waited_ms = 0; waited_ms < WAIT_MS && base != 5; waited_ms += 20) {
         (void)uex_sleep_ms(20, NULL);
         uex_engine_lock(engine);
-        base = engine->partitions[0].slots[0].committed_base;
+        base = engine->synced.partitions[0].slots[0].committed_base;
         uex_engine_unlock(engine);
     }
     return base == 5;
@@ -198,7 +198,7 @@ static void lose_producer(struct fixture *fixture, rd_kafka_resp_err_t code)
     struct uex_engine *engine = &fixture->engine;
 
     start(fixture);
-    assert_true(becomes_true(engine, &engine->can_commit));
+    assert_true(becomes_true(engine, &engine->synced.outbox.can_commit));
     rd_kafka_mock_push_request_errors(fixture->cluster, API_END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
     build_failure = (int)code;
     move_position(engine);
@@ -227,7 +227,7 @@ static void first_build__no_thread_to_be_had__is_tried_again(void **state)
     start(fixture);
     assert_true(builds_fail());
     build_failure = 0;
-    assert_true(becomes_true(&fixture->engine, &fixture->engine.can_commit));
+    assert_true(becomes_true(&fixture->engine, &fixture->engine.synced.outbox.can_commit));
     assert_int_equal(uex_engine_failure(&fixture->engine), UEX_FAILURE_NONE);
 }
 

@@ -20,10 +20,10 @@ static void set_up_locks(void)
 
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&engine.lock, NULL);
-    (void)pthread_cond_init(&engine.work_changed, &attributes);
-    (void)pthread_cond_init(&engine.outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine.between, &attributes);
+    (void)pthread_mutex_init(&engine.synced.lock, NULL);
+    (void)pthread_cond_init(&engine.synced.work_changed, &attributes);
+    (void)pthread_cond_init(&engine.synced.outcomes_changed, &attributes);
+    (void)pthread_cond_init(&engine.synced.between, &attributes);
     (void)pthread_condattr_destroy(&attributes);
 }
 
@@ -37,18 +37,18 @@ static int set_up(void **state)
     engine.sources[0].topic = command_topic;
     engine.source_count = 1;
     engine.outcomes_max = 100;
-    engine.partition_count = 1;
-    engine.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
-    engine.partitions[0].assigned = true;
-    engine.partitions[0].restored = true;
-    engine.partitions[0].slots[0].assigned = true;
-    uex_window_restore(&engine.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine.partitions[0].slots[0].marks);
-    uex_starts_restore(&engine.partitions[0].slots[0], &engine.partitions[0].slots[0].marks);
-    engine.partitions[0].slots[0].committed_until = 1000;
-    engine.assignment = UEX_ASSIGNMENT_HELD;
-    engine.epoch = 1;
+    engine.synced.partition_count = 1;
+    engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
+    engine.synced.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.synced.partitions[0].assigned = true;
+    engine.synced.partitions[0].restored = true;
+    engine.synced.partitions[0].slots[0].assigned = true;
+    uex_window_restore(&engine.synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
+                       &engine.synced.partitions[0].slots[0].marks);
+    uex_starts_restore(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
+    engine.synced.partitions[0].slots[0].committed_until = 1000;
+    engine.synced.assignment = UEX_ASSIGNMENT_HELD;
+    engine.synced.epoch = 1;
     set_up_locks();
     return 0;
 }
@@ -58,19 +58,19 @@ static int tear_down(void **state)
     (void)state;
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
-    while (engine.deliveries != NULL) {
-        struct uex_delivery *next = engine.deliveries->next;
+    while (engine.synced.in_flight.first != NULL) {
+        struct uex_delivery *next = engine.synced.in_flight.first->next;
 
-        uex_delivery_free(engine.deliveries);
-        engine.deliveries = next;
+        uex_delivery_free(engine.synced.in_flight.first);
+        engine.synced.in_flight.first = next;
     }
-    uex_group_table_clear(&engine.groups);
-    free(engine.partitions[0].slots);
-    free(engine.partitions);
-    (void)pthread_mutex_destroy(&engine.lock);
-    (void)pthread_cond_destroy(&engine.work_changed);
-    (void)pthread_cond_destroy(&engine.outcomes_changed);
-    (void)pthread_cond_destroy(&engine.between);
+    uex_group_table_clear(&engine.synced.in_flight.groups);
+    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions);
+    (void)pthread_mutex_destroy(&engine.synced.lock);
+    (void)pthread_cond_destroy(&engine.synced.work_changed);
+    (void)pthread_cond_destroy(&engine.synced.outcomes_changed);
+    (void)pthread_cond_destroy(&engine.synced.between);
     return 0;
 }
 
@@ -87,7 +87,7 @@ static struct uex_delivery *arrive(const char *group, int64_t offset)
     delivery->command.run_id = strdup("");
     (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
                    "00000000-0000-4000-8000-%012lld", (long long)offset);
-    uex_window_see(&engine.partitions[0].slots[0].window, offset);
+    uex_window_see(&engine.synced.partitions[0].slots[0].window, offset);
     uex_dispatch_adopt_new(&engine, delivery);
     return delivery;
 }
@@ -136,7 +136,7 @@ static void take__different_groups__run_side_by_side(void **state)
 
 static void take__id_among_the_recent_ones__is_skipped_without_a_job(void **state)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine.groups, "g");
+    struct uex_group_entry *entry = uex_group_table_get(&engine.synced.in_flight.groups, "g");
     struct uex_delivery *delivery = NULL;
     const struct uex_state_record record = {.group_id = "g",
                                             .outcome = UEX_OUTCOME_EXPORTED,
@@ -155,7 +155,7 @@ static void take__id_among_the_recent_ones__is_skipped_without_a_job(void **stat
     assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
     assert_int_equal(delivery->outcome.skip, UEX_SKIP_DUPLICATE);
     assert_true(delivery->outcome.keeps_no_state);
-    assert_ptr_equal(engine.first_outcome, delivery);
+    assert_ptr_equal(engine.synced.outbox.first, delivery);
 }
 
 static void enqueue__before_the_restore__waits_for_it(void **state)
@@ -163,16 +163,16 @@ static void enqueue__before_the_restore__waits_for_it(void **state)
     struct uex_delivery *delivery = NULL;
 
     (void)state;
-    engine.partitions[0].restored = false;
+    engine.synced.partitions[0].restored = false;
     delivery = enqueue("g", 1);
     assert_null(take_or_nothing());
-    uex_dispatch_restored(&engine, &engine.partitions[0]);
+    uex_dispatch_restored(&engine, &engine.synced.partitions[0]);
     assert_ptr_equal(take_or_nothing(), delivery);
 }
 
 static void take__beyond_the_open_mark__asks_for_a_commit_first(void **state)
 {
-    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
     struct uex_delivery *delivery = NULL;
     struct uex_marks marks;
 
@@ -193,12 +193,12 @@ static void take__beyond_the_open_mark__asks_for_a_commit_first(void **state)
 
 static void closing__suspects_that_never_ran_alone__stay_suspected(void **state)
 {
-    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
     struct uex_marks marks;
 
     (void)state;
     slot->suspect_until = 9;
-    engine.assignment = UEX_ASSIGNMENT_CLOSING;
+    engine.synced.assignment = UEX_ASSIGNMENT_CLOSING;
     assert_true(uex_starts_need_commit(&engine, slot));
     uex_starts_to_commit(&engine, slot, &marks);
     assert_int_equal(marks.open_until, 9);
@@ -212,7 +212,7 @@ static void closing__suspects_that_never_ran_alone__stay_suspected(void **state)
 
 static void see_end__mark_beyond_it__what_comes_later_is_not_suspected(void **state)
 {
-    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
     struct uex_marks marks;
 
     (void)state;
@@ -231,21 +231,21 @@ static void see_end__mark_beyond_it__what_comes_later_is_not_suspected(void **st
 
 static void finish__suspect_given_up__its_start_does_not_count(void **state)
 {
-    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
     struct uex_delivery *suspect = arrive("a", 1);
     struct uex_job_outcome job = {.error = UEX_CANCELLED};
 
     (void)state;
     suspect->suspect = true;
-    engine.first_suspect = suspect;
-    engine.last_suspect = suspect;
+    engine.synced.poison.first_suspect = suspect;
+    engine.synced.poison.last_suspect = suspect;
     assert_ptr_equal(take_or_nothing(), suspect);
     uex_marks_set_starts(&slot->marks, 1, 2);
     uex_starts_adopt(&engine, suspect); /* counts its start in this epoch */
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 3);
     uex_dispatch_finish(&engine, suspect, &job);
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 2);
-    assert_null(engine.alone);
+    assert_null(engine.synced.poison.exclusive);
 }
 
 static void take__open_breaker__gives_nothing(void **state)
@@ -272,9 +272,9 @@ static void return__outage__goes_to_the_front_and_is_not_charged(void **state)
     assert_ptr_equal(take_or_nothing(), first);
     job.error = UEX_DB_UNAVAILABLE;
     uex_dispatch_return(&engine, first, &job);
-    assert_int_equal(engine.running_count, 0);
+    assert_int_equal(engine.synced.in_flight.running_count, 0);
     assert_int_equal(first->attempt, 1);
-    assert_null(engine.first_outcome);
+    assert_null(engine.synced.outbox.first);
     assert_ptr_equal(take_or_nothing(), first);
 }
 
@@ -288,7 +288,7 @@ static void return__at_each_of_many_openings__is_charged_in_the_end(void **state
 
         if (i > 1) { /* it runs alone by now */
             assert_true(delivery->suspect);
-            assert_ptr_equal(engine.first_suspect, delivery);
+            assert_ptr_equal(engine.synced.poison.first_suspect, delivery);
         }
         assert_ptr_equal(take_or_nothing(), delivery);
         delivery->holds_group = true;
@@ -315,8 +315,8 @@ static void give_back__however_often__keeps_the_order_and_is_never_charged(void 
     assert_int_equal(first->openings, 0);
     assert_int_equal(first->attempt, 1);
     assert_false(first->suspect);
-    assert_int_equal(engine.running_count, 0);
-    assert_null(engine.first_outcome);
+    assert_int_equal(engine.synced.in_flight.running_count, 0);
+    assert_null(engine.synced.outbox.first);
     assert_ptr_equal(take_or_nothing(), first);
     uex_dispatch_finish(&engine, first, &none);
     uex_dispatch_withdraw(&engine, first);
@@ -346,21 +346,21 @@ static void give_back__connection_that_breaks_each_time__is_charged_in_the_end(v
 
 static void give_back__suspect__is_alone_and_first_again(void **state)
 {
-    struct uex_slot *slot = &engine.partitions[0].slots[0];
+    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
     struct uex_delivery *suspect = arrive("a", 1);
     struct uex_job_outcome job = {.error = UEX_DB_CONNECTIONS};
 
     (void)state;
     (void)enqueue("b", 2);
     suspect->suspect = true;
-    engine.first_suspect = suspect;
-    engine.last_suspect = suspect;
+    engine.synced.poison.first_suspect = suspect;
+    engine.synced.poison.last_suspect = suspect;
     assert_ptr_equal(take_or_nothing(), suspect);
     uex_starts_adopt(&engine, suspect); /* counts its start in this epoch */
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 1);
     uex_dispatch_give_back(&engine, suspect, &job, false);
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 0);
-    assert_null(engine.alone);
+    assert_null(engine.synced.poison.exclusive);
     assert_ptr_equal(take_or_nothing(), suspect);
     assert_null(take_or_nothing());
 }
@@ -376,7 +376,7 @@ static void take__nothing_to_do_while_a_lane_waits__idle_after_a_moment(void **s
     uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_JSON);
     uex_shortage_wait(&engine, &waits, &fault);
     assert_true(waits);
-    assert_int_equal(engine.shortage.lane_count, 1);
+    assert_int_equal(engine.synced.shortage.lane_count, 1);
     assert_null(uex_dispatch_take(&engine, &idle));
     assert_true(idle);
     assert_true(uex_monotonic_ms() - began_ms < UEX_LANE_IDLE_MS);
@@ -385,7 +385,7 @@ static void take__nothing_to_do_while_a_lane_waits__idle_after_a_moment(void **s
     assert_false(idle);
     uex_shortage_end(&engine, &waits);
     uex_shortage_end(&engine, &waits);
-    assert_int_equal(engine.shortage.lane_count, 0);
+    assert_int_equal(engine.synced.shortage.lane_count, 0);
 }
 
 static void shortage_wait__engine_drains__ends_at_once(void **state)
@@ -394,10 +394,10 @@ static void shortage_wait__engine_drains__ends_at_once(void **state)
     bool waits = false;
 
     (void)state;
-    engine.lifecycle = UEX_LIFECYCLE_DRAINING;
+    engine.synced.lifecycle = UEX_LIFECYCLE_DRAINING;
     for (int i = 0; i < 20; i++) /* far beyond the longest pause, if each was waited for */
         uex_shortage_wait(&engine, &waits, &fault);
-    assert_int_equal(engine.shortage.lane_count, 1);
+    assert_int_equal(engine.synced.shortage.lane_count, 1);
     uex_shortage_end(&engine, &waits);
 }
 
@@ -408,14 +408,14 @@ static void take__suspects__run_alone_and_before_all_others(void **state)
 
     (void)state;
     suspect->suspect = true;
-    engine.first_suspect = suspect;
-    engine.last_suspect = suspect;
+    engine.synced.poison.first_suspect = suspect;
+    engine.synced.poison.last_suspect = suspect;
     assert_ptr_equal(take_or_nothing(), suspect);
-    assert_ptr_equal(engine.alone, suspect);
+    assert_ptr_equal(engine.synced.poison.exclusive, suspect);
     assert_null(take_or_nothing());
-    engine.running_count--;
+    engine.synced.in_flight.running_count--;
     uex_dispatch_release(&engine, suspect);
-    assert_null(engine.alone);
+    assert_null(engine.synced.poison.exclusive);
     assert_ptr_equal(take_or_nothing(), other);
 }
 
@@ -440,7 +440,7 @@ static void drop_queued__running_stays__waiting_goes(void **state)
     (void)enqueue("h", 3);
     assert_ptr_equal(take_or_nothing(), running);
     uex_dispatch_drop_queued(&engine);
-    assert_int_equal(engine.delivery_count, 1);
+    assert_int_equal(engine.synced.in_flight.count, 1);
     assert_null(take_or_nothing());
     assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 1), running);
     uex_cancel_request(&running->cancel);

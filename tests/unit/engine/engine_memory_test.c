@@ -27,42 +27,42 @@ static void set_up(void)
     engine.sources[0].topic = command_topic;
     engine.source_count = 1;
     engine.outcomes_max = 100;
-    engine.partition_count = 1;
-    engine.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
-    engine.partitions[0].assigned = true;
-    engine.partitions[0].restored = true;
-    slot = &engine.partitions[0].slots[0];
+    engine.synced.partition_count = 1;
+    engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
+    engine.synced.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.synced.partitions[0].assigned = true;
+    engine.synced.partitions[0].restored = true;
+    slot = &engine.synced.partitions[0].slots[0];
     slot->assigned = true;
     uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
     uex_starts_restore(slot, &slot->marks);
     slot->committed_until = 1000;
-    engine.assignment = UEX_ASSIGNMENT_HELD;
-    engine.epoch = 1;
-    (void)pthread_mutex_init(&engine.lock, NULL);
-    (void)pthread_cond_init(&engine.work_changed, NULL);
-    (void)pthread_cond_init(&engine.outcomes_changed, NULL);
-    (void)pthread_cond_init(&engine.between, NULL);
+    engine.synced.assignment = UEX_ASSIGNMENT_HELD;
+    engine.synced.epoch = 1;
+    (void)pthread_mutex_init(&engine.synced.lock, NULL);
+    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.between, NULL);
     uex_torture_count(true);
 }
 
 static bool is_broken(void)
 {
-    return engine.failure == UEX_FAILURE_BROKEN;
+    return engine.synced.failure == UEX_FAILURE_BROKEN;
 }
 
 /* UEX_NO_MEMORY: the engine is broken. */
 static enum uex_error tear_down(enum uex_error err)
 {
     uex_torture_count(false);
-    while (engine.deliveries != NULL)
-        uex_dispatch_release(&engine, engine.deliveries);
+    while (engine.synced.in_flight.first != NULL)
+        uex_dispatch_release(&engine, engine.synced.in_flight.first);
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
-    uex_group_table_clear(&engine.groups);
-    free(engine.partitions[0].slots);
-    free(engine.partitions);
-    assert_true(engine.starved == NULL || (is_broken() && engine.lifecycle == UEX_LIFECYCLE_LEAVING));
+    uex_group_table_clear(&engine.synced.in_flight.groups);
+    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions);
+    assert_true(engine.synced.starved == NULL || (is_broken() && engine.synced.lifecycle == UEX_LIFECYCLE_LEAVING));
     return is_broken() ? UEX_NO_MEMORY : err;
 }
 
@@ -86,7 +86,7 @@ static struct uex_delivery *arrive(const char *value)
 
 static void adopt(struct uex_delivery *delivery)
 {
-    uex_window_see(&engine.partitions[0].slots[0].window, delivery->offset);
+    uex_window_see(&engine.synced.partitions[0].slots[0].window, delivery->offset);
     uex_dispatch_adopt_new(&engine, delivery);
 }
 
@@ -137,7 +137,7 @@ static enum uex_error restore_state(void)
     if (!is_broken())
         uex_restore_take(&engine, &message);
     if (!is_broken()) {
-        entry = uex_group_table_find(&engine.groups, "g");
+        entry = uex_group_table_find(&engine.synced.in_flight.groups, "g");
         uex_torture_note("duplicate=%d", entry != NULL && entry->memory != NULL &&
                                              uex_group_memory_is_duplicate(entry->memory, COMMAND_ID));
     }
@@ -170,14 +170,14 @@ static enum uex_error commit_outcome(void)
     uex_dispatch_submit(&engine, delivery);
     if (!uex_batch_collect(&engine, 10, &batch) || batch.count != 1) {
         err = UEX_NO_MEMORY; /* the outcome waits for the next time */
-        assert_ptr_equal(engine.first_outcome, delivery);
+        assert_ptr_equal(engine.synced.outbox.first, delivery);
     } else {
         uex_window_encode(&batch.positions[0].window, &batch.positions[0].marks, &metadata);
         err = uex_buffer_failed(&metadata) ? UEX_NO_MEMORY : UEX_OK;
         uex_settle(&engine, &batch, err == UEX_OK);
     }
     if (err == UEX_OK && !is_broken()) {
-        entry = uex_group_table_find(&engine.groups, "g");
+        entry = uex_group_table_find(&engine.synced.in_flight.groups, "g");
         uex_torture_note("%s duplicate=%d", uex_buffer_text(&metadata),
                          entry != NULL && entry->memory != NULL &&
                              uex_group_memory_is_duplicate(entry->memory, COMMAND_ID));

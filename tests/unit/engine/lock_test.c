@@ -30,10 +30,10 @@ static int set_up(void **state)
     memset(&engine, 0, sizeof(engine));
     engine.sources[0].topic = command_topic;
     engine.source_count = 1;
-    (void)pthread_mutex_init(&engine.lock, NULL);
-    (void)pthread_cond_init(&engine.work_changed, NULL);
-    (void)pthread_cond_init(&engine.outcomes_changed, NULL);
-    (void)pthread_cond_init(&engine.between, NULL);
+    (void)pthread_mutex_init(&engine.synced.lock, NULL);
+    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.between, NULL);
     settled = false;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return 1;
@@ -53,10 +53,10 @@ static int tear_down(void **state)
     (void)dup2(saved_stderr, STDERR_FILENO);
     (void)close(saved_stderr);
     (void)close(reading_end);
-    (void)pthread_mutex_destroy(&engine.lock);
-    (void)pthread_cond_destroy(&engine.work_changed);
-    (void)pthread_cond_destroy(&engine.outcomes_changed);
-    (void)pthread_cond_destroy(&engine.between);
+    (void)pthread_mutex_destroy(&engine.synced.lock);
+    (void)pthread_cond_destroy(&engine.synced.work_changed);
+    (void)pthread_cond_destroy(&engine.synced.outcomes_changed);
+    (void)pthread_cond_destroy(&engine.synced.between);
     return 0;
 }
 
@@ -103,7 +103,7 @@ static bool lock_within(int seconds)
     }
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += seconds;
-    return pthread_mutex_timedlock(&engine.lock, &until) == 0;
+    return pthread_mutex_timedlock(&engine.synced.lock, &until) == 0;
 }
 
 static bool stderr_says(const char *text)
@@ -139,7 +139,7 @@ static void unlock__nobody_reads_stderr__others_get_the_lock_meanwhile(void **st
     assert_int_equal(pthread_create(&thread, NULL, settle, batch), 0);
     locked = lock_within(HANG_S);
     if (locked)
-        (void)pthread_mutex_unlock(&engine.lock);
+        (void)pthread_mutex_unlock(&engine.synced.lock);
     assert_true(stderr_says("refuses even the bare dead letter")); /* it was only put off */
     (void)pthread_join(thread, NULL);
     assert_true(locked);
@@ -155,11 +155,11 @@ static void release__locked__is_freed_when_the_lock_is_given_up(void **state)
     uex_engine_lock(&engine);
     uex_dispatch_adopt_new(&engine, delivery);
     uex_dispatch_release(&engine, delivery);
-    assert_null(engine.deliveries);
-    assert_int_equal(engine.delivery_count, 0);
-    assert_ptr_equal(engine.gone, delivery); /* closing its spool may take a while */
+    assert_null(engine.synced.in_flight.first);
+    assert_int_equal(engine.synced.in_flight.count, 0);
+    assert_ptr_equal(engine.synced.gone, delivery); /* closing its spool may take a while */
     uex_engine_unlock(&engine);
-    assert_null(engine.gone);
+    assert_null(engine.synced.gone);
 }
 
 static void *log_and_wait(void *argument)
@@ -172,7 +172,7 @@ static void *log_and_wait(void *argument)
     uex_engine_lock(&engine);
     uex_log(UEX_LOG_WARN, UEX_EVENT_SCHEDULED, "before a long wait");
     while (!settled)
-        (void)uex_engine_wait(&engine, &engine.between, &until);
+        (void)uex_engine_wait(&engine, &engine.synced.between, &until);
     uex_engine_unlock(&engine);
     return NULL;
 }
@@ -185,10 +185,10 @@ static void wait__line_is_held_back__is_written_before_the_wait(void **state)
     (void)state;
     assert_int_equal(pthread_create(&thread, NULL, log_and_wait, NULL), 0);
     is_written = stderr_says("before a long wait");
-    (void)pthread_mutex_lock(&engine.lock);
+    (void)pthread_mutex_lock(&engine.synced.lock);
     settled = true;
-    (void)pthread_cond_broadcast(&engine.between);
-    (void)pthread_mutex_unlock(&engine.lock);
+    (void)pthread_cond_broadcast(&engine.synced.between);
+    (void)pthread_mutex_unlock(&engine.synced.lock);
     (void)pthread_join(thread, NULL);
     assert_true(is_written);
 }

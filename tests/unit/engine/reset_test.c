@@ -25,37 +25,37 @@ static int set_up(void **state)
     engine.sources[1].topic = tier_topic;
     engine.source_count = 2;
     engine.outcomes_max = 100;
-    (void)pthread_mutex_init(&engine.lock, NULL);
-    (void)pthread_cond_init(&engine.work_changed, NULL);
-    (void)pthread_cond_init(&engine.outcomes_changed, NULL);
-    (void)pthread_cond_init(&engine.between, NULL);
+    (void)pthread_mutex_init(&engine.synced.lock, NULL);
+    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.between, NULL);
     return uex_epoch_resize(&engine, 1) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    while (engine.deliveries != NULL) {
-        struct uex_delivery *next = engine.deliveries->next;
+    while (engine.synced.in_flight.first != NULL) {
+        struct uex_delivery *next = engine.synced.in_flight.first->next;
 
-        uex_delivery_free(engine.deliveries);
-        engine.deliveries = next;
+        uex_delivery_free(engine.synced.in_flight.first);
+        engine.synced.in_flight.first = next;
     }
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
-    uex_group_table_clear(&engine.groups);
-    free(engine.partitions[0].slots);
-    free(engine.partitions);
-    (void)pthread_mutex_destroy(&engine.lock);
-    (void)pthread_cond_destroy(&engine.work_changed);
-    (void)pthread_cond_destroy(&engine.outcomes_changed);
-    (void)pthread_cond_destroy(&engine.between);
+    uex_group_table_clear(&engine.synced.in_flight.groups);
+    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions);
+    (void)pthread_mutex_destroy(&engine.synced.lock);
+    (void)pthread_cond_destroy(&engine.synced.work_changed);
+    (void)pthread_cond_destroy(&engine.synced.outcomes_changed);
+    (void)pthread_cond_destroy(&engine.synced.between);
     return 0;
 }
 
 static struct uex_slot *slot_of(size_t source)
 {
-    return &engine.partitions[0].slots[source];
+    return &engine.synced.partitions[0].slots[source];
 }
 
 /* The group assigns both topics; the command topic's position is `offset`, RD_KAFKA_OFFSET_INVALID for none. */
@@ -107,7 +107,7 @@ static struct uex_delivery *running(int64_t log, int64_t offset)
     uex_window_see(&slot_of(0)->window, offset);
     uex_dispatch_adopt_new(&engine, delivery);
     delivery->state = UEX_DELIVERY_RUNNING;
-    engine.running_count++;
+    engine.synced.in_flight.running_count++;
     return delivery;
 }
 
@@ -379,7 +379,7 @@ static void settle__commit_of_before_a_cut__leaves_the_position_to_be_committed_
     finished(OLD_LOG, 11);
     position.window = slot_of(0)->window;
     uex_marks_init(&position.marks);
-    batch.epoch = engine.epoch;
+    batch.epoch = engine.synced.epoch;
     assert_int_equal(notice_end(11), UEX_STEP_CHECK);
     (void)sought();
     read_again(OLD_LOG, 10, 11);
@@ -408,7 +408,7 @@ static void begin__first_transaction_is_under_way__its_commands_are_not_taken_ag
     assign(RD_KAFKA_OFFSET_INVALID);
     batch.deliveries[0] = running(OLD_LOG, 0);
     batch.deliveries[0]->state = UEX_DELIVERY_COMMITTING;
-    batch.epoch = engine.epoch;
+    batch.epoch = engine.synced.epoch;
     position.window = slot_of(0)->window;
     uex_marks_init(&position.marks);
     uex_window_complete(&position.window, 0);
@@ -430,7 +430,7 @@ static void begin__position_stays__running_command_is_adopted(void **state)
     delivery = running(OLD_LOG, 12);
     assign(11);
     assert_false(uex_cancel_requested(&delivery->cancel));
-    assert_int_equal(delivery->epoch, engine.epoch);
+    assert_int_equal(delivery->epoch, engine.synced.epoch);
 }
 
 static void begin__position_near_the_end_of_the_range__counts_as_none(void **state)
@@ -444,7 +444,7 @@ static void begin__position_near_the_end_of_the_range__counts_as_none(void **sta
 static void resize__two_topics__costs_two_slots_and_grows_with_a_third(void **state)
 {
     (void)state;
-    assert_true(malloc_usable_size(engine.partitions[0].slots) < 3 * sizeof(struct uex_slot));
+    assert_true(malloc_usable_size(engine.synced.partitions[0].slots) < 3 * sizeof(struct uex_slot));
     assign(10);
     assert_true(uex_epoch_reserve_sources(&engine, 3));
     engine.sources[engine.source_count++].topic = late_topic;

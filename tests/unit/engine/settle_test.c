@@ -34,9 +34,9 @@ static int set_up_group(void **state)
     struct uex_fault fault = {0};
 
     (void)state;
-    (void)pthread_mutex_init(&engine.lock, NULL);
-    (void)pthread_cond_init(&engine.work_changed, NULL);
-    (void)pthread_cond_init(&engine.between, NULL);
+    (void)pthread_mutex_init(&engine.synced.lock, NULL);
+    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
+    (void)pthread_cond_init(&engine.synced.between, NULL);
     return mkdtemp(work_dir) != NULL && uex_spool_dir_open(work_dir, &dir, &fault) == UEX_OK ? 0 : -1;
 }
 
@@ -74,7 +74,7 @@ static void fails(struct uex_batch *batch, const struct uex_txn_age *age)
 {
     uex_settle_age(batch, age);
     uex_settle(&engine, batch, false);
-    engine.first_outcome = engine.last_outcome = NULL;
+    engine.synced.outbox.first = engine.synced.outbox.last = NULL;
 }
 
 static void age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time(void **state)

@@ -28,11 +28,11 @@ static int start(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     const int64_t now_ms = uex_monotonic_ms();
 
-    (void)pthread_mutex_init(&fixture->engine.lock, NULL);
-    fixture->engine.partitions = fixture->partitions;
-    fixture->engine.partition_count = 3;
-    fixture->engine.intake_beat_ms = now_ms;
-    fixture->engine.committer_beat_ms = now_ms;
+    (void)pthread_mutex_init(&fixture->engine.synced.lock, NULL);
+    fixture->engine.synced.partitions = fixture->partitions;
+    fixture->engine.synced.partition_count = 3;
+    fixture->engine.intake_heartbeat_ms = now_ms;
+    fixture->engine.committer_heartbeat_ms = now_ms;
     fixture->lanes = (struct uex_lanes){.lanes = fixture->lane, .count = 2};
     uex_health_init(&fixture->health, &config, &fixture->engine, &fixture->lanes);
     fixture->health.monitor_beat_ms = now_ms;
@@ -45,7 +45,7 @@ static int stop(void **state)
 {
     struct fixture *fixture = *state;
 
-    (void)pthread_mutex_destroy(&fixture->engine.lock);
+    (void)pthread_mutex_destroy(&fixture->engine.synced.lock);
     free(fixture);
     return 0;
 }
@@ -74,7 +74,7 @@ static void live__outside_of_running__is_ok_whatever_the_threads_do(void **state
 {
     struct fixture *fixture = *state;
 
-    fixture->engine.intake_beat_ms = 1;
+    fixture->engine.intake_heartbeat_ms = 1;
     fixture->health.phase = UEX_PHASE_STARTING;
     assert_true(ask(fixture, uex_health_live, true, "\"phase\": \"starting\", \"checks\": []"));
     fixture->health.phase = UEX_PHASE_WAITING;
@@ -87,13 +87,13 @@ static void live__intake_or_monitor_overdue__is_stuck(void **state)
 {
     struct fixture *fixture = *state;
 
-    fixture->engine.intake_beat_ms = uex_monotonic_ms() - fixture->health.intake_bound_ms - 100;
+    fixture->engine.intake_heartbeat_ms = uex_monotonic_ms() - fixture->health.intake_bound_ms - 100;
     assert_false(ask(fixture, uex_health_live, false, "stuck: intake has not come round"));
     assert_false(ask(fixture, uex_health_live, true, "{\"name\": \"intake\", \"status\": \"stuck\""));
-    fixture->engine.intake_beat_ms = uex_monotonic_ms();
+    fixture->engine.intake_heartbeat_ms = uex_monotonic_ms();
     fixture->health.monitor_beat_ms = uex_monotonic_ms() - fixture->health.monitor_bound_ms - 100;
     assert_false(ask(fixture, uex_health_live, false, "stuck: monitor"));
-    fixture->engine.intake_beat_ms = 0; /* not started yet */
+    fixture->engine.intake_heartbeat_ms = 0; /* not started yet */
     fixture->health.monitor_beat_ms = 0;
     assert_true(ask(fixture, uex_health_live, false, "ok\n"));
 }
@@ -116,7 +116,7 @@ static void live__committer_overdue__is_stuck_only_while_kafka_answers(void **st
 {
     struct fixture *fixture = *state;
 
-    fixture->engine.committer_beat_ms = uex_monotonic_ms() - fixture->health.committer_bound_ms - 100;
+    fixture->engine.committer_heartbeat_ms = uex_monotonic_ms() - fixture->health.committer_bound_ms - 100;
     assert_true(ask(fixture, uex_health_live, false, "ok\n"));
     fixture->health.kafka_answers_since_ms = uex_monotonic_ms() - 10000; /* it is just back */
     assert_true(ask(fixture, uex_health_live, false, "ok\n"));
@@ -145,9 +145,9 @@ static void ready__until_joined_and_restored__is_not(void **state)
     assert_false(ask(fixture, uex_health_ready, false, "not ready: waiting for dependencies\n"));
     fixture->health.phase = UEX_PHASE_RUNNING;
     assert_false(ask(fixture, uex_health_ready, false, "not ready: joining the consumer group\n"));
-    fixture->engine.assignment = UEX_ASSIGNMENT_HELD;
+    fixture->engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     assert_false(ask(fixture, uex_health_ready, false, "not ready: waiting for the transactional producer\n"));
-    fixture->engine.can_commit = true;
+    fixture->engine.synced.outbox.can_commit = true;
     fixture->partitions[0].assigned = true;
     fixture->partitions[2].assigned = true;
     fixture->partitions[2].restored = true;
@@ -163,10 +163,10 @@ static void ready__without_partitions_or_with_an_open_breaker__is_ready(void **s
 {
     struct fixture *fixture = *state;
 
-    fixture->engine.assignment = UEX_ASSIGNMENT_HELD;
-    fixture->engine.can_commit = true;
+    fixture->engine.synced.assignment = UEX_ASSIGNMENT_HELD;
+    fixture->engine.synced.outbox.can_commit = true;
     assert_true(ask(fixture, uex_health_ready, false, "ok\n"));
-    fixture->engine.breakers[UEX_DEPENDENCY_STORE].open = true;
+    fixture->engine.synced.breakers[UEX_DEPENDENCY_STORE].open = true;
     assert_true(ask(fixture, uex_health_ready, true, "\"breakers\": {\"postgres\": \"closed\", \"store\": \"open\"}}"));
 }
 
@@ -175,9 +175,9 @@ static void ready__only_partitions_that_are_not_whole__is_not(void **state)
 {
     struct fixture *fixture = *state;
 
-    fixture->engine.assignment = UEX_ASSIGNMENT_HELD;
-    fixture->engine.can_commit = true;
-    fixture->engine.partial_count = 1;
+    fixture->engine.synced.assignment = UEX_ASSIGNMENT_HELD;
+    fixture->engine.synced.outbox.can_commit = true;
+    fixture->engine.synced.partial_count = 1;
     assert_false(ask(fixture, uex_health_ready, false, "not ready: no partition is held in all command"));
     fixture->partitions[1].assigned = true;
     fixture->partitions[1].restored = true;

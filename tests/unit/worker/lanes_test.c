@@ -93,10 +93,10 @@ static void set_up_locks(void)
 
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&engine.lock, NULL);
-    (void)pthread_cond_init(&engine.work_changed, &attributes);
-    (void)pthread_cond_init(&engine.outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine.between, &attributes);
+    (void)pthread_mutex_init(&engine.synced.lock, NULL);
+    (void)pthread_cond_init(&engine.synced.work_changed, &attributes);
+    (void)pthread_cond_init(&engine.synced.outcomes_changed, &attributes);
+    (void)pthread_cond_init(&engine.synced.between, &attributes);
     (void)pthread_condattr_destroy(&attributes);
 }
 
@@ -123,15 +123,15 @@ static int set_up(void **state)
     engine.sources[0].topic = command_topic;
     engine.source_count = 1;
     engine.outcomes_max = 100;
-    engine.partition_count = 1;
-    engine.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.partitions[0].slots = slot = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
-    engine.partitions[0].assigned = engine.partitions[0].restored = slot->assigned = true;
+    engine.synced.partition_count = 1;
+    engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
+    engine.synced.partitions[0].slots = slot = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.synced.partitions[0].assigned = engine.synced.partitions[0].restored = slot->assigned = true;
     uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
     uex_starts_restore(slot, &slot->marks);
     slot->committed_until = 1000;
-    engine.assignment = UEX_ASSIGNMENT_HELD;
-    engine.epoch = 1;
+    engine.synced.assignment = UEX_ASSIGNMENT_HELD;
+    engine.synced.epoch = 1;
     set_up_locks();
     set_up_lane();
     job_error = connect_error = check_error = probe_error = UEX_OK;
@@ -145,26 +145,26 @@ static int tear_down(void **state)
 {
     (void)state;
     uex_engine_lock(&engine);
-    engine.lifecycle = UEX_LIFECYCLE_DRAINING;
-    pthread_cond_broadcast(&engine.work_changed);
+    engine.synced.lifecycle = UEX_LIFECYCLE_DRAINING;
+    pthread_cond_broadcast(&engine.synced.work_changed);
     uex_engine_unlock(&engine);
     uex_lanes_join(&lanes);
-    while (engine.deliveries != NULL) {
-        struct uex_delivery *next = engine.deliveries->next;
+    while (engine.synced.in_flight.first != NULL) {
+        struct uex_delivery *next = engine.synced.in_flight.first->next;
 
-        uex_delivery_free(engine.deliveries);
-        engine.deliveries = next;
+        uex_delivery_free(engine.synced.in_flight.first);
+        engine.synced.in_flight.first = next;
     }
     (void)pthread_mutex_destroy(&lanes.lanes[0].lock);
     free(lanes.lanes);
-    uex_group_table_clear(&engine.groups);
-    free(engine.partitions[0].slots);
-    free(engine.partitions);
+    uex_group_table_clear(&engine.synced.in_flight.groups);
+    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions);
     uex_meters_clear(&meters);
-    (void)pthread_mutex_destroy(&engine.lock);
-    (void)pthread_cond_destroy(&engine.work_changed);
-    (void)pthread_cond_destroy(&engine.outcomes_changed);
-    (void)pthread_cond_destroy(&engine.between);
+    (void)pthread_mutex_destroy(&engine.synced.lock);
+    (void)pthread_cond_destroy(&engine.synced.work_changed);
+    (void)pthread_cond_destroy(&engine.synced.outcomes_changed);
+    (void)pthread_cond_destroy(&engine.synced.between);
     return 0;
 }
 
@@ -183,7 +183,7 @@ static struct uex_delivery *begin(void)
     (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
                    "00000000-0000-4000-8000-000000000001");
     uex_engine_lock(&engine);
-    uex_window_see(&engine.partitions[0].slots[0].window, 1);
+    uex_window_see(&engine.synced.partitions[0].slots[0].window, 1);
     uex_dispatch_adopt_new(&engine, delivery);
     uex_dispatch_enqueue(&engine, delivery);
     uex_engine_unlock(&engine);
@@ -196,7 +196,7 @@ static bool is_open(void)
     bool open = false;
 
     uex_engine_lock(&engine);
-    open = engine.breakers[UEX_DEPENDENCY_DATABASE].open;
+    open = engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open;
     uex_engine_unlock(&engine);
     return open;
 }
@@ -206,7 +206,7 @@ static bool has_ended(void)
     bool ended = false;
 
     uex_engine_lock(&engine);
-    ended = engine.outcome_count > 0;
+    ended = engine.synced.outbox.count > 0;
     uex_engine_unlock(&engine);
     return ended;
 }
@@ -216,7 +216,7 @@ static bool is_refused(void)
     bool refused = false;
 
     uex_engine_lock(&engine);
-    refused = engine.failure == UEX_FAILURE_REFUSED;
+    refused = engine.synced.failure == UEX_FAILURE_REFUSED;
     uex_engine_unlock(&engine);
     return refused;
 }
@@ -228,7 +228,7 @@ static bool is_closed(void)
 
 static bool waits(void)
 {
-    return engine.shortage.lane_count > 0;
+    return engine.synced.shortage.lane_count > 0;
 }
 
 static bool has_probed(void)
@@ -261,7 +261,7 @@ static void run__database_answers_nobody__is_an_outage_until_it_answers(void **s
     assert_soon(is_closed);
     assert_soon(has_ended);
     assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_SKIPPED);
-    assert_int_equal(engine.breakers[UEX_DEPENDENCY_DATABASE].open_count, 1);
+    assert_int_equal(engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open_count, 1);
     assert_false(waits());
 }
 
@@ -303,7 +303,7 @@ static void run__no_memory_for_the_probe__opens_no_breaker_and_ends(void **state
     probe_error = UEX_NO_MEMORY;
     delivery = begin();
     assert_soon(has_ended);
-    assert_int_equal(engine.breakers[UEX_DEPENDENCY_DATABASE].open_count, 0);
+    assert_int_equal(engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open_count, 0);
     assert_int_equal(job_count, config.retry_crashes);
     assert_int_equal(delivery->outcome.fault.error, UEX_DB_UNAVAILABLE);
 }
@@ -318,7 +318,7 @@ static void run__connection_breaks_each_time_in_a_shortage__is_charged_in_the_en
     job_has_connection = true;
     delivery = begin();
     assert_soon(has_ended);
-    assert_int_equal(engine.breakers[UEX_DEPENDENCY_DATABASE].open_count, 0);
+    assert_int_equal(engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open_count, 0);
     assert_int_equal(job_count, config.retry_crashes);
     assert_int_equal(delivery->outcome.fault.error, UEX_DB_UNAVAILABLE);
 }
