@@ -30,7 +30,7 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
     position->source = source;
     position->partition = partition;
     position->log_number = uex_engine_slot(engine, source, partition)->log_number;
-    uex_starts_to_commit(engine, uex_engine_slot(engine, source, partition), &position->marks);
+    uex_starts_to_commit_synced(engine, uex_engine_slot(engine, source, partition), &position->marks);
     position->marks.partition_count =
         engine->synced.partitions[partition].mixed || !engine->synced.partitions[partition].restored
             ? 0
@@ -95,7 +95,7 @@ static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_d
     if (position == NULL || !remember(engine, delivery))
         return false;
     uex_window_complete(&position->window, delivery->offset);
-    uex_dispatch_withdraw(engine, delivery);
+    uex_dispatch_withdraw_synced(engine, delivery);
     delivery->state = UEX_DELIVERY_COMMITTING;
     delivery->verdict = UEX_VERDICT_NONE;
     delivery->refused_code = 0;
@@ -118,13 +118,13 @@ static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *bat
             const struct uex_slot *slot = uex_engine_slot(engine, source, i);
 
             if (slot->assigned && engine->synced.partitions[i].restored &&
-                (can_move(slot) || uex_starts_need_commit(engine, slot)))
+                (can_move(slot) || uex_starts_need_commit_synced(engine, slot)))
                 (void)position_of(engine, batch, source, i);
         }
     }
 }
 
-bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch *batch)
+bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex_batch *batch)
 {
     struct uex_delivery *delivery = engine->synced.outbox.first;
     const int64_t now_ms = uex_monotonic_ms();
@@ -146,8 +146,8 @@ bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch 
             uex_engine_slot(engine, delivery->source, delivery->partition)->window.base != UEX_OFFSET_NONE;
 
         if (uex_cancel_requested(&delivery->cancel)) { /* its topic was made anew: there is no such command any more */
-            uex_dispatch_withdraw(engine, delivery);
-            uex_dispatch_release(engine, delivery);
+            uex_dispatch_withdraw_synced(engine, delivery);
+            uex_dispatch_release_synced(engine, delivery);
             delivery = next;
             continue;
         }

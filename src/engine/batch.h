@@ -35,8 +35,8 @@ struct uex_batch {
 };
 
 /* Take outcomes of this epoch out of the queue, `most` at most, and the positions that can move. Returns false when
- * there is nothing to commit. Locked. */
-bool uex_batch_collect(struct uex_engine *engine, size_t most, struct uex_batch *batch);
+ * there is nothing to commit. */
+bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex_batch *batch);
 
 /* Produce all records of an outcome. UEX_RESULT_REFUSED, UEX_KAFKA… as uex_txn_produce(); UEX_SPOOL. Not locked. */
 UEX_MUST_CHECK enum uex_error uex_batch_produce(const struct uex_engine *engine, struct uex_txn *txn,

@@ -33,7 +33,7 @@ const char *uex_breaker_text(enum uex_dependency dependency)
     return dependency == UEX_DEPENDENCY_DATABASE ? "postgres" : "store";
 }
 
-bool uex_breaker_any_open(const struct uex_engine *engine)
+bool uex_breaker_any_open_synced(const struct uex_engine *engine)
 {
     for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++) {
         if (engine->synced.breakers[i].open)

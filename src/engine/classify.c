@@ -92,7 +92,7 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     err = uex_command_parse(record->key, record->value, &delivery->command, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the command */
         uex_engine_lock(engine);
-        uex_engine_out_of_memory(engine, "reading a command");
+        uex_engine_out_of_memory_synced(engine, "reading a command");
         uex_engine_unlock(engine);
         return UEX_HOLD_NO_MEMORY;
     }

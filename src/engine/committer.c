@@ -45,7 +45,7 @@ static void on_failed(void *opaque, const char *topic, rd_kafka_resp_err_t code)
 
 /* ---- waiting for work (locked) */
 
-static void wait_ms(struct uex_engine *engine, int64_t delay_ms)
+static void wait_ms_synced(struct uex_engine *engine, int64_t delay_ms)
 {
     struct timespec until = {0};
 
@@ -53,7 +53,7 @@ static void wait_ms(struct uex_engine *engine, int64_t delay_ms)
     until.tv_nsec += (long)(delay_ms % 1000) * 1000000L;
     until.tv_sec += delay_ms / 1000 + until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    (void)uex_engine_wait(engine, &engine->synced.outcomes_changed, &until);
+    (void)uex_engine_wait_synced(engine, &engine->synced.outcomes_changed, &until);
 }
 
 /* Tokens are taken before a transaction begins and limit its size. Half a second's worth at most is saved up: what is
@@ -74,7 +74,7 @@ static size_t allowance(struct committer *committer)
 }
 
 /* Some command waits for its open mark, which rides in the next commit. */
-static bool start_waits(const struct uex_engine *engine)
+static bool start_waits_synced(const struct uex_engine *engine)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
@@ -88,19 +88,19 @@ static bool start_waits(const struct uex_engine *engine)
 }
 
 /* How long an outcome waits for others: not at all at the end, and not for long while somebody waits for a commit. */
-static int64_t interval_ms(const struct uex_engine *engine)
+static int64_t interval_ms_synced(const struct uex_engine *engine)
 {
     const int64_t most_ms = engine->config->commit_interval_ms;
 
     if (engine->synced.assignment == UEX_ASSIGNMENT_CLOSING || engine->synced.lifecycle != UEX_LIFECYCLE_WORKING ||
         engine->synced.poison.exclusive != NULL || engine->synced.outbox.count >= UEX_BATCH_MAX)
         return 0;
-    return most_ms > START_WAIT_MS && start_waits(engine) ? START_WAIT_MS : most_ms;
+    return most_ms > START_WAIT_MS && start_waits_synced(engine) ? START_WAIT_MS : most_ms;
 }
 
 /* Group commit: wait until commit.interval after the first outcome, or until a batch is full. True: the batch is
  * collected. */
-static bool collect(struct committer *committer)
+static bool collect_synced(struct committer *committer)
 {
     struct uex_engine *engine = committer->engine;
     size_t most = 0;
@@ -108,22 +108,22 @@ static bool collect(struct committer *committer)
     if (engine->synced.outbox.count > 0 && committer->collecting_since_ms == 0)
         committer->collecting_since_ms = uex_monotonic_ms();
     if (engine->synced.outbox.count > 0) {
-        const int64_t left_ms = committer->collecting_since_ms + interval_ms(engine) - uex_monotonic_ms();
+        const int64_t left_ms = committer->collecting_since_ms + interval_ms_synced(engine) - uex_monotonic_ms();
 
         if (left_ms > 0) {
-            wait_ms(engine, left_ms);
+            wait_ms_synced(engine, left_ms);
             return false;
         }
     }
     most = allowance(committer);
     if (uex_monotonic_ms() < committer->not_before_ms && engine->synced.assignment != UEX_ASSIGNMENT_CLOSING &&
         engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING) {
-        wait_ms(engine, committer->not_before_ms - uex_monotonic_ms() + 1);
+        wait_ms_synced(engine, committer->not_before_ms - uex_monotonic_ms() + 1);
         return false;
     }
     if (!uex_assignment_may_commit(engine->synced.assignment) || (most == 0 && engine->synced.outbox.count > 0) ||
-        !uex_batch_collect(engine, most, &committer->batch)) {
-        wait_ms(engine, engine->synced.outbox.count > 0 ? 20 : IDLE_WAIT_MS);
+        !uex_batch_collect_synced(engine, most, &committer->batch)) {
+        wait_ms_synced(engine, engine->synced.outbox.count > 0 ? 20 : IDLE_WAIT_MS);
         return false;
     }
     committer->collecting_since_ms = 0;
@@ -277,7 +277,7 @@ static void judge(struct committer *committer)
 /* ---- afterwards (locked) */
 
 /* A revoke that takes back the crash markers cannot do so any more. */
-static void fence(struct uex_engine *engine)
+static void fence_synced(struct uex_engine *engine)
 {
     if (engine->synced.assignment == UEX_ASSIGNMENT_HELD)
         (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_FENCED);
@@ -287,13 +287,13 @@ static void fence(struct uex_engine *engine)
 
 /* A generation that is over commits nothing more: wait for the next assignment. Any other abort: a pause that grows,
  * then again. */
-static void after_abort(struct committer *committer, const struct uex_fault *fault)
+static void after_abort_synced(struct committer *committer, const struct uex_fault *fault)
 {
     struct uex_engine *engine = committer->engine;
 
     if (uex_txn_was_fenced(&committer->txn)) {
         if (committer->batch.epoch == engine->synced.epoch)
-            fence(engine);
+            fence_synced(engine);
         uex_log(UEX_LOG_INFO, UEX_EVENT_TXN_FENCED,
                 "the broker refused offsets of an older generation; outcomes wait for the next assignment");
         return;
@@ -308,7 +308,7 @@ static void after_abort(struct committer *committer, const struct uex_fault *fau
         (committer->aborts_in_a_row > 10 ? PAUSE_AFTER_ABORT_MAX_MS : 50 * (int64_t)committer->aborts_in_a_row);
 }
 
-static void run_transaction(struct committer *committer)
+static void run_transaction_synced(struct committer *committer)
 {
     struct uex_engine *engine = committer->engine;
     struct uex_fault fault = {0};
@@ -330,18 +330,18 @@ static void run_transaction(struct committer *committer)
     uex_settle_announce(engine, &committer->batch, end == END_COMMITTED);
     uex_engine_lock(engine);
     engine->synced.rebuild_count = committer->txn.rebuild_count;
-    uex_settle(engine, &committer->batch, end == END_COMMITTED);
+    uex_settle_synced(engine, &committer->batch, end == END_COMMITTED);
     if (end == END_COMMITTED) {
         committer->aborts_in_a_row = 0;
         committer->complained_ms = 0;
     } else if (!refused) {
-        after_abort(committer, &fault);
+        after_abort_synced(committer, &fault);
     }
 }
 
 /* Before anything is to be committed: so that the first outcome need not wait, and the worker is not ready before Kafka
- * takes its transactions. Locked. */
-static void prepare_first(struct committer *committer)
+ * takes its transactions. */
+static void prepare_first_synced(struct committer *committer)
 {
     struct uex_engine *engine = committer->engine;
     struct uex_fault fault = {0};
@@ -354,7 +354,7 @@ static void prepare_first(struct committer *committer)
         complain(committer, UEX_EVENT_TXN_ABORTED, "transactional producer not ready; trying again", &fault);
     engine->synced.outbox.can_commit = error == UEX_OK;
     if (error != UEX_OK && engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING)
-        wait_ms(engine, IDLE_WAIT_MS);
+        wait_ms_synced(engine, IDLE_WAIT_MS);
 }
 
 void *uex_committer_run(void *argument)
@@ -364,7 +364,7 @@ void *uex_committer_run(void *argument)
 
     if (committer == NULL) {
         uex_engine_lock(engine);
-        uex_engine_out_of_memory(engine, "the committer");
+        uex_engine_out_of_memory_synced(engine, "the committer");
         uex_engine_unlock(engine);
         return NULL;
     }
@@ -375,11 +375,11 @@ void *uex_committer_run(void *argument)
     while (engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING) {
         engine->committer_heartbeat_ms = uex_monotonic_ms();
         if (engine->synced.failure == UEX_FAILURE_REFUSED)
-            wait_ms(engine, IDLE_WAIT_MS);
+            wait_ms_synced(engine, IDLE_WAIT_MS);
         else if (!engine->synced.outbox.can_commit)
-            prepare_first(committer);
-        else if (collect(committer))
-            run_transaction(committer);
+            prepare_first_synced(committer);
+        else if (collect_synced(committer))
+            run_transaction_synced(committer);
     }
     uex_engine_unlock(engine);
     uex_txn_close(&committer->txn);

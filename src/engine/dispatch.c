@@ -17,7 +17,7 @@ static struct uex_delivery **bucket_for(struct uex_engine *engine, const struct 
     return &engine->synced.in_flight.by_place[bucket_of(delivery->source, delivery->partition, delivery->offset)];
 }
 
-static void forget_place(struct uex_engine *engine, struct uex_delivery *delivery)
+static void forget_place_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_delivery **place = bucket_for(engine, delivery);
 
@@ -28,7 +28,7 @@ static void forget_place(struct uex_engine *engine, struct uex_delivery *deliver
     delivery->next_at_place = NULL;
 }
 
-void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_add_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_delivery **place = bucket_for(engine, delivery);
 
@@ -43,8 +43,8 @@ void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *deli
     engine->synced.in_flight.bytes += uex_delivery_size_bytes(delivery);
 }
 
-struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
-                                       int64_t offset)
+struct uex_delivery *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
+                                              int64_t offset)
 {
     struct uex_delivery *delivery = engine->synced.in_flight.by_place[bucket_of(source, partition, offset)];
 
@@ -57,7 +57,7 @@ struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t s
     return NULL;
 }
 
-static void push_ready(struct uex_engine *engine, struct uex_group_entry *entry)
+static void push_ready_synced(struct uex_engine *engine, struct uex_group_entry *entry)
 {
     if (entry->ready || entry->holder != NULL || entry->first_waiting == NULL)
         return;
@@ -71,14 +71,14 @@ static void push_ready(struct uex_engine *engine, struct uex_group_entry *entry)
     pthread_cond_signal(&engine->synced.work_changed);
 }
 
-static void wait_for_group(struct uex_engine *engine, struct uex_delivery *delivery)
+static void wait_for_group_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
 
     delivery->next_in_group = NULL;
     if (entry == NULL) { /* lost to this process, not to Kafka: its window stays open, and the next owner takes it */
-        uex_engine_out_of_memory(engine, "a command's group");
-        uex_dispatch_release(engine, delivery);
+        uex_engine_out_of_memory_synced(engine, "a command's group");
+        uex_dispatch_release_synced(engine, delivery);
         return;
     }
     if (entry->last_waiting != NULL)
@@ -86,15 +86,15 @@ static void wait_for_group(struct uex_engine *engine, struct uex_delivery *deliv
     else
         entry->first_waiting = delivery;
     entry->last_waiting = delivery;
-    push_ready(engine, entry);
+    push_ready_synced(engine, entry);
 }
 
-void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
 
     if (partition->restored) {
-        wait_for_group(engine, delivery);
+        wait_for_group_synced(engine, delivery);
         return;
     }
     delivery->next_in_group = NULL;
@@ -105,7 +105,7 @@ void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delive
     partition->last_waiting = delivery;
 }
 
-void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *partition)
+void uex_dispatch_restored_synced(struct uex_engine *engine, struct uex_partition *partition)
 {
     struct uex_delivery *delivery = partition->first_waiting;
 
@@ -115,13 +115,13 @@ void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *part
     while (delivery != NULL) {
         struct uex_delivery *next = delivery->next_in_group;
 
-        wait_for_group(engine, delivery);
+        wait_for_group_synced(engine, delivery);
         delivery = next;
     }
     pthread_cond_broadcast(&engine->synced.work_changed);
 }
 
-static void drop_ready(struct uex_engine *engine, struct uex_group_entry *entry, struct uex_group_entry *before)
+static void drop_ready_synced(struct uex_engine *engine, struct uex_group_entry *entry, struct uex_group_entry *before)
 {
     if (before != NULL)
         before->next_ready = entry->next_ready;
@@ -133,7 +133,7 @@ static void drop_ready(struct uex_engine *engine, struct uex_group_entry *entry,
     entry->next_ready = NULL;
 }
 
-static struct uex_delivery *pop_waiting(struct uex_group_entry *entry)
+static struct uex_delivery *pop_waiting_synced(struct uex_group_entry *entry)
 {
     struct uex_delivery *delivery = entry->first_waiting;
 
@@ -154,17 +154,17 @@ static bool is_duplicate(const struct uex_group_entry *entry)
            uex_group_memory_is_duplicate(entry->memory, entry->first_waiting->command.command_id);
 }
 
-static void skip_duplicate(struct uex_engine *engine, struct uex_delivery *delivery)
+static void skip_duplicate_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
     delivery->outcome.skip = UEX_SKIP_DUPLICATE;
     delivery->outcome.keeps_no_state = true;
-    uex_dispatch_submit(engine, delivery);
+    uex_dispatch_submit_synced(engine, delivery);
 }
 
 /* The next delivery that needs a job; duplicates on the way get their outcome at once, and what may not be started yet
  * stays. */
-static struct uex_delivery *next_job(struct uex_engine *engine)
+static struct uex_delivery *next_job_synced(struct uex_engine *engine)
 {
     struct uex_group_entry *before = NULL;
     struct uex_group_entry *entry = engine->synced.in_flight.first_ready;
@@ -174,14 +174,15 @@ static struct uex_delivery *next_job(struct uex_engine *engine)
         struct uex_delivery *head = entry->first_waiting;
 
         if (head == NULL) {
-            drop_ready(engine, entry, before);
+            drop_ready_synced(engine, entry, before);
             uex_group_table_release(&engine->synced.in_flight.groups, entry);
         } else if (is_duplicate(entry)) {
-            drop_ready(engine, entry, before);
-            skip_duplicate(engine, pop_waiting(entry));
-        } else if (uex_starts_allowed(engine, uex_engine_slot(engine, head->source, head->partition), head->offset)) {
-            drop_ready(engine, entry, before);
-            return pop_waiting(entry);
+            drop_ready_synced(engine, entry, before);
+            skip_duplicate_synced(engine, pop_waiting_synced(entry));
+        } else if (uex_starts_allowed_synced(engine, uex_engine_slot(engine, head->source, head->partition),
+                                             head->offset)) {
+            drop_ready_synced(engine, entry, before);
+            return pop_waiting_synced(entry);
         } else {
             before = entry;
         }
@@ -191,7 +192,7 @@ static struct uex_delivery *next_job(struct uex_engine *engine)
 }
 
 /* While there are suspects nothing else starts, and each has the process to itself. */
-static struct uex_delivery *next_suspect(struct uex_engine *engine)
+static struct uex_delivery *next_suspect_synced(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = engine->synced.poison.first_suspect;
 
@@ -205,15 +206,15 @@ static struct uex_delivery *next_suspect(struct uex_engine *engine)
     return delivery;
 }
 
-struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
+struct uex_delivery *uex_dispatch_next_synced(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = NULL;
 
     if (engine->synced.poison.exclusive != NULL || !uex_assignment_may_start(engine->synced.assignment) ||
         engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || engine->synced.outbox.count >= engine->outcomes_max ||
-        uex_breaker_any_open(engine))
+        uex_breaker_any_open_synced(engine))
         return NULL;
-    delivery = engine->synced.poison.first_suspect != NULL ? next_suspect(engine) : next_job(engine);
+    delivery = engine->synced.poison.first_suspect != NULL ? next_suspect_synced(engine) : next_job_synced(engine);
     if (delivery != NULL) {
         delivery->state = UEX_DELIVERY_RUNNING;
         engine->synced.in_flight.running_count++;
@@ -221,8 +222,8 @@ struct uex_delivery *uex_dispatch_next(struct uex_engine *engine)
     return delivery;
 }
 
-/* Locked. False: what an idle lane holds is to be given away now. */
-static bool wait_for_work(struct uex_engine *engine, int64_t idle_since_ms)
+/* False: what an idle lane holds is to be given away now. */
+static bool wait_for_work_synced(struct uex_engine *engine, int64_t idle_since_ms)
 {
     const int64_t most_ms = engine->synced.shortage.lane_count > 0 ? UEX_LANE_IDLE_SHORT_MS : UEX_LANE_IDLE_MS;
     const int64_t until_ms = idle_since_ms + most_ms;
@@ -230,7 +231,7 @@ static bool wait_for_work(struct uex_engine *engine, int64_t idle_since_ms)
 
     if (uex_monotonic_ms() >= until_ms)
         return false;
-    (void)uex_engine_wait(engine, &engine->synced.work_changed, &until);
+    (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, &until);
     return true;
 }
 
@@ -242,11 +243,11 @@ static struct uex_delivery *wait_for_delivery(struct uex_engine *engine, bool *i
 
     uex_engine_lock(engine);
     while (waits && engine->synced.lifecycle == UEX_LIFECYCLE_WORKING &&
-           (delivery = uex_dispatch_next(engine)) == NULL) {
+           (delivery = uex_dispatch_next_synced(engine)) == NULL) {
         if (idle != NULL)
-            waits = wait_for_work(engine, idle_since_ms);
+            waits = wait_for_work_synced(engine, idle_since_ms);
         else
-            (void)uex_engine_wait(engine, &engine->synced.work_changed, NULL);
+            (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, NULL);
     }
     if (idle != NULL)
         *idle = !waits;
@@ -265,8 +266,8 @@ struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle)
     return delivery;
 }
 
-/* Back to the front of where it was taken from. Locked. */
-static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
+/* Back to the front of where it was taken from. */
+static void put_back_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_group_entry *entry = uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
 
@@ -277,7 +278,7 @@ static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
     /* It was there at more than one opening: run it alone, so that the others clear themselves. */
     delivery->suspect = delivery->suspect || delivery->openings > 1;
     if (delivery->suspect || entry == NULL) {
-        uex_starts_return(engine, delivery);
+        uex_starts_return_synced(engine, delivery);
         if (engine->synced.poison.exclusive == delivery)
             engine->synced.poison.exclusive = NULL;
         delivery->suspect = true;
@@ -286,14 +287,14 @@ static void put_back(struct uex_engine *engine, struct uex_delivery *delivery)
         if (engine->synced.poison.last_suspect == NULL)
             engine->synced.poison.last_suspect = delivery;
         if (entry != NULL) /* those behind it go on after the suspects */
-            push_ready(engine, entry);
+            push_ready_synced(engine, entry);
         return;
     }
     delivery->next_in_group = entry->first_waiting;
     entry->first_waiting = delivery;
     if (entry->last_waiting == NULL)
         entry->last_waiting = delivery;
-    push_ready(engine, entry);
+    push_ready_synced(engine, entry);
 }
 
 static void go_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
@@ -306,10 +307,10 @@ static void go_back(struct uex_engine *engine, struct uex_delivery *delivery, st
     adoptable = engine->synced.assignment != UEX_ASSIGNMENT_NONE && delivery->epoch == engine->synced.epoch &&
                 !uex_cancel_requested(&delivery->cancel);
     if (adoptable)
-        put_back(engine, delivery);
+        put_back_synced(engine, delivery);
     else { /* whoever gets the partition reads it again */
-        uex_starts_return(engine, delivery);
-        uex_dispatch_release(engine, delivery);
+        uex_starts_return_synced(engine, delivery);
+        uex_dispatch_release_synced(engine, delivery);
     }
     pthread_cond_broadcast(&engine->synced.work_changed);
     pthread_cond_broadcast(&engine->synced.between);
@@ -335,7 +336,7 @@ void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *deli
     go_back(engine, delivery, job);
 }
 
-void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     if (delivery->outcome.at_ms == 0)
         delivery->outcome.at_ms = uex_wall_ms();
@@ -348,11 +349,11 @@ void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *deliver
     engine->synced.outbox.last = delivery;
     engine->synced.outbox.count++;
     if (delivery == engine->synced.poison.exclusive)
-        uex_starts_prepare_next(engine);
+        uex_starts_prepare_next_synced(engine);
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
-void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_delivery **place = &engine->synced.outbox.first;
     struct uex_delivery *before = NULL;
@@ -380,17 +381,17 @@ void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *deliver
     engine->synced.in_flight.running_count--;
     if (given_up ||
         uex_cancel_requested(&delivery->cancel)) { /* the partition went to somebody else, or the program ends */
-        uex_starts_return(engine, delivery);
-        uex_dispatch_release(engine, delivery);
+        uex_starts_return_synced(engine, delivery);
+        uex_dispatch_release_synced(engine, delivery);
     } else {
-        uex_dispatch_submit(engine, delivery);
+        uex_dispatch_submit_synced(engine, delivery);
     }
     pthread_cond_broadcast(&engine->synced.between);
     uex_engine_unlock(engine);
     uex_job_outcome_clear(job);
 }
 
-void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     if (delivery->holds_group) {
         struct uex_group_entry *entry =
@@ -398,7 +399,7 @@ void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delive
 
         if (entry != NULL && entry->holder == delivery) {
             entry->holder = NULL;
-            push_ready(engine, entry);
+            push_ready_synced(engine, entry);
             uex_group_table_release(&engine->synced.in_flight.groups, entry);
         }
     }
@@ -406,7 +407,7 @@ void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delive
         engine->synced.poison.exclusive = NULL;
         pthread_cond_broadcast(&engine->synced.work_changed);
     }
-    forget_place(engine, delivery);
+    forget_place_synced(engine, delivery);
     if (delivery->previous != NULL)
         delivery->previous->next = delivery->next;
     else
@@ -431,7 +432,7 @@ static bool forget_waiting(void *context, struct uex_group_entry *entry)
     return entry->memory != NULL || entry->holder != NULL;
 }
 
-void uex_dispatch_drop_queued(struct uex_engine *engine)
+void uex_dispatch_drop_queued_synced(struct uex_engine *engine)
 {
     struct uex_delivery *delivery = engine->synced.in_flight.first;
 
@@ -448,7 +449,7 @@ void uex_dispatch_drop_queued(struct uex_engine *engine)
         struct uex_delivery *next = delivery->next;
 
         if (delivery->state == UEX_DELIVERY_QUEUED)
-            uex_dispatch_release(engine, delivery);
+            uex_dispatch_release_synced(engine, delivery);
         delivery = next;
     }
 }

@@ -67,7 +67,7 @@ static enum uex_error add_source(struct uex_engine *engine, const char *topic, s
     if (copy == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "topics");
     uex_engine_lock(engine); /* for those who count the sources from outside */
-    has_room = uex_epoch_reserve_sources(engine, engine->source_count + 1);
+    has_room = uex_epoch_reserve_sources_synced(engine, engine->source_count + 1);
     if (has_room)
         engine->sources[engine->source_count++].topic = copy;
     uex_engine_unlock(engine);
@@ -188,7 +188,7 @@ void uex_engine_unlock(struct uex_engine *engine)
     free_all(gone);
 }
 
-bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until)
+bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until)
 {
     if (uex_log_is_waiting()) {
         uex_engine_unlock(engine);
@@ -200,8 +200,7 @@ bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const
     return pthread_cond_timedwait(condition, &engine->synced.lock, until) != ETIMEDOUT;
 }
 
-/* Locked. */
-static void fail(struct uex_engine *engine, enum uex_failure failure)
+static void fail_synced(struct uex_engine *engine, enum uex_failure failure)
 {
     if (engine->synced.failure < failure)
         engine->synced.failure = failure;
@@ -211,7 +210,7 @@ static void fail(struct uex_engine *engine, enum uex_failure failure)
 void uex_engine_break(struct uex_engine *engine)
 {
     uex_engine_lock(engine);
-    fail(engine, UEX_FAILURE_BROKEN);
+    fail_synced(engine, UEX_FAILURE_BROKEN);
     uex_engine_unlock(engine);
 }
 
@@ -221,7 +220,7 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
 
     uex_engine_lock(engine);
     known = engine->synced.failure == UEX_FAILURE_REFUSED;
-    fail(engine, UEX_FAILURE_REFUSED);
+    fail_synced(engine, UEX_FAILURE_REFUSED);
     uex_engine_unlock(engine);
     if (!known)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED,
@@ -229,11 +228,11 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
                 UEX_STR("mend", mend));
 }
 
-void uex_engine_out_of_memory(struct uex_engine *engine, const char *what)
+void uex_engine_out_of_memory_synced(struct uex_engine *engine, const char *what)
 {
     if (engine->synced.starved == NULL)
         engine->synced.starved = what;
-    fail(engine, UEX_FAILURE_BROKEN);
+    fail_synced(engine, UEX_FAILURE_BROKEN);
 }
 
 enum uex_lifecycle uex_engine_lifecycle(struct uex_engine *engine)

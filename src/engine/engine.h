@@ -157,7 +157,7 @@ struct uex_outbox {
     bool can_commit;       /* the transactional producer was ready once: Kafka takes its settings */
 };
 
-/* Guarded by `lock`. Functions that need it end in _synced. */
+/* Guarded by `lock`. Functions that need it held end in _synced; others must be called without it. */
 struct uex_synced {
     pthread_mutex_t lock;
     pthread_cond_t work_changed;     /* lanes wait here */
@@ -223,29 +223,29 @@ UEX_MUST_CHECK enum uex_error uex_engine_open(struct uex_engine *engine, const s
 /* Brokers answer: learn the cluster's id, find the topics, subscribe. The intake thread must not run yet. */
 UEX_MUST_CHECK enum uex_error uex_engine_join(struct uex_engine *engine, struct uex_fault *fault);
 void uex_engine_close(struct uex_engine *engine);
-/* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread, not locked. */
+/* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread. */
 void uex_engine_break(struct uex_engine *engine);
 /* A setting is refused by Kafka or does not fit the views, which no repetition changes: the program ends with 2. `mend`
- * says what a person can do. Not locked. */
+ * says what a person can do. Any thread. */
 void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend);
-/* Locked. No memory for `what` (static text), without which an outcome would be wrong or a command forgotten: the
+/* No memory for `what` (static text), without which an outcome would be wrong or a command forgotten: the
  * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
  * owner. */
-void uex_engine_out_of_memory(struct uex_engine *engine, const char *what);
+void uex_engine_out_of_memory_synced(struct uex_engine *engine, const char *what);
 /* Take and give up the lock; log lines of between are written, and deliveries that are over freed, after it. The lock
  * is not recursive. */
 void uex_engine_lock(struct uex_engine *engine);
 void uex_engine_unlock(struct uex_engine *engine);
-/* Locked. Wait for one of the engine's conditions, until `until` (monotonic; NULL: without a bound). Lines that are
+/* Wait for one of the engine's conditions, until `until` (monotonic; NULL: without a bound). Lines that are
  * held back are written first, without the lock: it may return early, as pthread_cond_wait() may. False: it is `until`.
  */
-bool uex_engine_wait(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
-/* The phase, and the failure that ends the program. Any thread, not locked. */
+bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
+/* The phase, and the failure that ends the program. Any thread. */
 enum uex_lifecycle uex_engine_lifecycle(struct uex_engine *engine);
 enum uex_failure uex_engine_failure(struct uex_engine *engine);
-/* Go on to a later phase and wake who waits; an earlier one changes nothing. Any thread, not locked. */
+/* Go on to a later phase and wake who waits; an earlier one changes nothing. Any thread. */
 void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to);
-/* Partition of a slot; NULL if the number is out of range. Locked. */
+/* Partition of a slot; NULL if the number is out of range. The intake thread, others with the lock. */
 struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition);
 
 /* Subscribe to the sources as they are now; existing tiers beyond the configured ones are looked for again. */
@@ -254,39 +254,39 @@ UEX_MUST_CHECK enum uex_error uex_engine_subscribe(struct uex_engine *engine, st
 /* ---- intake.c: the thread's body; leaves the consumer group and returns in phase UEX_LIFECYCLE_LEAVING. */
 void *uex_intake_run(void *engine);
 
-/* ---- dispatch.c (locked unless said otherwise) */
+/* ---- dispatch.c */
 /* Put a delivery into the list of all; counts. */
-void uex_dispatch_adopt_new(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_dispatch_add_synced(struct uex_engine *engine, struct uex_delivery *delivery);
 /* A readable command: behind its group, or behind the restore of its partition. */
-void uex_dispatch_enqueue(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_delivery *delivery);
 /* The partition's memories are complete: let its deliveries go on. */
-void uex_dispatch_restored(struct uex_engine *engine, struct uex_partition *partition);
+void uex_dispatch_restored_synced(struct uex_engine *engine, struct uex_partition *partition);
 /* The next delivery that may run now, in state RUNNING; NULL: there is none. */
-struct uex_delivery *uex_dispatch_next(struct uex_engine *engine);
-/* Not locked. The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. With `idle` (may be
+struct uex_delivery *uex_dispatch_next_synced(struct uex_engine *engine);
+/* The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. With `idle` (may be
  * NULL) it also returns NULL, and *idle true, when there was none for UEX_LANE_IDLE_MS, or for UEX_LANE_IDLE_SHORT_MS
  * while a lane waits for a connection: what the lane holds can be given away. */
 #define UEX_LANE_IDLE_MS 5000
 #define UEX_LANE_IDLE_SHORT_MS 200
 struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle);
-/* Not locked. A lane brings its delivery back; `job` is moved into its outcome. */
+/* A lane brings its delivery back; `job` is moved into its outcome. */
 void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 /* Hand an outcome that is complete to the committer. */
-void uex_dispatch_submit(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Take an outcome out of the committer's queue. */
-void uex_dispatch_withdraw(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_delivery *delivery);
 /* The delivery is over (committed, lost or dropped): unlock its group; uex_engine_unlock() frees it. */
-void uex_dispatch_release(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Drop what has not started: it is read again by whoever owns the partition next. */
-void uex_dispatch_drop_queued(struct uex_engine *engine);
+void uex_dispatch_drop_queued_synced(struct uex_engine *engine);
 /* What was read from there and is not over; NULL: nothing, or only what is given up. */
-struct uex_delivery *uex_dispatch_find(const struct uex_engine *engine, size_t source, int32_t partition,
-                                       int64_t offset);
+struct uex_delivery *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
+                                              int64_t offset);
 
-/* Not locked. A breaker is open: the delivery goes back to where it was taken from, nothing is charged, unless it was
+/* A breaker is open: the delivery goes back to where it was taken from, nothing is charged, unless it was
  * running at retry.crashes openings in a row. `job` is cleared. */
 void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
-/* Not locked. The lane cannot run the delivery now, another one may: it goes back to where it was taken from, nothing
+/* The lane cannot run the delivery now, another one may: it goes back to where it was taken from, nothing
  * is charged. What failed on its way (`is_break`) may be the cause: it is charged at the retry.crashes'th time. `job`
  * is cleared. */
 void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job,
@@ -299,46 +299,47 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
 /* Give the command the id that its record stands for, if it has none. */
 void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *delivery);
 
-/* ---- starts.c: commands that kill their worker. Locked unless said otherwise.
+/* ---- starts.c: commands that kill their worker.
  *
  * Before an epoch starts anything its positions are committed with an open mark: an offset below which commands may be
  * started; a clean revoke takes the mark back. Whoever finds a mark knows that the owner before died, and runs every
  * unfinished command below it alone, with its start committed first. A command that was started so retry.crashes times
  * without an end is a dead letter. */
 /* A fresh assignment: what its committed position says. */
-void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks);
+void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_marks *marks);
 /* The log was cut: what stands from `offset` on was never started. */
-void uex_starts_cut(struct uex_slot *slot, int64_t offset);
+void uex_starts_cut_synced(struct uex_slot *slot, int64_t offset);
 /* The end of the partition was reported: what comes later was not there when the owner before died. */
-void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset);
-bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset);
+void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset);
+bool uex_starts_is_suspect_synced(const struct uex_slot *slot, int64_t offset);
 /* May it be started now? If not, the committer is asked to commit a mark that allows it. */
-bool uex_starts_allowed(struct uex_engine *engine, struct uex_slot *slot, int64_t offset);
+bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t offset);
 /* Does this slot's position have to be committed for its marks alone? */
-bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_slot *slot);
+bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot);
 /* The marks that go with a commit of this slot now, and what has become of them when it is done. */
-void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out);
-void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t partition, const struct uex_marks *marks);
+void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out);
+void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32_t partition,
+                                 const struct uex_marks *marks);
 /* A suspect has ended: the start of the next one can be committed together with its outcome. */
-void uex_starts_prepare_next(struct uex_engine *engine);
+void uex_starts_prepare_next_synced(struct uex_engine *engine);
 /* A running delivery goes on in a new epoch, whose positions have to say that it is under way. */
-void uex_starts_adopt(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_delivery *delivery);
 /* A suspect goes back to its queue: its start does not count. */
-void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery);
-/* Not locked. A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
+void uex_starts_return_synced(struct uex_engine *engine, struct uex_delivery *delivery);
+/* A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
 bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery);
 
-/* ---- breaker.c (not locked) */
+/* ---- breaker.c */
 enum uex_dependency uex_breaker_dependency(enum uex_error error);
 const char *uex_breaker_text(enum uex_dependency dependency);
 /* True: this call opened it, and the caller probes until it closes. */
 bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency, const struct uex_fault *fault);
 void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency);
 bool uex_breaker_is_open(struct uex_engine *engine, enum uex_dependency dependency);
-/* Locked. */
-bool uex_breaker_any_open(const struct uex_engine *engine);
+/* */
+bool uex_breaker_any_open_synced(const struct uex_engine *engine);
 
-/* ---- reset.c (intake thread, locked)
+/* ---- reset.c (intake thread)
  *
  * Within an assignment the consumer reads forward only. When it goes back, or an offset has another record than the one
  * that was read there before, then the log was cut, or the topic was deleted and created again, or the client has
@@ -355,16 +356,17 @@ enum uex_step {
 };
 /* A record was read at `offset`, or the partition ends there (`record` is NULL). The consumer has to seek where
  * slot->seek_to is set. `*read_until`: up to where it had been read. The slot is assigned. */
-UEX_MUST_CHECK enum uex_step uex_reset_notice(struct uex_engine *engine, size_t source, int32_t partition,
-                                              int64_t offset, const struct uex_record *record, int64_t *read_until);
+UEX_MUST_CHECK enum uex_step uex_reset_notice_synced(struct uex_engine *engine, size_t source, int32_t partition,
+                                                     int64_t offset, const struct uex_record *record,
+                                                     int64_t *read_until);
 /* A fresh assignment: nothing was read yet. */
-void uex_reset_begin(struct uex_slot *slot);
+void uex_reset_begin_synced(struct uex_slot *slot);
 /* Cancel the deliveries of a partition from an offset on: their records are no more. */
-void uex_reset_cancel(struct uex_engine *engine, size_t source, int32_t partition, int64_t from);
+void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t from);
 /* Free the records that wait outside of the queue. */
-void uex_reset_forget_held(struct uex_slot *slot);
+void uex_reset_forget_held_synced(struct uex_slot *slot);
 
-/* ---- shortage.c (not locked) */
+/* ---- shortage.c */
 /* A lane was refused a database connection, and holds no command. Waits until it may try again; one lane of the process
  * at a time does, at most every 2.7 s (times 0.8 to 1.2) while they are refused. Returns early when the engine drains.
  * `waiting` is the lane's own: is it among those that wait? */
@@ -387,21 +389,21 @@ void uex_rebalance_abandon(struct uex_engine *engine);
 UEX_MUST_CHECK enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list,
                                                  int timeout_ms);
 
-/* ---- epoch.c (intake thread, locked) */
+/* ---- epoch.c (intake thread) */
 /* Room for `count` partitions; a count only rises. False: no memory. */
-bool uex_epoch_resize(struct uex_engine *engine, int32_t count);
+bool uex_epoch_resize_synced(struct uex_engine *engine, int32_t count);
 /* Room in each partition for `count` sources, before engine->source_count rises to it. False: no memory; what there was
  * stays usable. */
-UEX_MUST_CHECK bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count);
+UEX_MUST_CHECK bool uex_epoch_reserve_sources_synced(struct uex_engine *engine, size_t count);
 /* An assignment that stands: `list` has its committed positions; those that the consumer has to begin at are left in
  * it, for partition numbers that are held in every source. How many jobs were adopted and cancelled. */
-void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
-                     size_t *cancelled);
+void uex_epoch_begin_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
+                            size_t *cancelled);
 
 /* ---- restore.c (intake thread) */
 /* Begin to read the state of all assigned partitions that are not restored. Positions are known. */
 void uex_restore_begin(struct uex_engine *engine);
-/* Take one message of the state topic. Not locked. Without memory for it the engine is broken and the restore never
+/* Take one message of the state topic. Without memory for it the engine is broken and the restore never
  * ends: a partition whose history has a gap must not be worked. */
 void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *message);
 /* Read for at most `budget_ms`. True while there is more to read. */
@@ -413,7 +415,7 @@ void uex_restore_cancel(struct uex_engine *engine);
  * once. It is the time in its header, but not later than its tier's delay after it was written or read: the header may
  * come from another program or from a worker with a wrong clock. Any thread. */
 int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_delivery *delivery);
-/* What became of a delivery whose job came to `job` (moved). Not locked; the lane's thread. */
+/* What became of a delivery whose job came to `job` (moved). The lane's thread. */
 void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 /* The outcome of a command that failed with `fault` before or outside of a job. */
 void uex_policy_dead_letter(struct uex_delivery *delivery, const struct uex_fault *fault);

@@ -13,11 +13,11 @@ static void init_slot(struct uex_slot *slot)
     memset(slot, 0, sizeof(*slot));
     uex_window_init(&slot->window);
     slot->committed_base = UEX_OFFSET_NONE;
-    uex_reset_begin(slot);
+    uex_reset_begin_synced(slot);
 }
 
 /* A slot is some KiB: as many for each partition as there are topics to read. */
-bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count)
+bool uex_epoch_reserve_sources_synced(struct uex_engine *engine, size_t count)
 {
     for (int32_t i = 0; i < engine->synced.partition_count; i++) {
         struct uex_slot *slots = realloc(engine->synced.partitions[i].slots, count * sizeof(*slots));
@@ -31,8 +31,8 @@ bool uex_epoch_reserve_sources(struct uex_engine *engine, size_t count)
     return true;
 }
 
-/* Room for `count` partitions; a count only rises. Locked. */
-bool uex_epoch_resize(struct uex_engine *engine, int32_t count)
+/* Room for `count` partitions; a count only rises. */
+bool uex_epoch_resize_synced(struct uex_engine *engine, int32_t count)
 {
     struct uex_partition *partitions = NULL;
 
@@ -56,7 +56,7 @@ bool uex_epoch_resize(struct uex_engine *engine, int32_t count)
 
 /* A partition number is worked only if it is held in every source: otherwise commands and retries of a group would be
  * at two workers. */
-static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition_list_t *list)
+static void mark_whole_synced(struct uex_engine *engine, const rd_kafka_topic_partition_list_t *list)
 {
     bool partial = false;
 
@@ -88,7 +88,7 @@ static void mark_whole(struct uex_engine *engine, const rd_kafka_topic_partition
 }
 
 /* The slots of the new epoch start at the committed positions. Takes what is not whole out of `list`. */
-static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
+static void start_slots_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
 {
     bool suspects = false;
 
@@ -119,15 +119,15 @@ static void start_slots(struct uex_engine *engine, rd_kafka_topic_partition_list
          * not mark offsets of the new one as finished. (Where none was known, the first transaction of all may still
          * be under way.) */
         if (slot->committed_base < known_base) {
-            uex_reset_cancel(engine, source_of_slot, place->partition, 0);
+            uex_reset_cancel_synced(engine, source_of_slot, place->partition, 0);
             slot->log_number++;
         }
-        uex_starts_restore(slot, &marks);
+        uex_starts_restore_synced(slot, &marks);
         suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
             engine->synced.partitions[place->partition].needs_all =
                 marks.partition_count != engine->synced.partition_count;
-        uex_reset_begin(slot);
+        uex_reset_begin_synced(slot);
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }
     if (suspects)
@@ -148,7 +148,7 @@ static bool belongs_here(const struct uex_engine *engine, const struct uex_deliv
 }
 
 /* An outcome whose transaction is still under way: the position that was just read knows how it ended. */
-static void judge_committing(const struct uex_engine *engine, struct uex_delivery *delivery)
+static void judge_committing_synced(const struct uex_engine *engine, struct uex_delivery *delivery)
 {
     const struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
 
@@ -162,7 +162,7 @@ static void judge_committing(const struct uex_engine *engine, struct uex_deliver
 }
 
 /* What is under way goes on where its partition came back with the command unfinished; the rest is given up. */
-static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
+static void adopt_synced(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
 {
     struct uex_delivery *delivery = engine->synced.in_flight.first;
 
@@ -170,7 +170,7 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
         struct uex_delivery *next = delivery->next;
 
         if (delivery->state == UEX_DELIVERY_COMMITTING) {
-            judge_committing(engine, delivery);
+            judge_committing_synced(engine, delivery);
         } else if (belongs_here(engine, delivery)) {
             delivery->epoch = engine->synced.epoch;
             (*adopted)++;
@@ -184,8 +184,8 @@ static void adopt(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
                 (*cancelled)++;
             uex_cancel_request(&delivery->cancel);
         } else {
-            uex_dispatch_withdraw(engine, delivery);
-            uex_dispatch_release(engine, delivery);
+            uex_dispatch_withdraw_synced(engine, delivery);
+            uex_dispatch_release_synced(engine, delivery);
             (*cancelled)++;
         }
         delivery = next;
@@ -206,7 +206,7 @@ static bool keep_group(void *context, struct uex_group_entry *entry)
     return entry->memory != NULL || entry->holder != NULL || entry->first_waiting != NULL;
 }
 
-static void retire_metadata(struct uex_engine *engine)
+static void retire_metadata_synced(struct uex_engine *engine)
 {
     const size_t places = sizeof(engine->synced.retired_metadata) / sizeof(engine->synced.retired_metadata[0]);
 
@@ -225,15 +225,15 @@ static void retire_metadata(struct uex_engine *engine)
         NULL; /* more rebalances than places during one transaction: a few hundred bytes stay */
 }
 
-void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
-                     size_t *cancelled)
+void uex_epoch_begin_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
+                            size_t *cancelled)
 {
     bool is_member = false;
 
     engine->synced.epoch++;
     engine->synced.rebalance_count++;
-    mark_whole(engine, list);
-    start_slots(engine, list);
+    mark_whole_synced(engine, list);
+    start_slots_synced(engine, list);
     for (int32_t i = 0; i < engine->synced.partition_count; i++) {
         struct uex_partition *partition = &engine->synced.partitions[i];
 
@@ -241,9 +241,9 @@ void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t 
             partition->state_next = 0;
         partition->restored = false;
     }
-    adopt(engine, adopted, cancelled);
+    adopt_synced(engine, adopted, cancelled);
     uex_group_table_filter(&engine->synced.in_flight.groups, keep_group, engine);
-    retire_metadata(engine);
+    retire_metadata_synced(engine);
     engine->synced.group_metadata = engine->membership.pending_metadata;
     engine->membership.pending_metadata = NULL;
     is_member = uex_group_metadata_is_member(engine->synced.group_metadata);
@@ -254,7 +254,7 @@ void uex_epoch_begin(struct uex_engine *engine, rd_kafka_topic_partition_list_t 
     for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
         if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->synced.epoch &&
             !uex_cancel_requested(&delivery->cancel))
-            uex_starts_adopt(engine, delivery);
+            uex_starts_adopt_synced(engine, delivery);
     }
     pthread_cond_broadcast(&engine->synced.outcomes_changed);
 }

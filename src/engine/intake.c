@@ -15,7 +15,7 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
 {
     uex_engine_lock(engine);
     uex_window_see(&slot->window, delivery->offset);
-    uex_dispatch_adopt_new(engine, delivery);
+    uex_dispatch_add_synced(engine, delivery);
     delivery->suspect = true;
     delivery->next_in_group = NULL;
     if (engine->synced.poison.last_suspect != NULL)
@@ -40,11 +40,11 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
     if (!uex_window_fits(&slot->window, delivery->offset))
         hold = UEX_HOLD_WINDOW;
     known = hold == UEX_HOLD_NONE &&
-            (uex_dispatch_find(engine, delivery->source, delivery->partition, delivery->offset) != NULL ||
+            (uex_dispatch_find_synced(engine, delivery->source, delivery->partition, delivery->offset) != NULL ||
              uex_window_finished(&slot->window, delivery->offset));
     if (known)
         uex_window_see(&slot->window, delivery->offset);
-    suspect = uex_starts_is_suspect(slot, delivery->offset);
+    suspect = uex_starts_is_suspect_synced(slot, delivery->offset);
     uex_engine_unlock(engine);
     if (known)
         uex_delivery_free(delivery);
@@ -67,11 +67,11 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
         engine->observer.seen(engine->observer.context, delivery);
     uex_engine_lock(engine);
     uex_window_see(&slot->window, delivery->offset);
-    uex_dispatch_adopt_new(engine, delivery);
+    uex_dispatch_add_synced(engine, delivery);
     if (ended)
-        uex_dispatch_submit(engine, delivery);
+        uex_dispatch_submit_synced(engine, delivery);
     else
-        uex_dispatch_enqueue(engine, delivery);
+        uex_dispatch_enqueue_synced(engine, delivery);
     uex_engine_unlock(engine);
     return UEX_HOLD_NONE;
 }
@@ -131,7 +131,7 @@ static bool is_next(struct uex_engine *engine, size_t source, int32_t partition,
     enum uex_step step = UEX_STEP_ON;
 
     uex_engine_lock(engine);
-    step = uex_reset_notice(engine, source, partition, offset, record, &read_until);
+    step = uex_reset_notice_synced(engine, source, partition, offset, record, &read_until);
     seek_to = slot->seek_to;
     if (seek_to != UEX_OFFSET_NONE)
         pthread_cond_signal(&engine->synced.outcomes_changed);
@@ -298,8 +298,8 @@ static void serve_slots(struct uex_engine *engine)
     bool full = false;
 
     uex_engine_lock(engine);
-    engine->membership.backpressured =
-        queue_is_full(engine) || engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || uex_breaker_any_open(engine);
+    engine->membership.backpressured = queue_is_full(engine) || engine->synced.lifecycle != UEX_LIFECYCLE_WORKING ||
+                                       uex_breaker_any_open_synced(engine);
     full = engine->membership.backpressured;
     if (engine->synced.wants_rejoin && engine->membership.resubscribe_at_ms == 0)
         engine->membership.resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
@@ -357,7 +357,7 @@ static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
         return;
     uex_engine_lock(engine);
     slot->end_offset = message->offset;
-    uex_starts_see_end(engine, slot, message->offset);
+    uex_starts_see_end_synced(engine, slot, message->offset);
     uex_engine_unlock(engine);
     move_to_end(engine, slot);
 }

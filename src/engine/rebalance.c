@@ -39,12 +39,12 @@ void uex_rebalance_abandon(struct uex_engine *engine)
 
 /* ---- revoke */
 
-/* Wait until the committer is between two transactions. Locked. */
-static void wait_between(struct uex_engine *engine, const struct timespec *until)
+/* Wait until the committer is between two transactions. */
+static void wait_between_synced(struct uex_engine *engine, const struct timespec *until)
 {
     (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_ENDING);
     while (engine->synced.outbox.transaction_open) {
-        if (!uex_engine_wait(engine, &engine->synced.between, until)) {
+        if (!uex_engine_wait_synced(engine, &engine->synced.between, until)) {
             uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_UNFINISHED,
                     "transaction did not end before the partitions were revoked; its outcome will be read from the "
                     "committed offsets");
@@ -53,7 +53,7 @@ static void wait_between(struct uex_engine *engine, const struct timespec *until
     }
 }
 
-static bool any_open_mark(struct uex_engine *engine)
+static bool any_open_mark_synced(struct uex_engine *engine)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
@@ -66,8 +66,8 @@ static bool any_open_mark(struct uex_engine *engine)
     return false;
 }
 
-/* Nothing more is started; the positions say so, and outcomes that are ready go out with them. Locked. */
-static void close_marks(struct uex_engine *engine, bool lost)
+/* Nothing more is started; the positions say so, and outcomes that are ready go out with them. */
+static void close_marks_synced(struct uex_engine *engine, bool lost)
 {
     struct timespec until = {0};
 
@@ -76,8 +76,8 @@ static void close_marks(struct uex_engine *engine, bool lost)
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += CLOSE_WAIT_MS / 1000;
     pthread_cond_broadcast(&engine->synced.outcomes_changed);
-    while (any_open_mark(engine) && engine->synced.assignment == UEX_ASSIGNMENT_CLOSING) {
-        if (!uex_engine_wait(engine, &engine->synced.between, &until))
+    while (any_open_mark_synced(engine) && engine->synced.assignment == UEX_ASSIGNMENT_CLOSING) {
+        if (!uex_engine_wait_synced(engine, &engine->synced.between, &until))
             break;
     }
 }
@@ -93,11 +93,11 @@ static void revoke(struct uex_engine *engine, bool lost)
     if (engine->synced.assignment != UEX_ASSIGNMENT_NONE) {
         (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
         until.tv_sec += UEX_REVOKE_WAIT_MS / 1000;
-        close_marks(engine, lost);
-        wait_between(engine, &until);
+        close_marks_synced(engine, lost);
+        wait_between_synced(engine, &until);
     }
     (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_NONE);
-    uex_dispatch_drop_queued(engine);
+    uex_dispatch_drop_queued_synced(engine);
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
             struct uex_slot *slot = uex_engine_slot(engine, source, i);
@@ -106,7 +106,7 @@ static void revoke(struct uex_engine *engine, bool lost)
                 (void)rd_kafka_topic_partition_list_add(resume, engine->sources[source].topic, i);
             slot->paused = false;
             slot->assigned = false;
-            uex_reset_forget_held(slot);
+            uex_reset_forget_held_synced(slot);
         }
     }
     for (int32_t i = 0; i < engine->synced.partition_count; i++)
@@ -270,11 +270,11 @@ void uex_rebalance_continue(struct uex_engine *engine)
         return;
     }
     uex_engine_lock(engine);
-    memory = uex_epoch_resize(engine, count);
+    memory = uex_epoch_resize_synced(engine, count);
     if (memory)
-        uex_epoch_begin(engine, list, &adopted, &cancelled);
+        uex_epoch_begin_synced(engine, list, &adopted, &cancelled);
     else
-        uex_engine_out_of_memory(engine, "partitions");
+        uex_engine_out_of_memory_synced(engine, "partitions");
     uex_engine_unlock(engine);
     if (!memory) {
         rd_kafka_topic_partition_list_destroy(list);

@@ -41,7 +41,7 @@ static enum likeness compare(const struct uex_engine *engine, const struct uex_s
                              int32_t partition, int64_t offset, const struct uex_record *record)
 {
     const struct uex_known_record *known = &slot->known[offset % UEX_KNOWN_RECORDS];
-    const struct uex_delivery *delivery = uex_dispatch_find(engine, source, partition, offset);
+    const struct uex_delivery *delivery = uex_dispatch_find_synced(engine, source, partition, offset);
 
     if (delivery != NULL)
         return print_of(delivery->record) == print_of(record) ? SAME : OTHER;
@@ -77,7 +77,7 @@ static int64_t oldest_known(const struct uex_engine *engine, const struct uex_sl
 
 /* ---- what follows */
 
-void uex_reset_forget_held(struct uex_slot *slot)
+void uex_reset_forget_held_synced(struct uex_slot *slot)
 {
     while (slot->first_held != NULL) {
         struct uex_delivery *next = slot->first_held->next_in_group;
@@ -89,7 +89,7 @@ void uex_reset_forget_held(struct uex_slot *slot)
     slot->hold = UEX_HOLD_NONE;
 }
 
-void uex_reset_begin(struct uex_slot *slot)
+void uex_reset_begin_synced(struct uex_slot *slot)
 {
     forget_from(slot, 0);
     slot->read_next = slot->window.base;
@@ -99,7 +99,7 @@ void uex_reset_begin(struct uex_slot *slot)
     slot->seek_to = UEX_OFFSET_NONE;
 }
 
-void uex_reset_cancel(struct uex_engine *engine, size_t source, int32_t partition, int64_t from)
+void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t from)
 {
     for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
         if (is_of(delivery, source, partition) && delivery->offset >= from)
@@ -112,12 +112,12 @@ static enum uex_step begin_anew(struct uex_engine *engine, struct uex_slot *slot
 {
     struct uex_marks marks;
 
-    uex_reset_cancel(engine, source, partition, 0);
-    uex_reset_forget_held(slot);
+    uex_reset_cancel_synced(engine, source, partition, 0);
+    uex_reset_forget_held_synced(slot);
     uex_window_init(&slot->window);
     uex_marks_init(&marks);
-    uex_starts_restore(slot, &marks);
-    uex_reset_begin(slot);
+    uex_starts_restore_synced(slot, &marks);
+    uex_reset_begin_synced(slot);
     slot->committed_base = UEX_OFFSET_NONE;
     slot->log_number++;
     slot->starts_dirty = true; /* the position of the old log must not stay in Kafka */
@@ -133,7 +133,7 @@ static enum uex_step check(struct uex_engine *engine, struct uex_slot *slot, siz
         return begin_anew(engine, slot, source, partition);
     if (slot->first_held != NULL && slot->first_held->offset < slot->read_next)
         slot->read_next = slot->first_held->offset; /* they are read again */
-    uex_reset_forget_held(slot);
+    uex_reset_forget_held_synced(slot);
     slot->end_offset = UEX_OFFSET_NONE;
     slot->checking = true;
     slot->same_until = UEX_OFFSET_NONE;
@@ -146,9 +146,9 @@ static enum uex_step cut(struct uex_engine *engine, struct uex_slot *slot, size_
 {
     const int64_t from = slot->same_until;
 
-    uex_reset_cancel(engine, source, partition, from);
+    uex_reset_cancel_synced(engine, source, partition, from);
     uex_window_cut(&slot->window, from);
-    uex_starts_cut(slot, from);
+    uex_starts_cut_synced(slot, from);
     forget_from(slot, from);
     slot->read_next = from;
     slot->checking = false;
@@ -172,8 +172,8 @@ static enum uex_step go_on_checking(struct uex_engine *engine, struct uex_slot *
     return UEX_STEP_SAME;
 }
 
-enum uex_step uex_reset_notice(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset,
-                               const struct uex_record *record, int64_t *read_until)
+enum uex_step uex_reset_notice_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset,
+                                      const struct uex_record *record, int64_t *read_until)
 {
     struct uex_slot *slot = uex_engine_slot(engine, source, partition);
     enum uex_step step = UEX_STEP_ON;

@@ -66,7 +66,7 @@ void uex_restore_begin(struct uex_engine *engine)
     restore = restore_new(engine);
     if (restore == NULL) {
         uex_engine_lock(engine);
-        uex_engine_out_of_memory(engine, "restoring the groups");
+        uex_engine_out_of_memory_synced(engine, "restoring the groups");
         uex_engine_unlock(engine);
         return;
     }
@@ -133,20 +133,19 @@ static bool is_newer(const struct uex_group_memory *one, const struct uex_group_
     return uex_group_memory_at_ms(one) > uex_group_memory_at_ms(other);
 }
 
-/* Locked. */
-static void leave_gap(struct uex_engine *engine)
+static void leave_gap_synced(struct uex_engine *engine)
 {
     engine->membership.restore->gap = true;
-    uex_engine_out_of_memory(engine, "a group's history");
+    uex_engine_out_of_memory_synced(engine, "a group's history");
 }
 
-/* Locked. */
-static void remember(struct uex_engine *engine, const char *group_id, int32_t from, struct uex_group_memory *memory)
+static void remember_synced(struct uex_engine *engine, const char *group_id, int32_t from,
+                            struct uex_group_memory *memory)
 {
     struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, group_id);
 
     if (entry == NULL) {
-        leave_gap(engine);
+        leave_gap_synced(engine);
         uex_group_memory_free(memory);
         return;
     }
@@ -179,7 +178,7 @@ static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
     err = uex_group_state_read(uex_bytes_of(message->payload, message->len), &memory, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the record */
         uex_engine_lock(engine);
-        leave_gap(engine);
+        leave_gap_synced(engine);
         uex_engine_unlock(engine);
         return;
     }
@@ -190,7 +189,7 @@ static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
         return;
     }
     uex_engine_lock(engine);
-    remember(engine, group_id, message->partition, memory);
+    remember_synced(engine, group_id, message->partition, memory);
     uex_engine_unlock(engine);
 }
 
@@ -250,7 +249,7 @@ static void finish(struct uex_engine *engine)
         if (!engine->synced.partitions[i].assigned)
             continue;
         engine->synced.partitions[i].state_next = restore->next[i];
-        uex_dispatch_restored(engine, &engine->synced.partitions[i]);
+        uex_dispatch_restored_synced(engine, &engine->synced.partitions[i]);
     }
     pthread_cond_broadcast(&engine->synced.outcomes_changed);
     group_count = engine->synced.in_flight.groups.entry_count;

@@ -28,7 +28,7 @@ void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, boo
     }
 }
 
-static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery)
+static void take_memory_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_group_entry *entry = NULL;
 
@@ -36,7 +36,7 @@ static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery
         return;
     entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
     if (entry == NULL) { /* the group's next state would be written without this outcome */
-        uex_engine_out_of_memory(engine, "a group's history");
+        uex_engine_out_of_memory_synced(engine, "a group's history");
         return;
     }
     uex_group_memory_free(entry->memory);
@@ -48,7 +48,7 @@ static void take_memory(struct uex_engine *engine, struct uex_delivery *delivery
 /* In a later epoch the group's memory was read anew, and knows of it, and perhaps of more. The window may not: a member
  * that joins again can be given the same generation, and then the broker takes positions that are sent after those of
  * the new epoch were read. */
-static void done(struct uex_engine *engine, const struct uex_batch *batch, struct uex_delivery *delivery)
+static void done_synced(struct uex_engine *engine, const struct uex_batch *batch, struct uex_delivery *delivery)
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
@@ -58,9 +58,9 @@ static void done(struct uex_engine *engine, const struct uex_batch *batch, struc
         if (slot->assigned)
             uex_window_complete(&slot->window, delivery->offset);
         if (batch->epoch == engine->synced.epoch)
-            take_memory(engine, delivery);
+            take_memory_synced(engine, delivery);
     }
-    uex_dispatch_release(engine, delivery);
+    uex_dispatch_release_synced(engine, delivery);
 }
 
 /* One record of the outcome was refused, and it went alone: the refusal becomes the command's own outcome, step by step
@@ -154,7 +154,7 @@ static void give_up(struct uex_delivery *delivery)
 }
 
 /* Back to the front of the queue, in order. */
-static void put_back(struct uex_engine *engine, struct uex_batch *batch)
+static void put_back_synced(struct uex_engine *engine, struct uex_batch *batch)
 {
     for (size_t i = batch->count; i-- > 0;) {
         struct uex_delivery *delivery = batch->deliveries[i];
@@ -177,7 +177,7 @@ static void put_back(struct uex_engine *engine, struct uex_batch *batch)
     }
 }
 
-static void note_positions(struct uex_engine *engine, const struct uex_batch *batch)
+static void note_positions_synced(struct uex_engine *engine, const struct uex_batch *batch)
 {
     for (size_t i = 0; i < batch->position_count; i++) {
         const struct uex_batch_position *position = &batch->positions[i];
@@ -187,13 +187,13 @@ static void note_positions(struct uex_engine *engine, const struct uex_batch *ba
             continue;
         if (slot->assigned)
             slot->committed_base = position->window.base;
-        uex_starts_committed(engine, position->source, position->partition, &position->marks);
+        uex_starts_committed_synced(engine, position->source, position->partition, &position->marks);
     }
 }
 
 /* The first transaction of all was accepted after an assignment had found no position: here it is. Else its commands,
  * which are read again, would be taken again. */
-static void note_first_positions(struct uex_engine *engine, const struct uex_batch *batch)
+static void note_first_positions_synced(struct uex_engine *engine, const struct uex_batch *batch)
 {
     for (size_t i = 0; i < batch->position_count; i++) {
         const struct uex_batch_position *position = &batch->positions[i];
@@ -207,24 +207,24 @@ static void note_first_positions(struct uex_engine *engine, const struct uex_bat
     }
 }
 
-void uex_settle(struct uex_engine *engine, struct uex_batch *batch, bool committed)
+void uex_settle_synced(struct uex_engine *engine, struct uex_batch *batch, bool committed)
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct uex_delivery *delivery = batch->deliveries[i];
 
         if (committed || delivery->verdict == UEX_VERDICT_DONE) {
-            done(engine, batch, delivery);
+            done_synced(engine, batch, delivery);
             batch->deliveries[i] = NULL;
         } else if (delivery->verdict == UEX_VERDICT_LOST) {
-            uex_dispatch_release(engine, delivery);
+            uex_dispatch_release_synced(engine, delivery);
             batch->deliveries[i] = NULL;
         }
     }
     if (committed && batch->epoch == engine->synced.epoch)
-        note_positions(engine, batch);
+        note_positions_synced(engine, batch);
     else if (committed)
-        note_first_positions(engine, batch);
-    put_back(engine, batch);
+        note_first_positions_synced(engine, batch);
+    put_back_synced(engine, batch);
     batch->metadata = NULL;
     engine->synced.outbox.transaction_open = false;
     for (size_t i = 0; i < sizeof(engine->synced.retired_metadata) / sizeof(engine->synced.retired_metadata[0]); i++) {

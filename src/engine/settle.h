@@ -8,8 +8,8 @@
 
 /* Tell the observer of what is committed now. Not locked: an audit line may wait for whoever reads stderr. */
 void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, bool committed);
-/* Finish what is committed, drop what went to others, put the rest back. The transaction is over. Locked. */
-void uex_settle(struct uex_engine *engine, struct uex_batch *batch, bool committed);
+/* Finish what is committed, drop what went to others, put the rest back. The transaction is over. */
+void uex_settle_synced(struct uex_engine *engine, struct uex_batch *batch, bool committed);
 
 /* A transaction of `batch` failed and is tried again. Where it lived for its timeout: lists that were sent together go
  * alone from now on; one that went alone is given up, as a dead letter, after UEX_SLOW_ENDS_MAX times in a row that
@@ -19,7 +19,8 @@ void uex_settle(struct uex_engine *engine, struct uex_batch *batch, bool committ
  * An outage never counts, of the result topic's partition as little as of a coordinator. So what cannot be told from
  * one does not count either: parts of which hardly one is acknowledged within the timeout. (That bytes leave proves
  * nothing: a partition with too few replicas takes the record and refuses it, again and again.) Such a list is tried
- * until it goes through; a line a minute, list-timed-out, says so and what to do. Not locked, before uex_settle(). */
+ * until it goes through; a line a minute, list-timed-out, says so and what to do. Not locked, before
+ * uex_settle_synced(). */
 #define UEX_SLOW_ENDS_MAX 3
 void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age);
 #endif

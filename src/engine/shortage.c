@@ -19,8 +19,8 @@ static int64_t pause_ms(const struct uex_shortage *shortage)
     return uex_backoff_ms(shortage->step);
 }
 
-/* Locked. One more refusal. */
-static void count(struct uex_shortage *shortage, bool *waiting)
+/* One more refusal. */
+static void count_synced(struct uex_shortage *shortage, bool *waiting)
 {
     const int64_t now_ms = uex_monotonic_ms();
 
@@ -71,7 +71,7 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
 
     uex_engine_lock(engine);
     is_first = engine->synced.shortage.lane_count == 0;
-    count(&engine->synced.shortage, waiting);
+    count_synced(&engine->synced.shortage, waiting);
     lane_count = engine->synced.shortage.lane_count;
     since_ms = engine->synced.shortage.since_ms;
     pthread_cond_broadcast(&engine->synced.work_changed); /* who is idle gives its connection away */

@@ -11,7 +11,7 @@
 #define WAIT_MS 100
 #define ROUTE_AGAIN_MS 200
 
-void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks)
+void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_marks *marks)
 {
     slot->marks = *marks;
     slot->suspect_until = marks->open_until;
@@ -22,7 +22,7 @@ void uex_starts_restore(struct uex_slot *slot, const struct uex_marks *marks)
     slot->closed = false;
 }
 
-void uex_starts_cut(struct uex_slot *slot, int64_t offset)
+void uex_starts_cut_synced(struct uex_slot *slot, int64_t offset)
 {
     for (size_t i = slot->marks.start_count; i-- > 0;) {
         if (slot->marks.starts[i].offset >= offset)
@@ -37,7 +37,7 @@ void uex_starts_cut(struct uex_slot *slot, int64_t offset)
     slot->starts_dirty = true; /* the position in Kafka says that offsets of the lost end are finished */
 }
 
-void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset)
+void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset)
 {
     if (slot->suspect_until <= end_offset)
         return;
@@ -46,12 +46,12 @@ void uex_starts_see_end(struct uex_engine *engine, struct uex_slot *slot, int64_
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
-bool uex_starts_is_suspect(const struct uex_slot *slot, int64_t offset)
+bool uex_starts_is_suspect_synced(const struct uex_slot *slot, int64_t offset)
 {
     return offset < slot->suspect_until || uex_marks_starts(&slot->marks, offset) > 0;
 }
 
-bool uex_starts_allowed(struct uex_engine *engine, struct uex_slot *slot, int64_t offset)
+bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t offset)
 {
     if (slot->committed_until != UEX_OFFSET_NONE && offset < slot->committed_until) {
         if (slot->started_until < offset + 1)
@@ -77,7 +77,7 @@ static int64_t open_until(const struct uex_slot *slot)
     return until;
 }
 
-bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_slot *slot)
+bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot)
 {
     if (!slot->assigned || slot->window.base == UEX_OFFSET_NONE)
         return false;
@@ -87,8 +87,8 @@ bool uex_starts_need_commit(const struct uex_engine *engine, const struct uex_sl
 }
 
 /* A start that killed nobody does not count. */
-static void take_back(struct uex_marks *marks, const struct uex_engine *engine, const struct uex_slot *slot,
-                      const struct uex_delivery *delivery, bool begun)
+static void take_back_synced(struct uex_marks *marks, const struct uex_engine *engine, const struct uex_slot *slot,
+                             const struct uex_delivery *delivery, bool begun)
 {
     const int64_t count = delivery == NULL ? 0 : uex_marks_starts(marks, delivery->offset);
 
@@ -97,7 +97,7 @@ static void take_back(struct uex_marks *marks, const struct uex_engine *engine, 
         uex_marks_set_starts(marks, delivery->offset, count - 1);
 }
 
-void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
+void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
 {
     const struct uex_delivery *alone = engine->synced.poison.exclusive;
 
@@ -108,12 +108,12 @@ void uex_starts_to_commit(const struct uex_engine *engine, const struct uex_slot
         return;
     /* What never ran alone stays suspected, also over a clean revoke. */
     out->open_until = slot->window.base < slot->suspect_until ? slot->suspect_until : UEX_OFFSET_NONE;
-    take_back(out, engine, slot, alone, alone != NULL && alone->state == UEX_DELIVERY_RUNNING);
-    take_back(out, engine, slot, engine->synced.poison.first_suspect, true);
+    take_back_synced(out, engine, slot, alone, alone != NULL && alone->state == UEX_DELIVERY_RUNNING);
+    take_back_synced(out, engine, slot, engine->synced.poison.first_suspect, true);
 }
 
-static void note_start(struct uex_delivery *delivery, const struct uex_engine *engine, size_t source, int32_t partition,
-                       const struct uex_marks *marks)
+static void note_start_synced(struct uex_delivery *delivery, const struct uex_engine *engine, size_t source,
+                              int32_t partition, const struct uex_marks *marks)
 {
     if (delivery != NULL && delivery->source == source && delivery->partition == partition &&
         delivery->start_epoch == engine->synced.epoch &&
@@ -121,7 +121,8 @@ static void note_start(struct uex_delivery *delivery, const struct uex_engine *e
         delivery->start_committed = true;
 }
 
-void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t partition, const struct uex_marks *marks)
+void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32_t partition,
+                                 const struct uex_marks *marks)
 {
     struct uex_slot *slot = uex_engine_slot(engine, source, partition);
 
@@ -133,14 +134,14 @@ void uex_starts_committed(struct uex_engine *engine, size_t source, int32_t part
         slot->refused_from = UEX_OFFSET_NONE;
     if (slot->refused_from == UEX_OFFSET_NONE && memcmp(marks->starts, slot->marks.starts, sizeof(marks->starts)) == 0)
         slot->starts_dirty = false;
-    note_start(engine->synced.poison.exclusive, engine, source, partition, marks);
-    note_start(engine->synced.poison.first_suspect, engine, source, partition, marks);
+    note_start_synced(engine->synced.poison.exclusive, engine, source, partition, marks);
+    note_start_synced(engine->synced.poison.first_suspect, engine, source, partition, marks);
     pthread_cond_broadcast(&engine->synced.work_changed);
     pthread_cond_broadcast(&engine->synced.between);
 }
 
 /* Count the start of a suspect, once in each epoch: a new one has the counts that were committed before. */
-static void count_start(struct uex_engine *engine, struct uex_delivery *delivery)
+static void count_start_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
@@ -152,12 +153,12 @@ static void count_start(struct uex_engine *engine, struct uex_delivery *delivery
     uex_marks_prune(&slot->marks, &slot->window);
     delivery->start_count = uex_marks_starts(&slot->marks, delivery->offset) + 1;
     uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count);
-    (void)uex_starts_allowed(engine, slot, delivery->offset);
+    (void)uex_starts_allowed_synced(engine, slot, delivery->offset);
     slot->starts_dirty = true;
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
-void uex_starts_prepare_next(struct uex_engine *engine)
+void uex_starts_prepare_next_synced(struct uex_engine *engine)
 {
     struct uex_delivery *next = engine->synced.poison.first_suspect;
 
@@ -165,10 +166,10 @@ void uex_starts_prepare_next(struct uex_engine *engine)
         return;
     if (uex_marks_starts(&uex_engine_slot(engine, next->source, next->partition)->marks, next->offset) <
         engine->config->retry_crashes)
-        count_start(engine, next);
+        count_start_synced(engine, next);
 }
 
-void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_starts_return_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
@@ -181,26 +182,26 @@ void uex_starts_return(struct uex_engine *engine, struct uex_delivery *delivery)
     delivery->start_committed = false;
 }
 
-void uex_starts_adopt(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
 
-    (void)uex_starts_allowed(engine, slot, delivery->offset);
+    (void)uex_starts_allowed_synced(engine, slot, delivery->offset);
     if (slot->started_until < delivery->offset + 1)
         slot->started_until = delivery->offset + 1;
     slot->starts_dirty = true;
     if (delivery->suspect)
-        count_start(engine, delivery);
+        count_start_synced(engine, delivery);
 }
 
 /* ---- a suspect */
 
-static bool given_up(const struct uex_engine *engine, const struct uex_delivery *delivery)
+static bool given_up_synced(const struct uex_engine *engine, const struct uex_delivery *delivery)
 {
     return engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || uex_cancel_requested(&delivery->cancel);
 }
 
-static void wait_a_little(struct uex_engine *engine)
+static void wait_a_little_synced(struct uex_engine *engine)
 {
     struct timespec until = {0};
 
@@ -208,34 +209,34 @@ static void wait_a_little(struct uex_engine *engine)
     until.tv_nsec += WAIT_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    (void)uex_engine_wait(engine, &engine->synced.between, &until);
+    (void)uex_engine_wait_synced(engine, &engine->synced.between, &until);
 }
 
-/* Locked. False: the delivery is given up. */
-static bool commit_start(struct uex_engine *engine, struct uex_delivery *delivery)
+/* False: the delivery is given up. */
+static bool commit_start_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
-    while (!given_up(engine, delivery)) {
+    while (!given_up_synced(engine, delivery)) {
         if (delivery->epoch == engine->synced.epoch)
-            count_start(engine, delivery);
+            count_start_synced(engine, delivery);
         if (delivery->start_committed)
             return true;
-        wait_a_little(engine);
+        wait_a_little_synced(engine);
     }
     return false;
 }
 
-/* Locked. The group becomes the suspect's; false: it is a duplicate, or was given up. */
-static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
+/* The group becomes the suspect's; false: it is a duplicate, or was given up. */
+static bool hold_group_synced(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
 
-    while (entry != NULL && entry->holder != NULL && !given_up(engine, delivery)) {
-        wait_a_little(engine);
+    while (entry != NULL && entry->holder != NULL && !given_up_synced(engine, delivery)) {
+        wait_a_little_synced(engine);
         entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
     }
     if (entry == NULL)
-        uex_engine_out_of_memory(engine, "a command's group");
-    if (entry == NULL || given_up(engine, delivery))
+        uex_engine_out_of_memory_synced(engine, "a command's group");
+    if (entry == NULL || given_up_synced(engine, delivery))
         return false;
     entry->holder = delivery;
     delivery->holds_group = true;
@@ -247,14 +248,14 @@ static bool hold_group(struct uex_engine *engine, struct uex_delivery *delivery)
     return false;
 }
 
-static void end_alone(struct uex_engine *engine, struct uex_delivery *delivery, bool has_outcome)
+static void end_alone_synced(struct uex_engine *engine, struct uex_delivery *delivery, bool has_outcome)
 {
     engine->synced.in_flight.running_count--;
     if (has_outcome && !uex_cancel_requested(&delivery->cancel)) {
-        uex_dispatch_submit(engine, delivery);
+        uex_dispatch_submit_synced(engine, delivery);
     } else {
-        uex_starts_return(engine, delivery);
-        uex_dispatch_release(engine, delivery);
+        uex_starts_return_synced(engine, delivery);
+        uex_dispatch_release_synced(engine, delivery);
     }
     pthread_cond_broadcast(&engine->synced.between);
 }
@@ -274,8 +275,8 @@ static enum uex_error read_killer(struct uex_delivery *delivery)
     return err == UEX_NO_MEMORY ? err : UEX_OK;
 }
 
-/* Locked. The command has ended with its worker's death often enough. False: it is given up, or a duplicate. */
-static bool dead_letter_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+/* The command has ended with its worker's death often enough. False: it is given up, or a duplicate. */
+static bool dead_letter_killer_synced(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
 {
     const struct uex_bytes key = delivery->record->key;
     struct uex_fault fault = {0};
@@ -288,7 +289,7 @@ static bool dead_letter_killer(struct uex_engine *engine, struct uex_delivery *d
     if (delivery->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key)) {
         delivery->command.group_id = uex_text_copy(key);
         if (delivery->command.group_id == NULL) {
-            uex_engine_out_of_memory(engine, "a dead letter's group");
+            uex_engine_out_of_memory_synced(engine, "a dead letter's group");
             return false;
         }
     }
@@ -296,35 +297,36 @@ static bool dead_letter_killer(struct uex_engine *engine, struct uex_delivery *d
     if (delivery->command.group_id != NULL &&
         uex_partition_of(uex_bytes_of_text(delivery->command.group_id), engine->synced.partition_count) ==
             delivery->partition &&
-        !hold_group(engine, delivery))
+        !hold_group_synced(engine, delivery))
         return false;
     uex_policy_dead_letter(delivery, &fault);
     delivery->outcome.keeps_no_state = !delivery->holds_group;
     return true;
 }
 
-/* Locked. Reading its record may be what kills: that is one more start, and after another death it is left out. */
-static void end_killer(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+/* Reading its record may be what kills: that is one more start, and after another death it is left out. */
+static void end_killer_synced(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
 {
     enum uex_error err = UEX_OK;
 
     delivery->command.requested_at_ms = UEX_NO_TIME;
     if (starts == engine->config->retry_crashes) {
-        if (!commit_start(engine, delivery)) {
-            end_alone(engine, delivery, false);
+        if (!commit_start_synced(engine, delivery)) {
+            end_alone_synced(engine, delivery, false);
             return;
         }
         uex_engine_unlock(engine);
         err = read_killer(delivery);
         uex_engine_lock(engine);
         if (err != UEX_OK) {
-            uex_engine_out_of_memory(engine, "reading a command");
-            end_alone(engine, delivery, false);
+            uex_engine_out_of_memory_synced(engine, "reading a command");
+            end_alone_synced(engine, delivery, false);
             return;
         }
     }
-    end_alone(engine, delivery,
-              dead_letter_killer(engine, delivery, starts) || delivery->outcome.skip == UEX_SKIP_DUPLICATE);
+    end_alone_synced(engine, delivery,
+                     dead_letter_killer_synced(engine, delivery, starts) ||
+                         delivery->outcome.skip == UEX_SKIP_DUPLICATE);
 }
 
 static void ask_to_rejoin(struct uex_engine *engine)
@@ -346,12 +348,12 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
         starts =
             uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
     if (starts >= engine->config->retry_crashes) {
-        end_killer(engine, delivery, starts);
+        end_killer_synced(engine, delivery, starts);
         uex_engine_unlock(engine);
         return false;
     }
-    if (!commit_start(engine, delivery)) {
-        end_alone(engine, delivery, false);
+    if (!commit_start_synced(engine, delivery)) {
+        end_alone_synced(engine, delivery, false);
         uex_engine_unlock(engine);
         return false;
     }
@@ -370,11 +372,11 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     }
     uex_engine_lock(engine);
     if (ended || hold == UEX_HOLD_NO_MEMORY) {
-        end_alone(engine, delivery, ended);
+        end_alone_synced(engine, delivery, ended);
     } else {
-        job = hold_group(engine, delivery);
+        job = hold_group_synced(engine, delivery);
         if (!job)
-            end_alone(engine, delivery, delivery->outcome.skip == UEX_SKIP_DUPLICATE);
+            end_alone_synced(engine, delivery, delivery->outcome.skip == UEX_SKIP_DUPLICATE);
     }
     uex_engine_unlock(engine);
     return job;

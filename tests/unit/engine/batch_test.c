@@ -34,7 +34,7 @@ static int set_up(void **state)
     engine.synced.partitions[0].slots[0].assigned = true;
     uex_window_restore(&engine.synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
                        &engine.synced.partitions[0].slots[0].marks);
-    uex_starts_restore(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
+    uex_starts_restore_synced(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
     engine.synced.partitions[0].slots[0].committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 2;
@@ -81,13 +81,13 @@ static struct uex_delivery *ended(const char *group, int64_t offset)
     (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
                    "00000000-0000-4000-8000-%012lld", (long long)offset);
     uex_window_see(&engine.synced.partitions[0].slots[0].window, offset);
-    uex_dispatch_adopt_new(&engine, delivery);
+    uex_dispatch_add_synced(&engine, delivery);
     uex_group_table_get(&engine.synced.in_flight.groups, group)->holder = delivery;
     delivery->holds_group = true;
     delivery->outcome.kind = UEX_OUTCOME_EXPORTED;
     delivery->outcome.job.row_count = 3;
     delivery->outcome.job.snapshot_at_ms = 1;
-    uex_dispatch_submit(&engine, delivery);
+    uex_dispatch_submit_synced(&engine, delivery);
     return delivery;
 }
 
@@ -114,7 +114,7 @@ static void collect__id_became_known_after_the_job_began__says_nothing_again(voi
 
     (void)state;
     know("g", delivery->command.command_id);
-    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
     assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_SKIPPED);
     assert_int_equal(delivery->outcome.skip, UEX_SKIP_DUPLICATE);
@@ -128,7 +128,7 @@ static void collect__outcome_of_an_older_epoch__stays_where_it_is(void **state)
 
     (void)state;
     delivery->epoch = engine.synced.epoch - 1;
-    (void)uex_batch_collect(&engine, UEX_BATCH_MAX, &batch);
+    (void)uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch);
     assert_int_equal(batch.count, 0);
     assert_ptr_equal(engine.synced.outbox.first, delivery);
 }
@@ -139,10 +139,10 @@ static void collect__partition_not_restored__outcome_waits_for_the_history_of_it
 
     (void)state;
     engine.synced.partitions[0].restored = false;
-    (void)uex_batch_collect(&engine, UEX_BATCH_MAX, &batch);
+    (void)uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch);
     assert_int_equal(batch.count, 0);
     delivery->outcome.keeps_no_state = true;
-    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
     assert_int_equal(batch.positions[0].marks.partition_count, 0); /* the next owner reads all of the state topic */
 }
@@ -154,10 +154,10 @@ static void collect__one_that_was_refused__goes_alone_and_is_not_joined(void **s
 
     (void)state;
     guilty->commit_alone = true;
-    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
     assert_ptr_equal(batch.deliveries[0], guilty);
-    assert_true(uex_batch_collect(&engine, UEX_BATCH_MAX, &batch));
+    assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
     assert_ptr_equal(batch.deliveries[0], other);
 }
@@ -168,7 +168,7 @@ static void collect__more_than_may_be_said_now__is_bounded(void **state)
     (void)ended("a", 1);
     (void)ended("b", 2);
     (void)ended("c", 3);
-    assert_true(uex_batch_collect(&engine, 2, &batch));
+    assert_true(uex_batch_collect_synced(&engine, 2, &batch));
     assert_int_equal(batch.count, 2);
     assert_int_equal(engine.synced.outbox.count, 1);
 }

@@ -82,7 +82,7 @@ static void set_up_engine(struct fixture *fixture)
     engine->synced.partitions[0].slots[0].assigned = true;
     uex_window_restore(&engine->synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
                        &engine->synced.partitions[0].slots[0].marks);
-    uex_starts_restore(&engine->synced.partitions[0].slots[0], &engine->synced.partitions[0].slots[0].marks);
+    uex_starts_restore_synced(&engine->synced.partitions[0].slots[0], &engine->synced.partitions[0].slots[0].marks);
     engine->synced.group_metadata = rd_kafka_consumer_group_metadata_new(GROUP);
     engine->synced.assignment = UEX_ASSIGNMENT_HELD;
     engine->synced.epoch = 1;

@@ -45,7 +45,7 @@ static int set_up(void **state)
     engine.synced.partitions[0].slots[0].assigned = true;
     uex_window_restore(&engine.synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
                        &engine.synced.partitions[0].slots[0].marks);
-    uex_starts_restore(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
+    uex_starts_restore_synced(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
     engine.synced.partitions[0].slots[0].committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
@@ -88,7 +88,7 @@ static struct uex_delivery *arrive(const char *group, int64_t offset)
     (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
                    "00000000-0000-4000-8000-%012lld", (long long)offset);
     uex_window_see(&engine.synced.partitions[0].slots[0].window, offset);
-    uex_dispatch_adopt_new(&engine, delivery);
+    uex_dispatch_add_synced(&engine, delivery);
     return delivery;
 }
 
@@ -96,14 +96,14 @@ static struct uex_delivery *enqueue(const char *group, int64_t offset)
 {
     struct uex_delivery *delivery = arrive(group, offset);
 
-    uex_dispatch_enqueue(&engine, delivery);
+    uex_dispatch_enqueue_synced(&engine, delivery);
     return delivery;
 }
 
 /* What a lane gets now; NULL where it would wait. */
 static struct uex_delivery *take_or_nothing(void)
 {
-    return uex_dispatch_next(&engine);
+    return uex_dispatch_next_synced(&engine);
 }
 
 static void take__two_commands_of_a_group__second_waits_for_the_commit_of_the_first(void **state)
@@ -118,8 +118,8 @@ static void take__two_commands_of_a_group__second_waits_for_the_commit_of_the_fi
     job.skip = UEX_SKIP_EMPTY;
     uex_dispatch_finish(&engine, first, &job);
     assert_null(take_or_nothing()); /* ended, not committed */
-    uex_dispatch_withdraw(&engine, first);
-    uex_dispatch_release(&engine, first);
+    uex_dispatch_withdraw_synced(&engine, first);
+    uex_dispatch_release_synced(&engine, first);
     assert_ptr_equal(take_or_nothing(), second);
 }
 
@@ -166,7 +166,7 @@ static void enqueue__before_the_restore__waits_for_it(void **state)
     engine.synced.partitions[0].restored = false;
     delivery = enqueue("g", 1);
     assert_null(take_or_nothing());
-    uex_dispatch_restored(&engine, &engine.synced.partitions[0]);
+    uex_dispatch_restored_synced(&engine, &engine.synced.partitions[0]);
     assert_ptr_equal(take_or_nothing(), delivery);
 }
 
@@ -181,13 +181,13 @@ static void take__beyond_the_open_mark__asks_for_a_commit_first(void **state)
     delivery = enqueue("g", 5);
     (void)enqueue("h", 500); /* what waits far behind does not widen the mark */
     assert_null(take_or_nothing());
-    assert_true(uex_starts_need_commit(&engine, slot));
-    uex_starts_to_commit(&engine, slot, &marks);
+    assert_true(uex_starts_need_commit_synced(&engine, slot));
+    uex_starts_to_commit_synced(&engine, slot, &marks);
     assert_true(marks.open_until > 5 && marks.open_until < 100);
-    uex_starts_committed(&engine, 0, 0, &marks);
+    uex_starts_committed_synced(&engine, 0, 0, &marks);
     assert_ptr_equal(take_or_nothing(), delivery);
     assert_null(take_or_nothing());
-    uex_starts_to_commit(&engine, slot, &marks);
+    uex_starts_to_commit_synced(&engine, slot, &marks);
     assert_true(marks.open_until > 500);
 }
 
@@ -199,14 +199,14 @@ static void closing__suspects_that_never_ran_alone__stay_suspected(void **state)
     (void)state;
     slot->suspect_until = 9;
     engine.synced.assignment = UEX_ASSIGNMENT_CLOSING;
-    assert_true(uex_starts_need_commit(&engine, slot));
-    uex_starts_to_commit(&engine, slot, &marks);
+    assert_true(uex_starts_need_commit_synced(&engine, slot));
+    uex_starts_to_commit_synced(&engine, slot, &marks);
     assert_int_equal(marks.open_until, 9);
-    uex_starts_committed(&engine, 0, 0, &marks);
-    assert_false(uex_starts_need_commit(&engine, slot));
+    uex_starts_committed_synced(&engine, 0, 0, &marks);
+    assert_false(uex_starts_need_commit_synced(&engine, slot));
     slot->closed = false;
     slot->suspect_until = 0;
-    uex_starts_to_commit(&engine, slot, &marks);
+    uex_starts_to_commit_synced(&engine, slot, &marks);
     assert_int_equal(marks.open_until, UEX_OFFSET_NONE);
 }
 
@@ -218,14 +218,14 @@ static void see_end__mark_beyond_it__what_comes_later_is_not_suspected(void **st
     (void)state;
     slot->suspect_until = 9;
     slot->committed_until = UEX_OFFSET_NONE;
-    uex_starts_see_end(&engine, slot, 12);
-    assert_true(uex_starts_is_suspect(slot, 8));
-    assert_false(uex_starts_need_commit(&engine, slot));
-    uex_starts_see_end(&engine, slot, 4);
-    assert_true(uex_starts_is_suspect(slot, 3));
-    assert_false(uex_starts_is_suspect(slot, 4));
-    assert_true(uex_starts_need_commit(&engine, slot)); /* the next owner must not suspect it either */
-    uex_starts_to_commit(&engine, slot, &marks);
+    uex_starts_see_end_synced(&engine, slot, 12);
+    assert_true(uex_starts_is_suspect_synced(slot, 8));
+    assert_false(uex_starts_need_commit_synced(&engine, slot));
+    uex_starts_see_end_synced(&engine, slot, 4);
+    assert_true(uex_starts_is_suspect_synced(slot, 3));
+    assert_false(uex_starts_is_suspect_synced(slot, 4));
+    assert_true(uex_starts_need_commit_synced(&engine, slot)); /* the next owner must not suspect it either */
+    uex_starts_to_commit_synced(&engine, slot, &marks);
     assert_int_equal(marks.open_until, 4);
 }
 
@@ -241,7 +241,7 @@ static void finish__suspect_given_up__its_start_does_not_count(void **state)
     engine.synced.poison.last_suspect = suspect;
     assert_ptr_equal(take_or_nothing(), suspect);
     uex_marks_set_starts(&slot->marks, 1, 2);
-    uex_starts_adopt(&engine, suspect); /* counts its start in this epoch */
+    uex_starts_adopt_synced(&engine, suspect); /* counts its start in this epoch */
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 3);
     uex_dispatch_finish(&engine, suspect, &job);
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 2);
@@ -319,8 +319,8 @@ static void give_back__however_often__keeps_the_order_and_is_never_charged(void 
     assert_null(engine.synced.outbox.first);
     assert_ptr_equal(take_or_nothing(), first);
     uex_dispatch_finish(&engine, first, &none);
-    uex_dispatch_withdraw(&engine, first);
-    uex_dispatch_release(&engine, first);
+    uex_dispatch_withdraw_synced(&engine, first);
+    uex_dispatch_release_synced(&engine, first);
     assert_ptr_equal(take_or_nothing(), second);
 }
 
@@ -356,7 +356,7 @@ static void give_back__suspect__is_alone_and_first_again(void **state)
     engine.synced.poison.first_suspect = suspect;
     engine.synced.poison.last_suspect = suspect;
     assert_ptr_equal(take_or_nothing(), suspect);
-    uex_starts_adopt(&engine, suspect); /* counts its start in this epoch */
+    uex_starts_adopt_synced(&engine, suspect); /* counts its start in this epoch */
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 1);
     uex_dispatch_give_back(&engine, suspect, &job, false);
     assert_int_equal(uex_marks_starts(&slot->marks, 1), 0);
@@ -414,7 +414,7 @@ static void take__suspects__run_alone_and_before_all_others(void **state)
     assert_ptr_equal(engine.synced.poison.exclusive, suspect);
     assert_null(take_or_nothing());
     engine.synced.in_flight.running_count--;
-    uex_dispatch_release(&engine, suspect);
+    uex_dispatch_release_synced(&engine, suspect);
     assert_null(engine.synced.poison.exclusive);
     assert_ptr_equal(take_or_nothing(), other);
 }
@@ -426,7 +426,7 @@ static void take__too_many_outcomes_wait__gives_nothing(void **state)
     (void)state;
     engine.outcomes_max = 1;
     ended->outcome.keeps_no_state = true;
-    uex_dispatch_submit(&engine, ended);
+    uex_dispatch_submit_synced(&engine, ended);
     (void)enqueue("b", 2);
     assert_null(take_or_nothing());
 }
@@ -439,12 +439,12 @@ static void drop_queued__running_stays__waiting_goes(void **state)
     (void)enqueue("g", 2);
     (void)enqueue("h", 3);
     assert_ptr_equal(take_or_nothing(), running);
-    uex_dispatch_drop_queued(&engine);
+    uex_dispatch_drop_queued_synced(&engine);
     assert_int_equal(engine.synced.in_flight.count, 1);
     assert_null(take_or_nothing());
-    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 1), running);
+    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 1), running);
     uex_cancel_request(&running->cancel);
-    assert_null(uex_dispatch_find(&engine, 0, 0, 1)); /* leaves room for its successor */
+    assert_null(uex_dispatch_find_synced(&engine, 0, 0, 1)); /* leaves room for its successor */
 }
 
 static void find__offsets_that_share_a_bucket__finds_each_until_it_is_released(void **state)
@@ -454,18 +454,18 @@ static void find__offsets_that_share_a_bucket__finds_each_until_it_is_released(v
     struct uex_delivery *again = NULL;
 
     (void)state;
-    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5), first);
-    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
-    assert_null(uex_dispatch_find(&engine, 1, 0, 5));
-    assert_null(uex_dispatch_find(&engine, 0, 0, 6));
+    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5), first);
+    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
+    assert_null(uex_dispatch_find_synced(&engine, 1, 0, 5));
+    assert_null(uex_dispatch_find_synced(&engine, 0, 0, 6));
     uex_cancel_request(&first->cancel);
     again = arrive("a", 5);
-    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5), again);
-    uex_dispatch_release(&engine, first);
-    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5), again);
-    uex_dispatch_release(&engine, again);
-    assert_null(uex_dispatch_find(&engine, 0, 0, 5));
-    assert_ptr_equal(uex_dispatch_find(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
+    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5), again);
+    uex_dispatch_release_synced(&engine, first);
+    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5), again);
+    uex_dispatch_release_synced(&engine, again);
+    assert_null(uex_dispatch_find_synced(&engine, 0, 0, 5));
+    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
 }
 
 #define UEX_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

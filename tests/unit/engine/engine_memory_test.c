@@ -35,7 +35,7 @@ static void set_up(void)
     slot = &engine.synced.partitions[0].slots[0];
     slot->assigned = true;
     uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
-    uex_starts_restore(slot, &slot->marks);
+    uex_starts_restore_synced(slot, &slot->marks);
     slot->committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
@@ -56,7 +56,7 @@ static enum uex_error tear_down(enum uex_error err)
 {
     uex_torture_count(false);
     while (engine.synced.in_flight.first != NULL)
-        uex_dispatch_release(&engine, engine.synced.in_flight.first);
+        uex_dispatch_release_synced(&engine, engine.synced.in_flight.first);
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
     uex_group_table_clear(&engine.synced.in_flight.groups);
@@ -87,7 +87,7 @@ static struct uex_delivery *arrive(const char *value)
 static void adopt(struct uex_delivery *delivery)
 {
     uex_window_see(&engine.synced.partitions[0].slots[0].window, delivery->offset);
-    uex_dispatch_adopt_new(&engine, delivery);
+    uex_dispatch_add_synced(&engine, delivery);
 }
 
 /* What the record is, and what is taken for a lane. */
@@ -102,10 +102,10 @@ static enum uex_error classify_and_take(const char *value)
     hold = uex_classify(&engine, delivery, &ended);
     adopt(delivery);
     if (hold == UEX_HOLD_NONE && !ended)
-        uex_dispatch_enqueue(&engine, delivery);
+        uex_dispatch_enqueue_synced(&engine, delivery);
     if (!is_broken()) {
         assert_int_equal(hold, UEX_HOLD_NONE);
-        delivery = ended ? delivery : uex_dispatch_next(&engine);
+        delivery = ended ? delivery : uex_dispatch_next_synced(&engine);
         uex_torture_note("ended=%d kind=%d fault=%s id=%s group=%s", ended, (int)delivery->outcome.kind,
                          delivery->outcome.fault.text, delivery->command.command_id, delivery->command.group_id);
     }
@@ -167,14 +167,14 @@ static enum uex_error commit_outcome(void)
     delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
     delivery->outcome.skip = UEX_SKIP_EMPTY;
     delivery->outcome.at_ms = 1000;
-    uex_dispatch_submit(&engine, delivery);
-    if (!uex_batch_collect(&engine, 10, &batch) || batch.count != 1) {
+    uex_dispatch_submit_synced(&engine, delivery);
+    if (!uex_batch_collect_synced(&engine, 10, &batch) || batch.count != 1) {
         err = UEX_NO_MEMORY; /* the outcome waits for the next time */
         assert_ptr_equal(engine.synced.outbox.first, delivery);
     } else {
         uex_window_encode(&batch.positions[0].window, &batch.positions[0].marks, &metadata);
         err = uex_buffer_failed(&metadata) ? UEX_NO_MEMORY : UEX_OK;
-        uex_settle(&engine, &batch, err == UEX_OK);
+        uex_settle_synced(&engine, &batch, err == UEX_OK);
     }
     if (err == UEX_OK && !is_broken()) {
         entry = uex_group_table_find(&engine.synced.in_flight.groups, "g");

@@ -81,7 +81,7 @@ static void *settle(void *argument)
     struct uex_batch *batch = argument;
 
     uex_engine_lock(&engine);
-    uex_settle(&engine, batch, false);
+    uex_settle_synced(&engine, batch, false);
     settled = true;
     uex_engine_unlock(&engine);
     return NULL;
@@ -153,8 +153,8 @@ static void release__locked__is_freed_when_the_lock_is_given_up(void **state)
 
     (void)state;
     uex_engine_lock(&engine);
-    uex_dispatch_adopt_new(&engine, delivery);
-    uex_dispatch_release(&engine, delivery);
+    uex_dispatch_add_synced(&engine, delivery);
+    uex_dispatch_release_synced(&engine, delivery);
     assert_null(engine.synced.in_flight.first);
     assert_int_equal(engine.synced.in_flight.count, 0);
     assert_ptr_equal(engine.synced.gone, delivery); /* closing its spool may take a while */
@@ -172,7 +172,7 @@ static void *log_and_wait(void *argument)
     uex_engine_lock(&engine);
     uex_log(UEX_LOG_WARN, UEX_EVENT_SCHEDULED, "before a long wait");
     while (!settled)
-        (void)uex_engine_wait(&engine, &engine.synced.between, &until);
+        (void)uex_engine_wait_synced(&engine, &engine.synced.between, &until);
     uex_engine_unlock(&engine);
     return NULL;
 }

@@ -29,7 +29,7 @@ static int set_up(void **state)
     (void)pthread_cond_init(&engine.synced.work_changed, NULL);
     (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
     (void)pthread_cond_init(&engine.synced.between, NULL);
-    return uex_epoch_resize(&engine, 1) ? 0 : -1;
+    return uex_epoch_resize_synced(&engine, 1) ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -66,7 +66,7 @@ static void assign(int64_t offset)
 
     rd_kafka_topic_partition_list_add(list, command_topic, 0)->offset = offset;
     rd_kafka_topic_partition_list_add(list, tier_topic, 0)->offset = RD_KAFKA_OFFSET_INVALID;
-    uex_epoch_begin(&engine, list, &adopted, &cancelled);
+    uex_epoch_begin_synced(&engine, list, &adopted, &cancelled);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -88,14 +88,14 @@ static enum uex_step notice_record(int64_t log, int64_t offset)
     struct uex_record record = {.topic = command_topic, .offset = offset, .timestamp_ms = log + offset};
     int64_t read_until = 0;
 
-    return uex_reset_notice(&engine, 0, 0, offset, &record, &read_until);
+    return uex_reset_notice_synced(&engine, 0, 0, offset, &record, &read_until);
 }
 
 static enum uex_step notice_end(int64_t offset)
 {
     int64_t read_until = 0;
 
-    return uex_reset_notice(&engine, 0, 0, offset, NULL, &read_until);
+    return uex_reset_notice_synced(&engine, 0, 0, offset, NULL, &read_until);
 }
 
 /* A record is read, and its command runs. */
@@ -105,7 +105,7 @@ static struct uex_delivery *running(int64_t log, int64_t offset)
 
     assert_int_equal(notice_record(log, offset), UEX_STEP_ON);
     uex_window_see(&slot_of(0)->window, offset);
-    uex_dispatch_adopt_new(&engine, delivery);
+    uex_dispatch_add_synced(&engine, delivery);
     delivery->state = UEX_DELIVERY_RUNNING;
     engine.synced.in_flight.running_count++;
     return delivery;
@@ -384,7 +384,7 @@ static void settle__commit_of_before_a_cut__leaves_the_position_to_be_committed_
     (void)sought();
     read_again(OLD_LOG, 10, 11);
     assert_int_equal(notice_end(11), UEX_STEP_CUT);
-    uex_settle(&engine, &batch, true);
+    uex_settle_synced(&engine, &batch, true);
     assert_true(slot_of(0)->starts_dirty);
 }
 
@@ -414,7 +414,7 @@ static void begin__first_transaction_is_under_way__its_commands_are_not_taken_ag
     uex_window_complete(&position.window, 0);
     assign(RD_KAFKA_OFFSET_INVALID); /* its position was not sent yet, and is accepted all the same */
     assert_false(uex_cancel_requested(&batch.deliveries[0]->cancel));
-    uex_settle(&engine, &batch, true);
+    uex_settle_synced(&engine, &batch, true);
     assert_true(uex_window_finished(&slot_of(0)->window, 0));
     assert_int_equal(notice_record(OLD_LOG, 0), UEX_STEP_ON);
     assert_int_equal(slot_of(0)->window.base, 1);
@@ -446,7 +446,7 @@ static void resize__two_topics__costs_two_slots_and_grows_with_a_third(void **st
     (void)state;
     assert_true(malloc_usable_size(engine.synced.partitions[0].slots) < 3 * sizeof(struct uex_slot));
     assign(10);
-    assert_true(uex_epoch_reserve_sources(&engine, 3));
+    assert_true(uex_epoch_reserve_sources_synced(&engine, 3));
     engine.sources[engine.source_count++].topic = late_topic;
     assert_int_equal(slot_of(0)->window.base, 10);
     assert_true(slot_of(2)->window.base == UEX_OFFSET_NONE);

@@ -73,7 +73,7 @@ static struct uex_delivery *exported(size_t list_bytes)
 static void fails(struct uex_batch *batch, const struct uex_txn_age *age)
 {
     uex_settle_age(batch, age);
-    uex_settle(&engine, batch, false);
+    uex_settle_synced(&engine, batch, false);
     engine.synced.outbox.first = engine.synced.outbox.last = NULL;
 }
 

@@ -128,7 +128,7 @@ static int set_up(void **state)
     engine.synced.partitions[0].slots = slot = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
     engine.synced.partitions[0].assigned = engine.synced.partitions[0].restored = slot->assigned = true;
     uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
-    uex_starts_restore(slot, &slot->marks);
+    uex_starts_restore_synced(slot, &slot->marks);
     slot->committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
@@ -184,8 +184,8 @@ static struct uex_delivery *begin(void)
                    "00000000-0000-4000-8000-000000000001");
     uex_engine_lock(&engine);
     uex_window_see(&engine.synced.partitions[0].slots[0].window, 1);
-    uex_dispatch_adopt_new(&engine, delivery);
-    uex_dispatch_enqueue(&engine, delivery);
+    uex_dispatch_add_synced(&engine, delivery);
+    uex_dispatch_enqueue_synced(&engine, delivery);
     uex_engine_unlock(&engine);
     assert_int_equal(uex_lanes_start(&lanes, &fault), UEX_OK);
     return delivery;
