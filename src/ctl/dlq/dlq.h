@@ -16,7 +16,7 @@ struct uex_dlq_options {
 };
 extern struct uex_dlq_options uex_dlq_options;
 
-/* ---- filter.c: which letters are meant */
+/* ---- letters.c: which letters are meant */
 
 struct uex_dlq_place {
     int32_t partition;
@@ -42,7 +42,7 @@ bool uex_dlq_filter_fits(struct uex_dlq_filter *filter, const struct uex_record 
 /* Says on stderr at which places no letter stands; true if there is any. */
 bool uex_dlq_filter_complain(const struct uex_dlq_filter *filter);
 
-/* ---- marks.c: what became of letters */
+/* ---- letters.c: what became of letters */
 
 struct uex_dlq_done {
     int32_t partition;
@@ -69,7 +69,7 @@ const struct uex_dlq_done *uex_dlq_marks_find(struct uex_dlq_marks *marks, int32
                                               size_t *count);
 void uex_dlq_marks_clear(struct uex_dlq_marks *marks);
 
-/* ---- read.c */
+/* ---- letters.c: what stands in the topic */
 
 /* What a pass over the topic does. Members may be NULL. An error of one ends the pass. */
 struct uex_dlq_visitor {
