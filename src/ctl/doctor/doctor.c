@@ -2,155 +2,16 @@
 /* doctor: every dependency, tried for real. */
 #include "ctl/doctor/doctor.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "ctl/options.h"
 #include "ctl/verbs.h"
 #include "export/object_store.h"
-
-#define CLOCK_WARN_MS 5000
-#define CLOCK_FAIL_MS (5 * 60 * 1000)
-
-static const char *const result_texts[] = {
-    [UEX_DOCTOR_OK] = "ok", [UEX_DOCTOR_WARN] = "warn", [UEX_DOCTOR_FAIL] = "fail", [UEX_DOCTOR_SKIP] = "skip"};
-static const char *const result_colours[] = {
-    [UEX_DOCTOR_OK] = "32", [UEX_DOCTOR_WARN] = "33", [UEX_DOCTOR_FAIL] = "31", [UEX_DOCTOR_SKIP] = "2"};
-
-/* Each line as soon as it is known: an unreachable dependency takes its time. */
-static void print_row(enum uex_doctor_result result, const char *dependency, const char *check, const char *text,
-                      const char *mend)
-{
-    bool coloured = uex_output_is_terminal();
-    struct uex_buffer out = {0};
-
-    uex_buffer_append_format(&out, "%s%s%s%-4s%s  %-8s  %-18s  ", coloured ? "\033[" : "",
-                             coloured ? result_colours[result] : "", coloured ? "m" : "", result_texts[result],
-                             coloured ? "\033[0m" : "", dependency, check);
-    uex_output_append_clean(&out, text);
-    uex_buffer_append_text(&out, "\n");
-    if (mend != NULL) {
-        uex_buffer_append_text(&out, "      mend: ");
-        uex_output_append_clean(&out, mend);
-        uex_buffer_append_text(&out, "\n");
-    }
-    if (!uex_output_print(&out))
-        uex_output_complain("a finding could not be printed");
-    uex_buffer_clear(&out);
-}
-
-static void add_json(struct uex_doctor *doctor, enum uex_doctor_result result, const char *dependency,
-                     const char *check, const char *text, const char *mend)
-{
-    struct uex_buffer *out = &doctor->json;
-
-    uex_buffer_append_text(out, doctor->row_count == 0 ? "[\n  {\"dependency\": " : ",\n  {\"dependency\": ");
-    uex_buffer_append_json(out, dependency);
-    uex_buffer_append_text(out, ", \"check\": ");
-    uex_buffer_append_json(out, check);
-    uex_buffer_append_text(out, ", \"result\": ");
-    uex_buffer_append_json(out, result_texts[result]);
-    uex_buffer_append_text(out, ", \"detail\": ");
-    uex_buffer_append_json(out, text);
-    uex_buffer_append_text(out, ", \"mend\": ");
-    uex_buffer_append_json(out, mend);
-    uex_buffer_append_text(out, "}");
-}
-
-void uex_doctor_say(struct uex_doctor *doctor, const char *dependency, const char *check, enum uex_doctor_result result,
-                    const char *mend, const char *format, ...)
-{
-    va_list arguments;
-    char text[768];
-
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    if (doctor->format == UEX_OUTPUT_JSON)
-        add_json(doctor, result, dependency, check, text, mend);
-    else
-        print_row(result, dependency, check, text, mend);
-    doctor->row_count++;
-    doctor->fail_count += result == UEX_DOCTOR_FAIL;
-    doctor->warn_count += result == UEX_DOCTOR_WARN;
-}
-
-/* What usually helps. */
-static const char *mend_of(enum uex_error err)
-{
-    switch (err) {
-    case UEX_KAFKA_UNAVAILABLE:
-        return "check kafka.bootstrap.servers, kafka.security.protocol and the way there (firewall, DNS, certificates)";
-    case UEX_DB_UNAVAILABLE:
-    case UEX_DB_STALLED:
-        return "check host and port in postgres.dsn, pg_hba.conf, and that the server runs";
-    case UEX_DB_CONNECTIONS:
-        return "raise the role's CONNECTION LIMIT, max_connections or the pooler's limits, or lower export.lanes; who "
-               "holds "
-               "the connections stands in pg_stat_activity";
-    case UEX_DB_SILENT:
-        return "check that the server answers (psql), and a pooler's pool_size; a paused PgBouncer needs RESUME";
-    case UEX_DB_AUTH:
-        return "check user and password of postgres.dsn";
-    case UEX_DB_SCHEMA:
-        return "deploy/sql/schema.sql shows how the views have to look; postgres.group_view and postgres.user_view "
-               "name them";
-    case UEX_DB_DENIED:
-        return "GRANT SELECT on both views to the role; deploy/sql/roles.sql shows it";
-    case UEX_STORE_UNAVAILABLE:
-        return "check s3.endpoint, s3.ca_file and the way there (firewall, DNS, certificates)";
-    case UEX_STORE_AUTH:
-        return "check s3.access_key_id, s3.secret_access_key, s3.session_token and s3.region, and this machine's clock";
-    case UEX_STORE_DENIED:
-        return "the policy of these credentials needs s3:PutObject, s3:GetObject, s3:ListBucket, "
-               "s3:AbortMultipartUpload and s3:ListBucketMultipartUploads on the bucket and the prefix";
-    case UEX_STORE_REFUSED:
-        return "workers would wait with this store: the policy needs s3:PutObject, s3:GetObject, s3:ListBucket and "
-               "s3:AbortMultipartUpload on the bucket and the prefix, and the server has to know If-None-Match: * and "
-               "multipart uploads";
-    case UEX_STORE_BUCKET:
-        return "make the bucket or directory of storage.url, or correct the name; a bucket of another region needs its "
-               "s3.region and s3.endpoint";
-    case UEX_CONFIG:
-        return "exportctl config show tells every setting and where it was set";
-    default:
-        return NULL;
-    }
-}
-
-void uex_doctor_fail(struct uex_doctor *doctor, const char *dependency, const char *check, enum uex_error err,
-                     const struct uex_fault *fault, const char *mend)
-{
-    if (uex_exit_of(err) == UEX_EXIT_UNREACHABLE)
-        doctor->unreachable = true;
-    uex_doctor_say(doctor, dependency, check, UEX_DOCTOR_FAIL, mend != NULL ? mend : mend_of(err), "%s (%s)",
-                   fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err));
-}
-
-void uex_doctor_clock(struct uex_doctor *doctor, const char *dependency, const char *whose, int64_t skew_ms,
-                      int64_t precision_ms)
-{
-    int64_t size_ms = skew_ms < 0 ? -skew_ms : skew_ms;
-    int64_t sure_ms = size_ms > precision_ms ? size_ms - precision_ms : 0;
-    enum uex_doctor_result result = sure_ms >= CLOCK_FAIL_MS   ? UEX_DOCTOR_FAIL
-                                    : sure_ms >= CLOCK_WARN_MS ? UEX_DOCTOR_WARN
-                                                               : UEX_DOCTOR_OK;
-
-    uex_doctor_say(doctor, dependency, "clock", result,
-                   result == UEX_DOCTOR_OK ? NULL : "let NTP set the clocks; retries are due by the workers' clocks",
-                   "%s is %" PRId64 ".%01d s %s this machine's clock (known to %" PRId64 ".%01d s)", whose,
-                   size_ms / 1000, (int)(size_ms % 1000 / 100), skew_ms < 0 ? "behind" : "ahead of",
-                   precision_ms / 1000, (int)(precision_ms % 1000 / 100));
-}
 
 int uex_doctor_run(const struct uex_config *config, int operand_count, char **operands)
 {
     struct uex_doctor doctor = {.config = config};
     struct uex_buffer out = {0};
-    static void (*const rooms[])(struct uex_doctor *) = {uex_doctor_kafka, uex_doctor_postgres, uex_doctor_store,
-                                                         uex_doctor_redis};
+    static void (*const dependencies[])(struct uex_doctor *) = {uex_doctor_kafka, uex_doctor_postgres, uex_doctor_store,
+                                                                uex_doctor_redis};
     bool printed = false;
 
     (void)operand_count;
@@ -159,9 +20,9 @@ int uex_doctor_run(const struct uex_config *config, int operand_count, char **op
         return UEX_EXIT_USAGE;
     if (uex_object_store_global_init() != UEX_OK)
         return UEX_EXIT_FAILED;
-    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
+    for (size_t i = 0; i < sizeof(dependencies) / sizeof(dependencies[0]); i++)
         if (!uex_cancel_requested(&uex_program_cancel) && !uex_output_closed())
-            rooms[i](&doctor);
+            dependencies[i](&doctor);
     if (doctor.format == UEX_OUTPUT_JSON) {
         uex_buffer_append_buffer(&out, &doctor.json);
         uex_buffer_append_text(&out, doctor.row_count == 0 ? "[]\n" : "\n]\n");

@@ -32,27 +32,7 @@ void uex_doctor_kafka(struct uex_doctor *doctor);
 void uex_doctor_postgres(struct uex_doctor *doctor);
 void uex_doctor_store(struct uex_doctor *doctor);
 void uex_doctor_redis(struct uex_doctor *doctor);
-
-/* ---- transaction.c: a real transaction under a name of the worker's prefix, given up at its end */
-
-#define UEX_DOCTOR_BROKERS_MAX 16
-#define UEX_DOCTOR_CLOCK_RANGE_MS INT64_C(7200000) /* clocks that are off by more are not told */
-
-/* A record that the transaction wrote where its leader's clock is asked for. */
-struct uex_doctor_probe {
-    int32_t broker_id, partition;
-    int64_t offset;            /* of the record; -1: it was not taken */
-    rd_kafka_resp_err_t error; /* why */
-};
-struct uex_doctor_probes {
-    struct uex_doctor_probe items[UEX_DOCTOR_BROKERS_MAX];
-    size_t count;
-    int64_t aborting_at_ms, aborted_at_ms; /* local: the abort was asked for, was answered */
-};
-/* Says how it went. `probes` are the records in topics.dlq, one for each broker that leads a partition of it; none
- * if the transaction failed. */
-void uex_doctor_transaction(struct uex_doctor *doctor, struct uex_doctor_probes *probes);
-
-/* ---- clock.c: the brokers' clocks, by the markers that ended the transaction */
-void uex_doctor_broker_clocks(struct uex_doctor *doctor, rd_kafka_t *handle, const struct uex_doctor_probes *probes);
+/* A real transaction under a name of the worker's prefix, aborted at its end; `handle` then asks the brokers for the
+ * markers that ended it, which have the times of their clocks. */
+void uex_doctor_transaction(struct uex_doctor *doctor, rd_kafka_t *handle);
 #endif

@@ -276,7 +276,6 @@ static void say_joining(struct uex_doctor *doctor)
 
 void uex_doctor_kafka(struct uex_doctor *doctor)
 {
-    struct uex_doctor_probes probes = {0};
     struct uex_fault fault = {0};
     rd_kafka_t *handle = NULL;
     enum uex_error err = uex_ctl_connect(doctor->config, UEX_KAFKA_ADMIN, &handle, &fault);
@@ -296,9 +295,7 @@ void uex_doctor_kafka(struct uex_doctor *doctor)
     say_leaders(doctor, handle);
     say_reading(doctor);
     say_joining(doctor);
-    uex_doctor_transaction(doctor, &probes);
-    if (probes.count > 0)
-        uex_doctor_broker_clocks(doctor, handle, &probes);
+    uex_doctor_transaction(doctor, handle);
 done:
     uex_kafka_destroy(handle);
 }

@@ -13,6 +13,20 @@
 #define KEY "export-doctor"
 #define DELIVERY_MS 3000
 #define ASK_MS 10000
+#define CLOCK_ASK_MS 5000
+#define BROKERS_MAX 16
+#define CLOCK_RANGE_MS INT64_C(7200000) /* clocks that are off by more are not told */
+
+/* A record that the transaction wrote where its leader's clock is asked for. */
+struct probe {
+    int32_t broker_id, partition;
+    int64_t offset; /* of the record; -1: it was not taken */
+};
+struct probes {
+    struct probe items[BROKERS_MAX];
+    size_t count;
+    int64_t aborting_at_ms, aborted_at_ms; /* local: the abort was asked for, was answered */
+};
 
 struct attempt {
     struct uex_doctor *doctor;
@@ -44,7 +58,7 @@ static bool send_record(struct attempt *attempt, const char *topic, int32_t part
     const struct uex_transact_record record = {.topic = topic,
                                                .partition = partition,
                                                .key = uex_bytes_of_text(KEY),
-                                               .timestamp_ms = uex_wall_ms() - 2 * UEX_DOCTOR_CLOCK_RANGE_MS,
+                                               .timestamp_ms = uex_wall_ms() - 2 * CLOCK_RANGE_MS,
                                                .opaque = sent};
 
     *sent = (struct sent){0};
@@ -114,7 +128,7 @@ static bool try_topic(struct attempt *attempt, const char *topic)
 }
 
 /* One partition of the dead letters, where little is written, for each broker that leads any of it. */
-static void choose_partitions(struct attempt *attempt, struct uex_doctor_probes *probes)
+static void choose_partitions(struct attempt *attempt, struct probes *probes)
 {
     const struct rd_kafka_metadata *metadata = NULL;
 
@@ -129,8 +143,8 @@ static void choose_partitions(struct attempt *attempt, struct uex_doctor_probes 
 
             while (known < probes->count && probes->items[known].broker_id != topic->partitions[j].leader)
                 known++;
-            if (known == probes->count && probes->count < UEX_DOCTOR_BROKERS_MAX && topic->partitions[j].leader >= 0)
-                probes->items[probes->count++] = (struct uex_doctor_probe){
+            if (known == probes->count && probes->count < BROKERS_MAX && topic->partitions[j].leader >= 0)
+                probes->items[probes->count++] = (struct probe){
                     .broker_id = topic->partitions[j].leader, .partition = topic->partitions[j].id, .offset = -1};
         }
     }
@@ -148,9 +162,9 @@ static void say_position(struct uex_doctor *doctor, rd_kafka_resp_err_t code, co
 }
 
 /* The last transaction: a position, and the records whose markers tell the brokers' clocks. */
-static bool try_positions(struct attempt *attempt, struct uex_doctor_probes *probes)
+static bool try_positions(struct attempt *attempt, struct probes *probes)
 {
-    struct sent sent[UEX_DOCTOR_BROKERS_MAX];
+    struct sent sent[BROKERS_MAX];
     char text[200] = "";
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     bool aborted = false;
@@ -171,7 +185,6 @@ static bool try_positions(struct attempt *attempt, struct uex_doctor_probes *pro
     aborted = end(attempt);
     probes->aborted_at_ms = uex_wall_ms();
     for (size_t i = 0; i < probes->count; i++) {
-        probes->items[i].error = sent[i].answered ? sent[i].code : RD_KAFKA_RESP_ERR__TIMED_OUT;
         if (sent[i].answered && sent[i].code == RD_KAFKA_RESP_ERR_NO_ERROR)
             probes->items[i].offset = sent[i].offset;
     }
@@ -179,7 +192,7 @@ static bool try_positions(struct attempt *attempt, struct uex_doctor_probes *pro
     return aborted;
 }
 
-static bool try_all(struct attempt *attempt, struct uex_doctor_probes *probes)
+static bool try_all(struct attempt *attempt, struct probes *probes)
 {
     const struct uex_config *config = attempt->doctor->config;
     char id[300], random[UEX_UUID_TEXT_SIZE];
@@ -208,7 +221,7 @@ static bool try_all(struct attempt *attempt, struct uex_doctor_probes *probes)
     return try_positions(attempt, probes);
 }
 
-void uex_doctor_transaction(struct uex_doctor *doctor, struct uex_doctor_probes *probes)
+static void try_transactions(struct uex_doctor *doctor, struct probes *probes)
 {
     struct attempt attempt = {.doctor = doctor, .plan = calloc(1, sizeof(*attempt.plan))};
     bool done = attempt.plan != NULL && try_all(&attempt, probes);
@@ -238,4 +251,74 @@ void uex_doctor_transaction(struct uex_doctor *doctor, struct uex_doctor_probes 
     uex_transact_close(&attempt.transact);
     uex_buffer_clear(&attempt.denied);
     free(attempt.plan);
+}
+
+/* ---- the brokers' clocks */
+
+/* A broker tells its clock nowhere, but it writes it: the marker that ends a transaction carries the time of the
+ * partition's leader, and the first offset "not before" a time can be asked for. So the marker behind our record is
+ * found for times up to its own and not for later ones, and twenty questions tell it to a few milliseconds. Source:
+ * Apache Kafka, MemoryRecords.withEndTransactionMarker (timestamp) and LogSegment.findOffsetByTimestamp (which looks at
+ * control records too). */
+
+/* The first offset whose time is not before `at_ms`; the end if there is none. */
+static bool first_not_before(rd_kafka_t *handle, const char *topic, int32_t partition, int64_t at_ms, int64_t *offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    bool known = false;
+
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = at_ms;
+    known = rd_kafka_offsets_for_times(handle, list, CLOCK_ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    *offset = list->elems[0].offset < 0 ? INT64_MAX : list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return known;
+}
+
+/* The marker's time. False: it cannot be told, for example because somebody wrote in between. */
+static bool find_marker(rd_kafka_t *handle, const char *topic, const struct probe *probe, int64_t around_ms,
+                        int64_t *out)
+{
+    int64_t low = around_ms - CLOCK_RANGE_MS, high = around_ms + CLOCK_RANGE_MS, offset = 0;
+
+    while (low < high) {
+        int64_t middle = low + (high - low + 1) / 2;
+
+        if (!first_not_before(handle, topic, probe->partition, middle, &offset))
+            return false;
+        if (offset <= probe->offset + 1)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    *out = low;
+    return first_not_before(handle, topic, probe->partition, low, &offset) && offset == probe->offset + 1;
+}
+
+static void say_clocks(struct uex_doctor *doctor, rd_kafka_t *handle, const struct probes *probes)
+{
+    int64_t half_ms = (probes->aborted_at_ms - probes->aborting_at_ms) / 2;
+    int64_t middle_ms = probes->aborting_at_ms + half_ms;
+    char whose[48];
+
+    for (size_t i = 0; i < probes->count; i++) {
+        int64_t at_ms = 0;
+
+        snprintf(whose, sizeof(whose), "broker %d", (int)probes->items[i].broker_id);
+        if (probes->items[i].offset >= 0 &&
+            find_marker(handle, doctor->config->topics_dlq, &probes->items[i], middle_ms, &at_ms))
+            uex_doctor_clock(doctor, "kafka", whose, at_ms - middle_ms, half_ms + 1);
+        else
+            uex_doctor_say(doctor, "kafka", "clock", UEX_DOCTOR_SKIP, NULL,
+                           "%s: not told (somebody wrote to %s at the same moment, or a clock is off by hours)", whose,
+                           doctor->config->topics_dlq);
+    }
+}
+
+void uex_doctor_transaction(struct uex_doctor *doctor, rd_kafka_t *handle)
+{
+    struct probes probes = {0};
+
+    try_transactions(doctor, &probes);
+    say_clocks(doctor, handle, &probes);
 }
