@@ -1,11 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From states and active groups to rows, and the document around them. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ctl/status/status.h"
+#include "export/group_list.h"
+#include "export/program.h"
+#include "export/thread.h"
 
+#define APPLICATION_NAME "exportctl"
 #define DATABASE_WAIT_MS 5000 /* beyond the time that reading the states took anyway */
+
+/* ---- the active groups: read while Kafka hands the states out */
+
+struct uex_active_groups {
+    const struct uex_config *config;
+    pthread_t thread;
+    struct uex_cancel cancel;
+    atomic_bool is_done;
+    struct uex_group_list list;
+    struct uex_fault fault;
+    enum uex_error error;
+};
+
+static void *read_groups(void *context)
+{
+    struct uex_active_groups *groups = context;
+    struct uex_postgres *postgres = uex_postgres_new(groups->config, APPLICATION_NAME);
+
+    groups->error = postgres == NULL ? uex_fail(&groups->fault, UEX_NO_MEMORY, "no memory for a connection") : UEX_OK;
+    if (postgres != NULL) {
+        uex_postgres_set_cancel(postgres, &groups->cancel);
+        groups->error = uex_postgres_each_active_group(postgres, uex_group_list_add, &groups->list, &groups->fault);
+    }
+    uex_postgres_free(postgres);
+    atomic_store(&groups->is_done, true);
+    return NULL;
+}
+
+/* NULL: there is no postgres.dsn, or no thread. */
+static struct uex_active_groups *start_reading(const struct uex_config *config)
+{
+    struct uex_active_groups *groups = NULL;
+
+    if (config->postgres_dsn == NULL || config->postgres_dsn[0] == 0)
+        return NULL;
+    groups = calloc(1, sizeof(*groups));
+    if (groups == NULL)
+        return NULL;
+    groups->config = config;
+    if (!uex_thread_start(&groups->thread, read_groups, groups)) {
+        free(groups);
+        return NULL;
+    }
+    return groups;
+}
+
+/* Wait `wait_ms` more at most, or until uex_program_cancel, and free it. NULL is UEX_NOT_FOUND. */
+static enum uex_error finish_reading(struct uex_active_groups *groups, int64_t wait_ms, struct uex_group_list *out,
+                                     struct uex_fault *fault)
+{
+    int64_t until_ms = uex_monotonic_ms() + wait_ms;
+    enum uex_error err = UEX_NOT_FOUND;
+
+    if (groups == NULL)
+        return uex_fail(fault, err, "postgres.dsn is not set");
+    while (!atomic_load(&groups->is_done) && uex_monotonic_ms() < until_ms && uex_sleep_ms(10, &uex_program_cancel))
+        continue;
+    if (!atomic_load(&groups->is_done))
+        uex_cancel_request(&groups->cancel); /* every wait of the connection ends soon */
+    pthread_join(groups->thread, NULL);
+    err = groups->error;
+    if (err == UEX_OK)
+        *out = groups->list;
+    else if (err == UEX_CANCELLED)
+        err = uex_fail(fault, UEX_DB_UNAVAILABLE, "the database did not answer within %" PRId64 " s", wait_ms / 1000);
+    else
+        err = uex_fail(fault, err, "%s", groups->fault.text[0] == 0 ? uex_error_sentence(err) : groups->fault.text);
+    if (err != UEX_OK)
+        uex_group_list_clear(&groups->list);
+    free(groups);
+    return err;
+}
+
+/* ---- the rows */
+
+void uex_status_begin(struct uex_status_report *report)
+{
+    if (report->run_id != NULL && report->group_count == 0)
+        report->active = start_reading(report->config);
+}
+
+void uex_status_clear(struct uex_status_report *report)
+{
+    struct uex_group_list unused = {0};
+    struct uex_fault fault = {0};
+
+    if (report->active != NULL && finish_reading(report->active, 0, &unused, &fault) == UEX_OK)
+        uex_group_list_clear(&unused);
+    report->active = NULL;
+    uex_status_rows_clear(&report->rows);
+}
 
 bool uex_status_is_asked(const struct uex_status_report *report, const char *group_id)
 {
@@ -65,8 +163,7 @@ enum uex_error uex_status_build(struct uex_status_report *report)
     if (report->group_count > 0) {
         err = keep_asked(report);
     } else if (report->run_id != NULL) {
-        report->missing_known =
-            uex_active_groups_finish(report->active, DATABASE_WAIT_MS, &active, &report->why_not) == UEX_OK;
+        report->missing_known = finish_reading(report->active, DATABASE_WAIT_MS, &active, &report->why_not) == UEX_OK;
         report->active = NULL;
         err = keep_run(report, &active);
     }
@@ -75,6 +172,8 @@ enum uex_error uex_status_build(struct uex_status_report *report)
         uex_status_rows_finish(&report->rows);
     return err;
 }
+
+/* ---- the document */
 
 static void append_run(const struct uex_status_report *report, struct uex_buffer *out)
 {

@@ -3,8 +3,9 @@
 #ifndef EXPORT_CTL_STATUS_H
 #define EXPORT_CTL_STATUS_H
 
-#include "ctl/status/active_groups.h"
 #include "ctl/status/rows.h"
+
+struct uex_active_groups;
 
 /* What was asked, and what is known so far. */
 struct uex_status_report {
@@ -14,12 +15,16 @@ struct uex_status_report {
     char **group_ids;   /* only these; none: all */
     int group_count;
     size_t shown_max;                 /* rows of the text table; 0: all */
-    struct uex_active_groups *active; /* being read */
+    struct uex_active_groups *active; /* being read; NULL: not, or no more */
     struct uex_status_rows rows;
     bool missing_known;       /* of a run: the database said which groups are active */
     struct uex_fault why_not; /* else */
 };
 
+/* Once the options are in it: for a run, begin to read the active groups on a thread of their own. The database is
+ * given up where it takes longer than the states. */
+void uex_status_begin(struct uex_status_report *report);
+void uex_status_clear(struct uex_status_report *report);
 /* Is this a group that was asked for? */
 bool uex_status_is_asked(const struct uex_status_report *report, const char *group_id);
 /* Once the state topic was read into the rows: those that were asked for, and for a run the active groups. */
@@ -28,7 +33,4 @@ UEX_MUST_CHECK enum uex_error uex_status_build(struct uex_status_report *report)
 void uex_status_print(const struct uex_status_report *report, struct uex_buffer *out);
 /* The head of it alone: "run 2026-11-22: 3 groups: …", or a JSON object with "event": "counts". */
 void uex_status_print_counts(const struct uex_status_report *report, struct uex_buffer *out);
-
-/* status --follow: until a signal comes or nobody reads any more. Returns the exit code. */
-int uex_status_follow(struct uex_status_report *report);
 #endif
