@@ -159,6 +159,19 @@ void uex_table_clear(struct uex_table *table)
     table->row_count = 0;
 }
 
+const char *uex_cell_text(const char *text)
+{
+    return text == NULL || text[0] == 0 ? NULL : text;
+}
+
+const char *uex_cell_number(uint64_t number, char out[UEX_CELL_SIZE])
+{
+    if (number == UEX_UNKNOWN)
+        return NULL;
+    snprintf(out, UEX_CELL_SIZE, "%" PRIu64, number);
+    return out;
+}
+
 bool uex_output_is_terminal(void)
 {
     return isatty(STDOUT_FILENO) != 0;

@@ -40,6 +40,11 @@ void uex_table_add(struct uex_table *table, const char *const *cells);
 /* Append the table as aligned text, or as a JSON array of objects. */
 void uex_table_write(const struct uex_table *table, enum uex_output format, struct uex_buffer *out);
 void uex_table_clear(struct uex_table *table);
+/* A cell of text: NULL for NULL and "". */
+const char *uex_cell_text(const char *text);
+/* A cell of digits in `out`; NULL for UEX_UNKNOWN. */
+#define UEX_CELL_SIZE 32
+const char *uex_cell_number(uint64_t number, char out[UEX_CELL_SIZE]);
 
 /* Append text from outside; a terminal shall not act on its control characters, so '?' stands for each. */
 void uex_output_append_clean(struct uex_buffer *out, const char *text);

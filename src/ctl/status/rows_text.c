@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How rows of status look. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "ctl/status/rows.h"
-
-#define NUMBER_SIZE 32
 
 static const struct uex_column_of_table columns[] = {
     {"groupId", "GROUP", false},
@@ -33,19 +28,6 @@ static const char *colour_of(size_t column, const char *cell)
     return column == OUTCOME_COLUMN ? uex_status_colour(cell) : NULL;
 }
 
-static const char *or_null(const char *text)
-{
-    return text == NULL || text[0] == 0 ? NULL : text;
-}
-
-static const char *number(uint64_t value, char text[NUMBER_SIZE])
-{
-    if (value == UEX_UNKNOWN)
-        return NULL;
-    snprintf(text, NUMBER_SIZE, "%" PRIu64, value);
-    return text;
-}
-
 static const char *wall_time(int64_t wall_ms, char text[UEX_TIME_TEXT_SIZE])
 {
     if (wall_ms == UEX_NO_TIME)
@@ -56,25 +38,25 @@ static const char *wall_time(int64_t wall_ms, char text[UEX_TIME_TEXT_SIZE])
 
 static void add_row(struct uex_table *table, const struct uex_status_row *row)
 {
-    char rows[NUMBER_SIZE], duration[NUMBER_SIZE], attempts[NUMBER_SIZE], bytes[NUMBER_SIZE];
+    char rows[UEX_CELL_SIZE], duration[UEX_CELL_SIZE], attempts[UEX_CELL_SIZE], bytes[UEX_CELL_SIZE];
     char at[UEX_TIME_TEXT_SIZE], next[UEX_TIME_TEXT_SIZE], snapshot[UEX_TIME_TEXT_SIZE], last[UEX_TIME_TEXT_SIZE];
     const char *cells[COLUMN_COUNT] = {
         row->group_id,
         uex_status_text(row->status),
-        or_null(row->reason),
-        or_null(row->run_id),
+        uex_cell_text(row->reason),
+        uex_cell_text(row->run_id),
         wall_time(row->at_ms, at),
-        number(row->rows, rows),
-        number(row->duration_ms == UEX_NO_TIME ? UEX_UNKNOWN : (uint64_t)row->duration_ms, duration),
-        number(row->attempts, attempts),
+        uex_cell_number(row->rows, rows),
+        uex_cell_number(row->duration_ms == UEX_NO_TIME ? UEX_UNKNOWN : (uint64_t)row->duration_ms, duration),
+        uex_cell_number(row->attempts, attempts),
         wall_time(row->next_attempt_at_ms, next),
-        or_null(row->command_id),
+        uex_cell_text(row->command_id),
     };
 
     if (table->column_count > SHOWN_COUNT) {
-        cells[SHOWN_COUNT] = number(row->bytes, bytes);
-        cells[SHOWN_COUNT + 1] = or_null(row->file_path);
-        cells[SHOWN_COUNT + 2] = or_null(row->sha256);
+        cells[SHOWN_COUNT] = uex_cell_number(row->bytes, bytes);
+        cells[SHOWN_COUNT + 1] = uex_cell_text(row->file_path);
+        cells[SHOWN_COUNT + 2] = uex_cell_text(row->sha256);
         cells[SHOWN_COUNT + 3] = wall_time(row->snapshot_at_ms, snapshot);
         cells[SHOWN_COUNT + 4] = wall_time(row->last_exported_at_ms, last);
     }
@@ -99,7 +81,7 @@ void uex_status_rows_write(const struct uex_status_rows *rows, size_t count, enu
 void uex_status_counts_write(const struct uex_status_rows *rows, struct uex_buffer *out)
 {
     const char *separator = ": ";
-    char text[NUMBER_SIZE];
+    char text[UEX_CELL_SIZE];
 
     uex_output_count(rows->count, text);
     uex_buffer_append_format(out, "%s group%s", text, rows->count == 1 ? "" : "s");
@@ -131,7 +113,7 @@ static void append_coloured(struct uex_buffer *out, const char *text)
 
 void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *out)
 {
-    char text[NUMBER_SIZE], at[UEX_TIME_TEXT_SIZE];
+    char text[UEX_CELL_SIZE], at[UEX_TIME_TEXT_SIZE];
 
     uex_buffer_append_format(out, "%s  ", row->group_id);
     append_coloured(out, uex_status_text(row->status));
