@@ -2,6 +2,7 @@
 /* The verbs, one row each, with their flags. */
 #include "check/checks.h"
 #include "ctl/dlq/dlq.h"
+#include "ctl/manual/manual.h"
 #include "ctl/options.h"
 #include "ctl/verbs.h"
 
@@ -162,6 +163,24 @@ static const struct uex_example doctor_examples[] = {
     {"exportctl doctor --output json | jq '.[] | select(.result == \"fail\")'", "for a script"},
     {0}};
 
+/* Here, because it reads the table in which it stands. */
+static int run_completion(const struct uex_config *config, int operand_count, char **operands)
+{
+    struct uex_buffer out = {0};
+    int code = UEX_EXIT_FAILED;
+
+    (void)config;
+    if (operand_count != 1 || strcmp(operands[0], "bash") != 0) {
+        uex_output_complain("completion: for which shell? There is one for bash");
+        return UEX_EXIT_USAGE;
+    }
+    uex_completion_bash(uex_verbs, &out);
+    if (uex_output_print(&out))
+        code = UEX_EXIT_DONE;
+    uex_buffer_clear(&out);
+    return code;
+}
+
 const struct uex_verb uex_verbs[] = {
     {.name = "config check",
      .summary = "Checks the whole configuration, touching nothing.",
@@ -306,5 +325,5 @@ const struct uex_verb uex_verbs[] = {
      .summary = "Prints a script that completes verbs and options in a shell.",
      .examples = completion_examples,
      .options = no_options,
-     .run = uex_completion_run},
+     .run = run_completion},
     {0}};

@@ -55,6 +55,5 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
 void uex_verify_check_config(const struct uex_config *config, struct uex_buffer *problems);
 int uex_export_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_export_check(const struct uex_config *config, struct uex_buffer *problems);
-int uex_completion_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_status_run(const struct uex_config *config, int operand_count, char **operands);
 #endif

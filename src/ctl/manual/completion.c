@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* completion: the script for bash. */
-#include "ctl/manual/completion.h"
+#include "ctl/manual/manual.h"
 
 #include <stdio.h>
-
-#include "ctl/output.h"
 
 #define COMMON_OPTIONS "--config --help --version"
 
@@ -166,21 +164,4 @@ void uex_completion_bash(const struct uex_verb *verbs, struct uex_buffer *out)
         append_options(verb, out);
     uex_buffer_append_text(out, "    esac\n");
     uex_buffer_append_text(out, tail);
-}
-
-int uex_completion_run(const struct uex_config *config, int operand_count, char **operands)
-{
-    struct uex_buffer out = {0};
-    int code = UEX_EXIT_FAILED;
-
-    (void)config;
-    if (operand_count != 1 || strcmp(operands[0], "bash") != 0) {
-        uex_output_complain("completion: for which shell? There is one for bash");
-        return UEX_EXIT_USAGE;
-    }
-    uex_completion_bash(uex_verbs, &out);
-    if (uex_output_print(&out))
-        code = UEX_EXIT_DONE;
-    uex_buffer_clear(&out);
-    return code;
 }

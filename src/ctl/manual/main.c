@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "ctl/manual/completion.h"
+#include "ctl/manual/manual.h"
 
 static bool write_file(const char *directory, const char *name, const char *suffix, struct uex_buffer *text)
 {

@@ -2,7 +2,7 @@
 /* Manual pages. Source: man(7), groff_man(7). */
 #include <ctype.h>
 
-#include "ctl/manual/completion.h"
+#include "ctl/manual/manual.h"
 
 #define SECTION "1"
 

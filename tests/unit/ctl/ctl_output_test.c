@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/manual/completion.h"
+#include "ctl/manual/manual.h"
 #include "ctl/options.h"
 
 static void count__numbers__are_grouped_by_three(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/manual/completion.h — what shells and man(1) know of exportctl, made from the table of verbs. Any thread. */
-#ifndef EXPORT_CTL_COMPLETION_H
-#define EXPORT_CTL_COMPLETION_H
+/* src/ctl/manual/manual.h — what shells and man(1) know of exportctl, made from the table of verbs. Any thread. */
+#ifndef EXPORT_CTL_MANUAL_H
+#define EXPORT_CTL_MANUAL_H
 
 #include "ctl/verbs.h"
 
