@@ -2,7 +2,10 @@
 #include "ctl/options.h"
 
 #include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config/table.h"
 #include "export/text.h"
@@ -61,4 +64,23 @@ enum uex_error uex_operands_are_groups(int operand_count, char *const *operands)
         return UEX_CONFIG;
     }
     return UEX_OK;
+}
+
+void uex_option_by(char out[UEX_WHO_SIZE])
+{
+    const struct passwd *user = getpwuid(geteuid());
+    char host[256] = "";
+
+    if (uex_ctl_options.by != NULL) {
+        snprintf(out, UEX_WHO_SIZE, "%s", uex_ctl_options.by);
+        return;
+    }
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = 0;
+    if (user == NULL)
+        snprintf(out, UEX_WHO_SIZE, "uid %u%s%.200s", (unsigned)geteuid(), host[0] == 0 ? "" : "@", host);
+    else
+        snprintf(out, UEX_WHO_SIZE, "%.50s%s%.200s", user->pw_name, host[0] == 0 ? "" : "@", host);
+    if (!uex_utf8_valid(uex_bytes_of_text(out)))
+        out[0] = 0;
 }

@@ -4,6 +4,7 @@
 #define EXPORT_CTL_OPTIONS_H
 
 #include "ctl/output.h"
+#include "export/command.h"
 
 struct uex_ctl_options {
     const char *output;
@@ -11,7 +12,7 @@ struct uex_ctl_options {
     const char *replication_factor;
     const char *run;     /* --run ID */
     const char *reason;  /* --reason TEXT */
-    const char *by;      /* --by TEXT: who asks, instead of the login */
+    const char *by;      /* --by TEXT: see uex_option_by() */
     const char *timeout; /* --timeout D */
     const char *limit;   /* --limit N */
     bool all, wait, follow, force;
@@ -26,6 +27,10 @@ UEX_MUST_CHECK enum uex_error uex_option_duration(const char *name, const char *
 /* Free text for a command's audit fields, or a run's name: UTF-8 without control characters, 1 to `most` characters;
  * NULL is fine. UEX_CONFIG, said on stderr. */
 UEX_MUST_CHECK enum uex_error uex_option_text(const char *name, const char *text, size_t most);
+#define UEX_WHO_SIZE (4 * UEX_FREE_TEXT_MAX_CHARACTERS + 1)
+/* Who asks, for the audit: --by, else the login and the host, "asha@ops-1"; what cannot be found out is left out. --by
+ * was checked with uex_option_text(). Main thread. */
+void uex_option_by(char out[UEX_WHO_SIZE]);
 /* Every operand is a group's id. UEX_CONFIG, said on stderr. */
 UEX_MUST_CHECK enum uex_error uex_operands_are_groups(int operand_count, char *const *operands);
 #endif

@@ -10,7 +10,6 @@
 #include "ctl/options.h"
 #include "ctl/state_reader.h"
 #include "ctl/verbs.h"
-#include "ctl/who.h"
 #include "export/command.h"
 
 /* X(name, code in JSON, words in tables) */
@@ -484,19 +483,19 @@ static int replay_or_discard(const struct uex_config *config, enum uex_dlq_actio
     struct order order = {.config = config,
                           .action = action,
                           .filter = &filter,
-                          .by = uex_ctl_options.by != NULL ? uex_ctl_options.by : who,
+                          .by = who,
                           .reason = uex_ctl_options.reason != NULL ? uex_ctl_options.reason : "",
                           .again = uex_dlq_options.again,
                           .dry_run = uex_dlq_options.dry_run};
     int code = UEX_EXIT_USAGE;
     enum uex_error err = UEX_OK;
 
-    uex_ctl_who(who);
     if (uex_output_format(uex_ctl_options.output, &format) != UEX_OK ||
         uex_option_text("--by", uex_ctl_options.by, UEX_FREE_TEXT_MAX_CHARACTERS) != UEX_OK ||
         uex_option_text("--reason", uex_ctl_options.reason, UEX_FREE_TEXT_MAX_CHARACTERS) != UEX_OK ||
         uex_dlq_filter_make(operand_count, operands, true, &filter) != UEX_OK)
         goto done;
+    uex_option_by(who);
     err = act_on_letters(&order, &report, &fault);
     code = err == UEX_OK && sum_up(&report).failed == 0 ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
     /* What was done is told also when it broke off; before the first letter there is nothing to tell. */

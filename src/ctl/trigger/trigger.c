@@ -122,10 +122,7 @@ static enum uex_error read_options(struct uex_trigger *trigger, int operand_coun
     trigger->all = given->all;
     trigger->run_id = given->run;
     trigger->reason = given->reason;
-    if (given->by != NULL)
-        snprintf(trigger->requested_by, sizeof(trigger->requested_by), "%s", given->by);
-    else
-        uex_ctl_who(trigger->requested_by);
+    uex_option_by(trigger->requested_by);
     return UEX_OK;
 }
 

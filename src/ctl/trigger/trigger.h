@@ -3,8 +3,8 @@
 #ifndef EXPORT_CTL_TRIGGER_H
 #define EXPORT_CTL_TRIGGER_H
 
+#include "ctl/options.h"
 #include "ctl/status/rows.h"
-#include "ctl/who.h"
 
 /* One command. */
 struct uex_triggered {
