@@ -66,7 +66,7 @@ def table():
     for kind, arguments in _FAMILY.findall((ROOT / "src/worker/meter_table.c").read_text()):
         name, _, *labels = re.findall(r'"((?:[^"\\]|\\.)*)"', re.sub(r'"\s*"', "", arguments))
         found[name] = set(labels) | ({"le"} if kind == "HISTOGRAM" else set())
-    for name in re.findall(r'\.name = "(process_\w+)"', (ROOT / "src/http/process.c").read_text()):
+    for name in re.findall(r'\.name = "(process_\w+)"', (ROOT / "src/metrics/process.c").read_text()):
         found[name] = set()
     return found
 

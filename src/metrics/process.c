@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/http/process.c — the process_… families, as Prometheus' client libraries name them. Source: proc(5). */
+/* src/metrics/process.c — the process_… families, as Prometheus' client libraries name them. Source: proc(5). */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/registry.h"
+#include "metrics/registry.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/http/registry.h — families and series as registry.c keeps them and scrape.c reads them.
+/* src/metrics/registry.h — families and series as registry.c keeps them and scrape.c reads them.
  *
  * Series are never freed before the registry. They hang in two lists: the chain of their hash bucket, guarded by the
  * family's lock, and the family's list in the order of their birth, whose links are published with release and followed
  * with acquire, so that a scrape needs no lock.
  */
-#ifndef HTTP_REGISTRY_H
-#define HTTP_REGISTRY_H
+#ifndef METRICS_REGISTRY_H
+#define METRICS_REGISTRY_H
 
 #include <pthread.h>
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http/registry.h"
+#include "metrics/registry.h"
 
 /* The largest double below which every integer is one. */
 #define EXACT_MAX 9007199254740992.0

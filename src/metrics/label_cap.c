@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "http/registry.h"
+#include "metrics/registry.h"
 
 struct label {
     struct label *next;
