@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <microhttpd.h>
+#include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "export/clock.h"
+#include "export/config.h"
 #include "export/http.h"
 #include "export/log.h"
 #include "export/thread.h"
-#include "http/listen.h"
 
 #define ROUND_MS 100
 /* More connections than this, and the oldest of all goes, whether it has asked or not: who asks for metrics and does
@@ -23,6 +25,8 @@
 #define ANSWER_MS 60000  /* and to the end of the answer */
 #define IDLE_S 10U
 #define BLOCK_BYTES ((size_t)16 << 10)
+#define BACKLOG 128
+#define ADDRESS_SIZE 128
 
 struct connection {
     int fd; /* -1: the place is free */
@@ -33,7 +37,7 @@ struct connection {
 
 struct uex_http {
     struct uex_http_site site;
-    char address[UEX_HTTP_ADDRESS_SIZE];
+    char address[ADDRESS_SIZE];
     int listen_fd;
     struct MHD_Daemon *daemon;
     pthread_t thread;
@@ -43,7 +47,76 @@ struct uex_http {
     size_t connection_count;
 };
 
-/* ---- connections: libmicrohttpd bounds silence, this bounds the whole */
+/* ---- the socket */
+
+static void name_address(int fd, char *out)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+    char host[64] = "", port[8] = "";
+
+    out[0] = '\0';
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
+        getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    (void)snprintf(out, ADDRESS_SIZE, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static int open_one(const struct addrinfo *address)
+{
+    const int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int on = 1;
+
+    if (fd < 0)
+        return -1;
+    /* After a restart connections of the process before still linger. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    const int code = errno;
+    (void)close(fd);
+    errno = code;
+    return -1;
+}
+
+/* Bind and listen; non-blocking, closed on exec. `address` gets the address with its real port. */
+static enum uex_error open_socket(const char *listen_on, int *fd, char *address, struct uex_fault *fault)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST};
+    struct addrinfo *found = NULL;
+    char host[UEX_LISTEN_HOST_SIZE], port_text[8];
+    uint16_t port = 0;
+    int code = 0;
+
+    *fd = -1;
+    if (!uex_listen_split(listen_on, host, &port))
+        return uex_fail(fault, UEX_CONFIG, "http.listen: host:port or [v6]:port is allowed");
+    (void)snprintf(port_text, sizeof(port_text), "%u", (unsigned)port);
+    code = getaddrinfo(host, port_text, &hints, &found);
+    if (code == EAI_NONAME) { /* a name, such as localhost */
+        hints.ai_flags = AI_PASSIVE;
+        code = getaddrinfo(host, port_text, &hints, &found);
+    }
+    if (code != 0)
+        return uex_fail(fault, UEX_CONFIG, "http.listen: %s: %s", listen_on, gai_strerror(code));
+    for (const struct addrinfo *one = found; one != NULL && *fd < 0; one = one->ai_next)
+        *fd = open_one(one);
+    code = errno;
+    freeaddrinfo(found);
+    if (*fd < 0)
+        return uex_fail(fault, UEX_CONFIG, "http.listen: %s: %s", listen_on,
+                        code == EADDRINUSE ? "the address is in use by another process" : strerror(code));
+    name_address(*fd, address);
+    return UEX_OK;
+}
+
+/* ---- connections
+ *
+ * libmicrohttpd bounds silence, and refuses newcomers when its limits are reached, of all clients or of one address.
+ * Then stuck clients of one address would keep a probe from that address (a node's, or that of a gateway) out until
+ * they time out, and the worker would be restarted. Here the oldest goes instead, and each has a bound for the whole of
+ * its time. */
 
 static void end(struct connection *connection)
 {
@@ -237,7 +310,7 @@ enum uex_error uex_http_open(const char *listen_on, const struct uex_http_site *
     http->site = *site;
     for (size_t i = 0; i < CONNECTIONS_LIMIT; i++)
         http->connections[i].fd = -1;
-    error = uex_listen(listen_on, &http->listen_fd, http->address, fault);
+    error = open_socket(listen_on, &http->listen_fd, http->address, fault);
     if (error != UEX_OK) {
         free(http);
         return error;

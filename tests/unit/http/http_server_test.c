@@ -245,7 +245,7 @@ static void request__beside_slow_clients__is_answered_at_once(void **state)
 static void request__beside_more_silent_connections_than_there_is_room_for__is_answered(void **state)
 {
     struct fixture *fixture = *state;
-    int silent[200];
+    int silent[400];
     int64_t from_ms = uex_monotonic_ms();
 
     for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
@@ -262,7 +262,7 @@ static void request__beside_more_silent_connections_than_there_is_room_for__is_a
 static void request__beside_many_that_ask_for_metrics_and_do_not_read__is_answered(void **state)
 {
     struct fixture *fixture = *state;
-    int stuck[160];
+    int stuck[400];
     int64_t from_ms = 0;
 
     for (unsigned i = 0; i < 20000; i++) { /* more than the buffers of the sockets take */
