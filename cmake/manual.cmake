@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# exportctl's manual pages and its completion for bash, written by a program of the build from the table of verbs. Not
-# where what is built cannot be run or is slow to run.
+# exportctl's manual pages and its completion for bash, written by a program of the build from the table of subcommands.
+# Not where what is built cannot be run or is slow to run.
 if(CMAKE_CROSSCOMPILING OR UEX_SANITIZE)
     return()
 endif()

@@ -3,49 +3,50 @@
 #include <stdlib.h>
 
 #include "ctl/output.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "kafka/client.h"
 
 static void help(struct uex_buffer *out, int argument_count, char *const *arguments)
 {
     const char *first_word = NULL;
-    const struct uex_verb *verb = uex_verb_find(uex_verbs, argument_count, arguments, &first_word);
+    const struct uex_subcommand *subcommand =
+        uex_subcommand_find(uex_subcommands, argument_count, arguments, &first_word);
 
-    uex_verb_help(uex_verbs, verb, first_word, out);
+    uex_subcommand_help(uex_subcommands, subcommand, first_word, out);
 }
 
-/* Of `dlq`: " list, show, replay or discard"; nothing for a word that no verb begins with. */
+/* Of `dlq`: " list, show, replay or discard"; nothing for a word that no subcommand begins with. */
 static void append_second_words(const char *first_word, struct uex_buffer *out)
 {
-    const struct uex_verb *found = NULL;
+    const struct uex_subcommand *found = NULL;
 
-    for (const struct uex_verb *verb = uex_verbs; verb->name != NULL; verb++) {
-        const size_t length = strcspn(verb->name, " ");
+    for (const struct uex_subcommand *subcommand = uex_subcommands; subcommand->name != NULL; subcommand++) {
+        const size_t length = strcspn(subcommand->name, " ");
 
-        if (strlen(first_word) != length || strncmp(verb->name, first_word, length) != 0)
+        if (strlen(first_word) != length || strncmp(subcommand->name, first_word, length) != 0)
             continue;
         if (found != NULL)
             uex_buffer_append_format(out, "%s %s", out->size_bytes == 0 ? "" : ",", found->name + length + 1);
-        found = verb;
+        found = subcommand;
     }
     if (found != NULL)
         uex_buffer_append_format(out, " or %s", found->name + strlen(first_word) + 1);
 }
 
 /* Wrong usage: nothing was named that could be done. */
-static int no_verb(const char *first_word)
+static int no_subcommand(const char *first_word)
 {
     struct uex_buffer words = {0};
 
     if (first_word != NULL)
         append_second_words(first_word, &words);
     if (first_word == NULL)
-        uex_output_complain("what is to be done? exportctl --help shows the verbs");
+        uex_output_complain("what is to be done? exportctl --help shows the subcommands");
     else if (words.size_bytes > 0)
         uex_output_complain("%.60s takes one of%s behind it; exportctl %.60s --help says more", first_word,
                             uex_buffer_text(&words), first_word);
     else
-        uex_output_complain("there is no verb '%.60s'; exportctl --help shows the verbs", first_word);
+        uex_output_complain("there is no subcommand '%.60s'; exportctl --help shows the subcommands", first_word);
     uex_buffer_clear(&words);
     return UEX_EXIT_USAGE;
 }
@@ -53,7 +54,7 @@ static int no_verb(const char *first_word)
 int main(int argc, char **argv)
 {
     const char *first_word = NULL;
-    const struct uex_verb *verb = uex_verb_find(uex_verbs, argc - 1, argv + 1, &first_word);
+    const struct uex_subcommand *subcommand = uex_subcommand_find(uex_subcommands, argc - 1, argv + 1, &first_word);
     struct uex_program program = {.name = "exportctl",
                                   .kafka_judge = uex_kafka_judge_property,
                                   .help = help,
@@ -65,28 +66,28 @@ int main(int argc, char **argv)
 
     if (operands == NULL)
         return code;
-    if (verb != NULL) {
-        program.options = verb->options;
-        program.needs = verb->needs;
-        program.check = verb->check;
-        program.say = verb->say;
-        words = uex_verb_word_count(verb);
+    if (subcommand != NULL) {
+        program.options = subcommand->options;
+        program.needs = subcommand->needs;
+        program.check = subcommand->check;
+        program.say = subcommand->say;
+        words = uex_subcommand_word_count(subcommand);
     } else if (!uex_program_asks(argc, argv)) {
-        code = no_verb(first_word);
+        code = no_subcommand(first_word);
         goto done;
     }
     if (!uex_program_start(&program, argc, argv, &config, &operand_count, operands, &code))
         goto done;
-    if (operand_count > words && verb->operands == NULL) {
-        uex_output_complain("%s takes no words: '%.60s'", verb->name, operands[words]);
+    if (operand_count > words && subcommand->operands == NULL) {
+        uex_output_complain("%s takes no words: '%.60s'", subcommand->name, operands[words]);
         code = UEX_EXIT_USAGE;
         goto done;
     }
-    /* What a library has to say stands in the one line that the verb says itself. */
+    /* What a library has to say stands in the one line that the subcommand says itself. */
     if (config.log_level == UEX_LOG_INFO || config.log_level == UEX_LOG_WARN)
         uex_log_setup(program.name, UEX_LOG_ERROR, config.log_format);
     uex_program_catch_signals();
-    code = verb->run(&config, operand_count - words, operands + words);
+    code = subcommand->run(&config, operand_count - words, operands + words);
 done:
     uex_config_clear(&config);
     free(operands);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/options.h — the values of exportctl's flags. One process runs one verb, so they stand in one place. */
+/* src/ctl/options.h — the values of exportctl's flags. One process runs one subcommand, so they stand in one place. */
 #ifndef EXPORT_CTL_OPTIONS_H
 #define EXPORT_CTL_OPTIONS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/output.h — what verbs print: a table for people, or JSON. Main thread only. */
+/* src/ctl/output.h — what subcommands print: a table for people, or JSON. Main thread only. */
 #ifndef EXPORT_CTL_OUTPUT_H
 #define EXPORT_CTL_OUTPUT_H
 
@@ -7,7 +7,7 @@
 
 #define UEX_TABLE_COLUMNS_MAX 16
 
-/* The row of --output in a verb's options; its value goes through uex_output_format(). */
+/* The row of --output in a subcommand's options; its value goes through uex_output_format(). */
 #define UEX_OPTION_OUTPUT(value_)                                                                                      \
     {                                                                                                                  \
         "--output", "table|json", "for people (default), or one JSON document", (value_), NULL                         \

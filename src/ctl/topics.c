@@ -6,7 +6,7 @@
 
 #include "ctl/connect.h"
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "kafka/topics.h"
 
 #define ASK_MS 15000

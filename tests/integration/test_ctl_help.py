@@ -17,22 +17,22 @@ def exportctl(*arguments, stdout=subprocess.PIPE):
                           stderr=subprocess.PIPE, text=True, timeout=20, check=False)
 
 
-def verbs():
-    text = exportctl("--help").stdout.split("Verbs:\n")[1].split("\n\n")[0]
+def subcommands():
+    text = exportctl("--help").stdout.split("Subcommands:\n")[1].split("\n\n")[0]
     return [re.match(r"  ([a-z]+( [a-z]+)?)(?= |$)", line)[1] for line in text.splitlines()]
 
 
-VERBS = ["config check", "config show", "doctor", "topics check", "topics create", "topics grow", "dlq list", "dlq show",
-         "dlq replay", "dlq discard", "trigger", "verify", "export", "status", "completion bash"]
+SUBCOMMANDS = ["config check", "config show", "doctor", "topics check", "topics create", "topics grow", "dlq list", "dlq show",
+               "dlq replay", "dlq discard", "trigger", "verify", "export", "status", "completion bash"]
 
 
-def test_help__of_all__lists_every_verb():
-    assert verbs() == VERBS
+def test_help__of_all__lists_every_subcommand():
+    assert subcommands() == SUBCOMMANDS
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_help__of_a_verb__has_options_examples_and_exit_codes(verb):
-    words = verb.split()[:1] if verb.startswith("completion") else verb.split()
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_help__of_a_subcommand__has_options_examples_and_exit_codes(subcommand):
+    words = subcommand.split()[:1] if subcommand.startswith("completion") else subcommand.split()
     done = exportctl(*words, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: exportctl {' '.join(words)}")
@@ -40,7 +40,7 @@ def test_help__of_a_verb__has_options_examples_and_exit_codes(verb):
     options = set(re.findall(r"^  (--[a-z-]+)", done.stdout, re.M))
     examples = re.findall(r"^  (exportctl .*)$", done.stdout.split("\nExamples:\n")[1], re.M)
     for example in examples:
-        # The part of exportctl, up to a pipe, is of this verb and its options.
+        # The part of exportctl, up to a pipe, is of this subcommand and its options.
         part = shlex.split(example)
         part = part[:part.index("|")] if "|" in part else part
         assert part[1:1 + len(words)] == words, example
@@ -49,19 +49,19 @@ def test_help__of_a_verb__has_options_examples_and_exit_codes(verb):
 
 
 @pytest.mark.parametrize("words, expected", [
-    ([], "what is to be done? exportctl --help shows the verbs"),
-    (["foo"], "there is no verb 'foo'; exportctl --help shows the verbs"),
+    ([], "what is to be done? exportctl --help shows the subcommands"),
+    (["foo"], "there is no subcommand 'foo'; exportctl --help shows the subcommands"),
     (["dlq"], "dlq takes one of list, show, replay or discard behind it; exportctl dlq --help says more"),
     (["config", "shwo"], "config takes one of check or show behind it; exportctl config --help says more"),
 ])
-def test_verb__that_is_none__is_one_line_and_exit_code_2(words, expected):
+def test_subcommand__that_is_none__is_one_line_and_exit_code_2(words, expected):
     done = exportctl(*words)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"exportctl: {expected}\n")
 
 
-def test_help__of_a_first_word__shows_its_verbs_alone():
+def test_help__of_a_first_word__shows_its_subcommands_alone():
     done = exportctl("topics", "--help")
-    assert done.returncode == 0 and [verb for verb in VERBS if f"  {verb} " in done.stdout] == [
+    assert done.returncode == 0 and [subcommand for subcommand in SUBCOMMANDS if f"  {subcommand} " in done.stdout] == [
         "topics check", "topics create", "topics grow"]
     assert "--kafka." not in done.stdout
 

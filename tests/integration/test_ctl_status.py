@@ -304,7 +304,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def test_completion__in_bash__knows_verbs_options_and_values(pipe, tmp_path):
+def test_completion__in_bash__knows_subcommands_options_and_values(pipe, tmp_path):
     done = pipe.ctl("completion", "bash")
     assert done.code == 0 and not done.err, done
     script = tmp_path / "completion"

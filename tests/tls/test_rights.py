@@ -68,7 +68,7 @@ def test_scheduler__a_right_is_missing__it_says_so(world, right):
         world.kafka.allow("users-export-scheduler", right)
 
 
-def test_operator__its_rights__are_enough_for_its_verbs(world):
+def test_operator__its_rights__are_enough_for_its_subcommands(world):
     operator = {"EXPORT_KAFKA_SASL_USERNAME": "users-export-operator"}
     group_id, reason = world.new_group(3), "--reason=tried"
     world.kafka.send("export-group", b"broken", b"no JSON")

@@ -243,8 +243,8 @@ def test_output__everything_fails__no_secret_is_said(world):
         wait_for(lambda: worker.process.poll() is not None or '"event":"worker-ready"' in worker.text(), "an end", 60)
         worker.stop()
         said += worker.text()
-        for verb in (("config", "show"), ("config", "check"), ("topics", "check")):
-            said += world.run("exportctl", *verb, **talkative, **{name: value})[1]
+        for subcommand in (("config", "show"), ("config", "check"), ("topics", "check")):
+            said += world.run("exportctl", *subcommand, **talkative, **{name: value})[1]
         said += world.run("export-scheduler", "--dry-run", **talkative, **{name: value})[1]
     # Values that are wrong in form, too.
     for name in marks:

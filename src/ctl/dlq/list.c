@@ -5,7 +5,7 @@
 
 #include "ctl/dlq/dlq.h"
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 
 #define LIMIT_MAX 1000000
 #define COLUMN_STATE 8

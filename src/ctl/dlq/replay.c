@@ -9,7 +9,7 @@
 #include "ctl/dlq/dlq.h"
 #include "ctl/options.h"
 #include "ctl/state_reader.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "export/command.h"
 
 /* X(name, code in JSON, words in tables) */

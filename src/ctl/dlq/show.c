@@ -5,7 +5,7 @@
 
 #include "ctl/dlq/dlq.h"
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "export/command.h"
 #include "export/text.h"
 

@@ -3,7 +3,7 @@
 #include "ctl/doctor/doctor.h"
 
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "export/object_store.h"
 
 int uex_doctor_run(const struct uex_config *config, int operand_count, char **operands)

@@ -10,7 +10,7 @@
 #include "ctl/export/file.h"
 #include "ctl/live.h"
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "export/group_list.h"
 #include "export/job.h"
 #include "export/thread.h"

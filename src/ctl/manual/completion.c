@@ -11,7 +11,8 @@ static const char head[] =
     "completion "
     "bash)\n"
     "_exportctl() {\n"
-    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} before='' first='' second='' verb='' "
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} before='' first='' second='' "
+    "subcommand='' "
     "choices='' word i\n"
     "    COMPREPLY=()\n"
     "    # bash takes --name=value apart at the '='.\n"
@@ -47,31 +48,31 @@ static const char tail[] = "    if [[ $cur == -* ]]; then\n"
                            "} &&\n"
                            "    complete -F _exportctl exportctl\n";
 
-static size_t first_length(const struct uex_verb *verb)
+static size_t first_length(const struct uex_subcommand *subcommand)
 {
-    return strcspn(verb->name, " ");
+    return strcspn(subcommand->name, " ");
 }
 
 /* Does an earlier row begin with the same word? */
-static bool is_first_again(const struct uex_verb *verbs, const struct uex_verb *verb)
+static bool is_first_again(const struct uex_subcommand *subcommands, const struct uex_subcommand *subcommand)
 {
-    size_t length = first_length(verb);
+    size_t length = first_length(subcommand);
 
-    for (const struct uex_verb *earlier = verbs; earlier != verb; earlier++)
-        if (first_length(earlier) == length && strncmp(earlier->name, verb->name, length) == 0)
+    for (const struct uex_subcommand *earlier = subcommands; earlier != subcommand; earlier++)
+        if (first_length(earlier) == length && strncmp(earlier->name, subcommand->name, length) == 0)
             return true;
     return false;
 }
 
-/* "--config | --output | …": whatever takes a value in any verb, so that the value is not taken for a word. */
-static void append_value_options(const struct uex_verb *verbs, struct uex_buffer *out)
+/* "--config | --output | …": whatever takes a value in any subcommand, so that the value is not taken for a word. */
+static void append_value_options(const struct uex_subcommand *subcommands, struct uex_buffer *out)
 {
     struct uex_buffer seen = {0};
     char pattern[80];
 
     uex_buffer_append_text(&seen, "        --config");
-    for (const struct uex_verb *verb = verbs; verb->name != NULL; verb++) {
-        for (const struct uex_option *option = verb->options; option->name != NULL; option++) {
+    for (const struct uex_subcommand *subcommand = subcommands; subcommand->name != NULL; subcommand++) {
+        for (const struct uex_option *option = subcommand->options; option->name != NULL; option++) {
             snprintf(pattern, sizeof(pattern), " | %s", option->name);
             /* A name may be the beginning of another, which only repeats it. */
             if (option->value_name != NULL && strstr(uex_buffer_text(&seen), pattern) == NULL)
@@ -83,14 +84,14 @@ static void append_value_options(const struct uex_verb *verbs, struct uex_buffer
 }
 
 /* What stands behind an option: "table|json" is a choice, FILE a file, anything else cannot be guessed. */
-static void append_values(const struct uex_verb *verb, struct uex_buffer *out)
+static void append_values(const struct uex_subcommand *subcommand, struct uex_buffer *out)
 {
-    for (const struct uex_option *option = verb->options; option->name != NULL; option++) {
+    for (const struct uex_option *option = subcommand->options; option->name != NULL; option++) {
         const char *bar = option->value_name == NULL ? NULL : strchr(option->value_name, '|');
 
         if (option->value_name == NULL)
             continue;
-        uex_buffer_append_format(out, "    '%s %s')\n", verb->name, option->name);
+        uex_buffer_append_format(out, "    '%s %s')\n", subcommand->name, option->name);
         if (strncmp(option->value_name, "FILE", 4) == 0) {
             uex_buffer_append_text(out, "        compopt -o filenames\n"
                                         "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n");
@@ -104,64 +105,65 @@ static void append_values(const struct uex_verb *verb, struct uex_buffer *out)
     }
 }
 
-static void append_options(const struct uex_verb *verb, struct uex_buffer *out)
+static void append_options(const struct uex_subcommand *subcommand, struct uex_buffer *out)
 {
-    uex_buffer_append_format(out, "    '%s') options='", verb->name);
-    for (const struct uex_option *option = verb->options; option->name != NULL; option++)
+    uex_buffer_append_format(out, "    '%s') options='", subcommand->name);
+    for (const struct uex_option *option = subcommand->options; option->name != NULL; option++)
         uex_buffer_append_format(out, "%s ", option->name);
     uex_buffer_append_text(out, COMMON_OPTIONS "' ;;\n");
 }
 
-/* The second words of the verbs that begin with this word. */
-static void append_second_words(const struct uex_verb *first, struct uex_buffer *out)
+/* The second words of the subcommands that begin with this word. */
+static void append_second_words(const struct uex_subcommand *first, struct uex_buffer *out)
 {
     size_t length = first_length(first);
     bool is_open = false;
 
-    for (const struct uex_verb *verb = first; verb->name != NULL; verb++) {
-        if (first_length(verb) != length || strncmp(verb->name, first->name, length) != 0 || verb->name[length] == 0)
+    for (const struct uex_subcommand *subcommand = first; subcommand->name != NULL; subcommand++) {
+        if (first_length(subcommand) != length || strncmp(subcommand->name, first->name, length) != 0 ||
+            subcommand->name[length] == 0)
             continue;
         if (!is_open)
-            uex_buffer_append_format(out, "    %.*s) verb=\"$first $second\" words='", (int)length, first->name);
-        uex_buffer_append_format(out, "%s%s", is_open ? " " : "", verb->name + length + 1);
+            uex_buffer_append_format(out, "    %.*s) subcommand=\"$first $second\" words='", (int)length, first->name);
+        uex_buffer_append_format(out, "%s%s", is_open ? " " : "", subcommand->name + length + 1);
         is_open = true;
     }
     if (is_open)
         uex_buffer_append_text(out, "' ;;\n");
 }
 
-void uex_completion_bash(const struct uex_verb *verbs, struct uex_buffer *out)
+void uex_completion_bash(const struct uex_subcommand *subcommands, struct uex_buffer *out)
 {
     const char *separator = "";
 
     uex_buffer_append_text(out, head);
-    append_value_options(verbs, out);
+    append_value_options(subcommands, out);
     uex_buffer_append_text(out, after_values);
     uex_buffer_append_text(out, "    local options='" COMMON_OPTIONS "' words='' firsts='");
-    for (const struct uex_verb *verb = verbs; verb->name != NULL; verb++) {
-        if (is_first_again(verbs, verb))
+    for (const struct uex_subcommand *subcommand = subcommands; subcommand->name != NULL; subcommand++) {
+        if (is_first_again(subcommands, subcommand))
             continue;
-        uex_buffer_append_format(out, "%s%.*s", separator, (int)first_length(verb), verb->name);
+        uex_buffer_append_format(out, "%s%.*s", separator, (int)first_length(subcommand), subcommand->name);
         separator = " ";
     }
     uex_buffer_append_text(out, "'\n    case $first in\n");
-    for (const struct uex_verb *verb = verbs; verb->name != NULL; verb++)
-        if (!is_first_again(verbs, verb))
-            append_second_words(verb, out);
-    uex_buffer_append_text(out, "    completion) verb=completion words=bash ;;\n"
-                                "    *) verb=$first ;;\n"
+    for (const struct uex_subcommand *subcommand = subcommands; subcommand->name != NULL; subcommand++)
+        if (!is_first_again(subcommands, subcommand))
+            append_second_words(subcommand, out);
+    uex_buffer_append_text(out, "    completion) subcommand=completion words=bash ;;\n"
+                                "    *) subcommand=$first ;;\n"
                                 "    esac\n"
-                                "    case \"$verb $prev\" in\n"
+                                "    case \"$subcommand $prev\" in\n"
                                 "    *' --config')\n"
                                 "        compopt -o filenames\n"
                                 "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
                                 "        return\n"
                                 "        ;;\n");
-    for (const struct uex_verb *verb = verbs; verb->name != NULL; verb++)
-        append_values(verb, out);
-    uex_buffer_append_text(out, "    esac\n    case $verb in\n");
-    for (const struct uex_verb *verb = verbs; verb->name != NULL; verb++)
-        append_options(verb, out);
+    for (const struct uex_subcommand *subcommand = subcommands; subcommand->name != NULL; subcommand++)
+        append_values(subcommand, out);
+    uex_buffer_append_text(out, "    esac\n    case $subcommand in\n");
+    for (const struct uex_subcommand *subcommand = subcommands; subcommand->name != NULL; subcommand++)
+        append_options(subcommand, out);
     uex_buffer_append_text(out, "    esac\n");
     uex_buffer_append_text(out, tail);
 }

@@ -27,14 +27,14 @@ static bool write_file(const char *directory, const char *name, const char *suff
     return written;
 }
 
-static bool write_page(const char *directory, const struct uex_verb *verb)
+static bool write_page(const char *directory, const struct uex_subcommand *subcommand)
 {
     struct uex_buffer name = {0}, text = {0};
     bool written = false;
 
     uex_buffer_append_text(&name, "man1/");
-    uex_manual_name(verb, &name);
-    uex_manual_page(uex_verbs, verb, &text);
+    uex_manual_name(subcommand, &name);
+    uex_manual_page(uex_subcommands, subcommand, &text);
     written = write_file(directory, uex_buffer_text(&name), ".1", &text);
     uex_buffer_clear(&name);
     return written;
@@ -60,9 +60,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     written = write_page(argv[1], NULL);
-    for (const struct uex_verb *verb = uex_verbs; verb->name != NULL && written; verb++)
-        written = write_page(argv[1], verb);
-    uex_completion_bash(uex_verbs, &text);
+    for (const struct uex_subcommand *subcommand = uex_subcommands; subcommand->name != NULL && written; subcommand++)
+        written = write_page(argv[1], subcommand);
+    uex_completion_bash(uex_subcommands, &text);
     written = write_file(argv[1], "bash-completion", "", &text) && written;
     return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -24,20 +24,20 @@ static void append_roff(struct uex_buffer *out, const char *text)
     }
 }
 
-void uex_manual_name(const struct uex_verb *verb, struct uex_buffer *out)
+void uex_manual_name(const struct uex_subcommand *subcommand, struct uex_buffer *out)
 {
     uex_buffer_append_text(out, "exportctl");
-    if (verb != NULL)
+    if (subcommand != NULL)
         uex_buffer_append_text(out, "-");
-    for (const char *at = verb == NULL ? "" : verb->name; *at != 0; at++)
+    for (const char *at = subcommand == NULL ? "" : subcommand->name; *at != 0; at++)
         uex_buffer_append(out, *at == ' ' ? "-" : at, 1);
 }
 
-static void append_head(const struct uex_verb *verb, const char *summary, struct uex_buffer *out)
+static void append_head(const struct uex_subcommand *subcommand, const char *summary, struct uex_buffer *out)
 {
     struct uex_buffer name = {0};
 
-    uex_manual_name(verb, &name);
+    uex_manual_name(subcommand, &name);
     uex_buffer_append_text(out, ".TH ");
     for (const char *at = uex_buffer_text(&name); *at != 0; at++) {
         char upper = (char)toupper((unsigned char)*at);
@@ -86,43 +86,46 @@ static void append_common_options(struct uex_buffer *out)
     append_term(out, "--version", NULL, "Show the version and exit.");
 }
 
-static void append_verb(const struct uex_verb *verb, struct uex_buffer *out)
+static void append_subcommand(const struct uex_subcommand *subcommand, struct uex_buffer *out)
 {
-    append_head(verb, verb->summary, out);
+    append_head(subcommand, subcommand->summary, out);
     uex_buffer_append_text(out, ".SH SYNOPSIS\n\\fBexportctl ");
-    append_roff(out, verb->name);
+    append_roff(out, subcommand->name);
     uex_buffer_append_text(out, "\\fR ");
-    append_roff(out, verb->operands == NULL ? "" : verb->operands);
-    uex_buffer_append_text(out, verb->operands == NULL ? "[\\fIOPTION\\fR…]\n" : " [\\fIOPTION\\fR…]\n");
+    append_roff(out, subcommand->operands == NULL ? "" : subcommand->operands);
+    uex_buffer_append_text(out, subcommand->operands == NULL ? "[\\fIOPTION\\fR…]\n" : " [\\fIOPTION\\fR…]\n");
     uex_buffer_append_text(out, ".SH DESCRIPTION\n");
-    append_roff(out, verb->summary);
-    if (verb->details != NULL) {
+    append_roff(out, subcommand->summary);
+    if (subcommand->details != NULL) {
         uex_buffer_append_text(out, "\n.PP\n");
-        append_roff(out, verb->details);
+        append_roff(out, subcommand->details);
     }
     uex_buffer_append_text(out, "\n.SH OPTIONS\n");
-    for (const struct uex_option *option = verb->options; option->name != NULL; option++)
+    for (const struct uex_option *option = subcommand->options; option->name != NULL; option++)
         append_term(out, option->name, option->value_name, option->help);
     append_common_options(out);
-    if (verb->examples != NULL)
+    if (subcommand->examples != NULL)
         uex_buffer_append_text(out, ".SH EXAMPLES\n");
-    for (const struct uex_example *example = verb->examples; example != NULL && example->command != NULL; example++)
+    for (const struct uex_example *example = subcommand->examples; example != NULL && example->command != NULL;
+         example++)
         append_term(out, example->command, NULL, example->what);
     append_exit_codes(out);
     uex_buffer_append_text(out, ".SH SEE ALSO\n\\fBexportctl\\fR(1), which tells the settings\n");
 }
 
-static void append_all(const struct uex_verb *verbs, struct uex_buffer *out)
+static void append_all(const struct uex_subcommand *subcommands, struct uex_buffer *out)
 {
     struct uex_buffer settings = {0};
 
     append_head(NULL, "the operators' tool of users-export", out);
-    uex_buffer_append_text(out, ".SH SYNOPSIS\n\\fBexportctl\\fR \\fIVERB\\fR [\\fIOPTION\\fR…]\n.SH DESCRIPTION\n");
-    append_roff(out, "Triggers exports of groups of users, tells what became of them, mends what failed, and checks "
-                     "configuration, topics and files. Each verb has a page of its own, exportctl-VERB(1).");
-    uex_buffer_append_text(out, "\n.SH VERBS\n");
-    for (const struct uex_verb *verb = verbs; verb->name != NULL; verb++)
-        append_term(out, verb->name, verb->operands, verb->summary);
+    uex_buffer_append_text(out,
+                           ".SH SYNOPSIS\n\\fBexportctl\\fR \\fISUBCOMMAND\\fR [\\fIOPTION\\fR…]\n.SH DESCRIPTION\n");
+    append_roff(out,
+                "Triggers exports of groups of users, tells what became of them, mends what failed, and checks "
+                "configuration, topics and files. Each subcommand has a page of its own, exportctl-SUBCOMMAND(1).");
+    uex_buffer_append_text(out, "\n.SH SUBCOMMANDS\n");
+    for (const struct uex_subcommand *subcommand = subcommands; subcommand->name != NULL; subcommand++)
+        append_term(out, subcommand->name, subcommand->operands, subcommand->summary);
     uex_buffer_append_text(out, ".SH OPTIONS\n");
     append_common_options(out);
     append_exit_codes(out);
@@ -136,10 +139,11 @@ static void append_all(const struct uex_verb *verbs, struct uex_buffer *out)
     uex_buffer_clear(&settings);
 }
 
-void uex_manual_page(const struct uex_verb *verbs, const struct uex_verb *verb, struct uex_buffer *out)
+void uex_manual_page(const struct uex_subcommand *subcommands, const struct uex_subcommand *subcommand,
+                     struct uex_buffer *out)
 {
-    if (verb == NULL)
-        append_all(verbs, out);
+    if (subcommand == NULL)
+        append_all(subcommands, out);
     else
-        append_verb(verb, out);
+        append_subcommand(subcommand, out);
 }

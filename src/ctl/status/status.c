@@ -8,7 +8,7 @@
 #include "ctl/live.h"
 #include "ctl/options.h"
 #include "ctl/status/running.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "export/command.h"
 #include "export/program.h"
 

@@ -8,8 +8,8 @@
 #include "check/checks.h"
 #include "ctl/connect.h"
 #include "ctl/options.h"
+#include "ctl/subcommands.h"
 #include "ctl/trigger/trigger.h"
-#include "ctl/verbs.h"
 #include "export/group_list.h"
 #include "export/postgres.h"
 

@@ -7,7 +7,7 @@
 #include "check/checks.h"
 #include "ctl/live.h"
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 #include "ctl/verify/verify.h"
 #include "export/command.h"
 

@@ -149,15 +149,15 @@ def _check_alerts(known):
 
 
 def _check_commands():
-    source = (ROOT / "src/ctl/verb_table.c").read_text()
-    verbs = set(re.findall(r'\.name = "([a-z ]+)"', source))
+    source = (ROOT / "src/ctl/subcommand_table.c").read_text()
+    subcommands = set(re.findall(r'\.name = "([a-z ]+)"', source))
     flags = set(re.findall(r'\{"(--[a-z-]+)"', source)) | {"--output", "--all", "--group", "--error", "--since", "--until"}
     found, text = [], RUNBOOK.read_text()
     for command in re.findall(r"\bexportctl ([a-z][^\n|`>]*)", text):
         words = command.split(" #")[0].split()
-        if not ({" ".join(words[:2]), words[0]} & verbs):
-            found.append(f"the runbook: exportctl has no verb '{command}'")
-        found += [f"the runbook: no verb has {word}: {command}" for word in words if word.startswith("--") and word not in flags]
+        if not ({" ".join(words[:2]), words[0]} & subcommands):
+            found.append(f"the runbook: exportctl has no subcommand '{command}'")
+        found += [f"the runbook: no subcommand has {word}: {command}" for word in words if word.startswith("--") and word not in flags]
     return found if "exportctl" in text else ["the runbook names no command"]
 
 

@@ -135,16 +135,16 @@ static void options__values__are_checked(void **state)
     assert_int_equal(uex_operands_are_groups(1, bad), UEX_CONFIG);
 }
 
-static void manual__every_verb__has_a_page_that_roff_reads(void **state)
+static void manual__every_subcommand__has_a_page_that_roff_reads(void **state)
 {
     struct uex_buffer page = {0};
 
     (void)state;
-    for (const struct uex_verb *verb = uex_verbs; verb->name != NULL; verb++) {
+    for (const struct uex_subcommand *subcommand = uex_subcommands; subcommand->name != NULL; subcommand++) {
         const char *line = NULL;
 
         uex_buffer_reset(&page);
-        uex_manual_page(uex_verbs, verb, &page);
+        uex_manual_page(uex_subcommands, subcommand, &page);
         assert_false(uex_buffer_failed(&page));
         assert_int_equal(strncmp(uex_buffer_text(&page), ".TH EXPORTCTL-", 14), 0);
         assert_non_null(strstr(uex_buffer_text(&page), "\n.SH EXIT STATUS\n"));
@@ -154,19 +154,19 @@ static void manual__every_verb__has_a_page_that_roff_reads(void **state)
                             strncmp(line, ".TP\n", 4) == 0 || strncmp(line, ".PP\n", 4) == 0);
     }
     uex_buffer_reset(&page);
-    uex_manual_page(uex_verbs, NULL, &page);
+    uex_manual_page(uex_subcommands, NULL, &page);
     assert_non_null(strstr(uex_buffer_text(&page), "kafka.group.id"));
     assert_non_null(strstr(uex_buffer_text(&page), "\\fBtrigger\\fR"));
     uex_buffer_clear(&page);
 }
 
-static void completion__table_of_verbs__stands_in_the_script(void **state)
+static void completion__table_of_subcommands__stands_in_the_script(void **state)
 {
     struct uex_buffer script = {0};
 
     (void)state;
-    uex_completion_bash(uex_verbs, &script);
-    assert_non_null(strstr(uex_buffer_text(&script), "topics) verb=\"$first $second\" words='check create"));
+    uex_completion_bash(uex_subcommands, &script);
+    assert_non_null(strstr(uex_buffer_text(&script), "topics) subcommand=\"$first $second\" words='check create"));
     assert_non_null(strstr(uex_buffer_text(&script), "'trigger') options='--all --run "));
     assert_non_null(strstr(uex_buffer_text(&script), "complete -F _exportctl exportctl"));
     uex_buffer_clear(&script);
@@ -182,8 +182,8 @@ int main(void)
         cmocka_unit_test(table__coloured__is_aligned_as_without),
         cmocka_unit_test(table__empty_cells_at_the_end__leave_no_blanks),
         cmocka_unit_test(options__values__are_checked),
-        cmocka_unit_test(manual__every_verb__has_a_page_that_roff_reads),
-        cmocka_unit_test(completion__table_of_verbs__stands_in_the_script),
+        cmocka_unit_test(manual__every_subcommand__has_a_page_that_roff_reads),
+        cmocka_unit_test(completion__table_of_subcommands__stands_in_the_script),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

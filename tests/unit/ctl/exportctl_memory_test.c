@@ -144,7 +144,7 @@ static void run(char **argv, size_t failing, bool from_then_on, struct result *o
     assert_int_equal(waitpid(pid, &out->status, 0), pid);
 }
 
-static void torture_verb(char **argv, int right_code)
+static void torture_subcommand(char **argv, int right_code)
 {
     static struct result right, result;
     size_t total = 0;
@@ -167,33 +167,34 @@ static void torture_verb(char **argv, int right_code)
     print_message("%s %s: %zu allocations\n", argv[1], argv[2] == NULL ? "" : argv[2], total);
 }
 
-#define VERB(...)                                                                                                      \
+#define SUBCOMMAND(...)                                                                                                \
     (char *[])                                                                                                         \
     {                                                                                                                  \
         (char *)(uintptr_t) "exportctl", __VA_ARGS__, NULL                                                             \
     }
 #define WORD(text) ((char *)(uintptr_t)(text))
 
-static void torture__verbs__right_output_or_not_0(void **state)
+static void torture__subcommands__right_output_or_not_0(void **state)
 {
     (void)state;
     assert_int_equal(setenv("EXPORT_EXPORT_MASK", "displayName:redact", 1), 0);
     assert_int_equal(setenv("EXPORT_KAFKA_LINGER_MS", "7", 1), 0);
-    torture_verb(VERB(WORD("config"), WORD("show")), UEX_EXIT_DONE);
-    torture_verb(VERB(WORD("config"), WORD("show"), WORD("--output=json")), UEX_EXIT_DONE);
-    torture_verb(VERB(WORD("config"), WORD("check"), WORD("--kafka.bootstrap.servers=k:9092"),
-                      WORD("--postgres.dsn=host=x"), WORD("--storage.url=file:///tmp")),
-                 UEX_EXIT_DONE);
-    torture_verb(VERB(WORD("config"), WORD("check"), WORD("--output=json"), WORD("--topics.comand=x")), UEX_EXIT_USAGE);
-    torture_verb(VERB(WORD("--help")), UEX_EXIT_DONE);
-    torture_verb(VERB(WORD("completion"), WORD("bash")), UEX_EXIT_DONE);
+    torture_subcommand(SUBCOMMAND(WORD("config"), WORD("show")), UEX_EXIT_DONE);
+    torture_subcommand(SUBCOMMAND(WORD("config"), WORD("show"), WORD("--output=json")), UEX_EXIT_DONE);
+    torture_subcommand(SUBCOMMAND(WORD("config"), WORD("check"), WORD("--kafka.bootstrap.servers=k:9092"),
+                                  WORD("--postgres.dsn=host=x"), WORD("--storage.url=file:///tmp")),
+                       UEX_EXIT_DONE);
+    torture_subcommand(SUBCOMMAND(WORD("config"), WORD("check"), WORD("--output=json"), WORD("--topics.comand=x")),
+                       UEX_EXIT_USAGE);
+    torture_subcommand(SUBCOMMAND(WORD("--help")), UEX_EXIT_DONE);
+    torture_subcommand(SUBCOMMAND(WORD("completion"), WORD("bash")), UEX_EXIT_DONE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(torture__parts__right_result_or_no_memory),
-        cmocka_unit_test(torture__verbs__right_output_or_not_0),
+        cmocka_unit_test(torture__subcommands__right_output_or_not_0),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs, one row each, with their flags. */
+/* The subcommands, one row each, with their flags. */
 #include "check/checks.h"
 #include "ctl/dlq/dlq.h"
 #include "ctl/manual/manual.h"
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 
 static const struct uex_option output_only[] = {UEX_OPTION_OUTPUT(&uex_ctl_options.output), {0}};
 
@@ -174,14 +174,14 @@ static int run_completion(const struct uex_config *config, int operand_count, ch
         uex_output_complain("completion: for which shell? There is one for bash");
         return UEX_EXIT_USAGE;
     }
-    uex_completion_bash(uex_verbs, &out);
+    uex_completion_bash(uex_subcommands, &out);
     if (uex_output_print(&out))
         code = UEX_EXIT_DONE;
     uex_buffer_clear(&out);
     return code;
 }
 
-const struct uex_verb uex_verbs[] = {
+const struct uex_subcommand uex_subcommands[] = {
     {.name = "config check",
      .summary = "Checks the whole configuration, touching nothing.",
      .examples = config_check_examples,
@@ -322,7 +322,7 @@ const struct uex_verb uex_verbs[] = {
      .run = uex_status_run},
     {.name = "completion",
      .operands = "bash",
-     .summary = "Prints a script that completes verbs and options in a shell.",
+     .summary = "Prints a script that completes subcommands and options in a shell.",
      .examples = completion_examples,
      .options = no_options,
      .run = run_completion},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/verbs.h — what exportctl can do: one row for each verb; the command line and --help come from the table. */
-#ifndef EXPORT_CTL_VERBS_H
-#define EXPORT_CTL_VERBS_H
+/* src/ctl/subcommands.h — what exportctl can do: one row for each subcommand; the command line and --help come from the
+ * table. */
+#ifndef EXPORT_CTL_SUBCOMMANDS_H
+#define EXPORT_CTL_SUBCOMMANDS_H
 
 #include "export/program.h"
 
@@ -11,9 +12,9 @@ struct uex_example {
     const char *what;
 };
 
-struct uex_verb {
+struct uex_subcommand {
     const char *name;     /* one word, or two with a space: "topics check" */
-    const char *operands; /* "GROUP…"; NULL: the verb takes none */
+    const char *operands; /* "GROUP…"; NULL: the subcommand takes none */
     const char *summary;  /* one sentence */
     const char *details;  /* more for --help and the manual: lines of a paragraph or several; NULL: nothing */
     const struct uex_example *examples; /* NULL: none */
@@ -21,22 +22,22 @@ struct uex_verb {
     unsigned needs;                                                              /* enum uex_config_need */
     void (*check)(const struct uex_config *config, struct uex_buffer *problems); /* as in struct uex_program */
     void (*say)(const struct uex_buffer *problems);                              /* as in struct uex_program */
-    /* Do it; returns the exit code. `operands` are the words behind the verb. */
+    /* Do it; returns the exit code. `operands` are the words behind the subcommand. */
     int (*run)(const struct uex_config *config, int operand_count, char **operands);
 };
 
 /* Ends with a zeroed row. */
-extern const struct uex_verb uex_verbs[];
+extern const struct uex_subcommand uex_subcommands[];
 
-/* The verb that the arguments name, NULL if none. Settings, --config and --output may stand before it. `*first_word` is
- * the first word that is no flag (NULL: there is none), for the complaint. */
-const struct uex_verb *uex_verb_find(const struct uex_verb *verbs, int argument_count, char *const *arguments,
-                                     const char **first_word);
-/* How many words the verb's name has. */
-int uex_verb_word_count(const struct uex_verb *verb);
-/* --help: of the verb, of the verbs that begin with `first_word`, or of all. */
-void uex_verb_help(const struct uex_verb *verbs, const struct uex_verb *verb, const char *first_word,
-                   struct uex_buffer *out);
+/* The subcommand that the arguments name, NULL if none. Settings, --config and --output may stand before it.
+ * `*first_word` is the first word that is no flag (NULL: there is none), for the complaint. */
+const struct uex_subcommand *uex_subcommand_find(const struct uex_subcommand *subcommands, int argument_count,
+                                                 char *const *arguments, const char **first_word);
+/* How many words the subcommand's name has. */
+int uex_subcommand_word_count(const struct uex_subcommand *subcommand);
+/* --help: of the subcommand, of the subcommands that begin with `first_word`, or of all. */
+void uex_subcommand_help(const struct uex_subcommand *subcommands, const struct uex_subcommand *subcommand,
+                         const char *first_word, struct uex_buffer *out);
 
 int uex_config_check_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_config_check_say(const struct uex_buffer *problems);

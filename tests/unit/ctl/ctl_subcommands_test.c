@@ -8,32 +8,32 @@
 #include <cmocka.h>
 
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 
 static const struct uex_option with_run[] = {{.name = "--run", .value_name = "ID", .help = "The run."}, {0}};
-static const struct uex_verb verbs[] = {
+static const struct uex_subcommand subcommands[] = {
     {.name = "topics check", .summary = "Looks."},
     {.name = "topics create", .summary = "Makes."},
     {.name = "trigger", .operands = "GROUP…", .options = with_run, .summary = "Sends."},
     {0}};
 
 #define FIND(first_word_, ...)                                                                                         \
-    uex_verb_find(verbs, (int)(sizeof((char *const[]){__VA_ARGS__}) / sizeof(char *)), (char *const[]){__VA_ARGS__},   \
-                  first_word_)
+    uex_subcommand_find(subcommands, (int)(sizeof((char *const[]){__VA_ARGS__}) / sizeof(char *)),                     \
+                        (char *const[]){__VA_ARGS__}, first_word_)
 
 static char *word(const char *text)
 {
     return (char *)(uintptr_t)text;
 }
 
-static void find__words_of_the_verb__are_matched(void **state)
+static void find__words_of_the_subcommand__are_matched(void **state)
 {
     const char *first = NULL;
 
     (void)state;
-    assert_ptr_equal(FIND(&first, word("topics"), word("create")), &verbs[1]);
-    assert_ptr_equal(FIND(&first, word("trigger"), word("g-1")), &verbs[2]);
-    assert_ptr_equal(FIND(&first, word("trigger")), &verbs[2]);
+    assert_ptr_equal(FIND(&first, word("topics"), word("create")), &subcommands[1]);
+    assert_ptr_equal(FIND(&first, word("trigger"), word("g-1")), &subcommands[2]);
+    assert_ptr_equal(FIND(&first, word("trigger")), &subcommands[2]);
     assert_null(FIND(&first, word("topics")));
     assert_string_equal(first, "topics");
     assert_null(FIND(&first, word("topics"), word("grow")));
@@ -41,17 +41,17 @@ static void find__words_of_the_verb__are_matched(void **state)
     assert_null(FIND(&first, word("triggers")));
 }
 
-static void find__flags_before_the_verb__are_passed_over(void **state)
+static void find__flags_before_the_subcommand__are_passed_over(void **state)
 {
     const char *first = NULL;
 
     (void)state;
-    assert_ptr_equal(FIND(&first, word("--config"), word("x.ini"), word("topics"), word("check")), &verbs[0]);
-    assert_ptr_equal(FIND(&first, word("--output=json"), word("topics"), word("check")), &verbs[0]);
-    assert_ptr_equal(FIND(&first, word("--output"), word("json"), word("topics"), word("check")), &verbs[0]);
-    assert_ptr_equal(FIND(&first, word("--kafka.group.id"), word("topics"), word("trigger")), &verbs[2]);
-    assert_ptr_equal(FIND(&first, word("topics"), word("--partitions=3"), word("create")), &verbs[1]);
-    assert_ptr_equal(FIND(&first, word("--run"), word("r1"), word("trigger")), &verbs[2]);
+    assert_ptr_equal(FIND(&first, word("--config"), word("x.ini"), word("topics"), word("check")), &subcommands[0]);
+    assert_ptr_equal(FIND(&first, word("--output=json"), word("topics"), word("check")), &subcommands[0]);
+    assert_ptr_equal(FIND(&first, word("--output"), word("json"), word("topics"), word("check")), &subcommands[0]);
+    assert_ptr_equal(FIND(&first, word("--kafka.group.id"), word("topics"), word("trigger")), &subcommands[2]);
+    assert_ptr_equal(FIND(&first, word("topics"), word("--partitions=3"), word("create")), &subcommands[1]);
+    assert_ptr_equal(FIND(&first, word("--run"), word("r1"), word("trigger")), &subcommands[2]);
     assert_null(FIND(&first, word("--config")));
     assert_null(first);
 }
@@ -61,17 +61,17 @@ static void help__of_all_and_of_some__lists_the_rows(void **state)
     struct uex_buffer out = {0};
 
     (void)state;
-    uex_verb_help(verbs, NULL, NULL, &out);
+    uex_subcommand_help(subcommands, NULL, NULL, &out);
     assert_non_null(strstr(uex_buffer_text(&out), "topics create"));
     assert_non_null(strstr(uex_buffer_text(&out), "trigger GROUP…"));
     uex_buffer_reset(&out);
-    uex_verb_help(verbs, NULL, "topics", &out);
+    uex_subcommand_help(subcommands, NULL, "topics", &out);
     assert_null(strstr(uex_buffer_text(&out), "trigger"));
     uex_buffer_reset(&out);
-    uex_verb_help(verbs, NULL, "nonsense", &out);
+    uex_subcommand_help(subcommands, NULL, "nonsense", &out);
     assert_non_null(strstr(uex_buffer_text(&out), "trigger"));
     uex_buffer_reset(&out);
-    uex_verb_help(verbs, &verbs[2], "trigger", &out);
+    uex_subcommand_help(subcommands, &subcommands[2], "trigger", &out);
     assert_non_null(strstr(uex_buffer_text(&out), "exportctl trigger GROUP…"));
     uex_buffer_clear(&out);
 }
@@ -115,25 +115,25 @@ static void number__out_of_range_or_no_number__is_refused(void **state)
     assert_int_equal(value, 7);
 }
 
-static void verbs__table__is_complete(void **state)
+static void subcommands__table__is_complete(void **state)
 {
     (void)state;
-    for (const struct uex_verb *verb = uex_verbs; verb->name != NULL; verb++) {
-        assert_non_null(verb->run);
-        assert_non_null(verb->summary);
-        assert_non_null(verb->options);
+    for (const struct uex_subcommand *subcommand = uex_subcommands; subcommand->name != NULL; subcommand++) {
+        assert_non_null(subcommand->run);
+        assert_non_null(subcommand->summary);
+        assert_non_null(subcommand->options);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(find__words_of_the_verb__are_matched),
-        cmocka_unit_test(find__flags_before_the_verb__are_passed_over),
+        cmocka_unit_test(find__words_of_the_subcommand__are_matched),
+        cmocka_unit_test(find__flags_before_the_subcommand__are_passed_over),
         cmocka_unit_test(help__of_all_and_of_some__lists_the_rows),
         cmocka_unit_test(table__cells__are_aligned_or_json),
         cmocka_unit_test(number__out_of_range_or_no_number__is_refused),
-        cmocka_unit_test(verbs__table__is_complete),
+        cmocka_unit_test(subcommands__table__is_complete),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "ctl/options.h"
-#include "ctl/verbs.h"
+#include "ctl/subcommands.h"
 
-/* The mistakes of the configuration are what this verb prints. */
+/* The mistakes of the configuration are what this subcommand prints. */
 void uex_config_check_say(const struct uex_buffer *problems)
 {
     struct uex_buffer out = {0};
