@@ -168,8 +168,8 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
 
 /* ---- producing */
 
-static enum uex_error produce_parts(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
-                                    struct uex_fault *fault)
+static enum uex_error produce_parts(const struct uex_engine *engine, const struct uex_transaction *transaction,
+                                    struct uex_delivery *delivery, struct uex_fault *fault)
 {
     const struct uex_job_outcome *job = &delivery->outcome.job;
     struct uex_result_facts facts = {.command_id = delivery->command.command_id,
@@ -207,15 +207,15 @@ static enum uex_error produce_parts(const struct uex_engine *engine, struct uex_
             break;
         record.value = uex_buffer_bytes(&value);
         record.headers = uex_headers_result(delivery->record, &facts);
-        error =
-            record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers") : uex_txn_produce(txn, &record, fault);
+        error = record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers")
+                                       : transaction->produce(transaction->context, &record, fault);
     }
     uex_buffer_clear(&value);
     return error;
 }
 
-static enum uex_error produce_state(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
-                                    struct uex_fault *fault)
+static enum uex_error produce_state(const struct uex_engine *engine, const struct uex_transaction *transaction,
+                                    struct uex_delivery *delivery, struct uex_fault *fault)
 {
     struct uex_txn_record record = {.topic = engine->config->topics_state,
                                     .partition = delivery->partition,
@@ -232,14 +232,14 @@ static enum uex_error produce_state(const struct uex_engine *engine, struct uex_
     uex_group_state_write(&state, delivery->outcome.memory, &value);
     record.value = uex_buffer_bytes(&value);
     error = uex_buffer_failed(&value) ? uex_fail(fault, UEX_NO_MEMORY, "a state record")
-                                      : uex_txn_produce(txn, &record, fault);
+                                      : transaction->produce(transaction->context, &record, fault);
     uex_buffer_clear(&value);
     return error;
 }
 
 /* The record itself goes on: key, value and its own headers as they were. */
-static enum uex_error forward(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
-                              struct uex_fault *fault)
+static enum uex_error forward(const struct uex_engine *engine, const struct uex_transaction *transaction,
+                              struct uex_delivery *delivery, struct uex_fault *fault)
 {
     const struct uex_outcome *outcome = &delivery->outcome;
     const char *code = uex_error_code(outcome->fault.error);
@@ -272,28 +272,29 @@ static enum uex_error forward(const struct uex_engine *engine, struct uex_txn *t
         record.headers = uex_headers_dead_letter(&bare, &delivery->origin, delivery->command.command_id, code, text,
                                                  (int32_t)delivery->attempt);
     }
-    return record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers") : uex_txn_produce(txn, &record, fault);
+    return record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers")
+                                  : transaction->produce(transaction->context, &record, fault);
 }
 
-enum uex_error uex_batch_produce(const struct uex_engine *engine, struct uex_txn *txn, struct uex_delivery *delivery,
-                                 struct uex_fault *fault)
+enum uex_error uex_batch_produce(const struct uex_engine *engine, const struct uex_transaction *transaction,
+                                 struct uex_delivery *delivery, struct uex_fault *fault)
 {
     enum uex_error error = UEX_OK;
 
     switch (delivery->outcome.kind) {
     case UEX_OUTCOME_EXPORTED:
-        error = produce_parts(engine, txn, delivery, fault);
+        error = produce_parts(engine, transaction, delivery, fault);
         break;
     case UEX_OUTCOME_RETRIED:
     case UEX_OUTCOME_DEAD_LETTERED:
     case UEX_OUTCOME_REROUTED:
-        error = forward(engine, txn, delivery, fault);
+        error = forward(engine, transaction, delivery, fault);
         break;
     case UEX_OUTCOME_SKIPPED:
     case UEX_OUTCOME_COUNT:
         break;
     }
-    return error != UEX_OK ? error : produce_state(engine, txn, delivery, fault);
+    return error != UEX_OK ? error : produce_state(engine, transaction, delivery, fault);
 }
 
 rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engine, const struct uex_batch *batch)

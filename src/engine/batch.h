@@ -7,7 +7,7 @@
 #define ENGINE_BATCH_H
 
 #include "engine/engine.h"
-#include "kafka/txn.h"
+#include "engine/transaction.h"
 
 #define UEX_BATCH_MAX 500
 /* A list of usernames beyond this goes alone: its transaction takes long, others need not wait for it. */
@@ -39,7 +39,8 @@ struct uex_batch {
 bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex_batch *batch);
 
 /* Produce all records of an outcome. UEX_RESULT_REFUSED, UEX_KAFKA… as uex_txn_produce(); UEX_SPOOL. Not locked. */
-UEX_MUST_CHECK enum uex_error uex_batch_produce(const struct uex_engine *engine, struct uex_txn *txn,
+UEX_MUST_CHECK enum uex_error uex_batch_produce(const struct uex_engine *engine,
+                                                const struct uex_transaction *transaction,
                                                 struct uex_delivery *delivery, struct uex_fault *fault);
 /* The positions as librdkafka wants them. NULL when memory ends. */
 rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engine, const struct uex_batch *batch);

@@ -42,7 +42,7 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
     uex_engine_unlock(engine);
     if (*count > 0)
         return true;
-    if (uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ROUTE_TIMEOUT_MS, count, &fault) != UEX_OK) {
+    if (engine->consumer.command_partitions(engine->consumer.context, ROUTE_TIMEOUT_MS, count, &fault) != UEX_OK) {
         uex_log(UEX_LOG_WARN, UEX_EVENT_PARTITION_COUNT_UNKNOWN,
                 "command waits: Kafka does not report the partition count; asking again", UEX_STR("error", fault.text),
                 UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),

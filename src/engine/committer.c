@@ -19,9 +19,9 @@
 /* How a transaction ended. */
 enum end { END_COMMITTED, END_ABORTED, END_UNKNOWN };
 
-struct committer {
+struct uex_committer {
     struct uex_engine *engine;
-    struct uex_txn txn;
+    const struct uex_transaction *transaction; /* the engine's */
     struct uex_batch batch;
     double tokens; /* of producer.rate */
     int64_t tokens_at_ms;
@@ -32,7 +32,7 @@ struct committer {
     int64_t complained_ms;
 };
 
-static void on_failed(void *opaque, const char *topic, rd_kafka_resp_err_t code)
+void uex_committer_record_failed(void *opaque, const char *topic, rd_kafka_resp_err_t code)
 {
     struct uex_delivery *delivery = opaque;
 
@@ -43,7 +43,12 @@ static void on_failed(void *opaque, const char *topic, rd_kafka_resp_err_t code)
     delivery->refused_topic = strdup(topic);
 }
 
-/* ---- waiting for work (locked) */
+static struct uex_transaction_facts facts_of(const struct uex_committer *committer)
+{
+    return committer->transaction->facts(committer->transaction->context);
+}
+
+/* ---- waiting for work */
 
 static void wait_ms_synced(struct uex_engine *engine, int64_t delay_ms)
 {
@@ -58,7 +63,7 @@ static void wait_ms_synced(struct uex_engine *engine, int64_t delay_ms)
 
 /* Tokens are taken before a transaction begins and limit its size. Half a second's worth at most is saved up: what is
  * under way when a reader begins to count, and what is saved then, are together one second's worth beyond the rate. */
-static size_t allowance(struct committer *committer)
+static size_t allowance(struct uex_committer *committer)
 {
     const int64_t rate = committer->engine->config->producer_rate;
     const double most = rate > 2 ? (double)rate / 2.0 : 1.0;
@@ -100,7 +105,7 @@ static int64_t interval_ms_synced(const struct uex_engine *engine)
 
 /* Group commit: wait until commit.interval after the first outcome, or until a batch is full. True: the batch is
  * collected. */
-static bool collect_synced(struct committer *committer)
+static bool collect_synced(struct uex_committer *committer)
 {
     struct uex_engine *engine = committer->engine;
     size_t most = 0;
@@ -133,9 +138,9 @@ static bool collect_synced(struct committer *committer)
     return true;
 }
 
-/* ---- one transaction (not locked) */
+/* ---- one transaction */
 
-static void complain(struct committer *committer, enum uex_event event, const char *message,
+static void complain(struct uex_committer *committer, enum uex_event event, const char *message,
                      const struct uex_fault *fault)
 {
     const int64_t now_ms = uex_monotonic_ms();
@@ -144,21 +149,21 @@ static void complain(struct committer *committer, enum uex_event event, const ch
         return;
     committer->complained_ms = now_ms;
     uex_log(UEX_LOG_WARN, event, message, UEX_STR("error", fault->text), UEX_NUM("outcomes", committer->batch.count),
-            UEX_STR("transactional_id", committer->txn.transactional_id));
+            UEX_STR("transactional_id", facts_of(committer).transactional_id));
 }
 
-static enum uex_error produce_all(struct committer *committer, struct uex_fault *fault)
+static enum uex_error produce_all(struct uex_committer *committer, struct uex_fault *fault)
 {
     for (size_t i = 0; i < committer->batch.count; i++) {
         struct uex_delivery *delivery = committer->batch.deliveries[i];
-        const enum uex_error error = uex_batch_produce(committer->engine, &committer->txn, delivery, fault);
+        const enum uex_error error = uex_batch_produce(committer->engine, committer->transaction, delivery, fault);
 
         if (error == UEX_SPOOL) /* no repetition of the transaction mends it */
             delivery->spool_failed = true;
         if (error != UEX_OK)
             return error;
     }
-    return uex_txn_flush(&committer->txn, fault);
+    return committer->transaction->flush(committer->transaction->context, fault);
 }
 
 static bool any_refused(const struct uex_batch *batch)
@@ -171,7 +176,7 @@ static bool any_refused(const struct uex_batch *batch)
 }
 
 /* An assignment that came while this transaction was under way has made its positions somebody else's. */
-static bool is_stale(struct committer *committer, struct uex_fault *fault)
+static bool is_stale(struct uex_committer *committer, struct uex_fault *fault)
 {
     struct uex_engine *engine = committer->engine;
     bool stale = false;
@@ -184,54 +189,56 @@ static bool is_stale(struct committer *committer, struct uex_fault *fault)
     return stale;
 }
 
-static enum uex_error send_positions(struct committer *committer, struct uex_fault *fault)
+static enum uex_error send_positions(struct uex_committer *committer, struct uex_fault *fault)
 {
     rd_kafka_topic_partition_list_t *offsets = uex_batch_offsets(committer->engine, &committer->batch);
     enum uex_error error = UEX_NO_MEMORY;
 
     if (offsets == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "positions");
-    error = uex_txn_send_offsets(&committer->txn, offsets, committer->batch.metadata, fault);
+    error = committer->transaction->send_offsets(committer->transaction->context, offsets, committer->batch.metadata,
+                                                 fault);
     rd_kafka_topic_partition_list_destroy(offsets);
     return error;
 }
 
 /* The producer, ready for a transaction. A timeout that the brokers refuse stays refused, and so do properties that
  * librdkafka never took. Once it has taken them, what keeps a producer from being built again can pass. */
-static enum uex_error prepare(struct committer *committer, struct uex_fault *fault)
+static enum uex_error prepare(struct uex_committer *committer, struct uex_fault *fault)
 {
-    const struct uex_txn *txn = &committer->txn;
-    const enum uex_error error = uex_txn_prepare(&committer->txn, PREPARE_TIMEOUT_MS, fault);
+    const struct uex_transaction *transaction = committer->transaction;
+    const enum uex_error error = transaction->prepare(transaction->context, PREPARE_TIMEOUT_MS, fault);
+    const struct uex_transaction_facts facts = facts_of(committer);
 
-    if (error == UEX_CONFIG && txn->producer != NULL && txn->last_code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
+    if (error == UEX_CONFIG && facts.has_producer && facts.last_code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
         uex_engine_refuse(committer->engine, fault->text,
                           "kafka.transaction.timeout.ms has to be within transaction.max.timeout.ms of the brokers");
-    else if (error == UEX_CONFIG && txn->producer == NULL && txn->rebuild_count == 0)
+    else if (error == UEX_CONFIG && !facts.has_producer && facts.rebuild_count == 0)
         uex_engine_refuse(committer->engine, fault->text, "correct the kafka.* settings that the error names");
-    else if (error != UEX_OK && txn->producer == NULL)
+    else if (error != UEX_OK && !facts.has_producer)
         complain(committer, UEX_EVENT_PRODUCER_REBUILD, "transactional producer cannot be built; trying again", fault);
     return error;
 }
 
-static enum end transact(struct committer *committer, struct uex_fault *fault)
+static enum end transact(struct uex_committer *committer, struct uex_fault *fault)
 {
-    struct uex_txn *txn = &committer->txn;
+    const struct uex_transaction *transaction = committer->transaction;
 
-    txn->last_code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    transaction->forget_error(transaction->context);
     committer->age = (struct uex_txn_age){0};
-    if (prepare(committer, fault) != UEX_OK || uex_txn_begin(txn, fault) != UEX_OK)
+    if (prepare(committer, fault) != UEX_OK || transaction->begin(transaction->context, fault) != UEX_OK)
         return END_ABORTED; /* nothing was said yet */
     if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) && !is_stale(committer, fault) &&
-        send_positions(committer, fault) == UEX_OK && uex_txn_commit(txn, fault) == UEX_OK)
+        send_positions(committer, fault) == UEX_OK && transaction->commit(transaction->context, fault) == UEX_OK)
         return END_COMMITTED;
-    committer->age = uex_txn_age(txn, uex_monotonic_ms());
-    uex_txn_abort(txn);
-    return txn->state == UEX_TXN_LOST ? END_UNKNOWN : END_ABORTED;
+    committer->age = transaction->age(transaction->context, uex_monotonic_ms());
+    transaction->abort(transaction->context);
+    return facts_of(committer).is_lost ? END_UNKNOWN : END_ABORTED;
 }
 
 /* The end is unknown: a producer built anew under the same id ends the old transaction, then the committed positions
  * say what happened. Each outcome is judged by its own bit. */
-static void judge(struct committer *committer)
+static void judge(struct uex_committer *committer)
 {
     struct uex_engine *engine = committer->engine;
     struct uex_batch *batch = &committer->batch;
@@ -274,7 +281,7 @@ static void judge(struct committer *committer)
         rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* ---- afterwards (locked) */
+/* ---- afterwards */
 
 /* A revoke that takes back the crash markers cannot do so any more. */
 static void fence_synced(struct uex_engine *engine)
@@ -287,11 +294,11 @@ static void fence_synced(struct uex_engine *engine)
 
 /* A generation that is over commits nothing more: wait for the next assignment. Any other abort: a pause that grows,
  * then again. */
-static void after_abort_synced(struct committer *committer, const struct uex_fault *fault)
+static void after_abort_synced(struct uex_committer *committer, const struct uex_fault *fault)
 {
     struct uex_engine *engine = committer->engine;
 
-    if (uex_txn_was_fenced(&committer->txn)) {
+    if (facts_of(committer).was_fenced) {
         if (committer->batch.epoch == engine->synced.epoch)
             fence_synced(engine);
         uex_log(UEX_LOG_INFO, UEX_EVENT_TXN_FENCED,
@@ -308,7 +315,7 @@ static void after_abort_synced(struct committer *committer, const struct uex_fau
         (committer->aborts_in_a_row > 10 ? PAUSE_AFTER_ABORT_MAX_MS : 50 * (int64_t)committer->aborts_in_a_row);
 }
 
-static void run_transaction_synced(struct committer *committer)
+static void run_transaction_synced(struct uex_committer *committer)
 {
     struct uex_engine *engine = committer->engine;
     struct uex_fault fault = {0};
@@ -325,11 +332,11 @@ static void run_transaction_synced(struct committer *committer)
                                      end == END_COMMITTED ? "committed" : (end == END_ABORTED ? "aborted" : "unknown"),
                                      uex_monotonic_us() - started_us, committer->batch.count);
     refused = any_refused(&committer->batch);
-    if (end != END_COMMITTED && !refused && !uex_txn_was_fenced(&committer->txn))
+    if (end != END_COMMITTED && !refused && !facts_of(committer).was_fenced)
         uex_settle_age(&committer->batch, &committer->age);
     uex_settle_announce(engine, &committer->batch, end == END_COMMITTED);
     uex_engine_lock(engine);
-    engine->synced.rebuild_count = committer->txn.rebuild_count;
+    engine->synced.rebuild_count = facts_of(committer).rebuild_count;
     uex_settle_synced(engine, &committer->batch, end == END_COMMITTED);
     if (end == END_COMMITTED) {
         committer->aborts_in_a_row = 0;
@@ -341,7 +348,7 @@ static void run_transaction_synced(struct committer *committer)
 
 /* Before anything is to be committed: so that the first outcome need not wait, and the worker is not ready before Kafka
  * takes its transactions. */
-static void prepare_first_synced(struct committer *committer)
+static void prepare_first_synced(struct uex_committer *committer)
 {
     struct uex_engine *engine = committer->engine;
     struct uex_fault fault = {0};
@@ -357,33 +364,51 @@ static void prepare_first_synced(struct committer *committer)
         wait_ms_synced(engine, IDLE_WAIT_MS);
 }
 
-void *uex_committer_run(void *argument)
+struct uex_committer *uex_committer_new(struct uex_engine *engine)
 {
-    struct committer *committer = calloc(1, sizeof(*committer));
-    struct uex_engine *engine = argument;
+    struct uex_committer *committer = calloc(1, sizeof(*committer));
 
-    if (committer == NULL) {
-        uex_engine_lock(engine);
-        uex_engine_out_of_memory_synced(engine, "the committer");
-        uex_engine_unlock(engine);
+    if (committer == NULL)
         return NULL;
-    }
     committer->engine = engine;
+    committer->transaction = &engine->transaction;
     committer->tokens_at_ms = uex_monotonic_ms();
-    uex_txn_init(&committer->txn, engine->config, on_failed);
-    uex_engine_lock(engine);
-    while (engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING) {
-        engine->committer_heartbeat_ms = uex_monotonic_ms();
-        if (engine->synced.failure == UEX_FAILURE_REFUSED)
-            wait_ms_synced(engine, IDLE_WAIT_MS);
-        else if (!engine->synced.outbox.can_commit)
-            prepare_first_synced(committer);
-        else if (collect_synced(committer))
-            run_transaction_synced(committer);
-    }
-    uex_engine_unlock(engine);
-    uex_txn_close(&committer->txn);
+    return committer;
+}
+
+void uex_committer_free(struct uex_committer *committer)
+{
+    if (committer == NULL)
+        return;
     uex_batch_clear(&committer->batch);
     free(committer);
+}
+
+void uex_committer_step_synced(struct uex_committer *committer)
+{
+    struct uex_engine *engine = committer->engine;
+
+    engine->committer_heartbeat_ms = uex_monotonic_ms();
+    if (engine->synced.failure == UEX_FAILURE_REFUSED)
+        wait_ms_synced(engine, IDLE_WAIT_MS);
+    else if (!engine->synced.outbox.can_commit)
+        prepare_first_synced(committer);
+    else if (collect_synced(committer))
+        run_transaction_synced(committer);
+}
+
+void *uex_committer_run(void *argument)
+{
+    struct uex_engine *engine = argument;
+    struct uex_committer *committer = uex_committer_new(engine);
+
+    uex_engine_lock(engine);
+    if (committer == NULL)
+        uex_engine_out_of_memory_synced(engine, "the committer");
+    while (committer != NULL && engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING)
+        uex_committer_step_synced(committer);
+    uex_engine_unlock(engine);
+    engine->transaction.close(engine->transaction.context);
+    uex_committer_free(committer);
     return NULL;
 }

@@ -37,19 +37,6 @@ static size_t outcomes_max(const struct uex_config *config)
     return most < config->export_lanes ? (size_t)config->export_lanes : (size_t)most;
 }
 
-static rd_kafka_t *make(struct uex_engine *engine, enum uex_kafka_role role, struct uex_fault *fault)
-{
-    rd_kafka_conf_t *conf = uex_kafka_conf_new(engine->config, role, fault);
-
-    if (conf == NULL)
-        return NULL;
-    if (role == UEX_KAFKA_GROUP_CONSUMER) {
-        rd_kafka_conf_set_opaque(conf, engine);
-        rd_kafka_conf_set_rebalance_cb(conf, uex_rebalance_callback);
-    }
-    return uex_kafka_create(role, conf, fault);
-}
-
 static bool knows_source(const struct uex_engine *engine, const char *topic)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
@@ -83,7 +70,7 @@ static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *
 {
     struct uex_tier tiers[UEX_TIERS_MAX];
     size_t count = 0;
-    enum uex_error error = uex_topics_tiers(engine->probe, engine->config, ASK_TIMEOUT_MS, tiers, &count, fault);
+    enum uex_error error = uex_consumer_tiers(engine->handles, ASK_TIMEOUT_MS, tiers, &count, fault);
 
     for (size_t i = 0; i < count && error == UEX_OK; i++) {
         if (tiers[i].configured && tiers[i].partition_count == 0)
@@ -106,6 +93,8 @@ static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *
 enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
                                const struct uex_engine_observer *observer, struct uex_fault *fault)
 {
+    enum uex_error error = UEX_OK;
+
     memset(engine, 0, sizeof(*engine));
     engine->config = config;
     if (observer != NULL)
@@ -122,16 +111,16 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
                 "group metadata of this librdkafka version has an unknown layout; one check of an assignment is left "
                 "out; use a tested version (tests/compat/README.md)",
                 UEX_STR("librdkafka", rd_kafka_version_str()));
-    engine->probe = make(engine, UEX_KAFKA_READER_UNCOMMITTED, fault);
-    engine->reader = engine->probe == NULL ? NULL : make(engine, UEX_KAFKA_READER, fault);
-    engine->consumer = engine->reader == NULL ? NULL : make(engine, UEX_KAFKA_GROUP_CONSUMER, fault);
-    return engine->consumer == NULL ? UEX_CONFIG : UEX_OK;
+    error = uex_transaction_open(config, uex_committer_record_failed, &engine->transaction, fault);
+    return error != UEX_OK
+               ? error
+               : uex_consumer_open(config, uex_rebalance_callback, engine, &engine->handles, &engine->consumer, fault);
 }
 
 enum uex_error uex_engine_join(struct uex_engine *engine, struct uex_fault *fault)
 {
     char cluster_id[UEX_KAFKA_CLUSTER_ID_SIZE] = {0};
-    const enum uex_error error = uex_kafka_cluster_id(engine->probe, ASK_TIMEOUT_MS, cluster_id, fault);
+    const enum uex_error error = uex_consumer_cluster_id(engine->handles, ASK_TIMEOUT_MS, cluster_id, fault);
 
     if (error != UEX_OK)
         return error;
@@ -155,9 +144,7 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
         (void)rd_kafka_topic_partition_list_add(list, engine->sources[i].topic, RD_KAFKA_PARTITION_UA);
     /* Who leaves and comes makes the group assign the partitions that there are now. Who was given an assignment that
      * it did not take asks for its own again, and keeps its member id. */
-    if (engine->membership.passed_over_count == 0)
-        (void)rd_kafka_unsubscribe(engine->consumer);
-    code = rd_kafka_subscribe(engine->consumer, list);
+    code = engine->consumer.subscribe(engine->consumer.context, list, engine->membership.passed_over_count == 0);
     rd_kafka_topic_partition_list_destroy(list);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");
 }
@@ -273,12 +260,12 @@ struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32
 
 void uex_engine_close(struct uex_engine *engine)
 {
-    uex_restore_cancel(engine);
+    if (engine->handles != NULL)
+        uex_restore_cancel(engine);
     free_all(engine->synced.in_flight.first);
     free_all(engine->synced.gone);
-    uex_kafka_destroy(engine->consumer);
-    uex_kafka_destroy(engine->reader);
-    uex_kafka_destroy(engine->probe);
+    uex_transaction_free(&engine->transaction);
+    uex_consumer_free(engine->handles);
     if (engine->synced.group_metadata != NULL)
         rd_kafka_consumer_group_metadata_destroy(engine->synced.group_metadata);
     for (size_t i = 0; i < sizeof(engine->synced.retired_metadata) / sizeof(engine->synced.retired_metadata[0]); i++) {

@@ -27,9 +27,11 @@
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 
+#include "engine/consumer.h"
 #include "engine/group_table.h"
 #include "engine/lifecycle.h"
 #include "engine/offset_window.h"
+#include "engine/transaction.h"
 #include "export/config.h"
 
 #define UEX_SOURCES_MAX (1 + 2 * UEX_RETRY_TIERS_MAX)
@@ -197,9 +199,9 @@ struct uex_engine {
     const struct uex_config *config;
     struct uex_engine_observer observer;
     char *cluster_id;
-    rd_kafka_t *consumer; /* owned by the intake thread; committed() and metadata are asked from the committer too */
-    rd_kafka_t *probe;    /* read_uncommitted: high watermarks and partition counts; any thread */
-    rd_kafka_t *reader;   /* read_committed: restores; intake thread */
+    struct uex_consumer consumer;
+    struct uex_consumer_handles *handles; /* behind `consumer` */
+    struct uex_transaction transaction;   /* the committer's thread */
     struct uex_source sources[UEX_SOURCES_MAX];
     size_t source_count;
     size_t tier_count;   /* tiers that new retries go to: the first ones of sources[1…] */
@@ -251,7 +253,14 @@ struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32
 /* Subscribe to the sources as they are now; existing tiers beyond the configured ones are looked for again. */
 UEX_MUST_CHECK enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault *fault);
 
-/* ---- intake.c: the thread's body; leaves the consumer group and returns in phase UEX_LIFECYCLE_LEAVING. */
+/* ---- intake.c */
+struct uex_intake {
+    int64_t served_ms; /* monotonic: when the slots were last looked at */
+    bool restoring;
+};
+/* One round of the intake: at most one record, rebalances, restores, pauses. Zero-initialised `intake`. */
+void uex_intake_step(struct uex_engine *engine, struct uex_intake *intake);
+/* The thread's body; leaves the consumer group and returns in phase UEX_LIFECYCLE_LEAVING. */
 void *uex_intake_run(void *engine);
 
 /* ---- dispatch.c */
@@ -378,8 +387,7 @@ void uex_shortage_end(struct uex_engine *engine, bool *waiting);
 /* A revoke waits so long for the running transaction; then its end counts as unknown: offsets that the broker has
  * accepted keep the next owner's fetch waiting, others are fenced by the generation. */
 #define UEX_REVOKE_WAIT_MS 5000
-void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
-                            rd_kafka_topic_partition_list_t *partitions, void *engine);
+void uex_rebalance_callback(void *engine, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions);
 /* Finish an assignment whose committed position was not known at once. */
 void uex_rebalance_continue(struct uex_engine *engine);
 /* The consumer is about to leave: an assignment that waits for its positions is not taken. */
@@ -425,6 +433,15 @@ void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_deliver
  */
 void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_hex, struct uex_state_record *out);
 
-/* ---- committer.c: the thread's body; ends in phase UEX_LIFECYCLE_STOPPING. */
+/* ---- committer.c */
+struct uex_committer;
+/* For uex_transaction_open(): a record of an outcome was not accepted. */
+void uex_committer_record_failed(void *delivery, const char *topic, rd_kafka_resp_err_t code);
+/* NULL when memory ends. */
+struct uex_committer *uex_committer_new(struct uex_engine *engine);
+/* One round: at most one transaction, or a bounded wait for something to commit. */
+void uex_committer_step_synced(struct uex_committer *committer);
+void uex_committer_free(struct uex_committer *committer);
+/* The thread's body; ends in phase UEX_LIFECYCLE_STOPPING. */
 void *uex_committer_run(void *engine);
 #endif

@@ -167,18 +167,27 @@ static void note_early(const struct uex_engine *engine, const struct uex_deliver
             UEX_INT("offset", delivery->offset), UEX_INT("asked_ms", asked_ms), UEX_TIME("due_at", due_ms));
 }
 
-static void on_record(struct uex_engine *engine, const rd_kafka_message_t *message)
+/* The slot that this belongs to; NULL: none that is assigned. */
+static struct uex_slot *slot_of(struct uex_engine *engine, const struct uex_fetched *fetched, size_t *source)
+{
+    struct uex_slot *slot = NULL;
+
+    if (find_source(engine, fetched->topic, source))
+        slot = uex_engine_slot(engine, *source, fetched->partition);
+    return slot != NULL && slot->assigned ? slot : NULL;
+}
+
+static void on_record(struct uex_engine *engine, const struct uex_fetched *fetched)
 {
     size_t source = 0;
-    struct uex_slot *slot = NULL;
-    struct uex_record *record = NULL;
+    struct uex_slot *slot = slot_of(engine, fetched, &source);
+    struct uex_record *record = fetched->record;
     struct uex_delivery *delivery = NULL;
 
-    if (find_source(engine, rd_kafka_topic_name(message->rkt), &source))
-        slot = uex_engine_slot(engine, source, message->partition);
-    if (slot == NULL || !slot->assigned)
+    if (slot == NULL) {
+        uex_record_free(record);
         return;
-    record = uex_record_copy(message);
+    }
     if (record != NULL && !is_next(engine, source, record->partition, record->offset, record)) {
         uex_record_free(record);
         return;
@@ -263,9 +272,9 @@ static void note_paused(struct uex_engine *engine, const rd_kafka_topic_partitio
 static void apply_pauses(struct uex_engine *engine, rd_kafka_topic_partition_list_t *pause,
                          rd_kafka_topic_partition_list_t *resume)
 {
-    if (pause->cnt > 0 && rd_kafka_pause_partitions(engine->consumer, pause) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (pause->cnt > 0 && engine->consumer.pause(engine->consumer.context, pause) == RD_KAFKA_RESP_ERR_NO_ERROR)
         note_paused(engine, pause, true);
-    if (resume->cnt > 0 && rd_kafka_resume_partitions(engine->consumer, resume) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (resume->cnt > 0 && engine->consumer.resume(engine->consumer.context, resume) == RD_KAFKA_RESP_ERR_NO_ERROR)
         note_paused(engine, resume, false);
 }
 
@@ -273,20 +282,16 @@ static void apply_pauses(struct uex_engine *engine, rd_kafka_topic_partition_lis
  */
 static void apply_seeks(struct uex_engine *engine, rd_kafka_topic_partition_list_t *seek)
 {
-    rd_kafka_error_t *error = NULL;
-
-    if (seek->cnt == 0)
+    if (seek->cnt == 0 ||
+        engine->consumer.seek(engine->consumer.context, seek, SEEK_TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
-    error = rd_kafka_seek_partitions(engine->consumer, seek, SEEK_TIMEOUT_MS);
-    for (int i = 0; error == NULL && i < seek->cnt; i++) {
+    for (int i = 0; i < seek->cnt; i++) {
         const rd_kafka_topic_partition_t *place = &seek->elems[i];
         size_t source = 0;
 
         if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_source(engine, place->topic, &source))
             uex_engine_slot(engine, source, place->partition)->seek_to = UEX_OFFSET_NONE;
     }
-    if (error != NULL)
-        rd_kafka_error_destroy(error);
 }
 
 static void serve_slots(struct uex_engine *engine)
@@ -344,45 +349,46 @@ static bool is_filled(struct uex_engine *engine)
     return filled;
 }
 
-static void on_end(struct uex_engine *engine, const rd_kafka_message_t *message)
+static void on_end(struct uex_engine *engine, const struct uex_fetched *fetched)
 {
     size_t source = 0;
-    struct uex_slot *slot = NULL;
+    struct uex_slot *slot = slot_of(engine, fetched, &source);
 
-    if (find_source(engine, rd_kafka_topic_name(message->rkt), &source))
-        slot = uex_engine_slot(engine, source, message->partition);
-    if (slot == NULL || !slot->assigned)
-        return;
-    if (!is_next(engine, source, message->partition, message->offset, NULL))
+    if (slot == NULL || !is_next(engine, source, fetched->partition, fetched->offset, NULL))
         return;
     uex_engine_lock(engine);
-    slot->end_offset = message->offset;
-    uex_starts_see_end_synced(engine, slot, message->offset);
+    slot->end_offset = fetched->offset;
+    uex_starts_see_end_synced(engine, slot, fetched->offset);
     uex_engine_unlock(engine);
     move_to_end(engine, slot);
 }
 
-static void on_message(struct uex_engine *engine, const rd_kafka_message_t *message)
+static void on_error(struct uex_engine *engine, const struct uex_fetched *fetched)
 {
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        on_record(engine, message);
-    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        on_end(engine, message);
-    } else if (message->err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT) {
-        uex_engine_refuse(engine, rd_kafka_message_errstr(message),
+    if (fetched->code == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT) {
+        uex_engine_refuse(engine, fetched->error_text,
                           "kafka.session.timeout.ms has to be between group.min.session.timeout.ms and "
                           "group.max.session.timeout.ms of the brokers");
-    } else if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
+    } else if (fetched->code == RD_KAFKA_RESP_ERR__FATAL) {
         uex_log(UEX_LOG_ERROR, UEX_EVENT_CONSUMER_FATAL,
                 "consumer cannot go on (another member with the same kafka.group.instance.id?); the program ends",
-                UEX_STR("error", rd_kafka_message_errstr(message)));
+                UEX_STR("error", fetched->error_text));
         uex_engine_break(engine);
     } else {
         uex_log(UEX_LOG_WARN, UEX_EVENT_CONSUMER_ERROR, "consumer error; going on",
-                UEX_STR("error", rd_kafka_err2str(message->err)),
-                UEX_STR("topic", message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL),
-                UEX_INT("partition", message->partition));
+                UEX_STR("error", rd_kafka_err2str(fetched->code)), UEX_STR("topic", fetched->topic),
+                UEX_INT("partition", fetched->partition));
     }
+}
+
+static void on_fetched(struct uex_engine *engine, const struct uex_fetched *fetched)
+{
+    if (fetched->kind == UEX_FETCHED_RECORD)
+        on_record(engine, fetched);
+    else if (fetched->kind == UEX_FETCHED_END)
+        on_end(engine, fetched);
+    else
+        on_error(engine, fetched);
 }
 
 static void resubscribe(struct uex_engine *engine)
@@ -398,32 +404,34 @@ static void resubscribe(struct uex_engine *engine)
     }
 }
 
+/* One round: at most one fetched record, and what is due. */
+void uex_intake_step(struct uex_engine *engine, struct uex_intake *intake)
+{
+    struct uex_fetched fetched = {0};
+    bool has_fetched = false;
+
+    engine->intake_heartbeat_ms = uex_monotonic_ms();
+    has_fetched = engine->consumer.poll(engine->consumer.context, intake->restoring ? 0 : POLL_MS, &fetched);
+    if (has_fetched)
+        on_fetched(engine, &fetched);
+    uex_rebalance_continue(engine);
+    intake->restoring = uex_restore_step(engine, RESTORE_BUDGET_MS);
+    if (!has_fetched || is_filled(engine) || uex_monotonic_ms() - intake->served_ms >= SERVE_EVERY_MS) {
+        serve_slots(engine);
+        intake->served_ms = uex_monotonic_ms();
+    }
+    if (engine->membership.resubscribe_at_ms != 0 && uex_monotonic_ms() >= engine->membership.resubscribe_at_ms)
+        resubscribe(engine);
+}
+
 void *uex_intake_run(void *argument)
 {
     struct uex_engine *engine = argument;
-    int64_t served_ms = 0;
-    bool restoring = false;
+    struct uex_intake intake = {0};
 
-    while (uex_engine_lifecycle(engine) < UEX_LIFECYCLE_LEAVING) {
-        rd_kafka_message_t *message = NULL;
-
-        engine->intake_heartbeat_ms = uex_monotonic_ms();
-        message = rd_kafka_consumer_poll(engine->consumer, restoring ? 0 : POLL_MS);
-
-        if (message != NULL) {
-            on_message(engine, message);
-            rd_kafka_message_destroy(message);
-        }
-        uex_rebalance_continue(engine);
-        restoring = uex_restore_step(engine, RESTORE_BUDGET_MS);
-        if (message == NULL || is_filled(engine) || uex_monotonic_ms() - served_ms >= SERVE_EVERY_MS) {
-            serve_slots(engine);
-            served_ms = uex_monotonic_ms();
-        }
-        if (engine->membership.resubscribe_at_ms != 0 && uex_monotonic_ms() >= engine->membership.resubscribe_at_ms)
-            resubscribe(engine);
-    }
+    while (uex_engine_lifecycle(engine) < UEX_LIFECYCLE_LEAVING)
+        uex_intake_step(engine, &intake);
     uex_rebalance_abandon(engine);
-    (void)rd_kafka_consumer_close(engine->consumer);
+    engine->consumer.close(engine->consumer.context);
     return NULL;
 }

@@ -5,7 +5,6 @@
 #include "engine/engine.h"
 #include "export/buffer.h"
 #include "kafka/client.h"
-#include "kafka/group_members.h"
 #include "kafka/group_metadata.h"
 
 #define CLOSE_WAIT_MS 3000
@@ -34,7 +33,8 @@ void uex_rebalance_abandon(struct uex_engine *engine)
     if (engine->membership.pending == NULL)
         return;
     drop_pending(engine);
-    (void)rd_kafka_assign(engine->consumer, NULL); /* librdkafka does not leave the group before it is answered */
+    engine->consumer.assign(engine->consumer.context,
+                            NULL); /* librdkafka does not leave the group before it is answered */
 }
 
 /* ---- revoke */
@@ -113,7 +113,7 @@ static void revoke(struct uex_engine *engine, bool lost)
         engine->synced.partitions[i].assigned = false;
     uex_engine_unlock(engine);
     if (resume->cnt > 0)
-        (void)rd_kafka_resume_partitions(engine->consumer, resume);
+        (void)engine->consumer.resume(engine->consumer.context, resume);
     rd_kafka_topic_partition_list_destroy(resume);
 }
 
@@ -123,7 +123,7 @@ enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_part
 {
     if (list->cnt == 0)
         return UEX_OK;
-    if (rd_kafka_committed(engine->consumer, list, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (engine->consumer.committed(engine->consumer.context, list, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return UEX_TIMEOUT;
     for (int i = 0; i < list->cnt; i++) {
         if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -139,21 +139,11 @@ enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_part
  * captured. (A coordinator that fails over in that moment may forget a generation; so many coincidences are left.) */
 static enum uex_error confirm(struct uex_engine *engine, bool *stands, struct uex_fault *fault)
 {
-    struct uex_group_claim claim = {.group_id = engine->config->kafka_group_id,
-                                    .partitions = engine->membership.pending};
-    char *member_id = NULL;
-    enum uex_error error = UEX_OK;
-
     *stands = false;
     if (!uex_group_metadata_is_member(engine->membership.pending_metadata))
         return UEX_OK;
-    claim.member_id = member_id = rd_kafka_memberid(engine->consumer);
-    if (member_id == NULL)
-        return UEX_OK;
-    error = uex_group_members_confirm(engine->probe, &claim, CONFIRM_TIMEOUT_MS, &engine->membership.coordinator,
-                                      stands, fault);
-    rd_kafka_mem_free(engine->consumer, member_id);
-    return error;
+    return engine->consumer.confirm(engine->consumer.context, engine->membership.pending, CONFIRM_TIMEOUT_MS,
+                                    &engine->membership.coordinator, stands, fault);
 }
 
 /* Answer an assignment with nothing: the client waits for an answer, and does not rejoin a group that rebalances before
@@ -169,7 +159,7 @@ static void pass_over(struct uex_engine *engine, enum uex_log_level level, enum 
             UEX_INT("generation", uex_group_metadata_generation(engine->membership.pending_metadata)),
             UEX_STR("error", fault->text[0] == '\0' ? NULL : fault->text));
     drop_pending(engine);
-    (void)rd_kafka_assign(engine->consumer, none);
+    engine->consumer.assign(engine->consumer.context, none);
     rd_kafka_topic_partition_list_destroy(none);
 }
 
@@ -203,7 +193,7 @@ static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_pa
     *out = rd_kafka_topic_partition_list_copy(engine->membership.pending);
     error = uex_positions_read(engine, *out, POSITIONS_TIMEOUT_MS);
     if (error == UEX_OK && (*out)->cnt > 0)
-        error = uex_kafka_partition_count(engine->probe, engine->sources[0].topic, ASK_TIMEOUT_MS, count, fault);
+        error = engine->consumer.command_partitions(engine->consumer.context, ASK_TIMEOUT_MS, count, fault);
     /* A broker that has not heard of a growth yet must not decide which partitions there are. */
     for (int i = 0; error == UEX_OK && i < (*out)->cnt; i++) {
         if ((*out)->elems[i].partition >= *count && strcmp((*out)->elems[i].topic, engine->sources[0].topic) == 0)
@@ -281,7 +271,7 @@ void uex_rebalance_continue(struct uex_engine *engine)
         return;
     }
     drop_pending(engine);
-    (void)rd_kafka_assign(engine->consumer, list);
+    engine->consumer.assign(engine->consumer.context, list);
     say_assigned(engine, list->cnt, adopted, cancelled);
     rd_kafka_topic_partition_list_destroy(list);
     if (engine->observer.rebalanced != NULL)
@@ -290,15 +280,15 @@ void uex_rebalance_continue(struct uex_engine *engine)
     uex_restore_begin(engine);
 }
 
-void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
-                            rd_kafka_topic_partition_list_t *partitions, void *opaque)
+void uex_rebalance_callback(void *opaque, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *partitions)
 {
     struct uex_engine *engine = opaque;
     /* Captured before anything waits: a heartbeat that fails meanwhile would make it nobody's. */
-    rd_kafka_consumer_group_metadata_t *metadata =
-        error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? rd_kafka_consumer_group_metadata(consumer) : NULL;
+    rd_kafka_consumer_group_metadata_t *metadata = error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
+                                                       ? engine->consumer.group_metadata(engine->consumer.context)
+                                                       : NULL;
 
-    revoke(engine, rd_kafka_assignment_lost(consumer) != 0);
+    revoke(engine, engine->consumer.is_lost(engine->consumer.context));
     if (engine->membership.resubscribe_at_ms != 0) /* the group assigns anew anyway */
         engine->membership.resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && uex_engine_lifecycle(engine) >= UEX_LIFECYCLE_LEAVING) {
@@ -320,5 +310,5 @@ void uex_rebalance_callback(rd_kafka_t *consumer, rd_kafka_resp_err_t error,
         uex_log(UEX_LOG_INFO, UEX_EVENT_PARTITIONS_REVOKED, "partitions revoked",
                 UEX_INT("partitions", partitions->cnt));
     }
-    (void)rd_kafka_assign(consumer, NULL);
+    engine->consumer.assign(engine->consumer.context, NULL);
 }

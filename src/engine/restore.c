@@ -37,7 +37,7 @@ void uex_restore_cancel(struct uex_engine *engine)
 {
     if (engine->membership.restore == NULL)
         return;
-    (void)rd_kafka_assign(engine->reader, NULL);
+    (void)engine->consumer.state_assign(engine->consumer.context, NULL);
     restore_free(engine->membership.restore);
     engine->membership.restore = NULL;
 }
@@ -94,8 +94,7 @@ static bool start_reading(struct uex_engine *engine)
     bool asked = true;
 
     /* A handle that knows the topic's leaders reads at once; one that does not looks for them once a second. */
-    asked = uex_kafka_partition_count(engine->reader, engine->config->topics_state, WATERMARK_TIMEOUT_MS, &count,
-                                      &fault) == UEX_OK;
+    asked = engine->consumer.state_partitions(engine->consumer.context, WATERMARK_TIMEOUT_MS, &count, &fault) == UEX_OK;
     restore->open = 0;
     for (int32_t i = 0; i < restore->count && asked; i++) {
         int64_t low = 0;
@@ -103,8 +102,8 @@ static bool start_reading(struct uex_engine *engine)
 
         if (restore->targets[i] == UEX_OFFSET_NONE)
             continue;
-        asked = rd_kafka_query_watermark_offsets(engine->probe, engine->config->topics_state, i, &low, &high,
-                                                 WATERMARK_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+        asked = engine->consumer.state_watermarks(engine->consumer.context, i, &low, &high, WATERMARK_TIMEOUT_MS) ==
+                RD_KAFKA_RESP_ERR_NO_ERROR;
         restore->targets[i] = high;
         if (restore->next[i] < low)
             restore->next[i] = low;
@@ -114,7 +113,7 @@ static bool start_reading(struct uex_engine *engine)
         restore->open++;
     }
     if (asked && list->cnt > 0)
-        asked = rd_kafka_assign(engine->reader, list) == RD_KAFKA_RESP_ERR_NO_ERROR;
+        asked = engine->consumer.state_assign(engine->consumer.context, list) == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (!asked)
         uex_log(UEX_LOG_WARN, UEX_EVENT_STATE_END_UNKNOWN, "end of the state topic unknown; asking again",
                 UEX_STR("topic", engine->config->topics_state));
@@ -240,7 +239,7 @@ static void finish(struct uex_engine *engine)
     struct uex_restore *restore = engine->membership.restore;
     size_t group_count = 0;
 
-    (void)rd_kafka_assign(engine->reader, NULL);
+    (void)engine->consumer.state_assign(engine->consumer.context, NULL);
     uex_engine_lock(engine);
     for (int32_t i = 0; i < restore->count; i++)
         engine->synced.partitions[i].mixed = false;
@@ -276,12 +275,12 @@ bool uex_restore_step(struct uex_engine *engine, int budget_ms)
             return true;
     }
     while (engine->membership.restore->open > 0 && !engine->membership.restore->gap && uex_monotonic_ms() < until_ms) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(engine->reader, 5);
+        rd_kafka_message_t *message = engine->consumer.state_poll(engine->consumer.context, 5);
 
         if (message == NULL)
             continue;
         uex_restore_take(engine, message);
-        rd_kafka_message_destroy(message);
+        engine->consumer.state_release(engine->consumer.context, message);
     }
     if (engine->membership.restore->open > 0 || engine->membership.restore->gap)
         return true;

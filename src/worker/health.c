@@ -51,21 +51,11 @@ static bool is_overdue(int64_t beat_ms, int64_t bound_ms)
     return beat_ms != 0 && uex_monotonic_ms() - beat_ms > bound_ms;
 }
 
-static bool kafka_answers(struct uex_engine *engine)
-{
-    const struct rd_kafka_metadata *metadata = NULL;
-
-    if (rd_kafka_metadata(engine->probe, 0, NULL, &metadata, KAFKA_ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;
-    rd_kafka_metadata_destroy(metadata);
-    return true;
-}
-
 void uex_health_tick(struct uex_health *health)
 {
     health->monitor_beat_ms = uex_monotonic_ms();
     if (!is_overdue(health->engine->committer_heartbeat_ms, health->committer_bound_ms) ||
-        !kafka_answers(health->engine))
+        !uex_consumer_is_answered(health->engine->handles, KAFKA_ASK_MS))
         health->kafka_answers_since_ms = 0;
     else if (health->kafka_answers_since_ms == 0)
         health->kafka_answers_since_ms = uex_monotonic_ms();

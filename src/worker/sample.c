@@ -109,9 +109,7 @@ static void set_lag(struct uex_meters *meters, const struct uex_engine *engine, 
         int64_t low = 0, high = 0, end = place->end, committed = place->committed;
         char partition[16];
 
-        if (rd_kafka_get_watermark_offsets(engine->consumer, topic, place->partition, &low, &high) ==
-                RD_KAFKA_RESP_ERR_NO_ERROR &&
-            high > end)
+        if (uex_consumer_known_range(engine->handles, topic, place->partition, &low, &high) && high > end)
             end = high;
         if (committed == UEX_OFFSET_NONE)
             committed = low > 0 ? low : 0;

@@ -268,7 +268,7 @@ static int start_up(struct worker *worker)
         return say(error, "worker cannot start", &fault);
     worker->sample.progress = worker->progress;
     worker->health.phase = UEX_PHASE_WAITING;
-    error = uex_kafka_wait(worker->engine.probe, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
+    error = uex_consumer_wait(worker->engine.handles, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
     if (error == UEX_CANCELLED)
         return UEX_EXIT_DONE;
     if (error != UEX_OK) {

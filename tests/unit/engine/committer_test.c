@@ -69,10 +69,15 @@ static rd_kafka_t *make(rd_kafka_type_t type, const char *brokers)
 static void set_up_engine(struct fixture *fixture)
 {
     struct uex_engine *engine = &fixture->engine;
+    struct uex_fault fault = {0};
     pthread_condattr_t attributes;
 
     engine->config = &fixture->config;
-    engine->consumer = make(RD_KAFKA_CONSUMER, fixture->property.value);
+    assert_int_equal(uex_consumer_open(&fixture->config, uex_rebalance_callback, engine, &engine->handles,
+                                       &engine->consumer, &fault),
+                     UEX_OK);
+    assert_int_equal(uex_transaction_open(&fixture->config, uex_committer_record_failed, &engine->transaction, &fault),
+                     UEX_OK);
     engine->sources[0].topic = (char *)(uintptr_t)COMMANDS;
     engine->source_count = 1;
     engine->synced.partition_count = 1;
