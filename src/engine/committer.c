@@ -32,10 +32,11 @@ struct uex_committer {
     int64_t complained_ms;
 };
 
-void uex_committer_record_failed(void *opaque, const char *topic, rd_kafka_resp_err_t code)
+void uex_committer_note_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t code, int64_t offset)
 {
     struct uex_delivery *delivery = opaque;
 
+    (void)offset;
     if (delivery == NULL || !uex_kafka_refuses_record(code) || delivery->refused_code != 0)
         return;
     delivery->refused_code = code;

@@ -111,7 +111,7 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
                 "group metadata of this librdkafka version has an unknown layout; one check of an assignment is left "
                 "out; use a tested version (tests/compat/README.md)",
                 UEX_STR("librdkafka", rd_kafka_version_str()));
-    error = uex_transaction_open(config, uex_committer_record_failed, &engine->transaction, fault);
+    error = uex_transaction_open(config, uex_committer_note_delivery, &engine->transaction, fault);
     return error != UEX_OK
                ? error
                : uex_consumer_open(config, uex_rebalance_callback, engine, &engine->handles, &engine->consumer, fault);

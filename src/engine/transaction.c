@@ -67,14 +67,15 @@ static void close_producer(void *context)
 }
 
 enum uex_error uex_transaction_open(const struct uex_config *config,
-                                    void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code),
+                                    void (*on_delivery)(void *opaque, const char *topic, rd_kafka_resp_err_t code,
+                                                        int64_t offset),
                                     struct uex_transaction *out, struct uex_fault *fault)
 {
     struct uex_txn *txn = calloc(1, sizeof(*txn));
 
     if (txn == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "the transactional producer");
-    uex_txn_init(txn, config, on_failed);
+    uex_txn_init(txn, &(struct uex_txn_setup){.config = config, .on_delivery = on_delivery});
     *out = (struct uex_transaction){
         .context = txn,
         .prepare = prepare,

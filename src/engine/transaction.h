@@ -35,11 +35,11 @@ struct uex_transaction {
     void (*close)(void *context); /* the producer goes; may be called twice */
 };
 
-/* No broker is asked. `on_failed` is called from flush for each record that was not accepted, with the record's opaque.
+/* No broker is asked. `on_delivery` hears of each record that Kafka has taken or refused, with the record's opaque.
  * UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_transaction_open(const struct uex_config *config,
-                                                   void (*on_failed)(void *opaque, const char *topic,
-                                                                     rd_kafka_resp_err_t code),
+                                                   void (*on_delivery)(void *opaque, const char *topic,
+                                                                       rd_kafka_resp_err_t code, int64_t offset),
                                                    struct uex_transaction *out, struct uex_fault *fault);
 /* Closes it, and frees what uex_transaction_open() made. Does nothing for a zero-initialised one. */
 void uex_transaction_free(struct uex_transaction *transaction);

@@ -2,7 +2,7 @@
 #include "kafka/bulk.h"
 
 #include "kafka/partitioner.h"
-#include "kafka/transact.h"
+#include "kafka/txn.h"
 
 #define TRIES_MAX 3
 #define ASK_MS 10000
@@ -10,7 +10,7 @@
 
 struct sender {
     const struct uex_bulk *bulk;
-    struct uex_transact transact;
+    struct uex_txn txn;
     int32_t partition_count;
     struct uex_buffer value;
     /* Of the transaction under way. */
@@ -18,10 +18,11 @@ struct sender {
     rd_kafka_resp_err_t refused; /* of the first record that a broker did not take */
 };
 
-static void on_delivery(void *opaque, rd_kafka_resp_err_t code, int64_t offset)
+static void on_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t code, int64_t offset)
 {
     struct sender *sender = opaque;
 
+    (void)topic;
     (void)offset;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         sender->delivered++;
@@ -38,7 +39,7 @@ static void say_progress(const struct sender *sender)
 static enum uex_error produce(struct sender *sender, uint64_t index, struct uex_fault *fault)
 {
     const struct uex_bulk *bulk = sender->bulk;
-    struct uex_transact_record record = {.topic = bulk->topic, .opaque = sender};
+    struct uex_txn_record record = {.topic = bulk->topic, .opaque = sender};
 
     uex_buffer_reset(&sender->value);
     bulk->record(bulk->context, index, &record.key, &sender->value);
@@ -46,7 +47,7 @@ static enum uex_error produce(struct sender *sender, uint64_t index, struct uex_
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for %s", bulk->what);
     record.partition = uex_partition_of(record.key, sender->partition_count);
     record.value = uex_buffer_bytes(&sender->value);
-    return uex_transact_produce(&sender->transact, &record, fault);
+    return uex_txn_produce(&sender->txn, &record, fault);
 }
 
 static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault)
@@ -58,7 +59,7 @@ static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault
             return err;
         if ((index + 1) % POLL_EVERY != 0)
             continue;
-        rd_kafka_poll(sender->transact.producer, 0);
+        rd_kafka_poll(sender->txn.producer, 0);
         say_progress(sender);
         if (uex_cancel_requested(sender->bulk->cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
@@ -66,45 +67,49 @@ static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault
     return UEX_OK;
 }
 
-/* One transaction from begin to end; what has failed is aborted. */
-static enum uex_transact_step try_once(struct sender *sender, enum uex_error *err, struct uex_fault *fault)
+static enum uex_error commit(struct sender *sender, struct uex_fault *fault)
 {
-    enum uex_transact_step step = uex_transact_begin(&sender->transact, err, fault);
+    enum uex_error err = uex_txn_commit(&sender->txn, fault);
 
-    sender->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
-    sender->delivered = 0;
-    if (step != UEX_TRANSACT_DONE)
-        return step;
-    *err = produce_all(sender, fault);
-    if (*err != UEX_OK) {
-        if (*err == UEX_CANCELLED)
-            *err = uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
-        return uex_transact_abort(&sender->transact) == UEX_TRANSACT_FENCED ? UEX_TRANSACT_FENCED : UEX_TRANSACT_FAILED;
-    }
-    step = uex_transact_commit(&sender->transact, err, fault);
     say_progress(sender);
-    if (step == UEX_TRANSACT_FAILED && *err == UEX_TIMEOUT)
-        *err = uex_fail(fault, UEX_TIMEOUT, "no answer to the commit: whether it was sent is not known; %s",
+    if (err == UEX_TIMEOUT)
+        return uex_fail(fault, UEX_TIMEOUT, "no answer to the commit: whether it was sent is not known; %s",
                         sender->bulk->unknown_end);
-    if (step != UEX_TRANSACT_ABORT)
-        return step;
-    if (sender->refused != RD_KAFKA_RESP_ERR_NO_ERROR && sender->refused != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
-        *err = uex_kafka_fail(fault, sender->refused, "a broker refuses a record");
-    step = uex_transact_abort(&sender->transact);
-    return step == UEX_TRANSACT_DONE ? UEX_TRANSACT_ABORT : step;
+    if (sender->txn.state == UEX_TXN_FAILED && sender->refused != RD_KAFKA_RESP_ERR_NO_ERROR &&
+        sender->refused != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+        return uex_kafka_fail(fault, sender->refused, "a broker refuses a record");
+    return err;
 }
 
-static enum uex_error send_all(struct sender *sender, bool *fenced, struct uex_fault *fault)
+/* One transaction from begin to end; what has failed is aborted. `*again`: it may be begun anew. */
+static enum uex_error try_once(struct sender *sender, bool *again, struct uex_fault *fault)
 {
-    enum uex_error err = UEX_OK;
+    enum uex_error err = uex_txn_begin(&sender->txn, fault);
 
+    *again = false;
+    sender->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+    sender->delivered = 0;
+    if (err != UEX_OK)
+        return err;
+    err = produce_all(sender, fault);
+    if (err == UEX_CANCELLED)
+        err = uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
+    if (err == UEX_OK) {
+        err = commit(sender, fault);
+        *again = sender->txn.state == UEX_TXN_FAILED;
+    }
+    uex_txn_abort(&sender->txn);
+    *again = *again && sender->txn.state == UEX_TXN_READY;
+    return err;
+}
+
+static enum uex_error send_all(struct sender *sender, struct uex_fault *fault)
+{
     for (int tries = 1;; tries++) {
-        enum uex_transact_step step = try_once(sender, &err, fault);
+        bool again = false;
+        enum uex_error err = try_once(sender, &again, fault);
 
-        *fenced = step == UEX_TRANSACT_FENCED;
-        if (step == UEX_TRANSACT_DONE || *fenced)
-            return UEX_OK;
-        if (step == UEX_TRANSACT_FAILED || tries == TRIES_MAX || uex_error_disposition(err) == UEX_DISPOSITION_REJECT)
+        if (!again || tries == TRIES_MAX || uex_error_disposition(err) == UEX_DISPOSITION_REJECT)
             return err;
         if (uex_cancel_requested(sender->bulk->cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
@@ -115,19 +120,24 @@ static enum uex_error send_all(struct sender *sender, bool *fenced, struct uex_f
 
 enum uex_error uex_bulk_send(const struct uex_bulk *bulk, bool *fenced, struct uex_fault *fault)
 {
-    struct sender sender = {.bulk = bulk,
-                            .transact = {.cancel = bulk->cancel, .opening = bulk->opening, .on_delivery = on_delivery}};
-    enum uex_error err =
-        uex_transact_open(&sender.transact, bulk->config, bulk->transactional_id, bulk->timeout_ms, fault);
+    const struct uex_txn_setup setup = {.config = bulk->config,
+                                        .policy = UEX_TXN_GIVES_UP,
+                                        .transactional_id = bulk->transactional_id,
+                                        .timeout_ms = bulk->timeout_ms,
+                                        .cancel = bulk->cancel,
+                                        .purpose = bulk->opening,
+                                        .on_delivery = on_delivery};
+    struct sender sender = {.bulk = bulk};
+    enum uex_error err = UEX_OK;
 
-    *fenced = false;
+    uex_txn_init(&sender.txn, &setup);
+    err = uex_txn_prepare(&sender.txn, bulk->config->startup_timeout_ms, fault);
     if (err == UEX_OK)
-        err = uex_transact_init(&sender.transact, bulk->config->startup_timeout_ms, fenced, fault);
-    if (err == UEX_OK && !*fenced)
-        err = uex_kafka_partition_count(sender.transact.producer, bulk->topic, ASK_MS, &sender.partition_count, fault);
-    if (err == UEX_OK && !*fenced)
-        err = send_all(&sender, fenced, fault);
-    uex_transact_close(&sender.transact);
+        err = uex_kafka_partition_count(sender.txn.producer, bulk->topic, ASK_MS, &sender.partition_count, fault);
+    if (err == UEX_OK)
+        err = send_all(&sender, fault);
+    *fenced = uex_txn_was_taken_over(&sender.txn);
+    uex_txn_close(&sender.txn);
     uex_buffer_clear(&sender.value);
-    return err;
+    return *fenced ? UEX_OK : err;
 }

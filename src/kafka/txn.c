@@ -6,8 +6,10 @@
 
 #include "export/clock.h"
 #include "export/uuid.h"
-#include "kafka/client.h"
 
+#define SLICE_MS 500
+#define ABORT_MS 15000
+#define TRY_OFFSET_MS 10000
 #define RETRY_PAUSE_MS 50
 #define RETRIES_MAX 600
 #define QUEUE_FULL_TRIES 2000
@@ -44,6 +46,16 @@ static void happened(struct uex_txn *txn, enum uex_txn_event event)
     }
 }
 
+static bool gives_up(const struct uex_txn *txn)
+{
+    return txn->setup.policy == UEX_TXN_GIVES_UP;
+}
+
+static int64_t timeout_ms(const struct uex_txn *txn)
+{
+    return txn->setup.timeout_ms > 0 ? txn->setup.timeout_ms : uex_kafka_transaction_timeout_ms(txn->setup.config);
+}
+
 static void note_acknowledged(struct uex_txn *txn, uint64_t value_bytes)
 {
     const int64_t now_ms = uex_monotonic_ms();
@@ -62,81 +74,57 @@ static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message,
     const char *topic = rd_kafka_topic_name(message->rkt);
 
     (void)producer;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (txn->on_failed != NULL)
-            txn->on_failed(message->_private, topic, message->err);
-    } else if (txn->config->topics_result != NULL && strcmp(topic, txn->config->topics_result) == 0) {
+    if (txn->setup.on_delivery != NULL)
+        txn->setup.on_delivery(message->_private, topic, message->err, message->offset);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && txn->setup.config->topics_result != NULL &&
+        strcmp(topic, txn->setup.config->topics_result) == 0)
         note_acknowledged(txn, message->len);
-    }
 }
 
-void uex_txn_init(struct uex_txn *txn, const struct uex_config *config,
-                  void (*on_failed)(void *opaque, const char *topic, rd_kafka_resp_err_t code))
+void uex_txn_init(struct uex_txn *txn, const struct uex_txn_setup *setup)
 {
-    char id[UEX_UUID_TEXT_SIZE];
+    char random[UEX_UUID_TEXT_SIZE];
 
-    memset(txn, 0, sizeof(*txn));
-    txn->config = config;
-    txn->on_failed = on_failed;
-    uex_uuid_random(id);
-    (void)snprintf(txn->transactional_id, sizeof(txn->transactional_id), "%.249s-%s", config->kafka_group_id, id);
-}
-
-/* Take an error apart: NULL is UEX_OK. Moves the state; UEX_TIMEOUT means: the same call again. */
-static enum uex_error judge(struct uex_txn *txn, rd_kafka_error_t *error, const char *what, struct uex_fault *fault)
-{
-    if (error == NULL)
-        return UEX_OK;
-    txn->last_code = rd_kafka_error_code(error);
-    if (rd_kafka_error_txn_requires_abort(error)) {
-        happened(txn, UEX_TXN_NEEDS_ABORT);
-    } else if (rd_kafka_error_is_retriable(error)) {
-        rd_kafka_error_destroy(error);
-        return UEX_TIMEOUT;
+    *txn = (struct uex_txn){.setup = *setup};
+    if (setup->transactional_id != NULL) {
+        (void)snprintf(txn->transactional_id, sizeof(txn->transactional_id), "%s", setup->transactional_id);
     } else {
-        happened(txn, UEX_TXN_BROKE);
+        uex_uuid_random(random);
+        (void)snprintf(txn->transactional_id, sizeof(txn->transactional_id), "%.249s-%s", setup->config->kafka_group_id,
+                       random);
     }
-    return uex_kafka_fail_error(fault, error, what);
-}
-
-/* Repeats that never end are of unknown end. */
-static enum uex_error gave_up(struct uex_txn *txn, const char *what, struct uex_fault *fault)
-{
-    happened(txn, UEX_TXN_BROKE);
-    return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s: no end after %d repetitions", what, RETRIES_MAX);
+    txn->setup.transactional_id = txn->transactional_id;
 }
 
 /* A producer that is built again can fail where the first did not: no thread, no memory, a certificate that is just
  * being replaced. So the reason is passed on as it is. */
 static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
 {
-    char timeout[24];
-    char size[24];
-    rd_kafka_conf_t *conf = uex_kafka_conf_new(txn->config, UEX_KAFKA_TX_PRODUCER, fault);
+    char text[24];
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(txn->setup.config, UEX_KAFKA_TX_PRODUCER, fault);
 
     if (conf == NULL)
         return fault->error;
-    /* Short: an open transaction of a dead worker holds back every read_committed reader until it times out. */
-    if (uex_config_kafka(txn->config, "transaction.timeout.ms") == NULL) {
-        (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)uex_kafka_transaction_timeout_ms(txn->config));
-        (void)rd_kafka_conf_set(conf, "transaction.timeout.ms", timeout, NULL, 0);
+    /* Short: an open transaction of a dead process holds back every read_committed reader until it times out. */
+    (void)snprintf(text, sizeof(text), "%lld", (long long)timeout_ms(txn));
+    if (uex_kafka_conf_set(conf, "transaction.timeout.ms", text, fault) != UEX_OK ||
+        (gives_up(txn) && uex_kafka_conf_set(conf, "delivery.timeout.ms", text, fault) != UEX_OK) ||
+        uex_kafka_conf_set(conf, "transactional.id", txn->transactional_id, fault) != UEX_OK) {
+        rd_kafka_conf_destroy(conf);
+        return UEX_CONFIG;
     }
     /* What was read must be forwarded however large it is: topics decide what they take, not this client. */
     (void)rd_kafka_conf_set(conf, "message.max.bytes", MESSAGE_MAX_BYTES, NULL, 0);
     /* A topic's limit holds for a batch: what is configured for messages bounds the batches, and a larger message goes
      * alone. */
-    if (uex_config_kafka(txn->config, "batch.size") == NULL) {
-        const size_t batch_bytes = uex_kafka_message_max_bytes(txn->config);
+    if (uex_config_kafka(txn->setup.config, "batch.size") == NULL) {
+        const size_t batch_bytes = uex_kafka_message_max_bytes(txn->setup.config);
 
-        (void)snprintf(size, sizeof(size), "%zu", batch_bytes < BATCH_MAX_BYTES ? batch_bytes : BATCH_MAX_BYTES);
-        (void)rd_kafka_conf_set(conf, "batch.size", size, NULL, 0);
+        (void)snprintf(text, sizeof(text), "%zu", batch_bytes < BATCH_MAX_BYTES ? batch_bytes : BATCH_MAX_BYTES);
+        (void)rd_kafka_conf_set(conf, "batch.size", text, NULL, 0);
     }
     /* Where Java clients would put the same key. */
     (void)rd_kafka_conf_set(conf, "partitioner", "murmur2_random", NULL, 0);
-    if (uex_kafka_conf_set(conf, "transactional.id", txn->transactional_id, fault) != UEX_OK) {
-        rd_kafka_conf_destroy(conf);
-        return UEX_CONFIG;
-    }
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_opaque(conf, txn);
     txn->producer = uex_kafka_create(UEX_KAFKA_TX_PRODUCER, conf, fault);
@@ -154,13 +142,44 @@ static void destroy_producer(struct uex_txn *txn)
     txn->producer = NULL;
 }
 
-enum uex_error uex_txn_prepare(struct uex_txn *txn, int timeout_ms, struct uex_fault *fault)
+/* One call waits for as long as it may, or, where a cancel must be noticed, for slices. */
+static enum uex_error init_transactions(struct uex_txn *txn, int64_t wait_ms, struct uex_fault *fault)
 {
-    rd_kafka_error_t *error = NULL;
+    const char *purpose = txn->setup.purpose != NULL ? txn->setup.purpose : "preparing for transactions";
+    const int64_t until_ms = uex_monotonic_ms() + wait_ms;
+
+    for (;;) {
+        rd_kafka_error_t *error =
+            rd_kafka_init_transactions(txn->producer, gives_up(txn) && wait_ms > SLICE_MS ? SLICE_MS : (int)wait_ms);
+        const bool is_retriable = error != NULL && rd_kafka_error_is_retriable(error);
+
+        if (error == NULL) {
+            happened(txn, UEX_TXN_PREPARED);
+            return UEX_OK;
+        }
+        txn->last_code = rd_kafka_error_code(error);
+        if (!is_retriable)
+            happened(txn, UEX_TXN_BROKE);
+        if (!is_retriable || !gives_up(txn))
+            return uex_kafka_fail_error(fault, error, purpose);
+        rd_kafka_error_destroy(error);
+        if (!uex_sleep_ms(RETRY_PAUSE_MS, txn->setup.cancel))
+            return uex_fail(fault, UEX_CANCELLED, "%s: stopped before anything was sent", purpose);
+        if (uex_monotonic_ms() >= until_ms)
+            return uex_fail(fault, UEX_KAFKA_UNAVAILABLE,
+                            "%s: the transaction coordinator did not answer within %lld ms", purpose,
+                            (long long)wait_ms);
+    }
+}
+
+enum uex_error uex_txn_prepare(struct uex_txn *txn, int64_t wait_ms, struct uex_fault *fault)
+{
     enum uex_error result = UEX_OK;
 
     if (txn->state == UEX_TXN_READY)
         return UEX_OK;
+    if (txn->state == UEX_TXN_LOST && gives_up(txn))
+        return uex_fail(fault, UEX_KAFKA, "the transactional producer is lost, and no second one is built");
     if (txn->state == UEX_TXN_LOST && txn->producer != NULL) {
         destroy_producer(txn);
         txn->rebuild_count++;
@@ -168,15 +187,10 @@ enum uex_error uex_txn_prepare(struct uex_txn *txn, int timeout_ms, struct uex_f
     }
     if (txn->producer == NULL && (result = build(txn, fault)) != UEX_OK)
         return result;
-    error = rd_kafka_init_transactions(txn->producer, timeout_ms);
-    if (error == NULL) {
-        happened(txn, UEX_TXN_PREPARED);
-        return UEX_OK;
-    }
-    txn->last_code = rd_kafka_error_code(error);
-    if (!rd_kafka_error_is_retriable(error))
-        happened(txn, UEX_TXN_BROKE);
-    return uex_kafka_fail_error(fault, error, "the transactional producer cannot start");
+    /* A person is told which broker does not answer, and why. */
+    if (gives_up(txn) && (result = uex_kafka_wait(txn->producer, wait_ms, txn->setup.cancel, fault)) != UEX_OK)
+        return result;
+    return init_transactions(txn, wait_ms, fault);
 }
 
 enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault)
@@ -186,17 +200,17 @@ enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault)
     if (error != NULL) {
         txn->last_code = rd_kafka_error_code(error);
         happened(txn, UEX_TXN_BROKE);
-        return uex_kafka_fail_error(fault, error, "a transaction cannot begin");
+        return uex_kafka_fail_error(fault, error, "beginning a transaction");
     }
     txn->begun_ms = txn->acked_ms = uex_monotonic_ms();
+    txn->until_ms = txn->begun_ms + timeout_ms(txn);
     txn->quiet_ms = 0;
     txn->quiet_bytes = txn->acked_bytes = 0;
     happened(txn, UEX_TXN_BEGUN);
     return UEX_OK;
 }
 
-static rd_kafka_error_t *produce_once(struct uex_txn *txn, const struct uex_txn_record *record,
-                                      rd_kafka_headers_t *headers)
+static rd_kafka_error_t *produce_once(struct uex_txn *txn, const struct uex_txn_record *record)
 {
     rd_kafka_vu_t arguments[] = {
         {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = record->topic},
@@ -208,25 +222,62 @@ static rd_kafka_error_t *produce_once(struct uex_txn *txn, const struct uex_txn_
          .u.mem = {.ptr = (void *)(uintptr_t)record->value.data, .size = record->value.size_bytes}},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = record->opaque},
         {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = record->timestamp_ms},
-        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = record->headers},
     };
 
     return rd_kafka_produceva(txn->producer, arguments,
-                              sizeof(arguments) / sizeof(arguments[0]) - (headers == NULL ? 1 : 0));
+                              sizeof(arguments) / sizeof(arguments[0]) - (record->headers == NULL ? 1 : 0));
+}
+
+/* librdkafka's queue is full: wait for some room. False with an error: it was waited for long enough. */
+static bool await_room(struct uex_txn *txn, int *tries, enum uex_error *result, struct uex_fault *fault)
+{
+    if (gives_up(txn) && uex_cancel_requested(txn->setup.cancel))
+        *result = uex_fail(fault, UEX_CANCELLED, "stopped");
+    else if (gives_up(txn) ? uex_monotonic_ms() >= txn->until_ms : ++*tries >= QUEUE_FULL_TRIES)
+        *result = uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "Kafka did not take the records in time");
+    else
+        (void)rd_kafka_poll(txn->producer, RETRY_PAUSE_MS);
+    return *result == UEX_OK;
+}
+
+rd_kafka_error_t *uex_txn_try_offset(struct uex_txn *txn, const char *group, const char *topic)
+{
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata_new(group);
+    rd_kafka_error_t *error = NULL;
+
+    rd_kafka_topic_partition_list_add(offsets, topic, 0)->offset = 0;
+    error = rd_kafka_send_offsets_to_transaction(txn->producer, offsets, metadata, TRY_OFFSET_MS);
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return error;
+}
+
+/* "Not allowed in this state" says only that an earlier record has failed the transaction; another call says why. A
+ * person wants to know; the worker just repeats the transaction. */
+static rd_kafka_error_t *reason_of(struct uex_txn *txn, const char *topic, rd_kafka_error_t *error)
+{
+    rd_kafka_error_t *reason = NULL;
+
+    if (gives_up(txn) && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__STATE)
+        reason = uex_txn_try_offset(txn, txn->transactional_id, topic);
+    if (reason == NULL)
+        return error;
+    rd_kafka_error_destroy(error);
+    return reason;
 }
 
 enum uex_error uex_txn_produce(struct uex_txn *txn, const struct uex_txn_record *record, struct uex_fault *fault)
 {
-    rd_kafka_error_t *error = NULL;
+    rd_kafka_error_t *error = produce_once(txn, record);
+    enum uex_error result = UEX_OK;
+    int tries = 0;
 
-    for (int tries = 0; tries < QUEUE_FULL_TRIES; tries++) {
-        error = produce_once(txn, record, record->headers);
-        if (error == NULL || rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            break;
-        if (tries + 1 == QUEUE_FULL_TRIES)
-            break;
-        (void)rd_kafka_poll(txn->producer, RETRY_PAUSE_MS);
+    while (error != NULL && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
+           await_room(txn, &tries, &result, fault)) {
         rd_kafka_error_destroy(error);
+        error = produce_once(txn, record);
     }
     if (error == NULL)
         return UEX_OK;
@@ -234,18 +285,19 @@ enum uex_error uex_txn_produce(struct uex_txn *txn, const struct uex_txn_record 
         rd_kafka_headers_destroy(record->headers);
     txn->last_code = rd_kafka_error_code(error);
     happened(txn, UEX_TXN_NEEDS_ABORT);
-    if (uex_kafka_refuses_record(txn->last_code)) {
-        rd_kafka_error_destroy(error);
-        if (txn->on_failed != NULL)
-            txn->on_failed(record->opaque, record->topic, txn->last_code);
-        return uex_fail(fault, UEX_RESULT_REFUSED, "%s: %s", record->topic, rd_kafka_err2str(txn->last_code));
-    }
-    return uex_kafka_fail_error(fault, error, record->topic);
+    if (result == UEX_OK && !uex_kafka_refuses_record(txn->last_code))
+        return uex_kafka_fail_error(fault, reason_of(txn, record->topic, error), record->topic);
+    rd_kafka_error_destroy(error);
+    if (result != UEX_OK)
+        return result;
+    if (txn->setup.on_delivery != NULL)
+        txn->setup.on_delivery(record->opaque, record->topic, txn->last_code, RD_KAFKA_OFFSET_INVALID);
+    return uex_fail(fault, UEX_RESULT_REFUSED, "%s: %s", record->topic, rd_kafka_err2str(txn->last_code));
 }
 
 enum uex_error uex_txn_flush(struct uex_txn *txn, struct uex_fault *fault)
 {
-    const int64_t longest_ms = uex_kafka_transaction_timeout_ms(txn->config);
+    const int64_t longest_ms = timeout_ms(txn);
     const int64_t wait_ms = longest_ms > FLUSH_LEAST_MS ? longest_ms : FLUSH_LEAST_MS;
     const int64_t until_ms = uex_monotonic_ms() + wait_ms;
 
@@ -254,67 +306,119 @@ enum uex_error uex_txn_flush(struct uex_txn *txn, struct uex_fault *fault)
             return UEX_OK;
     }
     happened(txn, UEX_TXN_NEEDS_ABORT);
-    return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "the records of a transaction were not acknowledged within %lld s",
-                    (long long)wait_ms / 1000);
+    return uex_fail(fault, UEX_KAFKA_UNAVAILABLE,
+                    "Kafka did not acknowledge the records of a transaction within %lld s", (long long)wait_ms / 1000);
+}
+
+/* How long one call may block: all that is left, because librdkafka fails a transaction whose offsets it sends again
+ * while the first request is under way. */
+static int call_ms(const struct uex_txn *txn)
+{
+    const int64_t left_ms = txn->until_ms - uex_monotonic_ms();
+
+    if (!gives_up(txn))
+        return -1;
+    return left_ms > 1 ? (int)left_ms : 1;
+}
+
+/* A call has to be made again: pause. False: it was repeated for long enough. */
+static bool pause_before_repeating(const struct uex_txn *txn, int *tries)
+{
+    (void)uex_sleep_ms(RETRY_PAUSE_MS, NULL);
+    return gives_up(txn) ? uex_monotonic_ms() < txn->until_ms : ++*tries < RETRIES_MAX;
+}
+
+/* Take what a call returned apart, and move the state. False: the same call has to be made again. */
+static bool is_answered(struct uex_txn *txn, rd_kafka_error_t *error, const char *what, enum uex_error *result,
+                        struct uex_fault *fault)
+{
+    const bool failed = error != NULL;
+    const bool needs_abort = failed && rd_kafka_error_txn_requires_abort(error);
+    const bool is_retriable = failed && !needs_abort && rd_kafka_error_is_retriable(error);
+
+    if (failed)
+        txn->last_code = rd_kafka_error_code(error);
+    if (is_retriable) {
+        rd_kafka_error_destroy(error);
+        return false;
+    }
+    *result = uex_kafka_fail_error(fault, error, what);
+    if (failed)
+        happened(txn, needs_abort ? UEX_TXN_NEEDS_ABORT : UEX_TXN_BROKE);
+    return true;
+}
+
+/* Whether the last call has reached Kafka nobody knows. */
+static enum uex_error unanswered(struct uex_txn *txn, const char *what, struct uex_fault *fault)
+{
+    happened(txn, UEX_TXN_BROKE);
+    return uex_fail(fault, UEX_TIMEOUT, "%s: Kafka did not answer; how the transaction ended is not known", what);
 }
 
 enum uex_error uex_txn_send_offsets(struct uex_txn *txn, const rd_kafka_topic_partition_list_t *offsets,
                                     const rd_kafka_consumer_group_metadata_t *metadata, struct uex_fault *fault)
 {
-    const char *what = "the position cannot be sent";
+    const char *what = "adding offsets to a transaction";
+    enum uex_error result = UEX_OK;
+    int tries = 0;
 
-    for (int i = 0; i < RETRIES_MAX; i++) {
-        const enum uex_error error =
-            judge(txn, rd_kafka_send_offsets_to_transaction(txn->producer, offsets, metadata, -1), what, fault);
-
-        if (error != UEX_TIMEOUT)
-            return error;
-        (void)uex_sleep_ms(RETRY_PAUSE_MS, NULL);
-    }
-    return gave_up(txn, what, fault);
+    while (!is_answered(txn, rd_kafka_send_offsets_to_transaction(txn->producer, offsets, metadata, call_ms(txn)), what,
+                        &result, fault))
+        if (!pause_before_repeating(txn, &tries))
+            return unanswered(txn, what, fault);
+    return result;
 }
 
 enum uex_error uex_txn_commit(struct uex_txn *txn, struct uex_fault *fault)
 {
-    const char *what = "a transaction cannot be committed";
+    const char *what = "committing a transaction";
+    enum uex_error result = UEX_OK;
+    int tries = 0;
 
-    for (int i = 0; i < RETRIES_MAX; i++) {
-        const enum uex_error error = judge(txn, rd_kafka_commit_transaction(txn->producer, -1), what, fault);
-
-        if (error == UEX_OK)
-            happened(txn, UEX_TXN_COMMITTED);
-        if (error != UEX_TIMEOUT)
-            return error;
-        (void)uex_sleep_ms(RETRY_PAUSE_MS, NULL);
-    }
-    return gave_up(txn, what, fault);
+    while (!is_answered(txn, rd_kafka_commit_transaction(txn->producer, call_ms(txn)), what, &result, fault))
+        if (!pause_before_repeating(txn, &tries))
+            return unanswered(txn, what, fault);
+    if (result == UEX_OK)
+        happened(txn, UEX_TXN_COMMITTED);
+    return result;
 }
 
 void uex_txn_abort(struct uex_txn *txn)
 {
     struct uex_fault fault = {0};
+    bool again = true;
+    int tries = 0;
 
     if (txn->state != UEX_TXN_OPEN && txn->state != UEX_TXN_FAILED)
         return;
-    for (int i = 0; i < RETRIES_MAX; i++) {
-        rd_kafka_error_t *error = rd_kafka_abort_transaction(txn->producer, -1);
-        const bool again =
-            error != NULL && rd_kafka_error_is_retriable(error) && !rd_kafka_error_txn_requires_abort(error);
+    txn->until_ms = uex_monotonic_ms() + ABORT_MS;
+    while (again) {
+        rd_kafka_error_t *error = rd_kafka_abort_transaction(txn->producer, call_ms(txn));
 
         if (error == NULL) {
             happened(txn, UEX_TXN_ABORTED);
             return;
         }
-        if (!again) {
-            (void)uex_kafka_fail_error(&fault, error, "a transaction cannot be aborted");
-            break;
-        }
-        rd_kafka_error_destroy(error);
-        (void)uex_sleep_ms(RETRY_PAUSE_MS, NULL);
+        again = rd_kafka_error_is_retriable(error) && !rd_kafka_error_txn_requires_abort(error);
+        (void)uex_kafka_fail_error(&fault, error, "aborting a transaction");
+        again = again && pause_before_repeating(txn, &tries);
     }
-    uex_log(UEX_LOG_WARN, UEX_EVENT_PRODUCER_REBUILD, "aborting a transaction failed; building a new producer",
-            UEX_STR("error", fault.text));
+    if (!gives_up(txn))
+        uex_log(UEX_LOG_WARN, UEX_EVENT_PRODUCER_REBUILD, "aborting a transaction failed; building a new producer",
+                UEX_STR("error", fault.text));
     happened(txn, UEX_TXN_BROKE);
+}
+
+bool uex_txn_was_taken_over(const struct uex_txn *txn)
+{
+    char text[8];
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (txn->state != UEX_TXN_LOST || txn->producer == NULL)
+        return false;
+    code = rd_kafka_fatal_error(txn->producer, text, sizeof(text));
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
 bool uex_txn_was_fenced(const struct uex_txn *txn)
@@ -326,8 +430,7 @@ bool uex_txn_was_fenced(const struct uex_txn *txn)
 
 struct uex_txn_age uex_txn_age(const struct uex_txn *txn, int64_t now_ms)
 {
-    struct uex_txn_age age = {.age_ms = now_ms - txn->begun_ms,
-                              .timeout_ms = uex_kafka_transaction_timeout_ms(txn->config)};
+    struct uex_txn_age age = {.age_ms = now_ms - txn->begun_ms, .timeout_ms = timeout_ms(txn)};
     const int64_t until_ms = now_ms < txn->begun_ms + age.timeout_ms ? now_ms : txn->begun_ms + age.timeout_ms;
     const int64_t last_quiet_ms = until_ms - txn->acked_ms;
 
@@ -341,6 +444,7 @@ struct uex_txn_age uex_txn_age(const struct uex_txn *txn, int64_t now_ms)
 
 void uex_txn_close(struct uex_txn *txn)
 {
+    txn->setup.on_delivery = NULL;
     destroy_producer(txn);
     txn->state = UEX_TXN_CLOSED;
 }

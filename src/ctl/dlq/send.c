@@ -5,7 +5,7 @@
 #include "ctl/dlq/dlq.h"
 #include "export/program.h"
 #include "kafka/partitioner.h"
-#include "kafka/transact.h"
+#include "kafka/txn.h"
 
 #define TRIES_MAX 3
 #define ASK_MS 10000
@@ -16,14 +16,15 @@ struct uex_dlq_sender {
     const struct uex_config *config;
     enum uex_dlq_action action;
     const char *by, *reason;
-    struct uex_transact transact;
+    struct uex_txn txn;
     int32_t partition_count; /* of the command topic */
 };
 
-static void on_delivery(void *opaque, rd_kafka_resp_err_t code, int64_t offset)
+static void on_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t code, int64_t offset)
 {
     struct uex_dlq_item *item = opaque;
 
+    (void)topic;
     (void)offset;
     if (item != NULL && uex_kafka_refuses_record(code))
         item->refused = code;
@@ -39,27 +40,27 @@ enum uex_error uex_dlq_sender_open(const struct uex_config *config, enum uex_dlq
 {
     struct uex_dlq_sender *sender = calloc(1, sizeof(*sender));
     char id[300];
-    bool fenced = false;
+    struct uex_txn_setup setup = {.config = config,
+                                  .policy = UEX_TXN_GIVES_UP,
+                                  .transactional_id = id,
+                                  .timeout_ms = TRANSACTION_MS,
+                                  .cancel = &uex_program_cancel,
+                                  .on_delivery = on_delivery};
     enum uex_error err = UEX_OK;
 
     *out = sender;
     if (sender == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a replay");
     *sender = (struct uex_dlq_sender){.config = config, .action = action, .by = by, .reason = reason};
-    sender->transact.cancel = &uex_program_cancel;
-    sender->transact.on_delivery = on_delivery;
     /* Fixed: whoever begins ends what another one left open, and keeps it from going on. */
     snprintf(id, sizeof(id), "%.249s-dlq", config->kafka_group_id);
-    err = uex_transact_open(&sender->transact, config, id, TRANSACTION_MS, fault);
-    if (err == UEX_OK)
-        err = uex_kafka_wait(sender->transact.producer, config->startup_timeout_ms, &uex_program_cancel, fault);
-    if (err == UEX_OK)
-        err = uex_transact_init(&sender->transact, config->startup_timeout_ms, &fenced, fault);
-    if (err == UEX_OK && fenced)
+    uex_txn_init(&sender->txn, &setup);
+    err = uex_txn_prepare(&sender->txn, config->startup_timeout_ms, fault);
+    if (uex_txn_was_taken_over(&sender->txn))
         err = taken_over(fault);
     if (err == UEX_OK)
-        err = uex_kafka_partition_count(sender->transact.producer, config->topics_command, ASK_MS,
-                                        &sender->partition_count, fault);
+        err = uex_kafka_partition_count(sender->txn.producer, config->topics_command, ASK_MS, &sender->partition_count,
+                                        fault);
     return err;
 }
 
@@ -67,14 +68,14 @@ void uex_dlq_sender_close(struct uex_dlq_sender *sender)
 {
     if (sender == NULL)
         return;
-    uex_transact_close(&sender->transact);
+    uex_txn_close(&sender->txn);
     free(sender);
 }
 
 static enum uex_error produce_command(struct uex_dlq_sender *sender, struct uex_dlq_item *item, struct uex_fault *fault)
 {
     const struct uex_record *record = item->record;
-    struct uex_transact_record command = {
+    struct uex_txn_record command = {
         .topic = sender->config->topics_command,
         .partition =
             record->key.data == NULL ? RD_KAFKA_PARTITION_UA : uex_partition_of(record->key, sender->partition_count),
@@ -85,7 +86,7 @@ static enum uex_error produce_command(struct uex_dlq_sender *sender, struct uex_
 
     if (command.headers == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for headers");
-    return uex_transact_produce(&sender->transact, &command, fault);
+    return uex_txn_produce(&sender->txn, &command, fault);
 }
 
 static enum uex_error produce_mark(struct uex_dlq_sender *sender, struct uex_dlq_item *item, struct uex_fault *fault)
@@ -96,16 +97,16 @@ static enum uex_error produce_mark(struct uex_dlq_sender *sender, struct uex_dlq
                                 .at_ms = uex_wall_ms(),
                                 .by = sender->by,
                                 .reason = sender->reason};
-    struct uex_transact_record record = {.topic = sender->config->topics_dlq,
-                                         .partition = item->record->partition,
-                                         .key = item->record->key,
-                                         .opaque = item};
+    struct uex_txn_record record = {.topic = sender->config->topics_dlq,
+                                    .partition = item->record->partition,
+                                    .key = item->record->key,
+                                    .opaque = item};
 
     memcpy(mark.command_id, item->command_id, sizeof(mark.command_id));
     record.headers = uex_dlq_mark_headers(&mark);
     if (record.headers == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for headers");
-    return uex_transact_produce(&sender->transact, &record, fault);
+    return uex_txn_produce(&sender->txn, &record, fault);
 }
 
 static enum uex_error produce_all(struct uex_dlq_sender *sender, struct uex_dlq_item *items, size_t count,
@@ -122,8 +123,6 @@ static enum uex_error produce_all(struct uex_dlq_sender *sender, struct uex_dlq_
             err = produce_command(sender, &items[i], fault);
         if (err == UEX_OK)
             err = produce_mark(sender, &items[i], fault);
-        if (err == UEX_RESULT_REFUSED)
-            items[i].refused = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
     }
     return err;
 }
@@ -138,39 +137,34 @@ static size_t count_refused(const struct uex_dlq_item *items, size_t count)
 }
 
 /* One transaction from begin to end; what has failed is aborted. */
-static enum uex_transact_step try_once(struct uex_dlq_sender *sender, struct uex_dlq_item *items, size_t count,
-                                       enum uex_error *err, struct uex_fault *fault)
+static enum uex_error try_once(struct uex_dlq_sender *sender, struct uex_dlq_item *items, size_t count,
+                               struct uex_fault *fault)
 {
-    enum uex_transact_step step = uex_transact_begin(&sender->transact, err, fault);
+    enum uex_error err = uex_txn_begin(&sender->txn, fault);
 
-    if (step != UEX_TRANSACT_DONE)
-        return step;
-    *err = produce_all(sender, items, count, fault);
-    if (*err == UEX_OK)
-        step = uex_transact_commit(&sender->transact, err, fault);
-    if (*err == UEX_OK || (step != UEX_TRANSACT_ABORT && step != UEX_TRANSACT_DONE))
-        return step;
-    step = uex_transact_abort(&sender->transact);
-    return step == UEX_TRANSACT_DONE ? UEX_TRANSACT_ABORT : step;
+    if (err == UEX_OK)
+        err = produce_all(sender, items, count, fault);
+    if (err == UEX_OK)
+        err = uex_txn_commit(&sender->txn, fault);
+    uex_txn_abort(&sender->txn);
+    return err;
 }
 
 enum uex_error uex_dlq_sender_send(struct uex_dlq_sender *sender, struct uex_dlq_item *items, size_t count,
                                    struct uex_fault *fault)
 {
-    enum uex_error err = UEX_OK;
-
     for (int tries = 1;;) {
         size_t refused_before = count_refused(items, count);
-        enum uex_transact_step step = UEX_TRANSACT_DONE;
+        enum uex_error err = UEX_OK;
 
         if (refused_before == count)
             return UEX_OK;
-        step = try_once(sender, items, count, &err, fault);
-        if (step == UEX_TRANSACT_DONE)
+        err = try_once(sender, items, count, fault);
+        if (err == UEX_OK)
             return UEX_OK;
-        if (step == UEX_TRANSACT_FENCED)
+        if (uex_txn_was_taken_over(&sender->txn))
             return taken_over(fault);
-        if (step == UEX_TRANSACT_FAILED || err == UEX_CANCELLED || err == UEX_NO_MEMORY)
+        if (sender->txn.state != UEX_TXN_READY || err == UEX_CANCELLED || err == UEX_NO_MEMORY)
             return err;
         if (count_refused(items, count) > refused_before)
             continue; /* again, without those */

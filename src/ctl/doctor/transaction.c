@@ -8,7 +8,7 @@
 #include "export/program.h"
 #include "export/uuid.h"
 #include "kafka/topics.h"
-#include "kafka/transact.h"
+#include "kafka/txn.h"
 
 #define KEY "export-doctor"
 #define DELIVERY_MS 3000
@@ -30,7 +30,7 @@ struct probes {
 
 struct attempt {
     struct uex_doctor *doctor;
-    struct uex_transact transact;
+    struct uex_txn txn;
     struct uex_topic_plan *plan;
     struct uex_buffer denied; /* topics that may not be written */
     bool dlq_denied;          /* among them the one that tells the clocks */
@@ -45,24 +45,25 @@ struct sent {
     int64_t offset;
 };
 
-static void on_delivery(void *opaque, rd_kafka_resp_err_t code, int64_t offset)
+static void on_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t code, int64_t offset)
 {
     struct sent *sent = opaque;
 
+    (void)topic;
     *sent = (struct sent){.answered = true, .code = code, .offset = offset};
 }
 
 /* Older than any time that is asked for, so that it does not stand before its marker. */
 static bool send_record(struct attempt *attempt, const char *topic, int32_t partition, struct sent *sent)
 {
-    const struct uex_transact_record record = {.topic = topic,
-                                               .partition = partition,
-                                               .key = uex_bytes_of_text(KEY),
-                                               .timestamp_ms = uex_wall_ms() - 2 * CLOCK_RANGE_MS,
-                                               .opaque = sent};
+    const struct uex_txn_record record = {.topic = topic,
+                                          .partition = partition,
+                                          .key = uex_bytes_of_text(KEY),
+                                          .timestamp_ms = uex_wall_ms() - 2 * CLOCK_RANGE_MS,
+                                          .opaque = sent};
 
     *sent = (struct sent){0};
-    attempt->err = uex_transact_produce(&attempt->transact, &record, &attempt->fault);
+    attempt->err = uex_txn_produce(&attempt->txn, &record, &attempt->fault);
     return attempt->err == UEX_OK;
 }
 
@@ -71,7 +72,7 @@ static void await(struct attempt *attempt, const struct sent *sent)
     int64_t until_ms = uex_monotonic_ms() + DELIVERY_MS;
 
     while (!sent->answered && uex_monotonic_ms() < until_ms && !uex_cancel_requested(&uex_program_cancel))
-        (void)rd_kafka_poll(attempt->transact.producer, 50);
+        (void)rd_kafka_poll(attempt->txn.producer, 50);
 }
 
 /* A position in the transaction. It also tells why the transaction has failed already, if it has. */
@@ -83,7 +84,7 @@ static rd_kafka_resp_err_t send_position(struct attempt *attempt, char *text, si
     char name[300];
 
     snprintf(name, sizeof(name), "%.249s-doctor", config->kafka_group_id);
-    error = uex_transact_try_position(&attempt->transact, name, config->topics_command);
+    error = uex_txn_try_offset(&attempt->txn, name, config->topics_command);
     if (error != NULL) {
         code = rd_kafka_error_code(error);
         snprintf(text, text_size, "%s", rd_kafka_error_string(error));
@@ -94,7 +95,8 @@ static rd_kafka_resp_err_t send_position(struct attempt *attempt, char *text, si
 
 static bool end(struct attempt *attempt)
 {
-    if (uex_transact_abort(&attempt->transact) == UEX_TRANSACT_DONE)
+    uex_txn_abort(&attempt->txn);
+    if (attempt->txn.state == UEX_TXN_READY)
         return true;
     attempt->err = uex_fail(&attempt->fault, UEX_KAFKA, "a transaction could not be aborted");
     return false;
@@ -107,7 +109,7 @@ static bool try_topic(struct attempt *attempt, const char *topic)
     char text[200] = "";
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (uex_transact_begin(&attempt->transact, &attempt->err, &attempt->fault) != UEX_TRANSACT_DONE)
+    if ((attempt->err = uex_txn_begin(&attempt->txn, &attempt->fault)) != UEX_OK)
         return false;
     if (!send_record(attempt, topic, 0, &sent)) {
         (void)end(attempt);
@@ -132,7 +134,7 @@ static void choose_partitions(struct attempt *attempt, struct probes *probes)
 {
     const struct rd_kafka_metadata *metadata = NULL;
 
-    if (rd_kafka_metadata(attempt->transact.producer, 1, NULL, &metadata, ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_metadata(attempt->txn.producer, 1, NULL, &metadata, ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
@@ -171,7 +173,7 @@ static bool try_positions(struct attempt *attempt, struct probes *probes)
 
     if (!attempt->dlq_denied)
         choose_partitions(attempt, probes);
-    if (uex_transact_begin(&attempt->transact, &attempt->err, &attempt->fault) != UEX_TRANSACT_DONE)
+    if ((attempt->err = uex_txn_begin(&attempt->txn, &attempt->fault)) != UEX_OK)
         return false;
     for (size_t i = 0; i < probes->count; i++)
         if (!send_record(attempt, attempt->doctor->config->topics_dlq, probes->items[i].partition, &sent[i])) {
@@ -197,19 +199,18 @@ static bool try_all(struct attempt *attempt, struct probes *probes)
     const struct uex_config *config = attempt->doctor->config;
     char id[300], random[UEX_UUID_TEXT_SIZE];
     int32_t partition_count = 0;
-    bool fenced = false;
 
     uex_uuid_random(random);
     snprintf(id, sizeof(id), "%.240s-doctor-%s", config->kafka_group_id, random);
-    attempt->transact.cancel = &uex_program_cancel;
-    attempt->transact.on_delivery = on_delivery;
-    attempt->err = uex_transact_open(&attempt->transact, config, id, (int)uex_kafka_transaction_timeout_ms(config),
-                                     &attempt->fault);
-    if (attempt->err == UEX_OK)
-        attempt->err = uex_transact_init(&attempt->transact, config->startup_timeout_ms, &fenced, &attempt->fault);
+    uex_txn_init(&attempt->txn, &(struct uex_txn_setup){.config = config,
+                                                        .policy = UEX_TXN_GIVES_UP,
+                                                        .transactional_id = id,
+                                                        .cancel = &uex_program_cancel,
+                                                        .on_delivery = on_delivery});
+    attempt->err = uex_txn_prepare(&attempt->txn, config->startup_timeout_ms, &attempt->fault);
     /* Topics that are not known yet would cost a second each. */
     if (attempt->err == UEX_OK)
-        attempt->err = uex_kafka_partition_count(attempt->transact.producer, config->topics_command, ASK_MS,
+        attempt->err = uex_kafka_partition_count(attempt->txn.producer, config->topics_command, ASK_MS,
                                                  &partition_count, &attempt->fault);
     if (attempt->err == UEX_OK)
         attempt->err = uex_topics_plan(config, 0, 0, attempt->plan, &attempt->fault);
@@ -248,7 +249,7 @@ static void try_transactions(struct uex_doctor *doctor, struct probes *probes)
     else if (done)
         uex_doctor_say(doctor, "kafka", "writing", UEX_DOCTOR_OK, NULL,
                        "all %zu topics took a record of a transaction that was aborted", attempt.plan->count);
-    uex_transact_close(&attempt.transact);
+    uex_txn_close(&attempt.txn);
     uex_buffer_clear(&attempt.denied);
     free(attempt.plan);
 }

@@ -76,7 +76,7 @@ static void set_up_engine(struct fixture *fixture)
     assert_int_equal(uex_consumer_open(&fixture->config, uex_rebalance_callback, engine, &engine->handles,
                                        &engine->consumer, &fault),
                      UEX_OK);
-    assert_int_equal(uex_transaction_open(&fixture->config, uex_committer_record_failed, &engine->transaction, &fault),
+    assert_int_equal(uex_transaction_open(&fixture->config, uex_committer_note_delivery, &engine->transaction, &fault),
                      UEX_OK);
     engine->sources[0].topic = (char *)(uintptr_t)COMMANDS;
     engine->source_count = 1;

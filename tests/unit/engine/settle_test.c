@@ -178,7 +178,7 @@ static void txn_age__acknowledgements__tell_a_slow_link_from_an_outage(void **st
 {
     struct uex_kafka_property property = {.name = (char *)"transaction.timeout.ms", .value = (char *)"10000"};
     const struct uex_config config = {.kafka = &property, .kafka_count = 1};
-    struct uex_txn txn = {.config = &config,
+    struct uex_txn txn = {.setup.config = &config,
                           .begun_ms = 1000,
                           .acked_ms = 10500,
                           .quiet_ms = 2000,

@@ -49,7 +49,7 @@ struct injected {
     int times;
     enum uex_txn_state after; /* before any abort: READY is a transaction that went through nevertheless */
     bool fenced;
-    bool refused; /* on_failed was told of the record */
+    bool refused; /* on_delivery was told of the record */
 };
 
 static const struct injected cases[] = {
@@ -60,6 +60,8 @@ static const struct injected cases[] = {
     {"no right to the transactional id", STEP_PREPARE, API_INIT_PRODUCER_ID,
      RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 1, UEX_TXN_LOST, false, false},
     {"no right to the cluster", STEP_PREPARE, API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, 1,
+     UEX_TXN_LOST, false, false},
+    {"another takes over, at the start", STEP_PREPARE, API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1,
      UEX_TXN_LOST, false, false},
     {"leader moves", STEP_PRODUCE, API_PRODUCE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 2, UEX_TXN_READY, false,
      false},
@@ -106,15 +108,18 @@ struct fixture {
     rd_kafka_mock_cluster_t *cluster;
     struct uex_kafka_property properties[3];
     struct uex_config config;
+    struct uex_cancel cancel;
+    struct uex_txn_setup setup;
     struct uex_txn txn;
 };
 
 static unsigned refused_count;
 
-static void note_refused(void *opaque, const char *topic, rd_kafka_resp_err_t code)
+static void note_refused(void *opaque, const char *topic, rd_kafka_resp_err_t code, int64_t offset)
 {
     (void)opaque;
     (void)topic;
+    (void)offset;
     refused_count += code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
 }
 
@@ -127,7 +132,7 @@ static rd_kafka_conf_t *quiet_conf(void)
     return conf;
 }
 
-static int set_up(void **state)
+static int set_up_policy(void **state, enum uex_txn_policy policy)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
@@ -150,9 +155,24 @@ static int set_up(void **state)
                                           .kafka = fixture->properties,
                                           .kafka_count = 2};
     refused_count = 0;
-    uex_txn_init(&fixture->txn, &fixture->config, note_refused);
+    fixture->setup = (struct uex_txn_setup){.config = &fixture->config,
+                                            .policy = policy,
+                                            .timeout_ms = policy == UEX_TXN_GIVES_UP ? TIMEOUT_MS : 0,
+                                            .cancel = &fixture->cancel,
+                                            .on_delivery = note_refused};
+    uex_txn_init(&fixture->txn, &fixture->setup);
     *state = fixture;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_policy(state, UEX_TXN_NEVER_GIVES_UP);
+}
+
+static int set_up_tool(void **state)
+{
+    return set_up_policy(state, UEX_TXN_GIVES_UP);
 }
 
 static int tear_down(void **state)
@@ -231,29 +251,105 @@ static bool goes_through(struct fixture *fixture)
     return false;
 }
 
+/* A lost producer of a tool is not built again: it would fence the one that has fenced it. */
+static void stays_lost(struct fixture *fixture, const struct injected *injected)
+{
+    struct uex_fault fault = {0};
+
+    if (uex_txn_was_taken_over(&fixture->txn) != (injected->code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
+                                                  injected->code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED))
+        fail_msg("%s: taken over %d", injected->name, uex_txn_was_taken_over(&fixture->txn));
+    assert_int_equal(uex_txn_prepare(&fixture->txn, TIMEOUT_MS, &fault), UEX_KAFKA);
+    assert_int_equal(fixture->txn.state, UEX_TXN_LOST);
+    assert_int_equal(fixture->txn.rebuild_count, 0);
+}
+
+static void check_case(void **state, const struct injected *injected, enum uex_txn_policy policy)
+{
+    struct fixture *fixture = NULL;
+    enum uex_txn_state after = UEX_TXN_CLOSED;
+
+    assert_int_equal(set_up_policy(state, policy), 0);
+    fixture = *state;
+    after = transact(fixture, injected);
+    if (after != injected->after || uex_txn_was_fenced(&fixture->txn) != injected->fenced ||
+        (refused_count > 0) != injected->refused)
+        fail_msg("%s: state %d, not %d; fenced %d, refused %u; last code %s", injected->name, (int)after,
+                 (int)injected->after, uex_txn_was_fenced(&fixture->txn), refused_count,
+                 rd_kafka_err2name(fixture->txn.last_code));
+    uex_txn_abort(&fixture->txn);
+    assert_true(fixture->txn.state == UEX_TXN_READY || fixture->txn.state == UEX_TXN_LOST);
+    rd_kafka_mock_clear_request_errors(fixture->cluster, (int16_t)injected->api);
+    if (policy == UEX_TXN_GIVES_UP && fixture->txn.state == UEX_TXN_LOST)
+        stays_lost(fixture, injected);
+    else if (!goes_through(fixture))
+        fail_msg("%s: the next transactions end in state %d with %s", injected->name, (int)fixture->txn.state,
+                 rd_kafka_err2name(fixture->txn.last_code));
+    assert_int_equal(tear_down(state), 0);
+}
+
 static void transaction__error_of_each_call_and_class__leaves_the_expected_state_and_the_next_goes_through(void **state)
 {
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct injected *injected = &cases[i];
-        struct fixture *fixture = NULL;
-        enum uex_txn_state after = UEX_TXN_CLOSED;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        check_case(state, &cases[i], UEX_TXN_NEVER_GIVES_UP);
+}
 
-        assert_int_equal(set_up(state), 0);
-        fixture = *state;
-        after = transact(fixture, injected);
-        if (after != injected->after || uex_txn_was_fenced(&fixture->txn) != injected->fenced ||
-            (refused_count > 0) != injected->refused)
-            fail_msg("%s: state %d, not %d; fenced %d, refused %u; last code %s", injected->name, (int)after,
-                     (int)injected->after, uex_txn_was_fenced(&fixture->txn), refused_count,
-                     rd_kafka_err2name(fixture->txn.last_code));
-        uex_txn_abort(&fixture->txn);
-        assert_true(fixture->txn.state == UEX_TXN_READY || fixture->txn.state == UEX_TXN_LOST);
-        rd_kafka_mock_clear_request_errors(fixture->cluster, (int16_t)injected->api);
-        if (!goes_through(fixture))
-            fail_msg("%s: the next transactions end in state %d with %s", injected->name, (int)fixture->txn.state,
-                     rd_kafka_err2name(fixture->txn.last_code));
-        assert_int_equal(tear_down(state), 0);
-    }
+static void transaction_of_a_tool__each_of_these_errors__leaves_the_same_state_and_what_is_lost_stays_lost(void **state)
+{
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        check_case(state, &cases[i], UEX_TXN_GIVES_UP);
+}
+
+/* The coordinator answers, but never with success. */
+static void never_succeeds(struct fixture *fixture, enum api api, rd_kafka_resp_err_t code)
+{
+    for (int i = 0; i < 1000; i++)
+        rd_kafka_mock_push_request_errors(fixture->cluster, api, 1, code);
+}
+
+static void prepare_of_a_tool__no_coordinator__gives_up_and_can_go_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault = {0};
+    const int64_t begun_ms = uex_monotonic_ms();
+
+    never_succeeds(fixture, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+    assert_int_equal(uex_txn_prepare(&fixture->txn, 1500, &fault), UEX_KAFKA_UNAVAILABLE);
+    assert_true(uex_monotonic_ms() - begun_ms >= 1500);
+    assert_int_equal(fixture->txn.state, UEX_TXN_CLOSED);
+    rd_kafka_mock_clear_request_errors(fixture->cluster, API_FIND_COORDINATOR);
+    assert_true(goes_through(fixture));
+}
+
+static void prepare_of_a_tool__stopped__is_cancelled(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault = {0};
+
+    never_succeeds(fixture, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+    assert_int_equal(uex_txn_prepare(&fixture->txn, 100, &fault), UEX_KAFKA_UNAVAILABLE);
+    uex_cancel_request(&fixture->cancel);
+    assert_int_equal(uex_txn_prepare(&fixture->txn, TIMEOUT_MS, &fault), UEX_CANCELLED);
+}
+
+static void commit_of_a_tool__no_answer_within_its_timeout__ends_unknown(void **state)
+{
+    const struct uex_txn_record record = {.topic = TOPIC, .partition = 0, .value = uex_bytes_of_text("value")};
+    struct fixture *fixture = *state;
+    struct uex_txn *txn = &fixture->txn;
+    struct uex_fault fault = {0};
+
+    txn->setup.timeout_ms = 2000;
+    assert_int_equal(uex_txn_prepare(txn, TIMEOUT_MS, &fault), UEX_OK);
+    assert_int_equal(uex_txn_begin(txn, &fault), UEX_OK);
+    assert_int_equal(uex_txn_produce(txn, &record, &fault), UEX_OK);
+    assert_int_equal(uex_txn_flush(txn, &fault), UEX_OK);
+    uex_cancel_request(&fixture->cancel); /* a commit that has begun waits for its answer */
+    assert_int_equal(rd_kafka_mock_broker_set_rtt(fixture->cluster, 1, TIMEOUT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(uex_txn_commit(txn, &fault), UEX_TIMEOUT);
+    assert_true(uex_monotonic_ms() >= txn->begun_ms + 2000);
+    assert_int_equal(txn->state, UEX_TXN_LOST);
+    assert_false(uex_txn_was_taken_over(txn));
 }
 
 /* In KiB; 0 where the system does not say. */
@@ -362,7 +458,7 @@ static void age__result_partition_without_leader__is_told_from_a_slow_list(void 
         assert_int_equal(uex_txn_produce(txn, &part, &fault), UEX_OK);
         (void)rd_kafka_flush(txn->producer, 900); /* an acknowledgement in the middle is not the list's */
         assert_int_equal(uex_txn_produce(txn, &other, &fault), UEX_OK);
-        assert_int_equal(uex_txn_flush(txn, &fault), UEX_OK); /* on_failed has heard of it */
+        assert_int_equal(uex_txn_flush(txn, &fault), UEX_OK); /* on_delivery has heard of it */
         (void)uex_sleep_ms(200, NULL);
         age = uex_txn_age(txn, uex_monotonic_ms());
         assert_true(age.timed_out);
@@ -380,6 +476,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             transaction__error_of_each_call_and_class__leaves_the_expected_state_and_the_next_goes_through),
+        cmocka_unit_test(
+            transaction_of_a_tool__each_of_these_errors__leaves_the_same_state_and_what_is_lost_stays_lost),
+        cmocka_unit_test_setup_teardown(prepare_of_a_tool__no_coordinator__gives_up_and_can_go_on, set_up_tool,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(prepare_of_a_tool__stopped__is_cancelled, set_up_tool, tear_down),
+        cmocka_unit_test_setup_teardown(commit_of_a_tool__no_answer_within_its_timeout__ends_unknown, set_up_tool,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(produce__partition_that_is_not_there__must_be_aborted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prepare__built_anew__has_the_same_id, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prepare__long_lists_allowed__timeout_covers_the_longest, set_up, tear_down),

@@ -79,8 +79,8 @@ static void init__two_processes_of_a_group__have_ids_of_their_own_with_its_prefi
     struct uex_txn two;
 
     (void)state;
-    uex_txn_init(&one, &config, NULL);
-    uex_txn_init(&two, &config, NULL);
+    uex_txn_init(&one, &(struct uex_txn_setup){.config = &config});
+    uex_txn_init(&two, &(struct uex_txn_setup){.config = &config});
     assert_memory_equal(one.transactional_id, "export-workers-", 15);
     assert_string_not_equal(one.transactional_id, two.transactional_id);
 }
