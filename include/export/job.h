@@ -60,12 +60,33 @@ struct uex_job_limits {
     uint64_t list_bytes; /* commit.max_list: a longer list is UEX_RESULT_REFUSED */
 };
 
+/* What all runners of a program share: the secrets in force, and what was learnt of the store and of Redis. A program
+ * owns one. Any thread, once made. */
+struct uex_job_services;
+
+/* The services of a configuration, which must outlive them; nothing is connected yet. Main thread, before others
+ * (uex_store_service_new()). UEX_CONFIG: storage.url, s3.* or redis.url, with the reason; UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_job_services_new(const struct uex_config *config, struct uex_job_services **out,
+                                                   struct uex_fault *fault);
+/* Wipes the secrets. After the runners. Accepts NULL. */
+void uex_job_services_free(struct uex_job_services *services);
+
+/* Which secrets differ from those in force before. */
+struct uex_job_secrets_change {
+    bool store, redis;
+};
+/* From now on the store's credentials and the URL of Redis are those of `fresh` (read here, not kept); an empty
+ * redis.url changes nothing. UEX_NO_MEMORY: some or all of those before stay. */
+UEX_MUST_CHECK enum uex_error uex_job_services_replace_secrets(struct uex_job_services *services,
+                                                               const struct uex_config *fresh,
+                                                               struct uex_job_secrets_change *change);
+
 struct uex_job_runner;
 
-/* A runner with its own database connection, cache, store and compressor, made from the configuration; nothing is
- * connected yet. `dir` is borrowed. Without storage.url it has no store and serves uex_job_export_to() alone. Errors:
- * UEX_CONFIG, UEX_NO_MEMORY. */
-UEX_MUST_CHECK enum uex_error uex_job_runner_new(const struct uex_config *config, struct uex_spool_dir *dir,
+/* A runner with its own database connection, cache, store and compressor; nothing is connected yet. `services` and
+ * `dir` are borrowed. Without storage.url it has no store and serves uex_job_export_to() alone. Errors: UEX_CONFIG,
+ * UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_job_runner_new(struct uex_job_services *services, struct uex_spool_dir *dir,
                                                  struct uex_job_limits limits, struct uex_job_runner **out,
                                                  struct uex_fault *fault);
 void uex_job_runner_free(struct uex_job_runner *runner);

@@ -53,7 +53,7 @@ struct uex_store_inspection {
 struct uex_object_writer; /* one object being written; memory bound: 2 parts of 8 MiB */
 
 struct uex_object_store {
-    /* Ensure that the bucket or directory is there (made if it may be), once per process. UEX_STORE_BUCKET,
+    /* Ensure that the bucket or directory is there (made if it may be), once per service. UEX_STORE_BUCKET,
      * UEX_STORE_AUTH, … */
     enum uex_error (*prepare)(struct uex_object_store *store, struct uex_fault *fault);
     /* The neutral probe, without step retries: is the bucket or directory there, and does it take the requests of an
@@ -101,12 +101,25 @@ struct uex_object_store {
 
 /* Is storage.url well formed, and do s3.* fit? UEX_CONFIG with the reason. Touches nothing. */
 UEX_MUST_CHECK enum uex_error uex_object_store_check(const struct uex_config *config, struct uex_fault *fault);
-/* The store of storage.url. The config must outlive it. */
-UEX_MUST_CHECK enum uex_error uex_object_store_new(const struct uex_config *config, struct uex_object_store **out,
+
+/* What all stores of a program share: where storage.url points, the credentials in force, and what was learnt of the
+ * server. A program owns one, and makes a store of it for each lane. */
+struct uex_store_service;
+
+/* The service of storage.url and s3.*. The config must outlive it. Touches no server. Main thread, before others: it
+ * sets libcurl up. UEX_CONFIG with the reason; UEX_NO_MEMORY; UEX_INTERNAL: libcurl cannot be used. */
+UEX_MUST_CHECK enum uex_error uex_store_service_new(const struct uex_config *config, struct uex_store_service **out,
+                                                    struct uex_fault *fault);
+/* Wipes the credentials. After its stores are destroyed. Accepts NULL. */
+void uex_store_service_free(struct uex_store_service *service);
+/* From now on requests are signed with the credentials of `config` (read here, not kept). `changed`: they differ from
+ * those before. UEX_NO_MEMORY: those of before stay. Any thread. */
+UEX_MUST_CHECK enum uex_error uex_store_service_replace_credentials(struct uex_store_service *service,
+                                                                    const struct uex_config *config, bool *changed);
+
+/* A store of the service, which must outlive it. UEX_NO_MEMORY. Any thread. */
+UEX_MUST_CHECK enum uex_error uex_object_store_new(struct uex_store_service *service, struct uex_object_store **out,
                                                    struct uex_fault *fault);
-/* Once per process, before threads and after them (libcurl's global state). */
-UEX_MUST_CHECK enum uex_error uex_object_store_global_init(void);
-void uex_object_store_global_cleanup(void);
 
 /* "<domainId>/<groupId, percent-encoded>/<commandId>.csv.gz"; the store adds its prefix. */
 void uex_object_key(const char *domain_id, const char *group_id, const char *command_id, struct uex_buffer *out);

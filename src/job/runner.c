@@ -2,20 +2,18 @@
 /* src/job/runner.c — what a lane owns: database connection, cache, store, compressor. */
 #include "job/runner.h"
 
-#include "export/redis.h"
-
 #include <stdlib.h>
 
 #define APPLICATION_NAME "users-export"
 
 /* The catalogue over the connection, with the cache before it where there is one. */
-static struct uex_catalogue *catalogue_new(const struct uex_config *config, struct uex_postgres *postgres)
+static struct uex_catalogue *catalogue_new(struct uex_redis_service *redis, struct uex_postgres *postgres)
 {
     struct uex_catalogue *database = uex_postgres_catalogue_new(postgres), *cached;
 
     if (database == NULL)
         return NULL;
-    cached = uex_redis_catalogue_new(config, database);
+    cached = uex_redis_catalogue_new(redis, database);
     if (cached == NULL)
         database->destroy(database);
     return cached;
@@ -30,22 +28,20 @@ static enum uex_error fill(struct uex_job_runner *runner, struct uex_fault *faul
 
     if (err == UEX_OK)
         err = uex_postgres_check_dsn(config->postgres_dsn, fault);
-    if (err == UEX_OK && config->redis_url != NULL)
-        err = uex_redis_check_url(config->redis_url, fault);
-    if (err == UEX_OK && config->storage_url != NULL && config->storage_url[0] != '\0')
-        err = uex_object_store_new(config, &runner->store, fault);
+    if (err == UEX_OK && runner->services->store != NULL)
+        err = uex_object_store_new(runner->services->store, &runner->store, fault);
     if (err != UEX_OK)
         return err;
     runner->postgres = uex_postgres_new(config, APPLICATION_NAME);
     runner->gzip = uex_gzip_new(config->export_compression_level);
     if (runner->postgres != NULL)
-        runner->catalogue = catalogue_new(config, runner->postgres);
+        runner->catalogue = catalogue_new(runner->services->redis, runner->postgres);
     if (runner->catalogue == NULL || runner->gzip == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a lane");
     return UEX_OK;
 }
 
-enum uex_error uex_job_runner_new(const struct uex_config *config, struct uex_spool_dir *dir,
+enum uex_error uex_job_runner_new(struct uex_job_services *services, struct uex_spool_dir *dir,
                                   struct uex_job_limits limits, struct uex_job_runner **out, struct uex_fault *fault)
 {
     struct uex_job_runner *runner = calloc(1, sizeof(*runner));
@@ -53,7 +49,8 @@ enum uex_error uex_job_runner_new(const struct uex_config *config, struct uex_sp
 
     if (runner == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a lane");
-    runner->config = config;
+    runner->config = services->config;
+    runner->services = services;
     runner->dir = dir;
     runner->limits = limits;
     err = fill(runner, fault);

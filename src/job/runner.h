@@ -3,13 +3,24 @@
 #ifndef EXPORT_JOB_RUNNER_H
 #define EXPORT_JOB_RUNNER_H
 
+#include <stdatomic.h>
+
 #include "export/gzip.h"
 #include "export/job.h"
 #include "export/postgres.h"
+#include "export/redis.h"
+
+struct uex_job_services {
+    const struct uex_config *config;
+    struct uex_store_service *store; /* NULL without storage.url */
+    struct uex_redis_service *redis;
+    atomic_flag one_reader_logged; /* event one-reader */
+};
 
 struct uex_job_runner {
     const struct uex_config *config;
-    struct uex_spool_dir *dir; /* borrowed */
+    struct uex_job_services *services; /* borrowed */
+    struct uex_spool_dir *dir;         /* borrowed */
     struct uex_job_limits limits;
     struct uex_masks masks;
     struct uex_postgres *postgres;

@@ -173,12 +173,10 @@ static enum uex_error read_rows(struct reader *reader, struct uex_rows *rows, st
     return err;
 }
 
-/* Once per process is enough: the next big group meets the same. */
-static void say_alone(const char *message, const struct uex_fault *fault)
+/* Once is enough: the next big group meets the same. */
+static void log_one_reader(struct uex_job_services *services, const char *message, const struct uex_fault *fault)
 {
-    static atomic_bool said;
-
-    if (!atomic_exchange(&said, true))
+    if (!atomic_flag_test_and_set(&services->one_reader_logged))
         uex_log(UEX_LOG_WARN, UEX_EVENT_ONE_READER, message, UEX_STR("code", uex_error_code(fault->error)),
                 UEX_STR("error", fault->text));
 }
@@ -222,7 +220,8 @@ static void read_parts(struct reader *reader)
     enum uex_error err = uex_row_shares_rows(shared->shares, reader->postgres, &rows, &fault);
 
     if (err != UEX_OK && reader != &shared->readers[0] && err != UEX_CANCELLED) {
-        say_alone("a connection beyond the first cannot read a big group: the others go on", &fault);
+        log_one_reader(shared->job->runner->services,
+                       "a connection beyond the first cannot read a big group: the others go on", &fault);
         return;
     }
     if (err == UEX_OK) {
@@ -325,7 +324,7 @@ enum uex_error uex_job_shared_open(struct uex_job *job, const struct uex_row_pla
     err = uex_postgres_shares_begin(job->runner->postgres, job->group_id, plan, (unsigned)shared->reader_count,
                                     &shared->shares, fault);
     if (err == UEX_NOT_FOUND) {
-        say_alone("export.readers: big groups are read by one connection", fault);
+        log_one_reader(job->runner->services, "export.readers: big groups are read by one connection", fault);
         job->runner->cannot_share = true;
     }
     if (err == UEX_OK) {

@@ -17,107 +17,121 @@
 
 #define KEY_PREFIX "users-export:group:"
 #define QUIET_MS 5000
-#define COMPLAIN_EVERY_MS 60000
+#define LOG_EVERY_MS 60000
 #define COST_BASED_VALUE "{\"v\":1,\"type\":\"COST_BASED\",\"active\":true}"
 #define NON_COST_BASED_VALUE "{\"v\":1,\"type\":\"NON_COST_BASED\",\"active\":true}"
 
+struct uex_redis_service {
+    const struct uex_config *config; /* borrowed */
+    pthread_mutex_t url_lock;
+    char *url;                   /* in force; guarded by the lock */
+    _Atomic uint64_t url_number; /* of the URL in force, from 1 */
+    /* Lanes have a connection each and would all log the same. */
+    _Atomic int64_t failure_logged_ms; /* monotonic; 0: never */
+    _Atomic bool is_logged_down;
+};
+
 struct redis_catalogue {
     struct uex_catalogue catalogue; /* first: what the caller holds */
+    struct uex_redis_service *service;
     struct uex_catalogue *behind;
     struct uex_redis_link link;
     char ttl_ms[24];
-    uint64_t url_number;    /* of the replacement that is in use; 0: the configuration's */
+    uint64_t url_number;    /* of the URL that `link` uses; 0: none yet */
     int64_t quiet_until_ms; /* monotonic; Redis is left alone until then */
     /* Written by the owner, read by the metrics' thread. */
     _Atomic uint64_t hits, misses, failures;
 };
 
-/* The URL that came after the start. */
-static pthread_mutex_t replacement_lock = PTHREAD_MUTEX_INITIALIZER;
-static char *replacement;
-static _Atomic uint64_t replacement_number; /* 0: none came */
-
-enum uex_error uex_redis_replace_url(const char *url, bool *changed)
+struct uex_redis_service *uex_redis_service_new(const struct uex_config *config)
 {
-    char *copy = uex_text_copy(uex_bytes_of_text(url));
+    struct uex_redis_service *service = calloc(1, sizeof(*service));
+
+    if (service == NULL)
+        return NULL;
+    service->config = config;
+    service->url = uex_text_copy(uex_bytes_of_text(config->redis_url == NULL ? "" : config->redis_url));
+    service->url_number = 1;
+    pthread_mutex_init(&service->url_lock, NULL);
+    if (service->url != NULL)
+        return service;
+    uex_redis_service_free(service);
+    return NULL;
+}
+
+void uex_redis_service_free(struct uex_redis_service *service)
+{
+    if (service == NULL)
+        return;
+    uex_secret_free(service->url);
+    pthread_mutex_destroy(&service->url_lock);
+    free(service);
+}
+
+enum uex_error uex_redis_service_replace_url(struct uex_redis_service *service, const char *url, bool *changed)
+{
+    char *fresh = uex_text_copy(uex_bytes_of_text(url)), *spare = fresh;
 
     *changed = false;
-    if (copy == NULL)
+    if (fresh == NULL)
         return UEX_NO_MEMORY;
-    pthread_mutex_lock(&replacement_lock);
-    *changed = replacement == NULL || strcmp(replacement, copy) != 0;
+    pthread_mutex_lock(&service->url_lock);
+    *changed = strcmp(service->url, fresh) != 0;
     if (*changed) {
-        uex_secret_free(replacement);
-        replacement = copy;
-        replacement_number++;
-    } else {
-        uex_secret_free(copy);
+        spare = service->url;
+        service->url = fresh;
+        service->url_number++;
     }
-    pthread_mutex_unlock(&replacement_lock);
+    pthread_mutex_unlock(&service->url_lock);
+    uex_secret_free(spare);
     return UEX_OK;
 }
 
-void uex_redis_forget_url(void)
+/* One that is not well formed (the check at the start refuses it) is not used: the link stays as it is. */
+static void follow_url(struct redis_catalogue *self)
 {
-    pthread_mutex_lock(&replacement_lock);
-    uex_secret_free(replacement);
-    replacement = NULL;
-    replacement_number = 0;
-    pthread_mutex_unlock(&replacement_lock);
-}
-
-static void follow_replacement(struct redis_catalogue *self)
-{
+    struct uex_redis_service *service = self->service;
     struct uex_redis_url url = {0};
-    enum uex_error err = UEX_NOT_FOUND;
+    enum uex_error err;
 
-    if (self->url_number == replacement_number)
+    if (self->url_number == service->url_number)
         return;
-    pthread_mutex_lock(&replacement_lock);
-    if (replacement != NULL)
-        err = uex_redis_url_parse(replacement, &url, NULL);
+    pthread_mutex_lock(&service->url_lock);
+    err = uex_redis_url_parse(service->url, &url, NULL);
     if (err != UEX_NO_MEMORY) /* then again at the next question */
-        self->url_number = replacement_number;
-    if (err == UEX_OK) {
-        uex_redis_link_close(&self->link);
-        uex_redis_url_clear(&self->link.url);
-        self->link.url = url;
-        self->quiet_until_ms = 0;
-    } else {
+        self->url_number = service->url_number;
+    pthread_mutex_unlock(&service->url_lock);
+    if (err != UEX_OK) {
         uex_redis_url_clear(&url);
+        return;
     }
-    pthread_mutex_unlock(&replacement_lock);
-}
-
-/* Of the process: lanes have a connection each and would all say the same. */
-static _Atomic int64_t complained_ms; /* monotonic; 0: never */
-static _Atomic bool is_said_broken;
-
-static void complain(const char *why)
-{
-    int64_t said_ms = complained_ms;
-    const int64_t now_ms = uex_monotonic_ms();
-
-    if ((said_ms == 0 || now_ms - said_ms >= COMPLAIN_EVERY_MS) &&
-        atomic_compare_exchange_strong(&complained_ms, &said_ms, now_ms)) {
-        is_said_broken = true;
-        uex_log(UEX_LOG_WARN, UEX_EVENT_CACHE_DOWN, "Redis unavailable; groups are looked up in the database",
-                UEX_STR("error", why));
-    }
+    uex_redis_link_close(&self->link);
+    uex_redis_url_clear(&self->link.url);
+    self->link.url = url;
+    self->quiet_until_ms = 0;
 }
 
 /* link.failure says why. */
-static void failed(struct redis_catalogue *self)
+static void note_failure(struct redis_catalogue *self)
 {
+    struct uex_redis_service *service = self->service;
+    const int64_t now_ms = uex_monotonic_ms();
+    int64_t logged_ms = service->failure_logged_ms;
+
     self->failures++;
-    self->quiet_until_ms = uex_monotonic_ms() + QUIET_MS;
-    complain(self->link.failure);
+    self->quiet_until_ms = now_ms + QUIET_MS;
+    if ((logged_ms == 0 || now_ms - logged_ms >= LOG_EVERY_MS) &&
+        atomic_compare_exchange_strong(&service->failure_logged_ms, &logged_ms, now_ms)) {
+        service->is_logged_down = true;
+        uex_log(UEX_LOG_WARN, UEX_EVENT_CACHE_DOWN, "Redis unavailable; groups are looked up in the database",
+                UEX_STR("error", self->link.failure));
+    }
     uex_redis_link_close(&self->link);
 }
 
-static void worked(void)
+static void note_success(struct redis_catalogue *self)
 {
-    if (is_said_broken && atomic_exchange(&is_said_broken, false))
+    if (self->service->is_logged_down && atomic_exchange(&self->service->is_logged_down, false))
         uex_log(UEX_LOG_INFO, UEX_EVENT_CACHE_UP, "Redis works again");
 }
 
@@ -146,18 +160,18 @@ static bool ask_cache(struct redis_catalogue *self, const char *key, struct uex_
     bool found = false;
 
     if (uex_redis_link_ask(&self->link, 4, (const char *const[]){"GETRANGE", key, "0", "255"}, &reply) != UEX_OK) {
-        failed(self);
+        note_failure(self);
         return false;
     }
     found = read_value(reply, out);
     if (!found && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) != 0) {
         uex_redis_link_note_error(&self->link, reply);
-        failed(self);
+        note_failure(self);
     } else {
         self->hits += found;
         self->misses += !found;
         if (found)
-            worked();
+            note_success(self);
     }
     freeReplyObject(reply);
     return found;
@@ -170,14 +184,14 @@ static void fill_cache(struct redis_catalogue *self, const char *key, const stru
 
     if (uex_redis_link_ask(&self->link, 5, (const char *const[]){"SET", key, value, "PX", self->ttl_ms}, &reply) !=
         UEX_OK) {
-        failed(self);
+        note_failure(self);
         return;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         uex_redis_link_note_error(&self->link, reply);
-        failed(self);
+        note_failure(self);
     } else {
-        worked(); /* a miss alone says nothing: a full or read-only server still answers it */
+        note_success(self); /* a miss alone proves nothing: a full or read-only server still answers it */
     }
     freeReplyObject(reply);
 }
@@ -195,8 +209,8 @@ static enum uex_error cached_find(struct uex_catalogue *catalogue, const char *g
     enum uex_error err = UEX_OK;
     bool use = false;
 
-    follow_replacement(self);
-    use = uex_group_id_valid(uex_bytes_of_text(group_id)) && !is_quiet(self);
+    follow_url(self);
+    use = uex_group_id_valid(uex_bytes_of_text(group_id)) && !is_quiet(self) && self->link.url.host != NULL;
     if (use) {
         uex_buffer_append_text(&key, KEY_PREFIX);
         uex_percent_encode(&key, uex_bytes_of_text(group_id));
@@ -226,24 +240,18 @@ static void cached_destroy(struct uex_catalogue *catalogue)
     free(self);
 }
 
-struct uex_catalogue *uex_redis_catalogue_new(const struct uex_config *config, struct uex_catalogue *behind)
+struct uex_catalogue *uex_redis_catalogue_new(struct uex_redis_service *service, struct uex_catalogue *behind)
 {
+    const struct uex_config *config = service->config;
     struct redis_catalogue *self;
-    enum uex_error err = UEX_OK;
 
     if (config->redis_url == NULL || config->redis_url[0] == '\0')
         return behind;
     self = calloc(1, sizeof(*self));
     if (self == NULL)
         return NULL;
-    /* The start-up check refuses a wrong URL; should one come here, the database answers alone. */
-    err = uex_redis_url_parse(config->redis_url, &self->link.url, NULL);
-    if (err != UEX_OK) {
-        uex_redis_url_clear(&self->link.url);
-        free(self);
-        return err == UEX_NO_MEMORY ? NULL : behind;
-    }
     self->catalogue = (struct uex_catalogue){.find = cached_find, .destroy = cached_destroy};
+    self->service = service;
     self->behind = behind;
     (void)snprintf(self->ttl_ms, sizeof(self->ttl_ms), "%lld", (long long)config->redis_ttl_ms);
     return &self->catalogue;

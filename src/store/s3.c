@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "export/backoff.h"
 #include "store/s3_store.h"
@@ -11,7 +10,7 @@ static char *url_of(const struct uex_s3_store *store, const char *whole_key)
 {
     struct uex_buffer url = {0};
 
-    uex_buffer_append_format(&url, "s3://%s/%s", store->settings.url.bucket, whole_key);
+    uex_buffer_append_format(&url, "s3://%s/%s", store->settings->url.bucket, whole_key);
     if (uex_buffer_failed(&url))
         uex_buffer_clear(&url);
     return (char *)url.data;
@@ -136,14 +135,12 @@ static void destroy(struct uex_object_store *base)
     uex_s3_client_free(store->part_client);
     uex_s3_client_free(store->client);
     uex_s3_forget_spare(store);
-    uex_s3_settings_clear(&store->settings);
     free(store);
 }
 
-enum uex_error uex_s3_store_new(const struct uex_config *config, struct uex_object_store **out, struct uex_fault *fault)
+enum uex_error uex_s3_store_new(struct uex_s3_service *service, struct uex_object_store **out, struct uex_fault *fault)
 {
     struct uex_s3_store *store = calloc(1, sizeof(*store));
-    enum uex_error err;
 
     if (store == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
@@ -160,16 +157,12 @@ enum uex_error uex_s3_store_new(const struct uex_config *config, struct uex_obje
                                             .commit = uex_s3_commit,
                                             .abort = uex_s3_abort,
                                             .destroy = destroy};
-    err = uex_s3_settings_init(&store->settings, config, fault);
-    store->settings.store = &store->base;
-    if (err == UEX_OK && config->s3_ca_file != NULL && config->s3_ca_file[0] != '\0' &&
-        access(config->s3_ca_file, R_OK) != 0)
-        err = uex_fail(fault, UEX_CONFIG, "s3.ca_file cannot be read");
-    if (err == UEX_OK && (store->client = uex_s3_client_new(&store->settings)) == NULL)
-        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
-    if (err != UEX_OK) {
+    store->service = service;
+    store->settings = &service->settings;
+    store->client = uex_s3_client_new(store->settings, service->credentials, &store->base);
+    if (store->client == NULL) {
         destroy(&store->base);
-        return err;
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
     }
     *out = &store->base;
     return UEX_OK;

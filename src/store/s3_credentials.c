@@ -2,6 +2,7 @@
 #include "store/s3_credentials.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "export/clock.h"
 #include "export/text.h"
@@ -10,18 +11,17 @@
 #define RENEW_BEFORE_MS (5 * 60 * 1000) /* or a third of their life, if that is shorter */
 #define ASK_PAUSE_MS 5000               /* after a refusal or no answer */
 
-/* One for the process: all lanes sign as the same. */
-static struct {
-    pthread_mutex_t lock;
+struct uex_s3_credential_source {
+    const struct uex_config *config; /* names the issuer */
+    pthread_mutex_t lock;            /* guards all below */
     pthread_cond_t changed;
+    struct uex_s3_credentials given;  /* in the configuration; "": not set */
     struct uex_s3_credentials issued; /* by a role or the container */
     int64_t expires_ms, renew_ms;     /* wall time; 0: there are none */
     int64_t again_ms;                 /* monotonic: not asked before */
     bool asking;
     struct uex_fault refusal; /* of the last time */
-    bool replaced;
-    struct uex_s3_credentials given; /* instead of the configuration's */
-} keep = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+};
 
 static char *copy_of(const char *text)
 {
@@ -46,25 +46,48 @@ static struct uex_s3_credentials of_config(const struct uex_config *config)
                                        .session_token = config->s3_session_token};
 }
 
-static bool is_set(const char *text)
+struct uex_s3_credential_source *uex_s3_credential_source_new(const struct uex_config *config)
 {
-    return text != NULL && text[0] != '\0';
+    struct uex_s3_credential_source *source = calloc(1, sizeof(*source));
+    const struct uex_s3_credentials given = of_config(config);
+
+    if (source == NULL)
+        return NULL;
+    source->config = config;
+    pthread_mutex_init(&source->lock, NULL);
+    pthread_cond_init(&source->changed, NULL);
+    if (copy(&given, &source->given, NULL) == UEX_OK)
+        return source;
+    uex_s3_credential_source_free(source);
+    return NULL;
 }
 
-static void take_issued(struct uex_s3_credentials *fresh, int64_t expires_ms)
+void uex_s3_credential_source_free(struct uex_s3_credential_source *source)
+{
+    if (source == NULL)
+        return;
+    uex_s3_credentials_clear(&source->issued);
+    uex_s3_credentials_clear(&source->given);
+    pthread_cond_destroy(&source->changed);
+    pthread_mutex_destroy(&source->lock);
+    free(source);
+}
+
+static void keep_issued_synced(struct uex_s3_credential_source *source, struct uex_s3_credentials *fresh,
+                               int64_t expires_ms)
 {
     const int64_t now_ms = uex_wall_ms();
     const int64_t third_ms = (expires_ms - now_ms) / 3;
 
-    uex_s3_credentials_clear(&keep.issued);
-    keep.issued = *fresh;
+    uex_s3_credentials_clear(&source->issued);
+    source->issued = *fresh;
     *fresh = (struct uex_s3_credentials){0};
-    keep.expires_ms = expires_ms;
-    keep.renew_ms = expires_ms - (third_ms < RENEW_BEFORE_MS ? third_ms : RENEW_BEFORE_MS);
+    source->expires_ms = expires_ms;
+    source->renew_ms = expires_ms - (third_ms < RENEW_BEFORE_MS ? third_ms : RENEW_BEFORE_MS);
 }
 
-/* Ask the issuer, without the lock: those that are still valid go on being used meanwhile. */
-static void renew(const struct uex_config *config)
+/* Ask the issuer. The lock is released meanwhile: credentials that are still valid are used. */
+static void renew_synced(struct uex_s3_credential_source *source)
 {
     struct uex_s3_credentials fresh = {0};
     struct uex_fault fault = {0};
@@ -72,82 +95,76 @@ static void renew(const struct uex_config *config)
     bool goes_on = false;
     enum uex_error err;
 
-    keep.asking = true;
-    pthread_mutex_unlock(&keep.lock);
-    err = uex_aws_identity_ask(config, &fresh, &expires_ms, &fault);
-    pthread_mutex_lock(&keep.lock);
-    keep.asking = false;
-    keep.again_ms = uex_monotonic_ms() + ASK_PAUSE_MS;
-    keep.refusal = fault;
+    source->asking = true;
+    pthread_mutex_unlock(&source->lock);
+    err = uex_aws_identity_ask(source->config, &fresh, &expires_ms, &fault);
+    pthread_mutex_lock(&source->lock);
+    source->asking = false;
+    source->again_ms = uex_monotonic_ms() + ASK_PAUSE_MS;
+    source->refusal = fault;
     if (err == UEX_OK)
-        take_issued(&fresh, expires_ms);
+        keep_issued_synced(source, &fresh, expires_ms);
     else
-        goes_on = uex_wall_ms() < keep.expires_ms;
-    pthread_cond_broadcast(&keep.changed);
-    pthread_mutex_unlock(&keep.lock);
+        goes_on = uex_wall_ms() < source->expires_ms;
+    pthread_cond_broadcast(&source->changed);
+    pthread_mutex_unlock(&source->lock);
     if (goes_on) /* without the lock: a line may wait for a reader of stderr, and every request needs credentials */
         uex_log(UEX_LOG_WARN, UEX_EVENT_CREDENTIALS_NOT_RENEWED,
                 "renewing the store's credentials failed; they are still valid, trying again",
                 UEX_STR("code", uex_error_code(err)), UEX_STR("error", fault.text));
     uex_s3_credentials_clear(&fresh);
-    pthread_mutex_lock(&keep.lock);
+    pthread_mutex_lock(&source->lock);
 }
 
-/* With the lock held. */
-static enum uex_error fetch_issued(const struct uex_config *config, struct uex_s3_credentials *out,
-                                   struct uex_fault *fault)
+static enum uex_error fetch_issued_synced(struct uex_s3_credential_source *source, struct uex_s3_credentials *out,
+                                          struct uex_fault *fault)
 {
     for (;;) {
-        const bool valid = uex_wall_ms() < keep.expires_ms;
-        const bool due = !valid || uex_wall_ms() >= keep.renew_ms;
-        const bool may_ask = !keep.asking && uex_monotonic_ms() >= keep.again_ms;
+        const bool valid = uex_wall_ms() < source->expires_ms;
+        const bool due = !valid || uex_wall_ms() >= source->renew_ms;
+        const bool may_ask = !source->asking && uex_monotonic_ms() >= source->again_ms;
 
         if (due && may_ask) {
-            renew(config);
+            renew_synced(source);
             continue;
         }
         if (valid)
-            return copy(&keep.issued, out, fault);
-        if (!keep.asking) {
+            return copy(&source->issued, out, fault);
+        if (!source->asking) {
             if (fault != NULL)
-                *fault = keep.refusal;
-            return keep.refusal.error == UEX_OK ? UEX_STORE_AUTH : keep.refusal.error;
+                *fault = source->refusal;
+            return source->refusal.error == UEX_OK ? UEX_STORE_AUTH : source->refusal.error;
         }
-        pthread_cond_wait(&keep.changed, &keep.lock); /* bounded: who asks has 10 s */
+        pthread_cond_wait(&source->changed, &source->lock); /* bounded: who asks has 10 s */
     }
 }
 
-enum uex_error uex_s3_credentials_fetch(const struct uex_config *config, struct uex_s3_credentials *out,
+enum uex_error uex_s3_credentials_fetch(struct uex_s3_credential_source *source, struct uex_s3_credentials *out,
                                         struct uex_fault *fault)
 {
     enum uex_error err;
 
     *out = (struct uex_s3_credentials){0};
-    pthread_mutex_lock(&keep.lock);
-    const struct uex_s3_credentials given = keep.replaced ? keep.given : of_config(config);
-    if (is_set(given.access_key_id) && is_set(given.secret_access_key))
-        err = copy(&given, out, fault);
-    else if (uex_config_aws_given(config))
-        err = fetch_issued(config, out, fault);
+    pthread_mutex_lock(&source->lock);
+    if (source->given.access_key_id[0] != '\0' && source->given.secret_access_key[0] != '\0')
+        err = copy(&source->given, out, fault);
+    else if (uex_config_aws_given(source->config))
+        err = fetch_issued_synced(source, out, fault);
     else
         err = uex_fail(fault, UEX_STORE_AUTH, "s3.access_key_id and s3.secret_access_key are not set");
-    pthread_mutex_unlock(&keep.lock);
+    pthread_mutex_unlock(&source->lock);
     return err;
 }
 
-void uex_s3_credentials_doubt(void)
+void uex_s3_credentials_doubt(struct uex_s3_credential_source *source)
 {
-    pthread_mutex_lock(&keep.lock);
-    keep.renew_ms = 0;
-    pthread_mutex_unlock(&keep.lock);
+    pthread_mutex_lock(&source->lock);
+    source->renew_ms = 0;
+    pthread_mutex_unlock(&source->lock);
 }
 
-static bool differ(const char *one, const char *other)
-{
-    return strcmp(one == NULL ? "" : one, other == NULL ? "" : other) != 0;
-}
-
-enum uex_error uex_s3_credentials_replace(const struct uex_config *config, bool *changed)
+enum uex_error uex_s3_credentials_replace(struct uex_s3_credential_source *source, const struct uex_config *config,
+                                          bool *changed)
 {
     const struct uex_s3_credentials wanted = of_config(config);
     struct uex_s3_credentials fresh = {0};
@@ -158,26 +175,14 @@ enum uex_error uex_s3_credentials_replace(const struct uex_config *config, bool 
         uex_s3_credentials_clear(&fresh);
         return err;
     }
-    pthread_mutex_lock(&keep.lock);
-    *changed = !keep.replaced || differ(keep.given.access_key_id, fresh.access_key_id) ||
-               differ(keep.given.secret_access_key, fresh.secret_access_key) ||
-               differ(keep.given.session_token, fresh.session_token);
-    uex_s3_credentials_clear(&keep.given);
-    keep.given = fresh;
-    keep.replaced = true;
-    pthread_mutex_unlock(&keep.lock);
+    pthread_mutex_lock(&source->lock);
+    *changed = strcmp(source->given.access_key_id, fresh.access_key_id) != 0 ||
+               strcmp(source->given.secret_access_key, fresh.secret_access_key) != 0 ||
+               strcmp(source->given.session_token, fresh.session_token) != 0;
+    uex_s3_credentials_clear(&source->given);
+    source->given = fresh;
+    pthread_mutex_unlock(&source->lock);
     return UEX_OK;
-}
-
-void uex_s3_credentials_forget(void)
-{
-    pthread_mutex_lock(&keep.lock);
-    uex_s3_credentials_clear(&keep.issued);
-    uex_s3_credentials_clear(&keep.given);
-    keep.replaced = false;
-    keep.expires_ms = keep.renew_ms = keep.again_ms = 0;
-    keep.refusal = (struct uex_fault){0};
-    pthread_mutex_unlock(&keep.lock);
 }
 
 void uex_s3_credentials_clear(struct uex_s3_credentials *credentials)

@@ -11,6 +11,8 @@
 
 struct uex_s3_client {
     const struct uex_s3_settings *settings;
+    struct uex_s3_credential_source *credentials;
+    const struct uex_object_store *store; /* its owner may set the observer later */
     struct uex_s3_transfer transfer;
     long status; /* of the last answer */
 };
@@ -62,13 +64,17 @@ void uex_s3_settings_clear(struct uex_s3_settings *settings)
     settings->host = NULL;
 }
 
-struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings)
+struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings,
+                                        struct uex_s3_credential_source *credentials,
+                                        const struct uex_object_store *store)
 {
     struct uex_s3_client *client = calloc(1, sizeof(*client));
 
     if (client == NULL)
         return NULL;
     client->settings = settings;
+    client->credentials = credentials;
+    client->store = store;
     if (!uex_s3_transfer_init(&client->transfer)) {
         uex_s3_client_free(client);
         return NULL;
@@ -270,8 +276,7 @@ static enum uex_error judge(const struct uex_s3_client *client, const struct uex
 static enum uex_error exchange(struct uex_s3_client *client, const struct uex_s3_request *request,
                                const struct wire *wire, struct uex_s3_response *response, struct uex_fault *fault)
 {
-    const struct uex_object_store *store = client->settings->store;
-    const struct uex_store_observer *observer = store == NULL ? NULL : store->observer;
+    const struct uex_store_observer *observer = client->store->observer;
     const int64_t from_ms = uex_monotonic_ms();
     const enum uex_error err = uex_s3_exchange(&client->transfer, client->settings, observer, request,
                                                uex_buffer_text(&wire->url), wire->lines, response, fault);
@@ -294,7 +299,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
     client->status = 0;
     if (uex_cancel_requested(request->cancel))
         return uex_fail(fault, UEX_CANCELLED, "%s of %s was given up", request->method, request->what);
-    err = uex_s3_credentials_fetch(client->settings->config, &credentials, fault);
+    err = uex_s3_credentials_fetch(client->credentials, &credentials, fault);
     if (err != UEX_OK)
         goto done;
     err = make_wire(&wire, client->settings, request, &credentials);
@@ -306,7 +311,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
     if (err == UEX_OK)
         err = judge(client, request, response, fault);
     if (err == UEX_STORE_AUTH)
-        uex_s3_credentials_doubt();
+        uex_s3_credentials_doubt(client->credentials);
     client->status = response->status;
 done:
     uex_s3_credentials_clear(&credentials);

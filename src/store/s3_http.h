@@ -9,6 +9,7 @@
 #define EXPORT_STORE_S3_HTTP_H
 
 #include "export/object_store.h"
+#include "store/s3_credentials.h"
 #include "store/s3_sign.h"
 #include "store/s3_xml.h"
 #include "store/storage_url.h"
@@ -19,14 +20,13 @@
 #define UEX_S3_REQUEST_LIMIT_MS (15 * 60 * 1000)
 #define UEX_S3_ETAG_SIZE 129
 
-/* What all requests of a store have in common; read only after uex_s3_settings_init(). */
+/* What all requests of a program have in common; read only after uex_s3_settings_init(). */
 struct uex_s3_settings {
     const struct uex_config *config; /* borrowed */
     struct uex_storage_url url;
     struct uex_s3_endpoint endpoint;
     char *host;         /* owned; Host header: the endpoint's, with the bucket in front in virtual-host style */
     const char *scheme; /* "http" or "https" */
-    const struct uex_object_store *store; /* whose observer is told of requests; NULL: nobody's */
 };
 /* UEX_CONFIG with the reason, UEX_NO_MEMORY. The caller clears in any case. Touches nothing. */
 UEX_MUST_CHECK enum uex_error uex_s3_settings_init(struct uex_s3_settings *settings, const struct uex_config *config,
@@ -70,8 +70,10 @@ void uex_s3_response_clear(struct uex_s3_response *response);
 
 struct uex_s3_client;
 
-/* `settings` is borrowed. NULL: no memory. */
-UEX_MUST_CHECK struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings);
+/* All is borrowed. `store` is whose observer is told of requests. NULL: no memory. */
+UEX_MUST_CHECK struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings,
+                                                       struct uex_s3_credential_source *credentials,
+                                                       const struct uex_object_store *store);
 void uex_s3_client_free(struct uex_s3_client *client);
 /* The HTTP status of the last answer; 0: the last request had none. */
 long uex_s3_client_status(const struct uex_s3_client *client);

@@ -94,8 +94,8 @@ enum uex_error uex_s3_inspect(struct uex_object_store *base, int64_t before_ms, 
 
     *out = (struct uex_store_inspection){
         .server_at_ms = UEX_NO_TIME, .local_at_ms = UEX_NO_TIME, .oldest_at_ms = UEX_NO_TIME};
-    if (store->settings.url.prefix[0] != '\0')
-        uex_buffer_append_format(&prefix, "%s/", store->settings.url.prefix);
+    if (store->settings->url.prefix[0] != '\0')
+        uex_buffer_append_format(&prefix, "%s/", store->settings->url.prefix);
     if (uex_buffer_failed(&prefix))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the list of unfinished uploads");
     for (int count = 0; err == UEX_OK && page.truncated && count < PAGES_MAX; count++)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/s3_multipart.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "export/log.h"
-#include "store/s3_unfinished.h"
 
 #define ABORT_REPETITIONS 2
 #define ABORT_LIMIT_MS 5000
@@ -53,7 +51,7 @@ enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whol
     enum uex_error err;
 
     upload_id[0] = '\0';
-    uex_s3_write_headers_init(&headers, store->settings.config, meta);
+    uex_s3_write_headers_init(&headers, store->settings->config, meta);
     const struct uex_s3_request request = {.method = "POST",
                                            .key = whole_key,
                                            .params = uploads,
@@ -120,18 +118,16 @@ enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, const char *whole
 
     uex_s3_response_clear(&response);
     if (err != UEX_OK)
-        uex_s3_unfinished_forget();
+        uex_s3_unfinished_forget(&store->service->unfinished);
     /* 404, with or without NoSuchUpload: it was completed or aborted by somebody. */
     return err == UEX_STORE_RACE || err == UEX_NOT_FOUND ? UEX_OK : err;
 }
 
-/* Uploads that stay cost room, and nothing else: no outcome depends on them. So this is said, once in a process, and
+/* Uploads that stay cost room, and nothing else: no outcome depends on them. So this is logged once, and
  * exports go on. */
-static void say_uploads_stay(const struct uex_fault *fault)
+static void log_uploads_stay(struct uex_s3_service *service, const struct uex_fault *fault)
 {
-    static atomic_flag is_said = ATOMIC_FLAG_INIT;
-
-    if (!atomic_flag_test_and_set(&is_said))
+    if (!atomic_flag_test_and_set(&service->uploads_stay_logged))
         uex_log(UEX_LOG_WARN, UEX_EVENT_UPLOADS_STAY,
                 "incomplete multipart uploads cannot be listed or aborted; exports go on; a lifecycle rule "
                 "(AbortIncompleteMultipartUpload) must remove what a crashed worker leaves",
@@ -276,7 +272,7 @@ enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whol
     if (err == UEX_OK)
         return UEX_OK;
     if (!uex_s3_list_error_matters(err)) {
-        say_uploads_stay(&found);
+        log_uploads_stay(store->service, &found);
         return UEX_OK;
     }
     if (fault != NULL)

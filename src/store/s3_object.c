@@ -37,7 +37,7 @@ void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struc
 
 unsigned uex_s3_repetitions(const struct uex_s3_store *store)
 {
-    int64_t attempts = store->settings.config->retry_attempts;
+    int64_t attempts = store->settings->config->retry_attempts;
     return attempts < 0 ? 0 : (unsigned)(attempts > 100 ? 100 : attempts);
 }
 
@@ -47,8 +47,8 @@ enum uex_error uex_s3_whole_key(const struct uex_s3_store *store, const char *ke
 
     if (!uex_object_key_valid(key))
         return uex_fail(fault, UEX_INTERNAL, "an object key with empty or relative segments");
-    if (store->settings.url.prefix[0] != '\0')
-        uex_buffer_append_format(&whole, "%s/", store->settings.url.prefix);
+    if (store->settings->url.prefix[0] != '\0')
+        uex_buffer_append_format(&whole, "%s/", store->settings->url.prefix);
     uex_buffer_append_text(&whole, key);
     if (uex_buffer_failed(&whole)) {
         uex_buffer_clear(&whole);

@@ -12,7 +12,6 @@
  * a probe that was killed, or that may not abort it (s3:AbortMultipartUpload), waits for the lifecycle rule, like those
  * of exports; in a store that does not compare x-amz-content-sha256 the object is made, and stays where s3:DeleteObject
  * is not allowed, or leaves a delete marker in a bucket with versions. */
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "export/log.h"
@@ -83,12 +82,10 @@ static bool is_expected(const char *code)
     return false;
 }
 
-static void say_unclear(const struct uex_s3_answer *answer)
+static void note_unclear(struct uex_s3_service *service, const struct uex_s3_answer *answer)
 {
-    static atomic_flag is_said = ATOMIC_FLAG_INIT;
-
-    uex_s3_seen_unclear(answer);
-    if (!atomic_flag_test_and_set(&is_said))
+    uex_s3_seen_unclear(&service->seen, answer);
+    if (!atomic_flag_test_and_set(&service->probe_unclear_logged))
         uex_log(
             UEX_LOG_INFO, UEX_EVENT_PROBE_UNCLEAR,
             "the store answers a wrong request of the probe in a way that is not known; that is taken for an answer",
@@ -102,7 +99,7 @@ static enum uex_error judge_wrong(struct probe *probe, enum uex_error err, const
 {
     const struct uex_s3_answer *published = &probe->store->published;
     const long status = answer->status;
-    const bool is_usual = uex_s3_seen_is_usual(answer);
+    const bool is_usual = uex_s3_seen_is_usual(&probe->store->service->seen, answer);
     const bool is_same = uex_s3_answer_is(answer, published) && !is_usual;
     const bool both_failed =
         answer->status >= 500 && published->status >= 500 && published->completes == answer->completes && !is_usual;
@@ -128,10 +125,10 @@ static enum uex_error judge_wrong(struct probe *probe, enum uex_error err, const
         return err;
     }
     if (!is_same && !both_failed) {
-        say_unclear(answer);
+        note_unclear(probe->store->service, answer);
         return UEX_OK;
     }
-    uex_s3_seen_refusal(answer);
+    uex_s3_seen_refusal(&probe->store->service->seen, answer);
     return err == UEX_STORE_REFUSED ? refused(probe) : err;
 }
 
@@ -233,7 +230,7 @@ static enum uex_error try_put(struct probe *probe)
     struct uex_s3_write_headers headers;
     uint8_t other_sha256[UEX_SHA256_SIZE];
 
-    uex_s3_write_headers_init(&headers, probe->store->settings.config, &probe->meta);
+    uex_s3_write_headers_init(&headers, probe->store->settings->config, &probe->meta);
     uex_s3_write_headers_add(&headers, "if-none-match", "*");
     uex_sha256(uex_bytes_of_text("1"), other_sha256);
     const struct uex_s3_request request = {.method = "PUT",
@@ -291,7 +288,7 @@ static enum uex_error try_below(struct uex_s3_store *store, const char *domain_i
  * exports of another domain are refused too. */
 enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault)
 {
-    const char *domain_id = store->settings.config->export_domain_id;
+    const char *domain_id = store->settings->config->export_domain_id;
     char proven[UEX_UUID_TEXT_SIZE];
     enum uex_error err = UEX_OK;
 
@@ -300,7 +297,7 @@ enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault 
     if (store->base.domain_id[0] == '\0')
         return UEX_OK;
     err = try_below(store, store->base.domain_id, fault);
-    uex_s3_seen_domain(proven);
+    uex_s3_seen_domain(&store->service->seen, proven);
     if (err == UEX_STORE_REFUSED && proven[0] != '\0' && strcmp(proven, store->base.domain_id) != 0)
         err = try_below(store, proven, fault);
     return err;

@@ -5,13 +5,13 @@
 #define EXPORT_STORE_S3_STORE_H
 
 #include "store/object_meta.h"
-#include "store/s3_http.h"
-#include "store/s3_seen.h"
+#include "store/s3_service.h"
 #include "store/task_thread.h"
 
 struct uex_s3_store {
-    struct uex_object_store base; /* first: the store is handed out as this */
-    struct uex_s3_settings settings;
+    struct uex_object_store base;           /* first: the store is handed out as this */
+    struct uex_s3_service *service;         /* borrowed */
+    const struct uex_s3_settings *settings; /* the service's */
     struct uex_s3_client *client;
     struct uex_s3_client *part_client; /* the task thread's; made with the first part */
     struct uex_task_thread *parts;     /* the same */
@@ -72,10 +72,8 @@ enum uex_error uex_s3_commit(struct uex_object_writer *writer, uint64_t row_coun
                              struct uex_fault *fault);
 void uex_s3_abort(struct uex_object_writer *writer);
 void uex_s3_forget_spare(struct uex_s3_store *store);
-/* Forget which buckets were prepared. */
-void uex_s3_prepared_clear(void);
 
-/* The store of a config whose storage.url is s3://. */
-UEX_MUST_CHECK enum uex_error uex_s3_store_new(const struct uex_config *config, struct uex_object_store **out,
+/* A store of the service, which must outlive it. UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_s3_store_new(struct uex_s3_service *service, struct uex_object_store **out,
                                                struct uex_fault *fault);
 #endif

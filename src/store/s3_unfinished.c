@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/s3_unfinished.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "export/clock.h"
@@ -9,17 +8,6 @@
 
 #define VALID_MS 150 /* some five questions a second for hundreds of small groups */
 #define PAGE_UPLOADS_MAX 1000
-
-/* One answer, of one prefix; a process has one store. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct {
-    char *place; /* "scheme://host bucket prefix" */
-    char *keys;  /* each with its zero */
-    size_t keys_bytes;
-    int64_t asked_ms; /* monotonic, before the question; 0: nothing is known */
-    bool asking;
-    uint64_t forgotten; /* how often: an answer to a question from before is no answer */
-} known;
 
 struct page {
     struct uex_buffer keys;
@@ -53,8 +41,8 @@ static bool ask(struct uex_s3_store *store, struct page *page)
     struct uex_fault ignored = {0};
     bool whole = false;
 
-    if (store->settings.url.prefix[0] != '\0')
-        uex_buffer_append_format(&prefix, "%s/", store->settings.url.prefix);
+    if (store->settings->url.prefix[0] != '\0')
+        uex_buffer_append_format(&prefix, "%s/", store->settings->url.prefix);
     if (!uex_buffer_failed(&prefix)) {
         const struct uex_s3_param params[] = {
             {"uploads", ""}, {"prefix", uex_buffer_text(&prefix)}, {"max-uploads", "1000"}};
@@ -74,89 +62,73 @@ static bool ask(struct uex_s3_store *store, struct page *page)
     return whole;
 }
 
-static bool place_of(const struct uex_s3_store *store, struct uex_buffer *out)
+void uex_s3_unfinished_init(struct uex_s3_unfinished *unfinished)
 {
-    uex_buffer_append_format(out, "%s://%s %s %s", store->settings.scheme, store->settings.host,
-                             store->settings.url.bucket, store->settings.url.prefix);
-    return !uex_buffer_failed(out);
+    *unfinished = (struct uex_s3_unfinished){0};
+    pthread_mutex_init(&unfinished->lock, NULL);
 }
 
-/* Locked. */
-static bool is_fresh(const char *place)
+void uex_s3_unfinished_clear(struct uex_s3_unfinished *unfinished)
 {
-    return known.asked_ms != 0 && uex_monotonic_ms() - known.asked_ms <= VALID_MS && strcmp(known.place, place) == 0;
+    free(unfinished->keys);
+    pthread_mutex_destroy(&unfinished->lock);
 }
 
-/* Locked. */
-static bool has(const char *key)
+static bool is_fresh_synced(const struct uex_s3_unfinished *unfinished)
 {
-    for (size_t i = 0; i < known.keys_bytes; i += strlen(known.keys + i) + 1) {
-        if (strcmp(known.keys + i, key) == 0)
+    return unfinished->asked_ms != 0 && uex_monotonic_ms() - unfinished->asked_ms <= VALID_MS;
+}
+
+static bool has_synced(const struct uex_s3_unfinished *unfinished, const char *key)
+{
+    for (size_t i = 0; i < unfinished->keys_bytes; i += strlen(unfinished->keys + i) + 1) {
+        if (strcmp(unfinished->keys + i, key) == 0)
             return true;
     }
     return false;
 }
 
-/* Locked; released meanwhile. */
-static void refresh(struct uex_s3_store *store, const char *place)
+/* The lock is released meanwhile. */
+static void refresh_synced(struct uex_s3_store *store, struct uex_s3_unfinished *unfinished)
 {
     const int64_t asked_ms = uex_monotonic_ms();
-    const uint64_t forgotten = known.forgotten;
+    const uint64_t forgotten = unfinished->forgotten;
     struct page page = {0};
     bool whole = false;
 
-    known.asking = true;
-    pthread_mutex_unlock(&lock);
+    unfinished->asking = true;
+    pthread_mutex_unlock(&unfinished->lock);
     whole = ask(store, &page);
-    pthread_mutex_lock(&lock);
-    known.asking = false;
-    known.asked_ms = 0;
-    if (whole && known.forgotten == forgotten) {
-        free(known.place);
-        free(known.keys);
-        known.place = strdup(place);
-        known.keys = malloc(page.keys.size_bytes + 1);
-        known.keys_bytes = known.keys == NULL ? 0 : page.keys.size_bytes;
-        if (known.keys_bytes > 0)
-            memcpy(known.keys, uex_buffer_text(&page.keys), page.keys.size_bytes);
-        if (known.place != NULL && known.keys != NULL)
-            known.asked_ms = asked_ms;
+    pthread_mutex_lock(&unfinished->lock);
+    unfinished->asking = false;
+    unfinished->asked_ms = 0;
+    if (whole && unfinished->forgotten == forgotten) {
+        free(unfinished->keys);
+        unfinished->keys = (char *)page.keys.data; /* NULL: there are none */
+        unfinished->keys_bytes = page.keys.size_bytes;
+        unfinished->asked_ms = asked_ms;
+    } else {
+        uex_buffer_clear(&page.keys);
     }
-    uex_buffer_clear(&page.keys);
 }
 
 bool uex_s3_has_no_unfinished(struct uex_s3_store *store, const char *whole_key)
 {
-    struct uex_buffer place = {0};
+    struct uex_s3_unfinished *unfinished = &store->service->unfinished;
     bool none = false;
 
-    if (place_of(store, &place)) {
-        pthread_mutex_lock(&lock);
-        if (!is_fresh(uex_buffer_text(&place)) && !known.asking)
-            refresh(store, uex_buffer_text(&place));
-        none = is_fresh(uex_buffer_text(&place)) && !has(whole_key);
-        pthread_mutex_unlock(&lock);
-    }
-    uex_buffer_clear(&place);
+    pthread_mutex_lock(&unfinished->lock);
+    if (!is_fresh_synced(unfinished) && !unfinished->asking)
+        refresh_synced(store, unfinished);
+    none = is_fresh_synced(unfinished) && !has_synced(unfinished, whole_key);
+    pthread_mutex_unlock(&unfinished->lock);
     return none;
 }
 
-void uex_s3_unfinished_forget(void)
+void uex_s3_unfinished_forget(struct uex_s3_unfinished *unfinished)
 {
-    pthread_mutex_lock(&lock);
-    known.asked_ms = 0;
-    known.forgotten++;
-    pthread_mutex_unlock(&lock);
-}
-
-void uex_s3_unfinished_clear(void)
-{
-    pthread_mutex_lock(&lock);
-    free(known.place);
-    free(known.keys);
-    known.place = NULL;
-    known.keys = NULL;
-    known.keys_bytes = 0;
-    known.asked_ms = 0;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_lock(&unfinished->lock);
+    unfinished->asked_ms = 0;
+    unfinished->forgotten++;
+    pthread_mutex_unlock(&unfinished->lock);
 }

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "store/s3_unfinished.h"
-
 #define WAIT_SLICE_MS 50
 #define KEEP_BYTES ((size_t)1 << 20)
 #define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 300 bytes each */
@@ -90,7 +88,7 @@ void uex_s3_set_tags(struct uex_object_writer *base, const struct uex_object_tag
 static enum uex_error need_thread(struct uex_s3_store *store, struct uex_fault *fault)
 {
     if (store->part_client == NULL)
-        store->part_client = uex_s3_client_new(&store->settings);
+        store->part_client = uex_s3_client_new(store->settings, store->service->credentials, &store->base);
     if (store->parts == NULL)
         store->parts = uex_task_thread_new();
     if (store->part_client == NULL || store->parts == NULL)
@@ -196,7 +194,7 @@ static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
     if (abort_upload && writer->upload_id[0] != '\0')
         (void)!uex_s3_upload_abort(writer->store, writer->whole_key, writer->upload_id, &ignored);
     if (writer->stray_upload) {
-        uex_s3_unfinished_forget();
+        uex_s3_unfinished_forget(&writer->store->service->unfinished);
         (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel,
                                     UEX_S3_LEFTOVERS_LIMIT_MS, &ignored);
     }
@@ -210,7 +208,7 @@ enum uex_error uex_s3_commit(struct uex_object_writer *base, uint64_t row_count,
     enum uex_error err = UEX_OK;
 
     uex_object_facts_init(facts);
-    uex_buffer_append_format(&url, "s3://%s/%s", writer->store->settings.url.bucket, writer->whole_key);
+    uex_buffer_append_format(&url, "s3://%s/%s", writer->store->settings->url.bucket, writer->whole_key);
     if (uex_buffer_failed(&url))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object's URL");
     base->meta.row_count = row_count;
@@ -231,7 +229,8 @@ enum uex_error uex_s3_commit(struct uex_object_writer *base, uint64_t row_count,
     }
     if (err == UEX_OK) {
         uex_object_facts_written(facts, (char *)url.data, &base->meta, base->size_bytes);
-        uex_s3_seen_published(writer->store->base.domain_id, writer->upload_id[0] != '\0');
+        uex_s3_seen_published(&writer->store->service->seen, writer->store->base.domain_id,
+                              writer->upload_id[0] != '\0');
     } else {
         uex_buffer_clear(&url);
     }

@@ -148,8 +148,8 @@ size_t uex_lane_news(struct uex_lane *lane, struct uex_lane_news *news)
 
 /* ---- life */
 
-enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine, struct uex_meters *meters,
-                              struct uex_spool_dir *dir, struct uex_fault *fault)
+enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine, struct uex_job_services *services,
+                              struct uex_meters *meters, struct uex_spool_dir *dir, struct uex_fault *fault)
 {
     const size_t count = (size_t)engine->config->export_lanes;
 
@@ -158,8 +158,7 @@ enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine
         return uex_fail(fault, UEX_NO_MEMORY, "lanes");
     for (size_t i = 0; i < count; i++) {
         struct uex_lane *lane = &lanes->lanes[i];
-        const enum uex_error error =
-            uex_job_runner_new(engine->config, dir, limits_of(engine->config), &lane->runner, fault);
+        const enum uex_error error = uex_job_runner_new(services, dir, limits_of(engine->config), &lane->runner, fault);
 
         if (error != UEX_OK)
             return error;

@@ -50,10 +50,10 @@ struct uex_lanes {
     _Atomic bool views_unchecked; /* the program started without a connection: the first one is for the views */
 };
 
-/* Make export.lanes runners. Nothing is connected. */
+/* Make export.lanes runners of `services` (borrowed). Nothing is connected. */
 UEX_MUST_CHECK enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine,
-                                             struct uex_meters *meters, struct uex_spool_dir *dir,
-                                             struct uex_fault *fault);
+                                             struct uex_job_services *services, struct uex_meters *meters,
+                                             struct uex_spool_dir *dir, struct uex_fault *fault);
 /* Before the start: the database had no connection for the check of the views. */
 void uex_lanes_begin_short(struct uex_lanes *lanes, const struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault);

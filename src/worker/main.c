@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include "check/checks.h"
-#include "export/object_store.h"
 #include "export/program.h"
-#include "export/redis.h"
 #include "kafka/client.h"
 #include "worker/worker.h"
 
@@ -34,11 +32,7 @@ int main(int argc, char **argv)
         uex_program_catch_signals();
         uex_program_catch_hangup();
         uex_secrets_init(&secrets, argc - 1, argv + 1, environ);
-        if (uex_object_store_global_init() == UEX_OK) {
-            code = uex_worker_run(&config, &secrets);
-            uex_object_store_global_cleanup();
-            uex_redis_forget_url();
-        }
+        code = uex_worker_run(&config, &secrets);
     }
     uex_config_clear(&config);
     free(operands);

@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 
 #include "export/clock.h"
-#include "export/redis.h"
-#include "store/s3_credentials.h"
 
 #define LOOK_MS 10000
 
@@ -48,22 +46,21 @@ void uex_secrets_init(struct uex_secrets *secrets, int argument_count, char *con
                                     .look_ms = uex_monotonic_ms() + LOOK_MS};
 }
 
-static enum uex_error replace(const struct uex_config *fresh)
+static enum uex_error replace(struct uex_job_services *services, const struct uex_config *fresh)
 {
-    bool store = false, redis = false;
-    enum uex_error err = uex_s3_credentials_replace(fresh, &store);
+    struct uex_job_secrets_change change;
+    enum uex_error err = uex_job_services_replace_secrets(services, fresh, &change);
 
-    if (err == UEX_OK && fresh->redis_url[0] != '\0')
-        err = uex_redis_replace_url(fresh->redis_url, &redis);
     if (err == UEX_OK)
         uex_log(UEX_LOG_INFO, UEX_EVENT_SECRETS_RELOADED, "secrets of the store and of Redis reloaded",
-                UEX_STR("store", store ? "changed" : "the same"), UEX_STR("redis", redis ? "changed" : "the same"));
+                UEX_STR("store", change.store ? "changed" : "the same"),
+                UEX_STR("redis", change.redis ? "changed" : "the same"));
     return err;
 }
 
 /* The whole configuration is read as at the start; only these secrets are taken from it. UEX_NO_MEMORY: it has to be
  * done again. */
-static enum uex_error read_again(const struct uex_secrets *secrets)
+static enum uex_error read_again(const struct uex_secrets *secrets, struct uex_job_services *services)
 {
     char **arguments = calloc((size_t)secrets->argument_count + 1, sizeof(*arguments));
     struct uex_buffer problems = {0}, warnings = {0};
@@ -79,7 +76,7 @@ static enum uex_error read_again(const struct uex_secrets *secrets)
     if (err == UEX_OK)
         err = uex_config_require(&fresh, UEX_NEED_STORAGE, &problems);
     if (err == UEX_OK)
-        err = replace(&fresh);
+        err = replace(services, &fresh);
     if (err != UEX_OK)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_SECRETS_FAILED, "reloading secrets failed; keeping the current ones",
                 UEX_STR("error", err == UEX_NO_MEMORY ? uex_error_sentence(err) : uex_buffer_text(&problems)));
@@ -90,7 +87,7 @@ static enum uex_error read_again(const struct uex_secrets *secrets)
     return err;
 }
 
-void uex_secrets_watch(struct uex_secrets *secrets, bool asked)
+void uex_secrets_watch(struct uex_secrets *secrets, struct uex_job_services *services, bool asked)
 {
     uint64_t stamp = secrets->stamp;
 
@@ -100,6 +97,6 @@ void uex_secrets_watch(struct uex_secrets *secrets, bool asked)
     stamp = stamp_of(secrets->environment);
     if (!asked && stamp == secrets->stamp)
         return;
-    if (read_again(secrets) != UEX_NO_MEMORY) /* else at the next look */
+    if (read_again(secrets, services) != UEX_NO_MEMORY) /* else at the next look */
         secrets->stamp = stamp;
 }

@@ -5,7 +5,7 @@
 #ifndef EXPORT_WORKER_SECRETS_H
 #define EXPORT_WORKER_SECRETS_H
 
-#include "export/config.h"
+#include "export/job.h"
 
 struct uex_secrets {
     int argument_count; /* of the command line, after the program's name; borrowed */
@@ -17,6 +17,6 @@ struct uex_secrets {
 
 void uex_secrets_init(struct uex_secrets *secrets, int argument_count, char *const *arguments,
                       char *const *environment);
-/* Read again what has changed; `asked`: in any case. Says in the log what was done. */
-void uex_secrets_watch(struct uex_secrets *secrets, bool asked);
+/* Read again what has changed, and give it to `services`; `asked`: in any case. Logs what was done. */
+void uex_secrets_watch(struct uex_secrets *secrets, struct uex_job_services *services, bool asked);
 #endif

@@ -28,6 +28,7 @@ _Static_assert(GIVE_UP_MS + LAST_COMMIT_MS + UEX_REVOKE_WAIT_MS + GOODBYE_MS <= 
 
 struct worker {
     const struct uex_config *config;
+    struct uex_job_services *services;
     struct uex_engine engine;
     struct uex_lanes lanes;
     struct uex_spool_dir *spool_dir;
@@ -261,7 +262,8 @@ static int start_up(struct worker *worker)
     warn_of_lists(worker->config);
     error = uex_spool_dir_open(worker->config->export_work_dir, &worker->spool_dir, &fault);
     if (error == UEX_OK)
-        error = uex_lanes_open(&worker->lanes, &worker->engine, &worker->meters, worker->spool_dir, &fault);
+        error = uex_lanes_open(&worker->lanes, &worker->engine, worker->services, &worker->meters, worker->spool_dir,
+                               &fault);
     if (error == UEX_OK)
         error = uex_progress_new(worker->config, &worker->progress, &fault);
     if (error != UEX_OK)
@@ -408,19 +410,22 @@ static void shut_down(struct worker *worker)
 int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
+    struct uex_fault fault = {0};
+    enum uex_error error;
     int code = UEX_EXIT_FAILED;
 
     if (worker == NULL)
         return UEX_EXIT_FAILED;
     worker->config = config;
-    code = prepare(worker);
+    error = uex_job_services_new(config, &worker->services, &fault);
+    code = error == UEX_OK ? prepare(worker) : say(error, "worker cannot start", &fault);
     if (code == UEX_EXIT_DONE)
         code = start_up(worker);
     if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
         code = start_threads(worker);
         while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) &&
                uex_engine_failure(&worker->engine) == UEX_FAILURE_NONE) {
-            uex_secrets_watch(secrets, uex_program_hung_up());
+            uex_secrets_watch(secrets, worker->services, uex_program_hung_up());
             (void)uex_sleep_ms(WATCH_MS * 4, &uex_program_cancel);
         }
         shut_down(worker);
@@ -432,6 +437,7 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
     uex_engine_close(&worker->engine);
     uex_meters_clear(&worker->meters);
     uex_spool_dir_close(worker->spool_dir);
+    uex_job_services_free(worker->services);
     uex_watchdog_stop(&worker->watchdog);
     free(worker);
     if (code == UEX_EXIT_DONE)

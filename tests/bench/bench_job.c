@@ -21,6 +21,7 @@
 
 struct bench {
     struct uex_config config;
+    struct uex_job_services *services;
     struct uex_spool_dir *spools;
     char **groups; /* NULL: numbered */
     int group_count;
@@ -60,7 +61,7 @@ static void *lane(void *argument)
     char number[16];
     int taken;
 
-    if (uex_job_runner_new(&bench->config, bench->spools, LIMITS, &runner, &fault) != UEX_OK) {
+    if (uex_job_runner_new(bench->services, bench->spools, LIMITS, &runner, &fault) != UEX_OK) {
         (void)fprintf(stderr, "%s\n", fault.text);
         atomic_fetch_add(&bench->failed, 1);
         return NULL;
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
     char **operands = calloc((size_t)argc + 1, sizeof(*operands));
     int code = UEX_EXIT_FAILED;
 
-    if (operands == NULL || uex_object_store_global_init() != UEX_OK)
+    if (operands == NULL)
         return UEX_EXIT_FAILED;
     if (!uex_program_start(&program, argc, argv, &bench.config, &bench.group_count, operands, &code))
         goto done;
@@ -129,7 +130,8 @@ int main(int argc, char **argv)
     bench.groups = to == NULL ? operands : NULL;
     if (to != NULL)
         bench.group_count = atoi(to);
-    if (uex_spool_dir_open(bench.config.export_work_dir, &bench.spools, &fault) != UEX_OK) {
+    if (uex_job_services_new(&bench.config, &bench.services, &fault) != UEX_OK ||
+        uex_spool_dir_open(bench.config.export_work_dir, &bench.spools, &fault) != UEX_OK) {
         (void)fprintf(stderr, "%s\n", fault.text);
         goto done;
     }
@@ -139,8 +141,8 @@ int main(int argc, char **argv)
     uex_spool_dir_close(bench.spools);
     code = atomic_load(&bench.failed) == 0 ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
 done:
+    uex_job_services_free(bench.services);
     uex_config_clear(&bench.config);
-    uex_object_store_global_cleanup();
     free(operands);
     return code;
 }

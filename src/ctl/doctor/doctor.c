@@ -4,7 +4,6 @@
 
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
-#include "export/object_store.h"
 
 int uex_doctor_run(const struct uex_config *config, int operand_count, char **operands)
 {
@@ -18,8 +17,6 @@ int uex_doctor_run(const struct uex_config *config, int operand_count, char **op
     (void)operands;
     if (uex_output_format(uex_ctl_options.output, &doctor.format) != UEX_OK)
         return UEX_EXIT_USAGE;
-    if (uex_object_store_global_init() != UEX_OK)
-        return UEX_EXIT_FAILED;
     for (size_t i = 0; i < sizeof(dependencies) / sizeof(dependencies[0]); i++)
         if (!uex_cancel_requested(&uex_program_cancel) && !uex_output_closed())
             dependencies[i](&doctor);
@@ -33,7 +30,6 @@ int uex_doctor_run(const struct uex_config *config, int operand_count, char **op
     printed = uex_output_print(&out);
     uex_buffer_clear(&out);
     uex_buffer_clear(&doctor.json);
-    uex_object_store_global_cleanup();
     if (uex_cancel_requested(&uex_program_cancel)) {
         uex_output_complain("stopped; what is told was looked at, the rest was not");
         return UEX_EXIT_FAILED;

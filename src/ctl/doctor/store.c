@@ -188,12 +188,15 @@ static void try_store(struct room *room)
 void uex_doctor_store(struct uex_doctor *doctor)
 {
     struct room room = {.doctor = doctor};
+    struct uex_store_service *service = NULL;
     uint8_t *bytes = calloc(1, BIG_BYTES);
     char name[UEX_UUID_TEXT_SIZE];
     struct uex_fault fault = {0};
     enum uex_error err = bytes == NULL ? uex_fail(&fault, UEX_NO_MEMORY, "no memory for a probe object")
-                                       : uex_object_store_new(doctor->config, &room.store, &fault);
+                                       : uex_store_service_new(doctor->config, &service, &fault);
 
+    if (err == UEX_OK)
+        err = uex_object_store_new(service, &room.store, &fault);
     room.bytes = bytes;
     uex_uuid_random(name);
     if (doctor->config->export_domain_id != NULL && doctor->config->export_domain_id[0] != '\0')
@@ -209,6 +212,7 @@ void uex_doctor_store(struct uex_doctor *doctor)
     }
     if (room.store != NULL)
         room.store->destroy(room.store);
+    uex_store_service_free(service);
     uex_buffer_clear(&room.key);
     free(bytes);
 }

@@ -171,6 +171,7 @@ static int export_to(const struct uex_config *config, const char *group_id, stru
 {
     struct uex_job_outcome outcome = {0};
     struct uex_job_progress progress = {0};
+    struct uex_job_services *services = NULL;
     struct uex_job_runner *runner = NULL;
     struct uex_fault fault = {0}, write_fault = {0};
     struct sink sink = {.file = file, .fault = &write_fault};
@@ -180,9 +181,13 @@ static int export_to(const struct uex_config *config, const char *group_id, stru
         uex_groups_await(config, APPLICATION_NAME, config->startup_timeout_ms, &uex_program_cancel, &fault);
 
     if (err == UEX_OK)
-        err = uex_job_runner_new(config, NULL, (struct uex_job_limits){0}, &runner, &fault);
-    if (err != UEX_OK)
+        err = uex_job_services_new(config, &services, &fault);
+    if (err == UEX_OK)
+        err = uex_job_runner_new(services, NULL, (struct uex_job_limits){0}, &runner, &fault);
+    if (err != UEX_OK) {
+        uex_job_services_free(services);
         return uex_output_fail(err, &fault);
+    }
     begin_bar(&bar);
     err = uex_job_export_to(runner, group_id, (struct uex_sink){.write = write_file, .context = &sink},
                             &uex_program_cancel, &progress, &outcome);
@@ -206,6 +211,7 @@ static int export_to(const struct uex_config *config, const char *group_id, stru
     }
     uex_job_outcome_clear(&outcome);
     uex_job_runner_free(runner);
+    uex_job_services_free(services);
     return code;
 }
 

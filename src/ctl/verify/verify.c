@@ -291,6 +291,7 @@ void uex_verify_check_config(const struct uex_config *config, struct uex_buffer 
 int uex_verify_run(const struct uex_config *config, int operand_count, char **operands)
 {
     struct uex_verification verification = {.config = config, .run_id = uex_ctl_options.run};
+    struct uex_store_service *service = NULL;
     struct uex_object_store *store = NULL;
     struct uex_fault fault = {0};
     enum uex_output format = UEX_OUTPUT_TABLE;
@@ -307,9 +308,9 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
         uex_output_complain("what is to be verified? name groups, or give --run");
         return code;
     }
-    err = uex_object_store_global_init();
+    err = uex_store_service_new(config, &service, &fault);
     if (err == UEX_OK)
-        err = uex_object_store_new(config, &store, &fault);
+        err = uex_object_store_new(service, &store, &fault);
     if (err == UEX_OK) {
         store->cancel = &uex_program_cancel;
         code = verify(&verification, store, operand_count, operands, format, (size_t)limit);
@@ -317,7 +318,7 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
     } else {
         code = uex_output_fail(err, &fault);
     }
-    uex_object_store_global_cleanup();
+    uex_store_service_free(service);
     uex_verification_clear(&verification);
     return code;
 }

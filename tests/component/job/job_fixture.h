@@ -18,6 +18,7 @@ struct job_fixture {
     char storage_url[96], work_dir[96];
     struct uex_config config;
     struct uex_spool_dir *spools;
+    struct uex_job_services *services;
     struct uex_job_runner *runner;
     struct uex_cancel cancel;
     struct uex_job_progress progress;
@@ -41,13 +42,21 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return remove(path);
 }
 
+static void close_runner(void)
+{
+    uex_job_runner_free(fixture.runner);
+    uex_job_services_free(fixture.services);
+    fixture.runner = NULL;
+    fixture.services = NULL;
+}
+
 static void new_runner(struct uex_job_limits limits)
 {
     struct uex_fault fault = {0};
 
-    uex_job_runner_free(fixture.runner);
-    fixture.runner = NULL;
-    if (uex_job_runner_new(&fixture.config, fixture.spools, limits, &fixture.runner, &fault) != UEX_OK) {
+    close_runner();
+    if (uex_job_services_new(&fixture.config, &fixture.services, &fault) != UEX_OK ||
+        uex_job_runner_new(fixture.services, fixture.spools, limits, &fixture.runner, &fault) != UEX_OK) {
         print_error("%s\n", fault.text);
         fail();
     }
@@ -90,9 +99,8 @@ static int fixture_tear_down(void **state)
     if (database.admin == NULL)
         return 0;
     uex_job_outcome_clear(&fixture.out);
-    uex_job_runner_free(fixture.runner);
+    close_runner();
     uex_spool_dir_close(fixture.spools);
-    fixture.runner = NULL;
     (void)nftw(fixture.directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     return 0;
 }

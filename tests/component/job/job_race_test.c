@@ -33,7 +33,8 @@ static void run__another_was_first__announces_its_object(void **state)
     (void)state;
     database_needed();
     add_users("g", 10);
-    assert_int_equal(uex_job_runner_new(&fixture.config, fixture.spools, fixture.runner->limits, &rival, NULL), UEX_OK);
+    assert_int_equal(uex_job_runner_new(fixture.services, fixture.spools, fixture.runner->limits, &rival, NULL),
+                     UEX_OK);
     replace_store();
     fixture.runner->store->commit = commit_second;
     run_job_well();

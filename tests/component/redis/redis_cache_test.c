@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 static struct uex_config config = {.redis_ttl_ms = 60000};
+static struct uex_redis_service *service;
 static struct uex_redis_link admin; /* what the tests see Redis through */
 static char group_id[64];           /* of this run only */
 static char key[128];
@@ -23,6 +24,8 @@ static int open_admin(void **state)
     config.redis_url = getenv("EXPORT_REDIS_URL");
     (void)snprintf(group_id, sizeof(group_id), "cache test/%d", (int)getpid());
     (void)snprintf(key, sizeof(key), "users-export:group:cache%%20test%%2F%d", (int)getpid());
+    service = uex_redis_service_new(&config);
+    assert_non_null(service);
     return config.redis_url == NULL || uex_redis_url_parse(config.redis_url, &admin.url, NULL) == UEX_OK ? 0 : -1;
 }
 
@@ -31,6 +34,7 @@ static int close_admin(void **state)
     (void)state;
     uex_redis_link_close(&admin);
     uex_redis_url_clear(&admin.url);
+    uex_redis_service_free(service);
     return 0;
 }
 
@@ -55,7 +59,7 @@ static void redis_needed(void)
 static void assert_find(struct counting_catalogue *behind, enum uex_group_type type, bool active,
                         struct uex_cache_counts *counts)
 {
-    struct uex_catalogue *catalogue = uex_redis_catalogue_new(&config, &behind->catalogue);
+    struct uex_catalogue *catalogue = uex_redis_catalogue_new(service, &behind->catalogue);
     struct uex_group group;
 
     assert_non_null(catalogue);
@@ -167,7 +171,7 @@ static void find__unknown_group__stays_unknown(void **state)
     (void)state;
     redis_needed();
     behind.answer = UEX_NOT_FOUND;
-    catalogue = uex_redis_catalogue_new(&config, &behind.catalogue);
+    catalogue = uex_redis_catalogue_new(service, &behind.catalogue);
     assert_int_equal(catalogue->find(catalogue, group_id, &group, NULL), UEX_NOT_FOUND);
     behind.answer = UEX_OK;
     assert_int_equal(catalogue->find(catalogue, group_id, &group, NULL), UEX_OK);

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "export/object_store.h"
+#include "store_open.h"
 
 #define COMMAND "0f0e0d0c-0b0a-4908-8706-050403020100"
 #define OTHER "1f0e0d0c-0b0a-4908-8706-050403020100"
@@ -25,6 +25,7 @@ struct place {
     char directory[64];
     char url[128];
     struct uex_config config;
+    struct uex_store_service *service;
     struct uex_object_store *store;
 };
 
@@ -46,7 +47,7 @@ static inline int setup(void **state)
     snprintf(place->url, sizeof(place->url), "file://%s/x%%25y", place->directory);
     place->config.storage_url = place->url;
     *state = place;
-    return uex_object_store_new(&place->config, &place->store, NULL) == UEX_OK &&
+    return store_open(&place->config, &place->service, &place->store, NULL) == UEX_OK &&
                    place->store->prepare(place->store, NULL) == UEX_OK
                ? 0
                : -1;
@@ -56,7 +57,7 @@ static inline int teardown(void **state)
 {
     struct place *place = *state;
 
-    place->store->destroy(place->store);
+    store_close(place->service, place->store);
     nftw(place->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     free(place);
     return 0;

@@ -96,7 +96,7 @@ static void commit__two_at_once__metadata_are_the_winners(void **state)
         struct uex_buffer content = {0};
 
         for (int i = 0; i < 2; i++) {
-            assert_int_equal(uex_object_store_new(&place->config, &stores[i], NULL), UEX_OK);
+            assert_int_equal(uex_object_store_new(place->service, &stores[i], NULL), UEX_OK);
             rivals[i].writer = begin(stores[i], KEY, i == 0 ? COMMAND : OTHER, i == 0 ? COMMAND : OTHER);
         }
         for (int i = 0; i < 2; i++)

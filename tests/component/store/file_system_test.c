@@ -118,12 +118,13 @@ static void commit__directories_cannot_be_synced__their_file_system_is(void **st
 static void probe__directory_of_the_domain_cannot_be_written__is_refused(void **state)
 {
     struct place *place = *state;
+    struct uex_store_service *service = NULL;
     struct uex_object_store *store = NULL;
     struct uex_fault fault = {0};
     char path[128];
 
     place->config.export_domain_id = (char *)"d0";
-    assert_int_equal(uex_object_store_new(&place->config, &store, NULL), UEX_OK);
+    assert_int_equal(store_open(&place->config, &service, &store, NULL), UEX_OK);
     assert_int_equal(store->probe(store, &fault), UEX_OK);
     snprintf(path, sizeof(path), "%s/x%%y/d0", place->directory);
     assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0); /* what root cannot write either: no directory */
@@ -133,7 +134,7 @@ static void probe__directory_of_the_domain_cannot_be_written__is_refused(void **
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(store->probe(store, &fault), UEX_OK);
     assert_int_equal(rmdir(path), 0);
-    store->destroy(store);
+    store_close(service, store);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

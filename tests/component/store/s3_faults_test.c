@@ -9,6 +9,7 @@
 struct bench {
     struct fake_s3 *fake;
     struct uex_config config;
+    struct uex_store_service *service;
     struct uex_object_store *store;
     struct uex_fault fault;
     struct uex_object_facts facts;
@@ -22,7 +23,7 @@ static int setup(void **state)
     bench->config = s3_config("s3://bucket/p", bench->fake->endpoint);
     bench->config.s3_secret_access_key = (char *)SECRET;
     *state = bench;
-    return uex_object_store_new(&bench->config, &bench->store, NULL) == UEX_OK ? 0 : -1;
+    return store_open(&bench->config, &bench->service, &bench->store, NULL) == UEX_OK ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -33,7 +34,7 @@ static int teardown(void **state)
     assert_null(strstr(bench->fault.text, "test-key-id"));
     assert_null(strstr(bench->fault.text, "Signature="));
     uex_object_facts_clear(&bench->facts);
-    bench->store->destroy(bench->store);
+    store_close(bench->service, bench->store);
     fake_stop(bench->fake);
     free(bench);
     return 0;
@@ -58,10 +59,13 @@ static void put_other(struct bench *bench)
 static void commit__one_put__has_the_headers_of_the_contract(void **state)
 {
     struct bench *bench = *state;
+    bool changed = false;
     struct fake_request request;
     char value[128], hex[UEX_SHA256_HEX_SIZE];
 
     bench->config.s3_session_token = (char *)"session-1";
+    assert_int_equal(uex_store_service_replace_credentials(bench->service, &bench->config, &changed), UEX_OK);
+    assert_true(changed);
     bench->config.s3_sse = (char *)"AES256";
     assert_int_equal(put(bench), UEX_OK);
     memcpy(request.headers, bench->fake->last_headers, sizeof(request.headers));
@@ -419,19 +423,6 @@ static void commit__endless_error_body__is_judged_by_its_status(void **state)
     assert_int_equal(put(bench), UEX_STORE_DENIED);
 }
 
-static int global_setup(void **state)
-{
-    (void)state;
-    return uex_object_store_global_init() == UEX_OK ? 0 : -1;
-}
-
-static int global_teardown(void **state)
-{
-    (void)state;
-    uex_object_store_global_cleanup();
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -462,5 +453,5 @@ int main(void)
         TEST(probe__may_not_look_at_the_bucket__is_fine_but_bad_credentials_are_not),
         TEST(commit__endless_error_body__is_judged_by_its_status),
     };
-    return cmocka_run_group_tests(tests, global_setup, global_teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 #ifndef COMPONENT_STORE_S3_FIXTURE_H
 #define COMPONENT_STORE_S3_FIXTURE_H
 
-#include "export/object_store.h"
+#include "store_open.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

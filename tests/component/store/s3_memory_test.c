@@ -11,6 +11,7 @@
 /* Each run is in a process of its own, with a server of its own: signing ends the program where there is no memory. */
 static struct fake_s3 *fake;
 static struct uex_config config;
+static struct uex_store_service *service, *kept;
 static struct uex_object_store *store;
 
 static struct uex_s3_store *prepare(struct fake_rule rule)
@@ -19,7 +20,7 @@ static struct uex_s3_store *prepare(struct fake_rule rule)
     fake = fake_start();
     fake->rules[0] = rule;
     config = s3_config("s3://bucket", fake->endpoint);
-    assert_int_equal(uex_object_store_new(&config, &store, NULL), UEX_OK);
+    assert_int_equal(store_open(&config, &service, &store, NULL), UEX_OK);
     uex_torture_count(true);
     return (struct uex_s3_store *)store;
 }
@@ -96,20 +97,19 @@ static int setup(void **state)
     struct uex_object_facts facts;
 
     (void)state;
-    if (uex_object_store_global_init() != UEX_OK)
-        return -1;
     (void)prepare((struct fake_rule){0});
     uex_torture_count(false);
     assert_int_equal(store->find(store, "d0/g/x.csv.gz", &facts, NULL), UEX_NOT_FOUND);
     store->destroy(store);
     fake_stop(fake);
+    kept = service; /* with libcurl's global state */
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    uex_object_store_global_cleanup();
+    uex_store_service_free(kept);
     return 0;
 }
 

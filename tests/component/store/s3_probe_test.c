@@ -2,8 +2,7 @@
 /* The probe of the S3 store: what is refused to everybody is told from what concerns one object, and nothing is left.
  */
 #include "fake_s3.h"
-#include "store/s3_seen.h"
-#include "store/s3_unfinished.h"
+#include "store/s3_store.h"
 
 #define DOMAIN_ID "5f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11"
 #define OTHER_DOMAIN_ID "6f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11"
@@ -14,6 +13,7 @@
 struct bench {
     struct fake_s3 *fake;
     struct uex_config config;
+    struct uex_store_service *service;
     struct uex_object_store *store;
     struct uex_fault fault;
 };
@@ -26,9 +26,8 @@ static int setup(void **state)
     bench->config = s3_config("s3://bucket/p", bench->fake->endpoint);
     bench->config.export_domain_id = (char *)DOMAIN_ID;
     bench->config.retry_attempts = 0;
-    uex_s3_seen_clear();
     *state = bench;
-    return uex_object_store_new(&bench->config, &bench->store, NULL) == UEX_OK ? 0 : -1;
+    return store_open(&bench->config, &bench->service, &bench->store, NULL) == UEX_OK ? 0 : -1;
 }
 
 static void assert_nothing_left(struct bench *bench)
@@ -43,7 +42,7 @@ static int teardown(void **state)
     struct bench *bench = *state;
 
     assert_nothing_left(bench);
-    bench->store->destroy(bench->store);
+    store_close(bench->service, bench->store);
     fake_stop(bench->fake);
     free(bench);
     return 0;
@@ -387,19 +386,6 @@ static void probe__answer_of_the_upload_is_lost__it_is_aborted_all_the_same(void
     bench->fake->rules[0].count = 0;
 }
 
-static int global_setup(void **state)
-{
-    (void)state;
-    return uex_object_store_global_init() == UEX_OK ? 0 : -1;
-}
-
-static int global_teardown(void **state)
-{
-    (void)state;
-    uex_object_store_global_cleanup();
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -419,5 +405,5 @@ int main(void)
         TEST(probe__beside_another_one__leaves_its_upload_alone),
         TEST(probe__answer_of_the_upload_is_lost__it_is_aborted_all_the_same),
     };
-    return cmocka_run_group_tests(tests, global_setup, global_teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 struct server {
     char url[128];
     struct uex_config config;
+    struct uex_store_service *service;
     struct uex_object_store *store;
 };
 
@@ -33,7 +34,7 @@ static int setup(void **state)
     server->config.s3_access_key_id = (char *)setting("EXPORT_S3_ACCESS_KEY_ID");
     server->config.s3_secret_access_key = (char *)setting("EXPORT_S3_SECRET_ACCESS_KEY");
     struct uex_fault fault = {0};
-    if (uex_object_store_new(&server->config, &server->store, &fault) != UEX_OK ||
+    if (store_open(&server->config, &server->service, &server->store, &fault) != UEX_OK ||
         server->store->prepare(server->store, &fault) != UEX_OK) {
         print_error("%s\n", fault.text);
         return -1;
@@ -45,8 +46,7 @@ static int teardown(void **state)
 {
     struct server *server = *state;
 
-    if (server->store != NULL)
-        server->store->destroy(server->store);
+    store_close(server->service, server->store);
     free(server);
     return 0;
 }
@@ -169,7 +169,7 @@ static void commit__two_uploads_at_once__exactly_one_wins(void **state)
         struct uex_object_facts found;
         pthread_t threads[2];
         for (int i = 0; i < 2; i++) {
-            assert_int_equal(uex_object_store_new(&server->config, &rivals[i].store, NULL), UEX_OK);
+            assert_int_equal(uex_object_store_new(server->service, &rivals[i].store, NULL), UEX_OK);
             assert_int_equal(pthread_create(&threads[i], NULL, put_rival, &rivals[i]), 0);
         }
         for (int i = 0; i < 2; i++)
@@ -251,23 +251,24 @@ static void prepare__wrong_secret__is_an_authentication_error(void **state)
     (void)need_store(state);
     struct server *server = *state;
     struct uex_config config = server->config;
+    struct uex_store_service *service = NULL;
     struct uex_object_store *store = NULL;
     struct uex_object_facts facts;
     struct uex_fault fault = {0};
 
     config.s3_secret_access_key = (char *)"not-the-secret";
-    assert_int_equal(uex_object_store_new(&config, &store, NULL), UEX_OK);
+    assert_int_equal(store_open(&config, &service, &store, NULL), UEX_OK);
     assert_int_equal(store->probe(store, &fault), UEX_STORE_AUTH);
     assert_non_null(strstr(fault.text, "SignatureDoesNotMatch"));
     assert_null(strstr(fault.text, "not-the-secret"));
     assert_int_equal(store->find(store, "d0/g/x.csv.gz", &facts, &fault), UEX_STORE_AUTH);
     assert_int_equal(s3_put(store, "d0/g/x.csv.gz", COMMAND, 10, &facts, &fault), UEX_STORE_AUTH);
-    store->destroy(store);
+    store_close(service, store);
     config.s3_access_key_id = (char *)"nobody";
-    assert_int_equal(uex_object_store_new(&config, &store, NULL), UEX_OK);
+    assert_int_equal(store_open(&config, &service, &store, NULL), UEX_OK);
     assert_int_equal(store->probe(store, &fault), UEX_STORE_AUTH);
     assert_true(strstr(fault.text, "InvalidAccessKeyId") != NULL || strstr(fault.text, "XAdminUserNotFound") != NULL);
-    store->destroy(store);
+    store_close(service, store);
 }
 
 static void probe__bucket_is_not_there__is_a_bucket_error(void **state)
@@ -275,17 +276,18 @@ static void probe__bucket_is_not_there__is_a_bucket_error(void **state)
     (void)need_store(state);
     struct server *server = *state;
     struct uex_config config = server->config;
+    struct uex_store_service *service = NULL;
     struct uex_object_store *store = NULL;
     struct uex_object_facts facts;
     char url[64];
 
     snprintf(url, sizeof(url), "s3://uex-absent-%ld", (long)getpid());
     config.storage_url = url;
-    assert_int_equal(uex_object_store_new(&config, &store, NULL), UEX_OK);
+    assert_int_equal(store_open(&config, &service, &store, NULL), UEX_OK);
     assert_int_equal(store->probe(store, NULL), UEX_STORE_BUCKET);
     assert_int_equal(s3_put(store, "d0/g/x.csv.gz", COMMAND, 10, &facts, NULL), UEX_STORE_BUCKET);
     assert_int_equal(s3_put(store, "d0/g/x.csv.gz", COMMAND, 9000000, &facts, NULL), UEX_STORE_BUCKET);
-    store->destroy(store);
+    store_close(service, store);
 }
 
 /* A server's own way to refuse the two requests of the probe that make no sense. */
@@ -308,29 +310,17 @@ static void probe__real_server__takes_all_requests_and_keeps_nothing(void **stat
 static void probe__nobody_listens__is_unavailable_soon(void **state)
 {
     struct uex_config config = s3_config("s3://users-export", "http://127.0.0.1:1");
+    struct uex_store_service *service = NULL;
     struct uex_object_store *store = NULL;
     struct uex_fault fault = {0};
 
     (void)state;
-    assert_int_equal(uex_object_store_new(&config, &store, NULL), UEX_OK);
+    assert_int_equal(store_open(&config, &service, &store, NULL), UEX_OK);
     int64_t begun_at_ms = uex_monotonic_ms();
     assert_int_equal(store->probe(store, &fault), UEX_STORE_UNAVAILABLE);
     assert_true(uex_monotonic_ms() - begun_at_ms < 1000);
     assert_int_equal(store->prepare(store, &fault), UEX_STORE_UNAVAILABLE);
-    store->destroy(store);
-}
-
-static int global_setup(void **state)
-{
-    (void)state;
-    return uex_object_store_global_init() == UEX_OK ? 0 : -1;
-}
-
-static int global_teardown(void **state)
-{
-    (void)state;
-    uex_object_store_global_cleanup();
-    return 0;
+    store_close(service, store);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -350,5 +340,5 @@ int main(void)
         TEST(probe__real_server__takes_all_requests_and_keeps_nothing),
         TEST(probe__nobody_listens__is_unavailable_soon),
     };
-    return cmocka_run_group_tests(tests, global_setup, global_teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

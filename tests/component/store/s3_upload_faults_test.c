@@ -11,6 +11,7 @@
 struct bench {
     struct fake_s3 *fake;
     struct uex_config config;
+    struct uex_store_service *service;
     struct uex_object_store *store;
     struct uex_fault fault;
     struct uex_object_facts facts;
@@ -23,7 +24,7 @@ static int setup(void **state)
     bench->fake = fake_start();
     bench->config = s3_config("s3://bucket", bench->fake->endpoint);
     *state = bench;
-    return uex_object_store_new(&bench->config, &bench->store, NULL) == UEX_OK ? 0 : -1;
+    return store_open(&bench->config, &bench->service, &bench->store, NULL) == UEX_OK ? 0 : -1;
 }
 
 /* Whatever happened, nothing unfinished stays in the store. */
@@ -34,7 +35,7 @@ static int teardown(void **state)
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 0);
     assert_int_equal(fake_item_count(bench->fake, FAKE_PART), 0);
     uex_object_facts_clear(&bench->facts);
-    bench->store->destroy(bench->store);
+    store_close(bench->service, bench->store);
     fake_stop(bench->fake);
     free(bench);
     return 0;
@@ -287,6 +288,11 @@ static void abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only(void 
     assert_int_equal(bench->store->abort_leftovers(bench->store, KEY ".longer", &fault), UEX_OK);
 }
 
+static void forget_list(struct bench *bench)
+{
+    uex_s3_unfinished_forget(&((struct uex_s3_store *)bench->store)->service->unfinished);
+}
+
 #define MANY 40
 
 static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
@@ -294,7 +300,7 @@ static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
     struct bench *bench = *state;
     char key[64], id[16];
 
-    uex_s3_unfinished_forget();
+    forget_list(bench);
     for (int i = 0; i < MANY; i++) {
         snprintf(key, sizeof(key), "domain/group-%d/x.csv.gz", i);
         assert_int_equal(bench->store->abort_leftovers(bench->store, key, &bench->fault), UEX_OK);
@@ -303,7 +309,7 @@ static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
     /* What is in the shared list is looked at itself. */
     snprintf(id, sizeof(id), "up-%d", ++bench->fake->upload_count);
     fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, id)->headers = strdup("");
-    uex_s3_unfinished_forget();
+    forget_list(bench);
     assert_int_equal(bench->store->abort_leftovers(bench->store, "domain/other/x.csv.gz", &bench->fault), UEX_OK);
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 1);
     assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
@@ -354,7 +360,7 @@ static void abort_leftovers__list_has_no_answer__goes_on_after_one_try(void **st
 
     bench->config.s3_stall_timeout_ms = 500;
     bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_STALL, 0, NULL};
-    uex_s3_unfinished_forget();
+    forget_list(bench);
     assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
     assert_int_equal(fake_count(bench->fake, "GET", "uploads="), 2); /* the shared list, and that of the key */
 }
@@ -388,7 +394,7 @@ static void abort_leftovers__abort_fails__goes_on(void **state)
         bench->fake->log_count = 0;
         bench->fake->rules[0] =
             (struct fake_rule){"DELETE", NULL, 0, cases[i].tries, FAKE_ANSWER, cases[i].status, cases[i].body};
-        uex_s3_unfinished_forget();
+        forget_list(bench);
         if (bench->store->abort_leftovers(bench->store, KEY, &bench->fault) != UEX_OK)
             fail_msg("HTTP %d %s: %s", cases[i].status, cases[i].body, bench->fault.text);
         assert_int_equal(fake_count(bench->fake, "DELETE", NULL), cases[i].tries);
@@ -414,19 +420,6 @@ static void abort_leftovers__list_lies__ends_after_a_hundred(void **state)
     assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 100);
     bench->fake->rules[0].count = 0;
     uex_buffer_clear(&page);
-}
-
-static int global_setup(void **state)
-{
-    (void)state;
-    return uex_object_store_global_init() == UEX_OK ? 0 : -1;
-}
-
-static int global_teardown(void **state)
-{
-    (void)state;
-    uex_object_store_global_cleanup();
-    return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -456,5 +449,5 @@ int main(void)
         TEST(abort_leftovers__abort_fails__goes_on),
         TEST(abort_leftovers__list_lies__ends_after_a_hundred),
     };
-    return cmocka_run_group_tests(tests, global_setup, global_teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

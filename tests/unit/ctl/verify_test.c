@@ -11,6 +11,7 @@
 #include "ctl/verify/verify.h"
 #include "export/columns.h"
 #include "export/gzip.h"
+#include "store_open.h"
 
 #define ID_1 "a0eebc99-9c0b-4ef8-bb6d-000000000001"
 #define ID_2 "a0eebc99-9c0b-4ef8-bb6d-000000000002"
@@ -222,6 +223,7 @@ static void announced__again_but_a_part_is_missing_or_doubled__fails(void **stat
 struct stored {
     char folder[64], url[96];
     struct uex_config config;
+    struct uex_store_service *service;
     struct uex_object_store *store;
     struct uex_verified item;
     uint64_t heard_bytes;
@@ -252,7 +254,7 @@ static int make_store(void **state)
     assert_non_null(mkdtemp(stored->folder));
     snprintf(stored->url, sizeof(stored->url), "file://%s/o", stored->folder);
     stored->config = (struct uex_config){.storage_url = stored->url, .s3_stall_timeout_ms = 5000};
-    if (uex_object_store_new(&stored->config, &stored->store, &fault) != UEX_OK)
+    if (store_open(&stored->config, &stored->service, &stored->store, &fault) != UEX_OK)
         fail_msg("%s", fault.text);
     assert_int_equal(stored->store->prepare(stored->store, &fault), UEX_OK);
     *state = stored;
@@ -264,7 +266,7 @@ static int remove_store(void **state)
     struct stored *stored = *state;
     char command[96];
 
-    stored->store->destroy(stored->store);
+    store_close(stored->service, stored->store);
     snprintf(command, sizeof(command), "rm -r %s", stored->folder);
     assert_int_equal(system(command), 0);
     free(stored);

@@ -24,12 +24,15 @@ static enum uex_error redis_urls(void)
 
 static enum uex_error replaced_url(void)
 {
+    const struct uex_config config = {0};
+    struct uex_redis_service *service = uex_redis_service_new(&config);
     bool changed = false;
-    enum uex_error err = uex_redis_replace_url("redis://h", &changed);
+    enum uex_error err =
+        service == NULL ? UEX_NO_MEMORY : uex_redis_service_replace_url(service, "redis://h", &changed);
 
     if (err == UEX_OK)
         uex_torture_note("%d", changed);
-    uex_redis_forget_url();
+    uex_redis_service_free(service);
     return err;
 }
 

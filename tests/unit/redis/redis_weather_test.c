@@ -94,6 +94,7 @@ static void assert_database_answers(int port, const char *credentials)
 {
     struct counting_catalogue behind = counting_catalogue_of("COST_BASED", true);
     struct uex_cache_counts counts;
+    struct uex_redis_service *service;
     struct uex_catalogue *catalogue;
     struct uex_config config = {.redis_ttl_ms = 60000};
     struct uex_group group;
@@ -101,7 +102,9 @@ static void assert_database_answers(int port, const char *credentials)
 
     (void)snprintf(url, sizeof(url), "redis://%s127.0.0.1:%d/0", credentials, port);
     config.redis_url = url;
-    catalogue = uex_redis_catalogue_new(&config, &behind.catalogue);
+    service = uex_redis_service_new(&config);
+    assert_non_null(service);
+    catalogue = uex_redis_catalogue_new(service, &behind.catalogue);
     assert_non_null(catalogue);
     assert_int_equal(catalogue->find(catalogue, "g", &group, NULL), UEX_OK);
     assert_int_equal(group.type, UEX_GROUP_COST_BASED);
@@ -115,6 +118,7 @@ static void assert_database_answers(int port, const char *credentials)
     assert_int_equal(behind.asked, 2);
     catalogue->destroy(catalogue);
     assert_true(behind.destroyed);
+    uex_redis_service_free(service);
 }
 
 static void assert_ping_fails_with(int port, const char *reason)
@@ -215,12 +219,56 @@ static void new__no_url__is_what_stands_behind(void **state)
 {
     struct counting_catalogue behind = counting_catalogue_of("COST_BASED", true);
     struct uex_config config = {.redis_url = (char *)(uintptr_t) ""};
+    struct uex_redis_service *service = uex_redis_service_new(&config);
     struct uex_cache_counts counts;
 
     (void)state;
-    assert_ptr_equal(uex_redis_catalogue_new(&config, &behind.catalogue), &behind.catalogue);
+    assert_non_null(service);
+    assert_ptr_equal(uex_redis_catalogue_new(service, &behind.catalogue), &behind.catalogue);
     uex_redis_catalogue_counts(&behind.catalogue, &counts);
     assert_int_equal(counts.hits + counts.misses + counts.failures, 0);
+    uex_redis_service_free(service);
+}
+
+/* One question through the cache, at the URL that is in force. */
+static void find_once(struct uex_catalogue *catalogue, uint64_t hits, uint64_t failures)
+{
+    struct uex_cache_counts counts;
+    struct uex_group group;
+
+    assert_int_equal(catalogue->find(catalogue, "g", &group, NULL), UEX_OK);
+    uex_redis_catalogue_counts(catalogue, &counts);
+    assert_int_equal(counts.hits, hits);
+    assert_int_equal(counts.failures, failures);
+}
+
+static void replace_url__another_server__is_asked_from_the_next_question_on(void **state)
+{
+    static const char hit[] = "$41\r\n{\"v\":1,\"type\":\"COST_BASED\",\"active\":true}\r\n";
+    struct bad_server server = {.answer = hit};
+    struct counting_catalogue behind = counting_catalogue_of("COST_BASED", true);
+    struct uex_config config = {.redis_ttl_ms = 60000, .redis_url = (char *)(uintptr_t) "redis://127.0.0.1:1"};
+    struct uex_redis_service *service = uex_redis_service_new(&config);
+    struct uex_catalogue *catalogue = uex_redis_catalogue_new(service, &behind.catalogue);
+    char url[64];
+    bool changed = true;
+
+    (void)state;
+    server_start(&server);
+    (void)snprintf(url, sizeof(url), "redis://127.0.0.1:%d", server.port);
+    find_once(catalogue, 0, 1);
+    assert_int_equal(uex_redis_service_replace_url(service, config.redis_url, &changed), UEX_OK);
+    assert_false(changed);
+    find_once(catalogue, 0, 1); /* still left alone */
+    assert_int_equal(uex_redis_service_replace_url(service, url, &changed), UEX_OK);
+    assert_true(changed);
+    find_once(catalogue, 1, 1);
+    assert_int_equal(uex_redis_service_replace_url(service, "no url", &changed), UEX_OK);
+    find_once(catalogue, 2, 1); /* not used: the one before stays */
+    assert_int_equal(behind.asked, 2);
+    catalogue->destroy(catalogue);
+    uex_redis_service_free(service);
+    server_stop(&server);
 }
 
 int main(void)
@@ -235,6 +283,7 @@ int main(void)
         cmocka_unit_test(find__string_without_an_end__is_not_gathered),
         cmocka_unit_test(find__password_refused__database_answers),
         cmocka_unit_test(new__no_url__is_what_stands_behind),
+        cmocka_unit_test(replace_url__another_server__is_asked_from_the_next_question_on),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);

@@ -209,12 +209,12 @@ static void check__settings_that_do_not_fit__are_refused(void **state)
 static void new__ca_file_that_cannot_be_read__is_refused(void **state)
 {
     struct uex_config config = good_config();
-    struct uex_object_store *store = NULL;
+    struct uex_store_service *service = NULL;
 
     (void)state;
     config.s3_ca_file = (char *)"/nonexistent/ca.pem";
-    assert_int_equal(uex_object_store_new(&config, &store, NULL), UEX_CONFIG);
-    assert_null(store);
+    assert_int_equal(uex_store_service_new(&config, &service, NULL), UEX_CONFIG);
+    assert_null(service);
 }
 
 int main(void)
