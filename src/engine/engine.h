@@ -435,7 +435,7 @@ void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_h
 
 /* ---- committer.c */
 struct uex_committer;
-/* For uex_transaction_open(): a record of an outcome was not accepted. */
+/* For uex_transaction_open(): what became of a record of an outcome. */
 void uex_committer_note_delivery(void *delivery, const char *topic, rd_kafka_resp_err_t code, int64_t offset);
 /* NULL when memory ends. */
 struct uex_committer *uex_committer_new(struct uex_engine *engine);

@@ -13,149 +13,12 @@
 #define WAIT_STEP_MS 500
 #define MESSAGE_MAX_BYTES_DEFAULT 1000000
 
-/* X in the role's set of `defaults` and `fixed` below. */
-#define FOR_GROUP (1U << UEX_KAFKA_GROUP_CONSUMER)
-#define FOR_READER (1U << UEX_KAFKA_READER)
-#define FOR_UNCOMMITTED (1U << UEX_KAFKA_READER_UNCOMMITTED)
-#define FOR_TX (1U << UEX_KAFKA_TX_PRODUCER)
-#define FOR_PLAIN (1U << UEX_KAFKA_PRODUCER)
-#define FOR_ADMIN (1U << UEX_KAFKA_ADMIN)
-#define FOR_READERS (FOR_READER | FOR_UNCOMMITTED)
-#define FOR_CONSUMERS (FOR_GROUP | FOR_READERS)
-#define FOR_PRODUCERS (FOR_TX | FOR_PLAIN)
-#define FOR_ALL (FOR_CONSUMERS | FOR_PRODUCERS | FOR_ADMIN)
-
-struct preset {
-    unsigned roles;
-    const char *name, *value;
-};
-
-/* What the configuration may change. */
-static const struct preset defaults[] = {
-    {FOR_ALL, "client.id", "users-export"},
-    {FOR_ALL, "socket.keepalive.enable", "true"},
-    {FOR_ALL, "log.connection.close", "false"},
-    {FOR_ALL, "topic.metadata.refresh.interval.ms", "30000"}, /* new partitions are worked within half a minute */
-    {FOR_ALL, "reconnect.backoff.max.ms", "2000"},
-    /* A worker takes a command when a lane is free: what is fetched ahead only costs memory. */
-    {FOR_GROUP, "queued.min.messages", "1000"},
-    {FOR_GROUP, "queued.max.messages.kbytes", "8192"},
-    /* A restore reads everything there is; a fetch that finds its queue full pauses for a second. */
-    {FOR_READERS, "queued.min.messages", "100000"},
-    {FOR_READERS, "queued.max.messages.kbytes", "32768"},
-    {FOR_CONSUMERS, "fetch.wait.max.ms", "100"},
-    /* The broker answers CONCURRENT_TRANSACTIONS until the markers of the transaction before are written. */
-    {FOR_TX, "retry.backoff.ms", "10"},
-};
-
-/* What it may not: exactly-once depends on it. */
-static const struct preset fixed[] = {
-    {FOR_CONSUMERS, "enable.auto.commit", "false"},
-    {FOR_CONSUMERS, "enable.auto.offset.store", "false"},
-    {FOR_CONSUMERS, "enable.partition.eof", "true"},
-    {FOR_CONSUMERS, "auto.offset.reset", "earliest"},
-    {FOR_CONSUMERS, "allow.auto.create.topics", "false"},
-    {FOR_GROUP | FOR_READER, "isolation.level", "read_committed"},
-    {FOR_UNCOMMITTED, "isolation.level", "read_uncommitted"},
-    /* A partition number of every topic is on the same worker: range does that for equal counts. */
-    {FOR_GROUP, "partition.assignment.strategy", "range"},
-    {FOR_PRODUCERS, "enable.idempotence", "true"},
-    {FOR_PRODUCERS, "acks", "all"},
-};
-
-/* Properties that one role must not have though others may. */
-static const struct {
-    unsigned roles;
-    const char *name;
-} left_out[] = {
-    {FOR_GROUP, "client.rack"}, /* rack-aware range splits equal partition numbers */
-    {FOR_READERS, "group.id"},
-    {FOR_READERS, "group.instance.id"},
-};
-
-static bool is_consumer(enum uex_kafka_role role)
-{
-    return (1U << role & FOR_CONSUMERS) != 0;
-}
-
-enum uex_error uex_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct uex_fault *fault)
-{
-    char text[512] = "";
-
-    if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK)
-        return UEX_OK;
-    return uex_fail(fault, UEX_CONFIG, "kafka.%s: librdkafka refuses the value", name);
-}
-
-static enum uex_error set_presets(rd_kafka_conf_t *conf, enum uex_kafka_role role, const struct preset *presets,
-                                  size_t count, struct uex_fault *fault)
-{
-    enum uex_error err = UEX_OK;
-
-    for (size_t i = 0; i < count && err == UEX_OK; i++)
-        if ((presets[i].roles & 1U << role) != 0)
-            err = uex_kafka_conf_set(conf, presets[i].name, presets[i].value, fault);
-    return err;
-}
-
-static bool is_left_out(enum uex_kafka_role role, const char *name)
-{
-    for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
-        if ((left_out[i].roles & 1U << role) != 0 && strcmp(left_out[i].name, name) == 0)
-            return true;
-    return !uex_kafka_property_applies(name, is_consumer(role));
-}
-
-static enum uex_error set_passed_through(rd_kafka_conf_t *conf, const struct uex_config *config,
-                                         enum uex_kafka_role role, struct uex_fault *fault)
-{
-    enum uex_error err = UEX_OK;
-
-    for (size_t i = 0; i < config->kafka_count && err == UEX_OK; i++)
-        if (!is_left_out(role, config->kafka[i].name))
-            err = uex_kafka_conf_set(conf, config->kafka[i].name, config->kafka[i].value, fault);
-    return err;
-}
-
-/* librdkafka wants a group id even of a consumer that only assigns by hand. */
-static enum uex_error set_group(rd_kafka_conf_t *conf, const struct uex_config *config, enum uex_kafka_role role,
-                                struct uex_fault *fault)
-{
-    enum uex_error err = UEX_OK;
-    char *group = NULL;
-
-    if (role == UEX_KAFKA_GROUP_CONSUMER)
-        return uex_kafka_conf_set(conf, "group.id", config->kafka_group_id, fault);
-    if (!is_consumer(role))
-        return UEX_OK;
-    if (asprintf(&group, "%s-reader", config->kafka_group_id) < 0)
-        return uex_fail(fault, UEX_NO_MEMORY, "the name of the reader's group");
-    err = uex_kafka_conf_set(conf, "group.id", group, fault);
-    free(group);
-    return err;
-}
-
-rd_kafka_conf_t *uex_kafka_conf_new(const struct uex_config *config, enum uex_kafka_role role, struct uex_fault *fault)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-
-    uex_kafka_log_install(conf);
-    if (set_presets(conf, role, defaults, sizeof(defaults) / sizeof(defaults[0]), fault) != UEX_OK ||
-        set_passed_through(conf, config, role, fault) != UEX_OK ||
-        set_presets(conf, role, fixed, sizeof(fixed) / sizeof(fixed[0]), fault) != UEX_OK ||
-        set_group(conf, config, role, fault) != UEX_OK) {
-        rd_kafka_conf_destroy(conf);
-        return NULL;
-    }
-    return conf;
-}
-
 rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, struct uex_fault *fault)
 {
     char text[512] = "";
     bool is_mistake = false;
     rd_kafka_t *handle =
-        rd_kafka_new(is_consumer(role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+        rd_kafka_new(uex_kafka_is_consumer(role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof(text));
 
     if (handle == NULL) {
         is_mistake = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__INVALID_ARG; /* else no thread, no memory, … */
@@ -164,7 +27,7 @@ rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, st
                        is_mistake ? "librdkafka refuses the properties" : "librdkafka cannot start", text);
         return NULL;
     }
-    if (is_consumer(role))
+    if (uex_kafka_is_consumer(role))
         rd_kafka_poll_set_consumer(handle);
     return handle;
 }
@@ -173,6 +36,63 @@ void uex_kafka_destroy(rd_kafka_t *handle)
 {
     if (handle != NULL)
         rd_kafka_destroy(handle);
+}
+
+static void check_property(const struct uex_kafka_property *property, struct uex_buffer *problems)
+{
+    struct uex_fault fault = {0};
+
+    /* librdkafka's sentence quotes the value. */
+    if (uex_kafka_judge_property(property->name, property->value, &fault) != UEX_OK)
+        uex_buffer_append_format(problems, "kafka.%s: %s\n", property->name,
+                                 property->secret ? "librdkafka refuses the value" : fault.text);
+}
+
+/* Some mechanisms fetch a ticket or token as soon as a handle is made; a check touches nothing. */
+static bool creating_touches_nothing(const struct uex_config *config)
+{
+    const char *protocol = uex_config_kafka(config, "security.protocol");
+    const char *mechanism = uex_config_kafka(config, "sasl.mechanisms");
+
+    if (mechanism == NULL)
+        mechanism = uex_config_kafka(config, "sasl.mechanism");
+    if (protocol == NULL || strncasecmp(protocol, "sasl", 4) != 0)
+        return true;
+    return mechanism != NULL && (strcmp(mechanism, "PLAIN") == 0 || strncmp(mechanism, "SCRAM-", 6) == 0);
+}
+
+static void check_set(const struct uex_config *config, enum uex_kafka_role role, struct uex_buffer *problems)
+{
+    struct uex_fault fault = {0};
+    rd_kafka_t *handle = NULL;
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, role, &fault);
+
+    if (conf != NULL) {
+        rd_kafka_conf_set_log_cb(conf, NULL);
+        /* Without brokers nothing is reached. */
+        if (uex_kafka_conf_set(conf, "bootstrap.servers", "", &fault) == UEX_OK &&
+            (role != UEX_KAFKA_TX_PRODUCER || uex_kafka_conf_set(conf, "transactional.id", "check", &fault) == UEX_OK))
+            handle = uex_kafka_create(role, conf, &fault);
+        else
+            rd_kafka_conf_destroy(conf);
+    }
+    if (handle == NULL && fault.error == UEX_CONFIG)
+        uex_buffer_append_format(problems, "kafka.*: %s\n", fault.text);
+    uex_kafka_destroy(handle);
+}
+
+enum uex_error uex_kafka_check_properties(const struct uex_config *config, struct uex_buffer *problems)
+{
+    static const enum uex_kafka_role roles[] = {UEX_KAFKA_GROUP_CONSUMER, UEX_KAFKA_TX_PRODUCER};
+    size_t before_bytes = problems->size_bytes;
+
+    for (size_t i = 0; i < config->kafka_count; i++)
+        check_property(&config->kafka[i], problems);
+    if (problems->size_bytes == before_bytes && creating_touches_nothing(config)) {
+        for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]) && problems->size_bytes == before_bytes; i++)
+            check_set(config, roles[i], problems);
+    }
+    return problems->size_bytes == before_bytes ? UEX_OK : UEX_CONFIG;
 }
 
 static int step_ms(int64_t until_ms)

@@ -16,4 +16,6 @@ void uex_kafka_last_failure(char *out, size_t size);
 
 /* Does this property mean something to a consumer (else: producer)? From librdkafka's own table. Any thread. */
 bool uex_kafka_property_applies(const char *name, bool is_consumer);
+/* Is a handle of this role a consumer (else: producer)? */
+bool uex_kafka_is_consumer(enum uex_kafka_role role);
 #endif
