@@ -90,15 +90,10 @@ static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *
     return error;
 }
 
-enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
-                               const struct uex_engine_observer *observer, struct uex_fault *fault)
+void uex_engine_init(struct uex_engine *engine, const struct uex_config *config)
 {
-    enum uex_error error = UEX_OK;
-
     memset(engine, 0, sizeof(*engine));
     engine->config = config;
-    if (observer != NULL)
-        engine->observer = *observer;
     engine->outcomes_max = outcomes_max(config);
     engine->queue_max = QUEUE_MAX;
     engine->queue_max_bytes = QUEUE_MAX_BYTES;
@@ -106,6 +101,16 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     engine->oldest_held_ms = UEX_NO_TIME;
     engine->membership.coordinator = -1;
     init_locks(engine);
+}
+
+enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
+                               const struct uex_engine_observer *observer, struct uex_fault *fault)
+{
+    enum uex_error error = UEX_OK;
+
+    uex_engine_init(engine, config);
+    if (observer != NULL)
+        engine->observer = *observer;
     if (!uex_group_metadata_is_readable())
         uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_METADATA_UNKNOWN,
                 "group metadata of this librdkafka version has an unknown layout; one check of an assignment is left "

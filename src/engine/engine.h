@@ -219,6 +219,8 @@ struct uex_engine {
 };
 
 /* ---- engine.c: life */
+/* Everything but the Kafka side: an engine without sources and partitions. */
+void uex_engine_init(struct uex_engine *engine, const struct uex_config *config);
 /* Make the handles; nothing is reached yet. Close it in any case. */
 UEX_MUST_CHECK enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
                                               const struct uex_engine_observer *observer, struct uex_fault *fault);
