@@ -11,6 +11,13 @@ bool uex_utf8_valid(struct uex_bytes text);
 bool uex_group_id_valid(struct uex_bytes text);
 /* Percent-encode all but the unreserved characters of RFC 3986, section 2.3; the names "." and ".." wholly. */
 void uex_percent_encode(struct uex_buffer *out, struct uex_bytes text);
+/* The same, but dots need no escape, and the characters of `keep` stay as they are. */
+void uex_percent_encode_keeping(struct uex_buffer *out, struct uex_bytes text, const char *keep);
+/* Percent-decode (RFC 3986, section 2.1) into a C string, which the caller frees; wiping its memory wipes all copies.
+ * UEX_MALFORMED: a bad escape, or one of a zero byte; UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_percent_decode(struct uex_bytes text, char **out);
+/* The value of a hex digit of either case; -1: it is none. */
+int uex_hex_digit(int character);
 /* strdup of bytes; NULL when memory ends. */
 UEX_MUST_CHECK char *uex_text_copy(struct uex_bytes text);
 /* Overwrite a secret before its memory is freed; accepts NULL. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "export/memory.h"
+#include "export/text.h"
 
 struct uex_digest {
     EVP_MD_CTX *context;
@@ -85,26 +86,15 @@ void uex_hex(const uint8_t *bytes, size_t size_bytes, char *out)
     *out = '\0';
 }
 
-static int digit_of(char character)
-{
-    if (character >= '0' && character <= '9')
-        return character - '0';
-    if (character >= 'a' && character <= 'f')
-        return character - 'a' + 10;
-    if (character >= 'A' && character <= 'F')
-        return character - 'A' + 10;
-    return -1;
-}
-
 bool uex_hex_parse(const char *text, uint8_t *out, size_t size_bytes)
 {
     if (text == NULL || strnlen(text, 2 * size_bytes + 1) != 2 * size_bytes)
         return false;
     for (size_t at = 0; at < 2 * size_bytes; at++) {
-        if (digit_of(text[at]) < 0)
+        if (uex_hex_digit(text[at]) < 0)
             return false;
     }
     for (size_t at = 0; at < size_bytes; at++)
-        out[at] = (uint8_t)(digit_of(text[2 * at]) << 4 | digit_of(text[2 * at + 1]));
+        out[at] = (uint8_t)(uex_hex_digit(text[2 * at]) << 4 | uex_hex_digit(text[2 * at + 1]));
     return true;
 }

@@ -103,15 +103,14 @@ static bool is_unreserved(uint8_t byte)
            byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
-void uex_percent_encode(struct uex_buffer *out, struct uex_bytes text)
+void uex_percent_encode_keeping(struct uex_buffer *out, struct uex_bytes text, const char *keep)
 {
     static const char DIGITS[] = "0123456789ABCDEF";
-    bool is_dots = (text.size_bytes == 1 || text.size_bytes == 2) && memcmp(text.data, "..", text.size_bytes) == 0;
 
     for (size_t at = 0; at < text.size_bytes; at++) {
         uint8_t byte = text.data[at];
 
-        if (is_unreserved(byte) && !is_dots) {
+        if (is_unreserved(byte) || (byte != '\0' && strchr(keep, byte) != NULL)) {
             uex_buffer_append(out, &byte, 1);
         } else {
             char escaped[3] = {'%', DIGITS[byte >> 4], DIGITS[byte & 15]};
@@ -119,6 +118,55 @@ void uex_percent_encode(struct uex_buffer *out, struct uex_bytes text)
             uex_buffer_append(out, escaped, sizeof(escaped));
         }
     }
+}
+
+void uex_percent_encode(struct uex_buffer *out, struct uex_bytes text)
+{
+    const bool is_dots =
+        (text.size_bytes == 1 || text.size_bytes == 2) && memcmp(text.data, "..", text.size_bytes) == 0;
+
+    if (is_dots)
+        uex_buffer_append_text(out, text.size_bytes == 1 ? "%2E" : "%2E%2E");
+    else
+        uex_percent_encode_keeping(out, text, "");
+}
+
+int uex_hex_digit(int character)
+{
+    if (character >= '0' && character <= '9')
+        return character - '0';
+    character |= 0x20; /* lower case */
+    return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
+}
+
+enum uex_error uex_percent_decode(struct uex_bytes text, char **out)
+{
+    char *decoded = malloc(text.size_bytes + 1);
+    size_t size_bytes = 0;
+
+    *out = NULL;
+    if (decoded == NULL)
+        return UEX_NO_MEMORY;
+    for (size_t at = 0; at < text.size_bytes; at++) {
+        int byte = text.data[at];
+
+        if (byte == '%') {
+            const int high = at + 2 < text.size_bytes ? uex_hex_digit(text.data[at + 1]) : -1;
+            const int low = high < 0 ? -1 : uex_hex_digit(text.data[at + 2]);
+
+            if (low < 0 || high + low == 0) {
+                explicit_bzero(decoded, size_bytes);
+                free(decoded);
+                return UEX_MALFORMED;
+            }
+            byte = high * 16 + low;
+            at += 2;
+        }
+        decoded[size_bytes++] = (char)byte;
+    }
+    decoded[size_bytes] = '\0';
+    *out = decoded;
+    return UEX_OK;
 }
 
 char *uex_text_copy(struct uex_bytes text)

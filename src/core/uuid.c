@@ -8,23 +8,13 @@
 
 #include "core/uuid_internal.h"
 #include "export/memory.h"
+#include "export/text.h"
 
 #define SHA1_SIZE 20
 
 /* 10731def-ce10-4a86-a579-f4438f52a638 */
 static const uint8_t PROJECT_NAMESPACE[16] = {0x10, 0x73, 0x1d, 0xef, 0xce, 0x10, 0x4a, 0x86,
                                               0xa5, 0x79, 0xf4, 0x43, 0x8f, 0x52, 0xa6, 0x38};
-
-static int digit_of(char character)
-{
-    if (character >= '0' && character <= '9')
-        return character - '0';
-    if (character >= 'a' && character <= 'f')
-        return character - 'a' + 10;
-    if (character >= 'A' && character <= 'F')
-        return character - 'A' + 10;
-    return -1;
-}
 
 static bool is_hyphen_place(size_t place)
 {
@@ -39,7 +29,7 @@ bool uex_uuid_parse(const char *text, size_t size_bytes, char *out)
     if (text == NULL || size_bytes != UEX_UUID_TEXT_SIZE - 1)
         return false;
     for (size_t at = 0; at < size_bytes; at++) {
-        int digit = digit_of(text[at]);
+        int digit = uex_hex_digit(text[at]);
 
         if (is_hyphen_place(at) ? text[at] != '-' : digit < 0)
             return false;
@@ -56,7 +46,7 @@ void uex_uuid_to_bytes(const char *text, uint8_t out[16])
     for (size_t at = 0; at + 1 < UEX_UUID_TEXT_SIZE - 1 && count < 16; at += 2) {
         if (is_hyphen_place(at))
             at++;
-        out[count++] = (uint8_t)(digit_of(text[at]) << 4 | digit_of(text[at + 1]));
+        out[count++] = (uint8_t)(uex_hex_digit(text[at]) << 4 | uex_hex_digit(text[at + 1]));
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "export/text.h"
+
 /* version-traceid-parentid-flags: 2, 32, 16 and 2 hex digits. */
 #define TRACE_AT 3
 #define SPAN_AT 36
@@ -30,11 +32,6 @@ static bool is_id(const char *text, size_t size_bytes)
     return false;
 }
 
-static unsigned hex_digit(char digit)
-{
-    return (unsigned)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-}
-
 bool uex_trace_parent_parse(struct uex_bytes text, struct uex_trace_parent *out)
 {
     const char *chars = (const char *)text.data;
@@ -49,6 +46,6 @@ bool uex_trace_parent_parse(struct uex_bytes text, struct uex_trace_parent *out)
         return false;
     memcpy(out->trace_id, chars + TRACE_AT, UEX_TRACE_ID_SIZE - 1);
     memcpy(out->span_id, chars + SPAN_AT, UEX_SPAN_ID_SIZE - 1);
-    out->is_sampled = (hex_digit(chars[FLAGS_AT + 1]) & FLAG_SAMPLED) != 0;
+    out->is_sampled = (uex_hex_digit(chars[FLAGS_AT + 1]) & FLAG_SAMPLED) != 0;
     return true;
 }

@@ -33,21 +33,13 @@ static void skip_space(struct scanner *scanner)
         scanner->at++;
 }
 
-static int hex_digit(int byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 /* The four digits after "\u"; -1 if there are none. */
 static int scan_hex4(struct scanner *scanner)
 {
     int unit = 0;
 
     for (int i = 0; i < 4; i++) {
-        int digit = peek(scanner) < 0 ? -1 : hex_digit(peek(scanner));
+        int digit = uex_hex_digit(peek(scanner));
         if (digit < 0)
             return -1;
         unit = unit * 16 + digit;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "export/text.h"
 #include "model/json.h"
 #include "model/json_plain.h"
 
@@ -90,9 +91,11 @@ static struct uex_json_value value_at(char *at, char *end)
 
 static int hex4(const char *at)
 {
-    char digits[5] = {at[0], at[1], at[2], at[3], 0};
+    int unit = 0;
 
-    return (int)strtol(digits, NULL, 16);
+    for (int i = 0; i < 4; i++)
+        unit = unit * 16 + uex_hex_digit(at[i]);
+    return unit;
 }
 
 static char *put_utf8(char *out, int code_point)

@@ -2,7 +2,6 @@
 /* src/redis/url.c — see url.h. */
 #include "redis/url.h"
 
-#include "export/digest.h"
 #include "export/redis.h"
 #include "export/text.h"
 
@@ -12,31 +11,13 @@
 #define DEFAULT_PORT 6379
 #define DATABASE_MAX 1000000
 
-/* Percent-decoded copy (RFC 3986, section 2.1) without zero bytes. UEX_CONFIG: a bad escape. */
 static enum uex_error decode(const char *text, size_t length, const char *what, char **result, struct uex_fault *fault)
 {
-    char *out = calloc(1, length + 1);
-    size_t used = 0;
+    const enum uex_error err = uex_percent_decode(uex_bytes_of(text, length), result);
 
-    if (out == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for redis.url");
-
-    for (size_t i = 0; i < length; i++) {
-        uint8_t byte = (uint8_t)text[i];
-
-        if (text[i] == '%') {
-            char pair[3] = {i + 1 < length ? text[i + 1] : '\0', i + 2 < length ? text[i + 2] : '\0', '\0'};
-
-            i += 2;
-            if (!uex_hex_parse(pair, &byte, 1) || byte == 0) {
-                free(out);
-                return uex_fail(fault, UEX_CONFIG, "redis.url: %s has a bad percent escape", what);
-            }
-        }
-        out[used++] = (char)byte;
-    }
-    *result = out;
-    return UEX_OK;
+    if (err == UEX_MALFORMED)
+        return uex_fail(fault, UEX_CONFIG, "redis.url: %s has a bad percent escape", what);
+    return err == UEX_OK ? err : uex_fail(fault, err, "no memory for redis.url");
 }
 
 /* Decimal digits from `text` to `end`. */

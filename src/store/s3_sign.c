@@ -6,30 +6,11 @@
 #include <time.h>
 
 #include "export/digest.h"
-
-static bool is_unreserved(unsigned char byte)
-{
-    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
-           byte == '-' || byte == '.' || byte == '_' || byte == '~';
-}
-
-static void encode(struct uex_buffer *out, const char *text, bool keep_slash)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (is_unreserved(*at) || (keep_slash && *at == '/')) {
-            uex_buffer_append(out, at, 1);
-        } else {
-            char escape[3] = {'%', digits[*at >> 4], digits[*at & 15]};
-            uex_buffer_append(out, escape, sizeof(escape));
-        }
-    }
-}
+#include "export/text.h"
 
 void uex_s3_encode_path(struct uex_buffer *out, const char *text)
 {
-    encode(out, text, true);
+    uex_percent_encode_keeping(out, uex_bytes_of_text(text), "/");
 }
 
 /* A parameter with both sides encoded; the order of signing is that of the encoded text. */
@@ -51,8 +32,8 @@ enum uex_error uex_s3_encode_query(struct uex_buffer *out, const struct uex_s3_p
     if (param_count > UEX_S3_PARAMS_MAX)
         return UEX_INTERNAL;
     for (size_t i = 0; i < param_count; i++) {
-        encode(&encoded[i].name, params[i].name, false);
-        encode(&encoded[i].value, params[i].value, false);
+        uex_percent_encode_keeping(&encoded[i].name, uex_bytes_of_text(params[i].name), "");
+        uex_percent_encode_keeping(&encoded[i].value, uex_bytes_of_text(params[i].value), "");
         failed = failed || uex_buffer_failed(&encoded[i].name) || uex_buffer_failed(&encoded[i].value);
         for (size_t at = i; at > 0 && compare_params(&encoded[at], &encoded[at - 1]) < 0; at--) {
             struct encoded_param swapped = encoded[at];

@@ -77,59 +77,30 @@ static enum uex_error parse_s3(const char *rest, struct uex_storage_url *out, st
     return keep(&prefix, &out->prefix, fault);
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
-static bool percent_decode(const char *text, struct uex_buffer *out)
-{
-    for (; *text != '\0'; text++) {
-        char byte = *text;
-        if (byte == '%') {
-            int high = hex_value(text[1]), low = high < 0 ? -1 : hex_value(text[2]);
-            if (low < 0 || high * 16 + low == 0)
-                return false;
-            byte = (char)(high * 16 + low);
-            text += 2;
-        }
-        uex_buffer_append(out, &byte, 1);
-    }
-    return true;
-}
-
 static enum uex_error parse_file(const char *path, struct uex_storage_url *out, struct uex_fault *fault)
 {
-    struct uex_buffer decoded = {0}, joined = {0};
-    enum uex_error err = UEX_OK;
+    struct uex_buffer joined = {0}, segments = {0};
+    char *decoded = NULL;
+    enum uex_error err = uex_percent_decode(uex_bytes_of_text(path), &decoded);
 
     out->kind = UEX_STORAGE_FILE;
-    uex_buffer_append_text(&joined, "/");
     if (path[0] != '/')
         err = uex_fail(fault, UEX_CONFIG, "storage.url: a file URL is file:///dir, without a host");
-    else if (!percent_decode(path, &decoded) || has_control(uex_buffer_text(&decoded)))
+    else if (err == UEX_NO_MEMORY)
+        err = uex_fail(fault, err, "no memory for storage.url");
+    else if (err != UEX_OK || has_control(decoded))
         err = uex_fail(fault, UEX_CONFIG, "storage.url: a bad percent escape in the directory");
-    else if (uex_buffer_failed(&decoded))
-        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for storage.url");
-    else {
-        struct uex_buffer segments = {0};
-        if (!join_segments(uex_buffer_text(&decoded), &segments))
-            err = uex_fail(fault, UEX_CONFIG, "storage.url: the directory must not have \".\" or \"..\" in it");
-        else if (segments.size_bytes == 0 && !uex_buffer_failed(&segments))
-            err = uex_fail(fault, UEX_CONFIG, "storage.url: file:///dir needs a directory other than /");
+    else if (!join_segments(decoded, &segments))
+        err = uex_fail(fault, UEX_CONFIG, "storage.url: the directory must not have \".\" or \"..\" in it");
+    else if (segments.size_bytes == 0 && !uex_buffer_failed(&segments))
+        err = uex_fail(fault, UEX_CONFIG, "storage.url: file:///dir needs a directory other than /");
+    if (err == UEX_OK) {
+        uex_buffer_append_text(&joined, "/");
         uex_buffer_append_buffer(&joined, &segments);
-        uex_buffer_clear(&segments);
+        err = keep(&joined, &out->directory, fault);
     }
-    uex_buffer_clear(&decoded);
-    if (err == UEX_OK)
-        return keep(&joined, &out->directory, fault);
-    uex_buffer_clear(&joined);
+    uex_buffer_clear(&segments);
+    free(decoded);
     return err;
 }
 

@@ -128,6 +128,57 @@ static void percent_encode__names_that_are_dots__are_encoded_wholly(void **state
     }
 }
 
+static void percent_encode_keeping__some_characters__stay(void **state)
+{
+    struct uex_buffer out = {0};
+
+    (void)state;
+    uex_percent_encode_keeping(&out, uex_bytes_of_text("/a b/./%"), "/");
+    assert_string_equal(uex_buffer_text(&out), "/a%20b/./%25");
+    uex_buffer_clear(&out);
+}
+
+static void percent_decode__escapes__become_bytes(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", ""}, {"plain+", "plain+"}, {"a%20b%2Fc", "a b/c"}, {"%C3%a4", "\xC3\xA4"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *out = NULL;
+
+        assert_int_equal(uex_percent_decode(uex_bytes_of_text(cases[i][0]), &out), UEX_OK);
+        assert_string_equal(out, cases[i][1]);
+        free(out);
+    }
+}
+
+static void percent_decode__cut_wrong_or_zero__is_malformed(void **state)
+{
+    static const char *const cases[] = {"%", "%4", "a%zz", "%4g", "%00", "%%41"};
+    char *out = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(uex_percent_decode(uex_bytes_of_text(cases[i]), &out), UEX_MALFORMED);
+        assert_null(out);
+    }
+    assert_int_equal(uex_percent_decode(uex_bytes_of("%41", 2), &out), UEX_MALFORMED); /* reads no further */
+}
+
+static void hex_digit__every_byte__is_a_value_or_none(void **state)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    (void)state;
+    for (int character = -1; character < 256; character++) {
+        const char *at =
+            character <= 0 ? NULL : strchr(digits, character >= 'A' && character <= 'F' ? character + 32 : character);
+
+        assert_int_equal(uex_hex_digit(character), at == NULL ? -1 : at - digits);
+    }
+}
+
 static void text_copy__bytes__are_copied_and_end_in_zero(void **state)
 {
     char *copy = uex_text_copy(uex_bytes_of("abcdef", 3));
@@ -150,6 +201,10 @@ int main(void)
         cmocka_unit_test(group_id_valid__empty_long_control_or_not_utf8__is_false),
         cmocka_unit_test(percent_encode__all_bytes__only_unreserved_stay),
         cmocka_unit_test(percent_encode__names_that_are_dots__are_encoded_wholly),
+        cmocka_unit_test(percent_encode_keeping__some_characters__stay),
+        cmocka_unit_test(percent_decode__escapes__become_bytes),
+        cmocka_unit_test(percent_decode__cut_wrong_or_zero__is_malformed),
+        cmocka_unit_test(hex_digit__every_byte__is_a_value_or_none),
         cmocka_unit_test(text_copy__bytes__are_copied_and_end_in_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
