@@ -60,8 +60,8 @@ struct uex_job_limits {
     uint64_t list_bytes; /* commit.max_list: a longer list is UEX_RESULT_REFUSED */
 };
 
-/* What all runners of a program share: the secrets in force, and what was learnt of the store and of Redis. A program
- * owns one. Any thread, once made. */
+/* What all runners of a program share: the secrets in force, what was learnt of the store and of Redis, and the
+ * compression thread pool. A program owns one. Any thread, once made. */
 struct uex_job_services;
 
 /* The services of a configuration, which must outlive them; nothing is connected yet. Main thread, before others

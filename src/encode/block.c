@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "encode/block.h"
+#include "encode/deflater.h"
+#include "encode/pool.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -50,12 +52,26 @@ void uex_gzip_block_free(struct uex_gzip_block *block)
 {
     if (block == NULL)
         return;
+    uex_gzip_block_wait(block);
     unmap(block);
     free(block);
 }
 
+bool uex_gzip_block_is_done(const struct uex_gzip_block *block)
+{
+    return block->pool == NULL || uex_compression_pool_is_done(block->pool, block);
+}
+
+void uex_gzip_block_wait(struct uex_gzip_block *block)
+{
+    if (block->pool != NULL)
+        uex_compression_pool_wait(block->pool, block);
+    block->pool = NULL;
+}
+
 void uex_gzip_block_reset(struct uex_gzip_block *block)
 {
+    uex_gzip_block_wait(block);
     /* What one very long row needed is given back. Where that fails the block is as good as before. */
     if (block->in_capacity > UEX_GZIP_BLOCK_BYTES && !make_room(block, UEX_GZIP_BLOCK_BYTES))
         block->in_capacity = block->out_capacity = 0;
@@ -85,44 +101,4 @@ enum uex_error uex_gzip_block_add(struct uex_gzip_block *block, struct uex_bytes
     }
     (void)uex_gzip_block_fill(block, data);
     return UEX_OK;
-}
-
-enum uex_error uex_gzip_block_compress(struct uex_gzip_block *block, struct uex_deflater *deflater)
-{
-    const struct uex_bytes in = uex_bytes_of(block->in, block->in_used);
-
-    block->out_used = 0;
-    block->error = UEX_OK;
-    if (in.size_bytes == 0)
-        return UEX_OK;
-    block->crc = uex_gzip_crc32(0, in);
-    block->error = deflater->kind->compress(deflater->state, in, block->out, block->out_capacity, &block->out_used);
-    return block->error;
-}
-
-struct uex_deflater *uex_deflater_new(int level)
-{
-    struct uex_deflater *deflater = calloc(1, sizeof(*deflater));
-
-    if (deflater == NULL)
-        return NULL;
-    deflater->level = level < 1 ? 1 : level > 9 ? 9 : level;
-    deflater->kind = &uex_deflater_zlib;
-#ifdef UEX_HAVE_ISAL
-    if (deflater->level <= 3)
-        deflater->kind = &uex_deflater_isal;
-#endif
-    deflater->state = deflater->kind->make(deflater->level);
-    if (deflater->state != NULL)
-        return deflater;
-    free(deflater);
-    return NULL;
-}
-
-void uex_deflater_free(struct uex_deflater *deflater)
-{
-    if (deflater == NULL)
-        return;
-    deflater->kind->destroy(deflater->state);
-    free(deflater);
 }

@@ -33,7 +33,7 @@ static enum uex_error fill(struct uex_job_runner *runner, struct uex_fault *faul
     if (err != UEX_OK)
         return err;
     runner->postgres = uex_postgres_new(config, APPLICATION_NAME);
-    runner->gzip = uex_gzip_new(config->export_compression_level);
+    runner->gzip = uex_gzip_new(config->export_compression_level, runner->services->compression_pool);
     if (runner->postgres != NULL)
         runner->catalogue = catalogue_new(runner->services->redis, runner->postgres);
     if (runner->catalogue == NULL || runner->gzip == NULL)

@@ -14,6 +14,7 @@ struct uex_job_services {
     const struct uex_config *config;
     struct uex_store_service *store; /* NULL without storage.url */
     struct uex_redis_service *redis;
+    struct uex_compression_pool *compression_pool;
     atomic_flag one_reader_logged; /* event one-reader */
 };
 
@@ -90,7 +91,7 @@ UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_
 /* From so many rows on, as the planner expects them, more than one connection reads a group: what it costs to begin,
  * some 10 ms, is little beside half of the time then. */
 #define UEX_JOB_SHARE_ROWS 100000
-/* Start the readers. UEX_NOT_FOUND: the group cannot be shared (it is said once in the log); UEX_END: it is empty. */
+/* Start the readers. UEX_NOT_FOUND: the group cannot be shared (logged once); UEX_END: it is empty. */
 UEX_MUST_CHECK enum uex_error uex_job_shared_open(struct uex_job *job, const struct uex_row_plan *plan,
                                                   struct uex_job_shared **out);
 /* All rows into the runner's compressor, after what was flushed to it. */

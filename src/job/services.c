@@ -17,7 +17,8 @@ enum uex_error uex_job_services_new(const struct uex_config *config, struct uex_
     atomic_flag_clear(&services->one_reader_logged);
     if (config->redis_url != NULL)
         err = uex_redis_check_url(config->redis_url, fault);
-    if (err == UEX_OK && (services->redis = uex_redis_service_new(config)) == NULL)
+    if (err == UEX_OK && ((services->redis = uex_redis_service_new(config)) == NULL ||
+                          (services->compression_pool = uex_compression_pool_new(0)) == NULL))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the services of exports");
     if (err == UEX_OK && config->storage_url != NULL && config->storage_url[0] != '\0')
         err = uex_store_service_new(config, &services->store, fault);
@@ -35,6 +36,7 @@ void uex_job_services_free(struct uex_job_services *services)
         return;
     uex_store_service_free(services->store);
     uex_redis_service_free(services->redis);
+    uex_compression_pool_free(services->compression_pool);
     free(services);
 }
 

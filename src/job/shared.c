@@ -2,35 +2,39 @@
 /* src/job/shared.c — a big group read by several connections of one snapshot.
  *
  * Each reader is a thread with a connection and a compressor: it reads parts of the group, gathers whole rows in a
- * block, compresses it and hands it over. The lane's own thread takes the blocks as they come (the order of rows is
- * free), counts their rows and writes them; nobody else touches the job. The first failure stops all.
+ * block, compresses it, alone or with the compression thread pool, and hands it over. The worker thread takes the
+ * blocks as they come (the order of rows is free), counts their rows and writes them; nobody else touches the job. The
+ * first failure stops all.
  */
 #include "job/runner.h"
 
-#include "encode/crew.h"
 #include "export/log.h"
 #include "export/thread.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #define APPLICATION_NAME "users-export"
 #define WAIT_SLICE_MS 50
-/* Blocks beyond one for each reader: one that waits for the lane, one that the lane writes. */
+/* Blocks beyond one for each reader: one that waits for the worker thread, one that it writes, and two for each thread
+ * of the pool that the readers leave a CPU to: the one that it has, and the one that waits for it. */
 #define SPARE_PIECES 2
+#define POOL_PIECES_MAX 6
 
 /* A block with what is counted. */
 struct piece {
     struct uex_gzip_block *block;
     uint64_t row_count, text_bytes;
-    struct piece *next;
+    STAILQ_ENTRY(piece) list;
 };
+STAILQ_HEAD(pieces, piece);
 
 struct reader {
     struct uex_job_shared *shared;
     struct uex_postgres *postgres; /* the leader's is the runner's */
-    struct uex_deflater *deflater;
+    struct uex_compressor *compressor;
     struct piece *piece; /* being filled */
     pthread_t thread;
     bool started;
@@ -43,12 +47,12 @@ struct uex_job_shared {
     size_t reader_count;
     struct piece *pieces;
     size_t piece_count;
-    struct uex_cancel stop; /* for the readers; raised by the lane, or by one that fails */
-    struct piece *first;    /* a piece that the lane took already */
+    struct uex_cancel stop; /* for the readers; raised by the worker thread, or by one that fails */
+    struct piece *first;    /* a full piece that was taken already */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* Guarded: */
-    struct piece *free, *ready;
+    struct pieces empty, full;
     size_t reading_count;   /* readers that have joined the snapshot and may have rows */
     bool all_taken;         /* the first reader has come to the end: nobody who joins now finds a part */
     struct uex_fault fault; /* the first failure; error UEX_OK: none */
@@ -56,18 +60,13 @@ struct uex_job_shared {
 
 /* ---- handing over */
 
-static void push(struct piece **list, struct piece *piece)
+/* With the lock. NULL: there is none. */
+static struct piece *pop_piece(struct pieces *pieces)
 {
-    piece->next = *list;
-    *list = piece;
-}
-
-static struct piece *pop(struct piece **list)
-{
-    struct piece *piece = *list;
+    struct piece *piece = STAILQ_FIRST(pieces);
 
     if (piece != NULL)
-        *list = piece->next;
+        STAILQ_REMOVE_HEAD(pieces, list);
     return piece;
 }
 
@@ -78,27 +77,32 @@ static void wait_change(struct uex_job_shared *shared)
 }
 
 /* An empty piece; NULL: all is over. */
-static struct piece *take_free(struct uex_job_shared *shared)
+static struct piece *take_empty_piece(struct uex_job_shared *shared)
 {
     struct piece *piece = NULL;
 
     pthread_mutex_lock(&shared->lock);
-    while (!uex_cancel_requested(&shared->stop) && (piece = pop(&shared->free)) == NULL)
+    while (!uex_cancel_requested(&shared->stop) && (piece = pop_piece(&shared->empty)) == NULL)
         wait_change(shared);
     pthread_mutex_unlock(&shared->lock);
     return piece;
 }
 
-static void give(struct uex_job_shared *shared, struct piece **list, struct piece *piece)
+/* The oldest full piece is taken first: the pool has had most time for it. The empty one that was used last is taken
+ * first: memory of the others may never be touched. */
+static void put_piece(struct uex_job_shared *shared, struct piece *piece, bool is_full)
 {
     pthread_mutex_lock(&shared->lock);
-    push(list, piece);
+    if (is_full)
+        STAILQ_INSERT_TAIL(&shared->full, piece, list);
+    else
+        STAILQ_INSERT_HEAD(&shared->empty, piece, list);
     pthread_cond_broadcast(&shared->changed);
     pthread_mutex_unlock(&shared->lock);
 }
 
 /* A full piece. UEX_END: there are no more. Else the readers' failure, or the job's end. */
-static enum uex_error take_ready(struct uex_job_shared *shared, struct piece **piece)
+static enum uex_error take_full_piece(struct uex_job_shared *shared, struct piece **piece)
 {
     enum uex_error err = UEX_OK;
 
@@ -112,7 +116,7 @@ static enum uex_error take_ready(struct uex_job_shared *shared, struct piece **p
         } else if (shared->fault.error != UEX_OK) {
             shared->job->out->fault = shared->fault;
             err = shared->fault.error;
-        } else if ((*piece = pop(&shared->ready)) == NULL && shared->reading_count == 0 && shared->all_taken) {
+        } else if ((*piece = pop_piece(&shared->full)) == NULL && shared->reading_count == 0 && shared->all_taken) {
             err = UEX_END;
         }
         if (err != UEX_OK || *piece != NULL)
@@ -125,16 +129,11 @@ static enum uex_error take_ready(struct uex_job_shared *shared, struct piece **p
 
 /* ---- a reader */
 
-static enum uex_error hand_over(struct reader *reader, struct uex_fault *fault)
+static void hand_over_piece(struct reader *reader)
 {
-    struct piece *piece = reader->piece;
-    enum uex_error err = uex_gzip_block_compress(piece->block, reader->deflater);
-
-    if (err != UEX_OK)
-        return uex_fail(fault, err, "compressing failed");
+    uex_compressor_compress(reader->compressor, reader->piece->block);
+    put_piece(reader->shared, reader->piece, true);
     reader->piece = NULL;
-    give(reader->shared, &reader->shared->ready, piece);
-    return UEX_OK;
 }
 
 static enum uex_error add_row(struct reader *reader, struct uex_bytes row, struct uex_fault *fault)
@@ -142,14 +141,12 @@ static enum uex_error add_row(struct reader *reader, struct uex_bytes row, struc
     enum uex_error err = UEX_LIMIT;
 
     for (;;) {
-        if (reader->piece == NULL && (reader->piece = take_free(reader->shared)) == NULL)
+        if (reader->piece == NULL && (reader->piece = take_empty_piece(reader->shared)) == NULL)
             return uex_fail(fault, UEX_CANCELLED, "the export was given up");
         err = uex_gzip_block_add(reader->piece->block, row);
         if (err != UEX_LIMIT)
             break;
-        err = hand_over(reader, fault);
-        if (err != UEX_OK)
-            return err;
+        hand_over_piece(reader);
     }
     if (err != UEX_OK)
         return uex_fail(fault, err, "not enough memory for a row");
@@ -168,9 +165,9 @@ static enum uex_error read_rows(struct reader *reader, struct uex_rows *rows, st
         if (err != UEX_OK)
             return err;
     }
-    if (err == UEX_END)
-        err = reader->piece == NULL || reader->piece->row_count == 0 ? UEX_OK : hand_over(reader, fault);
-    return err;
+    if (err == UEX_END && reader->piece != NULL && reader->piece->row_count > 0)
+        hand_over_piece(reader);
+    return err == UEX_END ? UEX_OK : err;
 }
 
 /* Once is enough: the next big group meets the same. */
@@ -238,15 +235,15 @@ static void *reader_main(void *argument)
 {
     struct reader *reader = argument;
 
-    uex_crew_begin_work();
+    uex_compressor_begin(reader->compressor);
     read_parts(reader);
     if (reader != &reader->shared->readers[0])
         uex_postgres_rest(reader->postgres); /* the others may read on for long */
-    uex_crew_end_work();
+    uex_compressor_end(reader->compressor);
     return NULL;
 }
 
-/* ---- the lane */
+/* ---- the worker thread */
 
 static bool start_reader(struct reader *reader)
 {
@@ -256,13 +253,18 @@ static bool start_reader(struct reader *reader)
 
 static bool make_pieces(struct uex_job_shared *shared)
 {
-    shared->piece_count = shared->reader_count + SPARE_PIECES;
+    const int idle_count =
+        uex_compression_pool_thread_max(shared->job->runner->services->compression_pool) - (int)shared->reader_count;
+    const int pool_pieces = idle_count < 0 ? 0 : 2 * idle_count;
+
+    shared->piece_count =
+        shared->reader_count + SPARE_PIECES + (size_t)(pool_pieces < POOL_PIECES_MAX ? pool_pieces : POOL_PIECES_MAX);
     shared->pieces = calloc(shared->piece_count, sizeof(*shared->pieces));
     for (size_t i = 0; shared->pieces != NULL && i < shared->piece_count; i++) {
         shared->pieces[i].block = uex_gzip_block_new();
         if (shared->pieces[i].block == NULL)
             return false;
-        push(&shared->free, &shared->pieces[i]);
+        STAILQ_INSERT_HEAD(&shared->empty, &shared->pieces[i], list);
     }
     return shared->pieces != NULL;
 }
@@ -277,8 +279,9 @@ static bool make_readers(struct uex_job_shared *shared)
 
         reader->shared = shared;
         reader->postgres = i == 0 ? runner->postgres : uex_postgres_new(runner->config, APPLICATION_NAME);
-        reader->deflater = uex_deflater_new(runner->config->export_compression_level);
-        if (reader->postgres == NULL || reader->deflater == NULL)
+        reader->compressor =
+            uex_compressor_new(runner->config->export_compression_level, runner->services->compression_pool);
+        if (reader->postgres == NULL || reader->compressor == NULL)
             return false;
     }
     return shared->readers != NULL;
@@ -294,13 +297,15 @@ static struct uex_job_shared *shared_new(struct uex_job *job)
     shared->reader_count = (size_t)job->runner->config->export_readers;
     pthread_mutex_init(&shared->lock, NULL);
     uex_cond_init(&shared->changed);
+    STAILQ_INIT(&shared->empty);
+    STAILQ_INIT(&shared->full);
     if (make_pieces(shared) && make_readers(shared))
         return shared;
     uex_job_shared_close(shared);
     return NULL;
 }
 
-/* The connections now stop with the readers; a job's cancel reaches them through the lane. */
+/* The connections now stop with the readers; a job's cancel reaches them through the worker thread. */
 static enum uex_error start_all(struct uex_job_shared *shared)
 {
     enum uex_error err = UEX_OK;
@@ -332,7 +337,7 @@ enum uex_error uex_job_shared_open(struct uex_job *job, const struct uex_row_pla
         err = start_all(shared);
     }
     if (err == UEX_OK)
-        err = take_ready(shared, &shared->first);
+        err = take_full_piece(shared, &shared->first);
     if (err == UEX_OK)
         *out = shared;
     else
@@ -344,7 +349,7 @@ enum uex_error uex_job_shared_write(struct uex_job_shared *shared)
 {
     struct uex_job *job = shared->job;
     struct piece *piece = shared->first;
-    enum uex_error err = uex_gzip_flush(job->runner->gzip);
+    enum uex_error err = UEX_OK;
 
     shared->first = NULL;
     while (err == UEX_OK) {
@@ -353,8 +358,8 @@ enum uex_error uex_job_shared_write(struct uex_job_shared *shared)
             return err;
         uex_job_rows_passed(job, piece->row_count, piece->text_bytes);
         piece->row_count = piece->text_bytes = 0;
-        give(shared, &shared->free, piece);
-        err = take_ready(shared, &piece);
+        put_piece(shared, piece, false);
+        err = take_full_piece(shared, &piece);
     }
     return err == UEX_END ? UEX_OK : err;
 }
@@ -369,7 +374,7 @@ void uex_job_shared_close(struct uex_job_shared *shared)
 
         if (reader->started)
             (void)pthread_join(reader->thread, NULL);
-        uex_deflater_free(reader->deflater);
+        uex_compressor_free(reader->compressor);
         if (i > 0)
             uex_postgres_free(reader->postgres);
     }

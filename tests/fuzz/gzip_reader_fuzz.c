@@ -41,7 +41,7 @@ static void read_raw(struct uex_gzip_reader *reader, struct uex_bytes object, si
 
 static void read_compressed(struct uex_gzip_reader *reader, struct uex_bytes text, int level)
 {
-    struct uex_gzip *gzip = uex_gzip_new(level);
+    struct uex_gzip *gzip = uex_gzip_new(level, NULL);
     struct uex_gzip_facts facts;
     enum uex_error error;
 

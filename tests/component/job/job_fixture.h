@@ -55,8 +55,13 @@ static void new_runner(struct uex_job_limits limits)
     struct uex_fault fault = {0};
 
     close_runner();
-    if (uex_job_services_new(&fixture.config, &fixture.services, &fault) != UEX_OK ||
-        uex_job_runner_new(fixture.services, fixture.spools, limits, &fixture.runner, &fault) != UEX_OK) {
+    if (uex_job_services_new(&fixture.config, &fixture.services, &fault) != UEX_OK) {
+        print_error("%s\n", fault.text);
+        fail();
+    }
+    uex_compression_pool_free(fixture.services->compression_pool);
+    fixture.services->compression_pool = uex_compression_pool_new(6); /* threads, however many CPUs there are */
+    if (uex_job_runner_new(fixture.services, fixture.spools, limits, &fixture.runner, &fault) != UEX_OK) {
         print_error("%s\n", fault.text);
         fail();
     }

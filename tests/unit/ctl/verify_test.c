@@ -237,7 +237,7 @@ static enum uex_error append_bytes(void *context, struct uex_bytes data)
 
 static void append_member(struct uex_buffer *object, const char *text)
 {
-    struct uex_gzip *gzip = uex_gzip_new(1);
+    struct uex_gzip *gzip = uex_gzip_new(1, NULL);
 
     uex_gzip_begin(gzip, (struct uex_sink){.write = append_bytes, .context = object});
     assert_int_equal(uex_gzip_write(gzip, uex_bytes_of_text(text)), UEX_OK);

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "encode/crew.h"
 #include "export/buffer.h"
 
 #define DATA_BYTES ((size_t)12000000)
@@ -55,14 +54,21 @@ static enum uex_error keep(void *context, struct uex_bytes bytes)
     return uex_buffer_failed(buffer) ? UEX_NO_MEMORY : UEX_OK;
 }
 
+static enum uex_error refuse(void *context, struct uex_bytes bytes)
+{
+    (void)context;
+    (void)bytes;
+    return UEX_STORE_UNAVAILABLE;
+}
+
 static struct uex_sink sink_of(struct uex_buffer *buffer)
 {
     return (struct uex_sink){.write = keep, .context = buffer};
 }
 
-static void compress_all(int level, size_t piece_bytes, struct uex_buffer *out)
+static void compress_all(int level, size_t piece_bytes, struct uex_compression_pool *pool, struct uex_buffer *out)
 {
-    struct uex_gzip *gzip = uex_gzip_new(level);
+    struct uex_gzip *gzip = uex_gzip_new(level, pool);
 
     assert_non_null(gzip);
     uex_gzip_begin(gzip, sink_of(out));
@@ -89,21 +95,20 @@ static void inflate_all(const struct uex_buffer *member, uint8_t *text, size_t s
     assert_int_equal(inflateEnd(&stream), Z_OK);
 }
 
-static void write__with_helpers__gives_the_bytes_of_one_thread(void **state)
+static void write__with_a_pool__gives_the_bytes_of_one_thread(void **state)
 {
     static const int LEVELS[] = {1, 3, 4, 6, 9};
+    struct uex_compression_pool *pool = uex_compression_pool_new(16);
     uint8_t *text = malloc(DATA_BYTES);
 
     (void)state;
     assert_non_null(text);
+    assert_non_null(pool);
     for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
         struct uex_buffer alone = {0}, helped = {0};
 
-        uex_crew_set_cpus(1);
-        compress_all(LEVELS[i], 1000, &alone);
-        uex_crew_set_cpus(16);
-        compress_all(LEVELS[i], 12345, &helped);
-        uex_crew_set_cpus(0);
+        compress_all(LEVELS[i], 1000, NULL, &alone);
+        compress_all(LEVELS[i], 12345, pool, &helped);
         assert_int_equal(alone.size_bytes, helped.size_bytes);
         assert_memory_equal(alone.data, helped.data, alone.size_bytes);
         inflate_all(&helped, text, DATA_BYTES);
@@ -111,17 +116,18 @@ static void write__with_helpers__gives_the_bytes_of_one_thread(void **state)
         uex_buffer_clear(&alone);
         uex_buffer_clear(&helped);
     }
+    uex_compression_pool_free(pool);
     free(text);
 }
 
-static void begin__while_helpers_are_at_work__forgets_their_blocks(void **state)
+static void begin__while_the_pool_has_blocks__forgets_them(void **state)
 {
+    struct uex_compression_pool *pool = uex_compression_pool_new(8);
     struct uex_buffer given_up = {0}, out = {0}, expected = {0};
     struct uex_gzip *gzip;
 
     (void)state;
-    uex_crew_set_cpus(8);
-    gzip = uex_gzip_new(6);
+    gzip = uex_gzip_new(6, pool);
     uex_gzip_begin(gzip, sink_of(&given_up));
     assert_int_equal(uex_gzip_write(gzip, uex_bytes_of(data, DATA_BYTES / 2)), UEX_OK);
     uex_gzip_begin(gzip, sink_of(&out));
@@ -135,22 +141,27 @@ static void begin__while_helpers_are_at_work__forgets_their_blocks(void **state)
     uex_gzip_begin(gzip, sink_of(&given_up)); /* and freed with blocks out */
     assert_int_equal(uex_gzip_write(gzip, uex_bytes_of(data, DATA_BYTES / 2)), UEX_OK);
     uex_gzip_free(gzip);
-    uex_crew_set_cpus(0);
+    uex_compression_pool_free(pool);
     uex_buffer_clear(&given_up);
     uex_buffer_clear(&out);
     uex_buffer_clear(&expected);
 }
 
-static void *compress_alone(void *argument)
+struct stream {
+    struct uex_compression_pool *pool;
+    int level;
+};
+
+static void *compress_stream(void *argument)
 {
-    int level = *(int *)argument;
+    const struct stream *stream = argument;
 
     for (int round = 0; round < 2; round++) {
         struct uex_buffer out = {0};
         uint8_t *text = malloc(DATA_BYTES);
 
         assert_non_null(text);
-        compress_all(level, 40000, &out);
+        compress_all(stream->level, 40000, stream->pool, &out);
         inflate_all(&out, text, DATA_BYTES);
         assert_memory_equal(text, data, DATA_BYTES);
         uex_buffer_clear(&out);
@@ -159,24 +170,25 @@ static void *compress_alone(void *argument)
     return NULL;
 }
 
-static void write__many_streams_share_the_helpers__each_is_whole(void **state)
+static void write__many_streams_share_a_pool__each_is_whole(void **state)
 {
-    int levels[THREADS] = {1, 4, 2, 5};
+    struct uex_compression_pool *pool = uex_compression_pool_new(THREADS + 2);
+    struct stream streams[THREADS] = {{pool, 1}, {pool, 4}, {pool, 2}, {pool, 5}};
     pthread_t threads[THREADS];
 
     (void)state;
-    uex_crew_set_cpus(THREADS + 2);
     for (int i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, compress_alone, &levels[i]), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, compress_stream, &streams[i]), 0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    uex_crew_set_cpus(0);
+    uex_compression_pool_free(pool);
+    uex_compression_pool_free(NULL);
 }
 
 /* A share of the data, filled and compressed by a thread of its own. */
 struct share {
     size_t from, to;
-    int level;
+    struct uex_compressor *compressor;
     struct uex_gzip_block *blocks[8];
     size_t block_count;
 };
@@ -184,10 +196,9 @@ struct share {
 static void *fill_share(void *argument)
 {
     struct share *share = argument;
-    struct uex_deflater *deflater = uex_deflater_new(share->level);
     struct uex_gzip_block *block = NULL;
 
-    assert_non_null(deflater);
+    uex_compressor_begin(share->compressor);
     for (size_t at = share->from; at < share->to;) {
         size_t size = share->to - at < 700 ? share->to - at : 700;
         enum uex_error err = block == NULL ? UEX_LIMIT : uex_gzip_block_add(block, uex_bytes_of(data + at, size));
@@ -198,50 +209,68 @@ static void *fill_share(void *argument)
         }
         assert_int_equal(err, UEX_LIMIT);
         if (block != NULL)
-            assert_int_equal(uex_gzip_block_compress(block, deflater), UEX_OK);
+            uex_compressor_compress(share->compressor, block);
         share->blocks[share->block_count++] = block = uex_gzip_block_new();
         assert_non_null(block);
     }
-    assert_int_equal(uex_gzip_block_compress(block, deflater), UEX_OK);
-    uex_deflater_free(deflater);
+    uex_compressor_compress(share->compressor, block);
+    uex_compressor_end(share->compressor);
     return NULL;
+}
+
+/* Blocks of several threads, with text before and behind them; each block comes back empty. */
+static void put_shares(int level, struct uex_compression_pool *pool, struct uex_buffer *out)
+{
+    const size_t quarter = DATA_BYTES / 4;
+    struct share shares[THREADS] = {0};
+    pthread_t threads[THREADS];
+    struct uex_gzip *gzip = uex_gzip_new(level, pool);
+
+    for (size_t i = 0; i < THREADS; i++) {
+        shares[i] =
+            (struct share){.from = i * quarter, .to = (i + 1) * quarter, .compressor = uex_compressor_new(level, pool)};
+        assert_non_null(shares[i].compressor);
+        assert_int_equal(pthread_create(&threads[i], NULL, fill_share, &shares[i]), 0);
+    }
+    uex_gzip_begin(gzip, sink_of(out));
+    assert_int_equal(uex_gzip_write(gzip, uex_bytes_of("head\n", 5)), UEX_OK);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        uex_compressor_free(shares[i].compressor);
+        for (size_t k = 0; k < shares[i].block_count; k++) {
+            struct uex_gzip_block *block = shares[i].blocks[k];
+
+            assert_int_equal(uex_gzip_put(gzip, block), UEX_OK);
+            assert_int_equal(uex_gzip_block_add(block, uex_bytes_of(data, UEX_GZIP_BLOCK_BYTES)), UEX_OK);
+            uex_gzip_block_free(block);
+        }
+    }
+    assert_int_equal(uex_gzip_write(gzip, uex_bytes_of("\n", 1)), UEX_OK);
+    assert_int_equal(uex_gzip_finish(gzip), UEX_OK);
+    uex_gzip_free(gzip);
 }
 
 static void put__blocks_of_several_threads__is_one_member(void **state)
 {
-    const size_t quarter = DATA_BYTES / 4;
+    struct uex_compression_pool *pool = uex_compression_pool_new(2 * THREADS);
     uint8_t *text = malloc(DATA_BYTES + 6);
 
     (void)state;
     assert_non_null(text);
     for (int level = 1; level <= 6; level += 5) {
-        struct share shares[THREADS] = {0};
-        pthread_t threads[THREADS];
-        struct uex_gzip *gzip = uex_gzip_new(level);
-        struct uex_buffer out = {0};
+        struct uex_buffer alone = {0}, helped = {0};
 
-        for (size_t i = 0; i < THREADS; i++) {
-            shares[i] = (struct share){.from = i * quarter, .to = (i + 1) * quarter, .level = level};
-            assert_int_equal(pthread_create(&threads[i], NULL, fill_share, &shares[i]), 0);
-        }
-        uex_gzip_begin(gzip, sink_of(&out));
-        assert_int_equal(uex_gzip_write(gzip, uex_bytes_of("head\n", 5)), UEX_OK);
-        assert_int_equal(uex_gzip_flush(gzip), UEX_OK);
-        for (size_t i = 0; i < THREADS; i++) {
-            assert_int_equal(pthread_join(threads[i], NULL), 0);
-            for (size_t k = 0; k < shares[i].block_count; k++) {
-                assert_int_equal(uex_gzip_put(gzip, shares[i].blocks[k]), UEX_OK);
-                uex_gzip_block_free(shares[i].blocks[k]);
-            }
-        }
-        assert_int_equal(uex_gzip_write(gzip, uex_bytes_of("\n", 1)), UEX_OK);
-        assert_int_equal(uex_gzip_finish(gzip), UEX_OK);
-        inflate_all(&out, text, DATA_BYTES + 6);
+        put_shares(level, NULL, &alone);
+        put_shares(level, pool, &helped);
+        assert_int_equal(alone.size_bytes, helped.size_bytes);
+        assert_memory_equal(alone.data, helped.data, alone.size_bytes);
+        inflate_all(&helped, text, DATA_BYTES + 6);
         assert_memory_equal(text, "head\n", 5);
         assert_memory_equal(text + 5, data, DATA_BYTES);
-        uex_buffer_clear(&out);
-        uex_gzip_free(gzip);
+        uex_buffer_clear(&alone);
+        uex_buffer_clear(&helped);
     }
+    uex_compression_pool_free(pool);
     free(text);
 }
 
@@ -249,8 +278,8 @@ static void block_add__row_longer_than_a_block__is_taken_and_given_back(void **s
 {
     const size_t row_bytes = 3 * UEX_GZIP_BLOCK_BYTES + 17;
     struct uex_gzip_block *block = uex_gzip_block_new();
-    struct uex_deflater *deflater = uex_deflater_new(1);
-    struct uex_gzip *gzip = uex_gzip_new(1);
+    struct uex_compressor *compressor = uex_compressor_new(1, NULL);
+    struct uex_gzip *gzip = uex_gzip_new(1, NULL);
     struct uex_buffer out = {0};
     uint8_t *text = malloc(row_bytes + 3);
 
@@ -260,12 +289,12 @@ static void block_add__row_longer_than_a_block__is_taken_and_given_back(void **s
     uex_gzip_begin(gzip, sink_of(&out));
     assert_int_equal(uex_gzip_block_add(block, uex_bytes_of("ab\n", 3)), UEX_OK);
     assert_int_equal(uex_gzip_block_add(block, uex_bytes_of(data, row_bytes)), UEX_LIMIT);
-    assert_int_equal(uex_gzip_block_compress(block, deflater), UEX_OK);
+    uex_compressor_compress(compressor, block);
     assert_int_equal(uex_gzip_put(gzip, block), UEX_OK);
     assert_int_equal(uex_gzip_block_add(block, uex_bytes_of(data, row_bytes)), UEX_OK);
-    assert_int_equal(uex_gzip_block_compress(block, deflater), UEX_OK);
+    uex_compressor_compress(compressor, block);
     assert_int_equal(uex_gzip_put(gzip, block), UEX_OK);
-    assert_int_equal(uex_gzip_block_compress(block, deflater), UEX_OK); /* an empty one changes nothing */
+    uex_compressor_compress(compressor, block); /* an empty one changes nothing */
     assert_int_equal(uex_gzip_put(gzip, block), UEX_OK);
     assert_int_equal(uex_gzip_finish(gzip), UEX_OK);
     inflate_all(&out, text, row_bytes + 3);
@@ -273,19 +302,39 @@ static void block_add__row_longer_than_a_block__is_taken_and_given_back(void **s
     uex_buffer_clear(&out);
     free(text);
     uex_gzip_free(gzip);
-    uex_deflater_free(deflater);
+    uex_compressor_free(compressor);
     uex_gzip_block_free(block);
     uex_gzip_block_free(NULL);
-    uex_deflater_free(NULL);
+    uex_compressor_free(NULL);
+}
+
+static void put__sink_fails__gives_an_empty_block_and_the_error(void **state)
+{
+    struct uex_gzip_block *block = uex_gzip_block_new();
+    struct uex_compressor *compressor = uex_compressor_new(1, NULL);
+    struct uex_gzip *gzip = uex_gzip_new(1, NULL);
+
+    (void)state;
+    uex_gzip_begin(gzip, (struct uex_sink){.write = refuse});
+    for (int i = 0; i < 2; i++) { /* the error stays */
+        assert_int_equal(uex_gzip_block_add(block, uex_bytes_of(data, UEX_GZIP_BLOCK_BYTES)), UEX_OK);
+        uex_compressor_compress(compressor, block);
+        assert_int_equal(uex_gzip_put(gzip, block), UEX_STORE_UNAVAILABLE);
+    }
+    assert_int_equal(uex_gzip_finish(gzip), UEX_STORE_UNAVAILABLE);
+    uex_gzip_free(gzip);
+    uex_compressor_free(compressor);
+    uex_gzip_block_free(block);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(write__with_helpers__gives_the_bytes_of_one_thread),
-        cmocka_unit_test(begin__while_helpers_are_at_work__forgets_their_blocks),
-        cmocka_unit_test(write__many_streams_share_the_helpers__each_is_whole),
+        cmocka_unit_test(write__with_a_pool__gives_the_bytes_of_one_thread),
+        cmocka_unit_test(begin__while_the_pool_has_blocks__forgets_them),
+        cmocka_unit_test(write__many_streams_share_a_pool__each_is_whole),
         cmocka_unit_test(put__blocks_of_several_threads__is_one_member),
+        cmocka_unit_test(put__sink_fails__gives_an_empty_block_and_the_error),
         cmocka_unit_test(block_add__row_longer_than_a_block__is_taken_and_given_back),
     };
     return cmocka_run_group_tests(tests, make_lines, free_lines);

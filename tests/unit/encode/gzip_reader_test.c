@@ -176,7 +176,7 @@ static void reader__what_the_compressor_writes__is_read_at_every_level(void **st
     for (int i = 0; i < 20000; i++)
         uex_buffer_append_format(&text, "user%d,\"line one\nline \"\"two\"\" of %d\"\n", i, i * 7919);
     for (int level = 1; level <= 9; level++) {
-        struct uex_gzip *gzip = uex_gzip_new(level);
+        struct uex_gzip *gzip = uex_gzip_new(level, NULL);
         struct uex_gzip_reader *reader = uex_gzip_reader_new();
         struct uex_gzip_facts facts = {0};
 
