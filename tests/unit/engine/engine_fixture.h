@@ -2,7 +2,7 @@
 /* An engine without Kafka and without a clock of its own: the test plays the consumer, the transactions, the time, and
  * whatever another thread does while the engine waits. Everything happens in the test's one thread, in microseconds.
  *
- * A test that includes this is linked with --wrap for the clock, uex_sleep_ms() and uex_engine_wait_synced()
+ * A test that includes this is linked with --wrap for the clock, the log, uex_sleep_ms() and uex_engine_wait_synced()
  * (tests/CMakeLists.txt). One engine at a time: `world`.
  */
 #ifndef TESTS_ENGINE_FIXTURE_H
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/batch.h"
 #include "engine/engine.h"
@@ -47,7 +48,10 @@ struct fixture_produced {
     char topic[32];
     char key[64];
     char *value; /* NULL: none */
+    size_t value_bytes;
     int32_t partition;
+    int64_t timestamp_ms;        /* 0: the broker's */
+    rd_kafka_headers_t *headers; /* NULL: none */
     struct uex_delivery *delivery;
     bool is_committed;
 };
@@ -103,10 +107,26 @@ struct fixture_world {
     unsigned committed_seen, rebalanced_seen, transaction_seen;
     const char *transaction_result;
     size_t adopted, cancelled; /* of the last rebalance */
+
+    unsigned logged[UEX_EVENT_COUNT]; /* log lines by their event; none is written */
+    char work_dir[32];
+    struct uex_spool_dir *spool_dir; /* in it; NULL until fixture_finish_list() */
 };
 
 static struct fixture_world world;
 #define FIXTURE_WAITS_MAX 100000
+
+/* ---- log lines */
+
+FIXTURE_UNUSED void __wrap_uex_log_write(enum uex_log_level level, enum uex_event event, const char *message,
+                                         const struct uex_log_field *fields, size_t field_count)
+{
+    (void)level;
+    (void)message;
+    (void)fields;
+    (void)field_count;
+    world.logged[event]++;
+}
 
 /* ---- time and waits */
 
@@ -377,12 +397,17 @@ static enum uex_error fixture_produce(void *context, const struct uex_txn_record
     struct fixture_produced *produced = &world.produced[world.produced_count];
 
     (void)context;
-    if (record->headers != NULL)
-        rd_kafka_headers_destroy(record->headers);
-    if (world.produce_error != UEX_OK)
+    if (world.produce_error != UEX_OK) {
+        if (record->headers != NULL)
+            rd_kafka_headers_destroy(record->headers);
         return fixture_step("produce", world.produce_error, fault);
+    }
     assert_true(++world.produced_count <= FIXTURE_LIST_MAX);
-    *produced = (struct fixture_produced){.partition = record->partition, .delivery = record->opaque};
+    *produced = (struct fixture_produced){.partition = record->partition,
+                                          .timestamp_ms = record->timestamp_ms,
+                                          .headers = record->headers,
+                                          .delivery = record->opaque,
+                                          .value_bytes = record->value.size_bytes};
     (void)snprintf(produced->topic, sizeof(produced->topic), "%s", record->topic);
     if (record->key.data != NULL)
         (void)snprintf(produced->key, sizeof(produced->key), "%.*s", (int)record->key.size_bytes, record->key.data);
@@ -581,9 +606,16 @@ FIXTURE_UNUSED static int fixture_close(void **state)
     }
     for (size_t i = world.fetched_next; i < world.fetched_count; i++)
         uex_record_free(world.fetched[i].record);
-    for (size_t i = 0; i < world.produced_count; i++)
+    for (size_t i = 0; i < world.produced_count; i++) {
         free(world.produced[i].value);
+        if (world.produced[i].headers != NULL)
+            rd_kafka_headers_destroy(world.produced[i].headers);
+    }
     uex_engine_close(&world.engine);
+    if (world.spool_dir != NULL) {
+        uex_spool_dir_close(world.spool_dir);
+        (void)rmdir(world.work_dir);
+    }
     fixture_keep(&world.assigned, NULL);
     fixture_keep(&world.paused, NULL);
     fixture_keep(&world.resumed, NULL);
@@ -772,6 +804,30 @@ FIXTURE_UNUSED static void fixture_finish(struct uex_delivery *delivery, enum ue
     uex_dispatch_finish(&world.engine, delivery, &job);
 }
 
+/* The job of a delivery ends: exported, its result `part_count` messages of `part_bytes` each, whose bytes are the
+ * number of the message. */
+FIXTURE_UNUSED static void fixture_finish_list(struct uex_delivery *delivery, size_t part_count, size_t part_bytes)
+{
+    struct uex_job_outcome job = {.row_count = part_count, .snapshot_at_ms = 1, .part_count = part_count};
+    uint8_t *bytes = malloc(part_bytes + 1);
+    struct uex_fault fault = {0};
+
+    if (world.spool_dir == NULL) {
+        (void)snprintf(world.work_dir, sizeof(world.work_dir), "/tmp/engine-test-XXXXXX");
+        assert_non_null(mkdtemp(world.work_dir));
+        assert_int_equal(uex_spool_dir_open(world.work_dir, &world.spool_dir, &fault), UEX_OK);
+    }
+    assert_int_equal(uex_spool_new(world.spool_dir, &job.lists, &fault), UEX_OK);
+    job.parts = calloc(part_count + 1, sizeof(*job.parts));
+    for (size_t i = 0; i < part_count; i++) {
+        memset(bytes, '1' + (int)i % 9, part_bytes);
+        job.parts[i] = (struct uex_result_part){.offset = i * part_bytes, .size_bytes = (uint32_t)part_bytes};
+        assert_int_equal(uex_spool_append(job.lists, uex_bytes_of(bytes, part_bytes), &fault), UEX_OK);
+    }
+    free(bytes);
+    uex_dispatch_finish(&world.engine, delivery, &job);
+}
+
 /* Rounds of the committer until it has nothing to do; `rounds` at most. */
 FIXTURE_UNUSED static void fixture_commits(unsigned rounds)
 {
@@ -783,6 +839,20 @@ FIXTURE_UNUSED static void fixture_commits(unsigned rounds)
         uex_committer_step_synced(committer);
     uex_engine_unlock(&world.engine);
     uex_committer_free(committer);
+}
+
+/* The last header of that name of a record that was produced, as text; NULL: there is none. In a static buffer. */
+FIXTURE_UNUSED static const char *fixture_header(const struct fixture_produced *produced, const char *name)
+{
+    static char text[512];
+    const void *value = NULL;
+    size_t size_bytes = 0;
+
+    if (produced->headers == NULL ||
+        rd_kafka_header_get_last(produced->headers, name, &value, &size_bytes) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return NULL;
+    (void)snprintf(text, sizeof(text), "%.*s", (int)size_bytes, (const char *)value);
+    return text;
 }
 
 /* How many committed records went to a topic. */
