@@ -2,8 +2,8 @@
 /* An engine without Kafka and without a clock of its own: the test plays the consumer, the transactions, the time, and
  * whatever another thread does while the engine waits. Everything happens in the test's one thread, in microseconds.
  *
- * A test that includes this is linked with --wrap for the clock, the log, uex_sleep_ms() and uex_engine_wait_synced()
- * (tests/CMakeLists.txt). One engine at a time: `world`.
+ * A test that includes this is linked with --wrap for the clock, the log, uex_sleep_ms(), uex_engine_wait_synced() and
+ * what the start asks of Kafka (tests/CMakeLists.txt). One engine at a time: `world`.
  */
 #ifndef TESTS_ENGINE_FIXTURE_H
 #define TESTS_ENGINE_FIXTURE_H
@@ -56,6 +56,11 @@ struct fixture_produced {
     bool is_committed;
 };
 
+struct fixture_line {
+    enum uex_log_level level;
+    char fields[256]; /* "name=value name=value", without those that are left out */
+};
+
 struct fixture_world {
     struct uex_engine engine;
     struct uex_config config;
@@ -73,6 +78,8 @@ struct fixture_world {
     unsigned assign_calls;
     rd_kafka_topic_partition_list_t *paused, *resumed, *sought; /* of the last call; NULL: none */
     rd_kafka_resp_err_t pause_code, seek_code, subscribe_code;
+    /* Of the elements of a list whose call succeeds. */
+    rd_kafka_resp_err_t committed_element_code, pause_element_code, seek_element_code;
     unsigned subscribe_calls, leave_calls, close_calls;
     bool is_lost;
     bool has_no_metadata; /* the client gives none: it is no member */
@@ -88,6 +95,10 @@ struct fixture_world {
     rd_kafka_topic_partition_list_t *state_assigned; /* of the last state_assign(); NULL: none */
     struct uex_fetched fetched[FIXTURE_LIST_MAX];
     size_t fetched_count, fetched_next;
+
+    struct uex_tier tiers[4]; /* what there is beside the command topic; retry-0 to begin with */
+    size_t tier_count;
+    enum uex_error tiers_error, cluster_error;
 
     /* ---- the transactions that are played: each step's error, until it is changed */
     enum uex_error prepare_error, begin_error, produce_error, flush_error, offsets_error, commit_error;
@@ -108,25 +119,14 @@ struct fixture_world {
     const char *transaction_result;
     size_t adopted, cancelled; /* of the last rebalance */
 
-    unsigned logged[UEX_EVENT_COUNT]; /* log lines by their event; none is written */
+    unsigned logged[UEX_EVENT_COUNT];           /* log lines by their event; none is written */
+    struct fixture_line lines[UEX_EVENT_COUNT]; /* the last of each */
     char work_dir[32];
     struct uex_spool_dir *spool_dir; /* in it; NULL until fixture_finish_list() */
 };
 
 static struct fixture_world world;
 #define FIXTURE_WAITS_MAX 100000
-
-/* ---- log lines */
-
-FIXTURE_UNUSED void __wrap_uex_log_write(enum uex_log_level level, enum uex_event event, const char *message,
-                                         const struct uex_log_field *fields, size_t field_count)
-{
-    (void)level;
-    (void)message;
-    (void)fields;
-    (void)field_count;
-    world.logged[event]++;
-}
 
 /* ---- time and waits */
 
@@ -181,6 +181,48 @@ FIXTURE_UNUSED int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
     return 0;
 }
 
+/* ---- log lines: kept, not written */
+
+FIXTURE_UNUSED void __wrap_uex_log_write(enum uex_log_level level, enum uex_event event, const char *message,
+                                         const struct uex_log_field *fields, size_t field_count)
+{
+    struct fixture_line *line = &world.lines[event];
+    size_t used = 0;
+
+    assert_non_null(message);
+    world.logged[event]++;
+    line->level = level;
+    line->fields[0] = '\0';
+    for (size_t i = 0; i < field_count && used < sizeof(line->fields); i++) {
+        const struct uex_log_field *field = &fields[i];
+        const char *space = used == 0 ? "" : " ";
+
+        if (field->kind == UEX_LOG_NONE || (field->kind == UEX_LOG_STRING && field->text == NULL))
+            continue;
+        if (field->kind == UEX_LOG_STRING)
+            used += (size_t)snprintf(line->fields + used, sizeof(line->fields) - used, "%s%s=%s", space, field->name,
+                                     field->text);
+        else
+            used += (size_t)snprintf(line->fields + used, sizeof(line->fields) - used, "%s%s=%lld", space, field->name,
+                                     field->kind == UEX_LOG_UNSIGNED ? (long long)field->number
+                                                                     : (long long)field->integer);
+    }
+}
+
+/* Does the last line of this event have the field, as "name=value"? */
+FIXTURE_UNUSED static bool fixture_logged(enum uex_event event, const char *field)
+{
+    const char *at = world.lines[event].fields;
+    const size_t size = strlen(field);
+
+    while ((at = strstr(at, field)) != NULL) {
+        if ((at == world.lines[event].fields || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* ---- the consumer */
 
 static void fixture_keep(rd_kafka_topic_partition_list_t **place, const rd_kafka_topic_partition_list_t *list)
@@ -215,6 +257,8 @@ static rd_kafka_resp_err_t fixture_pause(void *context, rd_kafka_topic_partition
 {
     (void)context;
     fixture_keep(&world.paused, list);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].err = world.pause_element_code;
     return world.pause_code;
 }
 
@@ -230,6 +274,8 @@ static rd_kafka_resp_err_t fixture_seek(void *context, rd_kafka_topic_partition_
     (void)context;
     (void)timeout_ms;
     fixture_keep(&world.sought, list);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].err = world.seek_element_code;
     return world.seek_code;
 }
 
@@ -276,6 +322,7 @@ static rd_kafka_resp_err_t fixture_committed(void *context, rd_kafka_topic_parti
         const rd_kafka_topic_partition_t *known =
             rd_kafka_topic_partition_list_find(world.group_offsets, place->topic, place->partition);
 
+        place->err = world.committed_element_code;
         place->offset = known == NULL ? RD_KAFKA_OFFSET_INVALID : known->offset;
         place->metadata = NULL;
         place->metadata_size = 0;
@@ -332,6 +379,25 @@ static rd_kafka_resp_err_t fixture_state_assign(void *context, const rd_kafka_to
     (void)context;
     fixture_keep(&world.state_assigned, list);
     return world.state_assign_code;
+}
+
+FIXTURE_UNUSED enum uex_error __wrap_uex_consumer_tiers(struct uex_consumer_handles *handles, int64_t timeout_ms,
+                                                        struct uex_tier *tiers, size_t *count, struct uex_fault *fault)
+{
+    (void)handles;
+    (void)timeout_ms;
+    memcpy(tiers, world.tiers, world.tier_count * sizeof(*tiers));
+    *count = world.tier_count;
+    return world.tiers_error == UEX_OK ? UEX_OK : uex_fail(fault, world.tiers_error, "as the test wants it");
+}
+
+FIXTURE_UNUSED enum uex_error __wrap_uex_consumer_cluster_id(struct uex_consumer_handles *handles, int64_t timeout_ms,
+                                                             char *out, struct uex_fault *fault)
+{
+    (void)handles;
+    (void)timeout_ms;
+    (void)snprintf(out, UEX_KAFKA_CLUSTER_ID_SIZE, "another-cluster");
+    return world.cluster_error == UEX_OK ? UEX_OK : uex_fail(fault, world.cluster_error, "as the test wants it");
 }
 
 /* The next of world.states; NULL, and time goes on, when there is none. */
@@ -572,6 +638,8 @@ FIXTURE_UNUSED static int fixture_open(void **state)
     world.command_partitions = 1;
     world.group_offsets = rd_kafka_topic_partition_list_new(4);
     world.retry_delays_ms[0] = 60000;
+    world.tiers[0] = (struct uex_tier){.topic = RETRIES, .partition_count = 1, .configured = true};
+    world.tier_count = 1;
     world.config = (struct uex_config){.kafka_group_id = (char *)GROUP,
                                        .topics_command = (char *)COMMANDS,
                                        .topics_state = (char *)STATES,
@@ -758,6 +826,21 @@ FIXTURE_UNUSED static void fixture_fetch(struct uex_record *record)
                                                                 .partition = record->partition,
                                                                 .offset = record->offset,
                                                                 .record = record};
+}
+
+/* The intake's next poll says that a partition ends there, or brings an error. */
+FIXTURE_UNUSED static void fixture_fetch_end(const char *topic, int32_t partition, int64_t offset)
+{
+    assert_true(world.fetched_count < FIXTURE_LIST_MAX);
+    world.fetched[world.fetched_count++] =
+        (struct uex_fetched){.kind = UEX_FETCHED_END, .topic = topic, .partition = partition, .offset = offset};
+}
+
+FIXTURE_UNUSED static void fixture_fetch_error(rd_kafka_resp_err_t code)
+{
+    assert_true(world.fetched_count < FIXTURE_LIST_MAX);
+    world.fetched[world.fetched_count++] =
+        (struct uex_fetched){.kind = UEX_FETCHED_ERROR, .code = code, .error_text = "as the test wants it"};
 }
 
 /* One round of the intake for each record that was given, and one more. */
