@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "export/thread.h"
 #include "kafka/client.h"
 #include "kafka/group_metadata.h"
 #include "kafka/topics.h"
@@ -14,6 +15,7 @@
 #define QUEUE_MAX 2000
 #define OUTCOMES_MAX 500 /* each may hold a file of the spool open */
 #define QUEUE_MAX_BYTES ((size_t)16 << 20)
+#define AWAIT_SLICE_MS 50
 
 static void init_locks(struct uex_engine *engine)
 {
@@ -120,6 +122,27 @@ enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_confi
     return error != UEX_OK
                ? error
                : uex_consumer_open(config, uex_rebalance_callback, engine, &engine->handles, &engine->consumer, fault);
+}
+
+enum uex_error uex_engine_new(const struct uex_config *config, const struct uex_engine_observer *observer,
+                              struct uex_engine **out, struct uex_fault *fault)
+{
+    *out = calloc(1, sizeof(**out));
+    return *out == NULL ? uex_fail(fault, UEX_NO_MEMORY, "the engine") : uex_engine_open(*out, config, observer, fault);
+}
+
+void uex_engine_free(struct uex_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    uex_engine_close(engine);
+    free(engine);
+}
+
+enum uex_error uex_engine_await_kafka(struct uex_engine *engine, int64_t timeout_ms, const struct uex_cancel *cancel,
+                                      struct uex_fault *fault)
+{
+    return uex_consumer_wait(engine->handles, timeout_ms, cancel, fault);
 }
 
 enum uex_error uex_engine_join(struct uex_engine *engine, struct uex_fault *fault)
@@ -254,6 +277,99 @@ void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to)
     pthread_cond_broadcast(&engine->synced.work_changed);
     pthread_cond_broadcast(&engine->synced.outcomes_changed); /* no outcome waits for others any more */
     uex_engine_unlock(engine);
+}
+
+/* ---- the way to the end */
+
+enum uex_error uex_engine_start(struct uex_engine *engine, struct uex_fault *fault)
+{
+    engine->committer_started = uex_thread_start(&engine->committer, uex_committer_run, engine);
+    engine->intake_started = uex_thread_start(&engine->intake, uex_intake_run, engine);
+    return engine->committer_started && engine->intake_started
+               ? UEX_OK
+               : uex_fail(fault, UEX_NO_MEMORY, "a thread of the engine cannot start");
+}
+
+void uex_engine_drain(struct uex_engine *engine)
+{
+    uex_engine_advance(engine, UEX_LIFECYCLE_DRAINING);
+}
+
+static bool await(struct uex_engine *engine, bool (*reached_synced)(const struct uex_engine *engine), int64_t most_ms)
+{
+    const int64_t until_ms = uex_monotonic_ms() + most_ms;
+    bool reached = false;
+
+    for (;;) {
+        uex_engine_lock(engine);
+        reached = reached_synced(engine);
+        uex_engine_unlock(engine);
+        if (reached || uex_monotonic_ms() >= until_ms)
+            return reached;
+        (void)uex_sleep_ms(AWAIT_SLICE_MS, NULL);
+    }
+}
+
+static bool nothing_runs_synced(const struct uex_engine *engine)
+{
+    return engine->synced.in_flight.running_count == 0;
+}
+
+static bool all_is_committed_synced(const struct uex_engine *engine)
+{
+    return engine->synced.outbox.count == 0 && !engine->synced.outbox.transaction_open;
+}
+
+bool uex_engine_await_jobs(struct uex_engine *engine, int64_t timeout_ms)
+{
+    return await(engine, nothing_runs_synced, timeout_ms);
+}
+
+bool uex_engine_await_commits(struct uex_engine *engine, int64_t timeout_ms)
+{
+    return await(engine, all_is_committed_synced, timeout_ms);
+}
+
+size_t uex_engine_abandon_jobs(struct uex_engine *engine)
+{
+    size_t count = 0;
+
+    uex_engine_lock(engine);
+    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
+        if (delivery->state != UEX_DELIVERY_RUNNING)
+            continue;
+        uex_cancel_request(&delivery->cancel);
+        count++;
+    }
+    uex_engine_unlock(engine);
+    return count;
+}
+
+/* The intake's last revoke still needs the committer. */
+void uex_engine_leave(struct uex_engine *engine)
+{
+    uex_engine_advance(engine, UEX_LIFECYCLE_LEAVING);
+    if (engine->intake_started)
+        (void)pthread_join(engine->intake, NULL);
+    engine->intake_started = false;
+}
+
+void uex_engine_stop(struct uex_engine *engine)
+{
+    uex_engine_advance(engine, UEX_LIFECYCLE_STOPPING);
+    if (engine->committer_started)
+        (void)pthread_join(engine->committer, NULL);
+    engine->committer_started = false;
+}
+
+const char *uex_engine_starved(struct uex_engine *engine)
+{
+    const char *what = NULL;
+
+    uex_engine_lock(engine);
+    what = engine->synced.starved;
+    uex_engine_unlock(engine);
+    return what;
 }
 
 struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition)

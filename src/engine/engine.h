@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/engine/engine.h — the worker's exactly-once engine: what intake, lanes and committer share.
+/* src/engine/engine.h — inside the exactly-once engine: what intake, lanes and committer share. Others see api.h.
  *
  * A command flows through the rooms in this order:
  *   intake.c     one thread: polls the consumer, keeps windows and pauses, hands records to the dispatcher
@@ -27,9 +27,9 @@
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 
+#include "engine/api.h"
 #include "engine/consumer.h"
 #include "engine/group_table.h"
-#include "engine/lifecycle.h"
 #include "engine/offset_window.h"
 #include "engine/transaction.h"
 #include "export/config.h"
@@ -89,37 +89,12 @@ struct uex_partition {
     struct uex_delivery *first_waiting, *last_waiting; /* until the restore is done (linked by next_in_group) */
 };
 
-/* What an export depends on beside Kafka. While one of them fails for everybody no command is taken or charged. */
-enum uex_dependency { UEX_DEPENDENCY_DATABASE, UEX_DEPENDENCY_STORE, UEX_DEPENDENCY_COUNT, UEX_DEPENDENCY_NONE };
-
-struct uex_breaker {
-    bool open;
-    int64_t opened_ms; /* monotonic */
-    uint64_t open_count;
-};
-
 /* Lanes that were refused a database connection and have not had one since. */
 struct uex_shortage {
     _Atomic size_t lane_count; /* written under the lock, read by any thread */
     int64_t since_ms, said_ms; /* monotonic: when the first of them was refused; when it was last reported */
     int64_t try_at_ms;         /* monotonic: one of them may try again */
     unsigned step;             /* of the pauses */
-};
-
-/* Calls out of the engine, on the committer's thread unless said otherwise; members may be NULL. */
-struct uex_engine_observer {
-    void *context;
-    /* An outcome is committed: the audit line. The delivery is valid for the time of the call. */
-    void (*committed)(void *context, const struct uex_delivery *delivery);
-    void (*transaction)(void *context, const char *result, int64_t duration_us, size_t outcome_count);
-    void (*rebalanced)(void *context, size_t partition_count, size_t adopted, size_t cancelled); /* intake thread */
-    void (*taken)(void *context, const struct uex_delivery *delivery);                           /* a lane's thread */
-    /* A record was read and taken over, whatever becomes of it; not a suspect, which is parsed when it is taken. Intake
-     * thread. */
-    void (*read)(void *context, const struct uex_delivery *delivery);
-    /* A command of this worker was read and waits for a lane; a suspect is only known when it is taken. Intake thread.
-     */
-    void (*seen)(void *context, const struct uex_delivery *delivery);
 };
 
 /* What the intake thread alone knows of its membership in the consumer group. */
@@ -216,6 +191,9 @@ struct uex_engine {
      * since when the oldest command that is held back waits (wall), UEX_NO_TIME: none is. */
     _Atomic int64_t intake_heartbeat_ms, committer_heartbeat_ms;
     _Atomic int64_t oldest_held_ms;
+
+    pthread_t intake, committer; /* the main thread's */
+    bool intake_started, committer_started;
 };
 
 /* ---- engine.c: life */
@@ -224,14 +202,7 @@ void uex_engine_init(struct uex_engine *engine, const struct uex_config *config)
 /* Make the handles; nothing is reached yet. Close it in any case. */
 UEX_MUST_CHECK enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
                                               const struct uex_engine_observer *observer, struct uex_fault *fault);
-/* Brokers answer: learn the cluster's id, find the topics, subscribe. The intake thread must not run yet. */
-UEX_MUST_CHECK enum uex_error uex_engine_join(struct uex_engine *engine, struct uex_fault *fault);
 void uex_engine_close(struct uex_engine *engine);
-/* The program cannot go on (no memory): the intake leaves the group, the worker ends with 1. Any thread. */
-void uex_engine_break(struct uex_engine *engine);
-/* A setting is refused by Kafka or does not fit the views, which no repetition changes: the program ends with 2. `mend`
- * says what a person can do. Any thread. */
-void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend);
 /* No memory for `what` (static text), without which an outcome would be wrong or a command forgotten: the
  * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
  * owner. */
@@ -244,9 +215,6 @@ void uex_engine_unlock(struct uex_engine *engine);
  * held back are written first, without the lock: it may return early, as pthread_cond_wait() may. False: it is `until`.
  */
 bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
-/* The phase, and the failure that ends the program. Any thread. */
-enum uex_lifecycle uex_engine_lifecycle(struct uex_engine *engine);
-enum uex_failure uex_engine_failure(struct uex_engine *engine);
 /* Go on to a later phase and wake who waits; an earlier one changes nothing. Any thread. */
 void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to);
 /* Partition of a slot; NULL if the number is out of range. The intake thread, others with the lock. */
@@ -274,14 +242,6 @@ void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_delivery 
 void uex_dispatch_restored_synced(struct uex_engine *engine, struct uex_partition *partition);
 /* The next delivery that may run now, in state RUNNING; NULL: there is none. */
 struct uex_delivery *uex_dispatch_next_synced(struct uex_engine *engine);
-/* The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. With `idle` (may be
- * NULL) it also returns NULL, and *idle true, when there was none for UEX_LANE_IDLE_MS, or for UEX_LANE_IDLE_SHORT_MS
- * while a lane waits for a connection: what the lane holds can be given away. */
-#define UEX_LANE_IDLE_MS 5000
-#define UEX_LANE_IDLE_SHORT_MS 200
-struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle);
-/* A lane brings its delivery back; `job` is moved into its outcome. */
-void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
 /* Hand an outcome that is complete to the committer. */
 void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_delivery *delivery);
 /* Take an outcome out of the committer's queue. */
@@ -293,15 +253,6 @@ void uex_dispatch_drop_queued_synced(struct uex_engine *engine);
 /* What was read from there and is not over; NULL: nothing, or only what is given up. */
 struct uex_delivery *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
                                               int64_t offset);
-
-/* A breaker is open: the delivery goes back to where it was taken from, nothing is charged, unless it was
- * running at retry.crashes openings in a row. `job` is cleared. */
-void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
-/* The lane cannot run the delivery now, another one may: it goes back to where it was taken from, nothing
- * is charged. What failed on its way (`is_break`) may be the cause: it is charged at the retry.crashes'th time. `job`
- * is cleared. */
-void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job,
-                            bool is_break);
 
 /* ---- classify.c */
 /* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). Not
@@ -341,13 +292,6 @@ void uex_starts_return_synced(struct uex_engine *engine, struct uex_delivery *de
 bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery);
 
 /* ---- breaker.c */
-enum uex_dependency uex_breaker_dependency(enum uex_error error);
-const char *uex_breaker_text(enum uex_dependency dependency);
-/* True: this call opened it, and the caller probes until it closes. */
-bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency, const struct uex_fault *fault);
-void uex_breaker_close(struct uex_engine *engine, enum uex_dependency dependency);
-bool uex_breaker_is_open(struct uex_engine *engine, enum uex_dependency dependency);
-/* */
 bool uex_breaker_any_open_synced(const struct uex_engine *engine);
 
 /* ---- reset.c (intake thread)
@@ -377,18 +321,7 @@ void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t p
 /* Free the records that wait outside of the queue. */
 void uex_reset_forget_held_synced(struct uex_slot *slot);
 
-/* ---- shortage.c */
-/* A lane was refused a database connection, and holds no command. Waits until it may try again; one lane of the process
- * at a time does, at most every 2.7 s (times 0.8 to 1.2) while they are refused. Returns early when the engine drains.
- * `waiting` is the lane's own: is it among those that wait? */
-void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct uex_fault *fault);
-/* The lane has a connection, or needs none now. */
-void uex_shortage_end(struct uex_engine *engine, bool *waiting);
-
 /* ---- rebalance.c (intake thread) */
-/* A revoke waits so long for the running transaction; then its end counts as unknown: offsets that the broker has
- * accepted keep the next owner's fetch waiting, others are fenced by the generation. */
-#define UEX_REVOKE_WAIT_MS 5000
 void uex_rebalance_callback(void *engine, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions);
 /* Finish an assignment whose committed position was not known at once. */
 void uex_rebalance_continue(struct uex_engine *engine);

@@ -111,3 +111,8 @@ void uex_shortage_end(struct uex_engine *engine, bool *waiting)
         uex_log(UEX_LOG_INFO, UEX_EVENT_CONNECTIONS_ENOUGH, "no thread waits for a database connection any more",
                 UEX_INT("waiting_ms", uex_monotonic_ms() - since_ms));
 }
+
+const _Atomic size_t *uex_shortage_lane_count(const struct uex_engine *engine)
+{
+    return &engine->synced.shortage.lane_count;
+}

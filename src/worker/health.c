@@ -32,11 +32,9 @@ static int64_t lane_bound_ms(const struct uex_config *config)
            LANE_SLACK_MS;
 }
 
-void uex_health_init(struct uex_health *health, const struct uex_config *config, struct uex_engine *engine,
-                     const struct uex_lanes *lanes)
+void uex_health_init(struct uex_health *health, const struct uex_config *config, const struct uex_lanes *lanes)
 {
     memset(health, 0, sizeof(*health));
-    health->engine = engine;
     health->lanes = lanes;
     health->intake_bound_ms = INTAKE_BOUND_MS;
     health->committer_bound_ms = COMMITTER_BOUND_MS + 2 * uex_kafka_transaction_timeout_ms(config);
@@ -54,8 +52,8 @@ static bool is_overdue(int64_t beat_ms, int64_t bound_ms)
 void uex_health_tick(struct uex_health *health)
 {
     health->monitor_beat_ms = uex_monotonic_ms();
-    if (!is_overdue(health->engine->committer_heartbeat_ms, health->committer_bound_ms) ||
-        !uex_consumer_is_answered(health->engine->handles, KAFKA_ASK_MS))
+    if (!is_overdue(uex_engine_committer_heartbeat_ms(health->engine), health->committer_bound_ms) ||
+        !uex_engine_kafka_answers(health->engine, KAFKA_ASK_MS))
         health->kafka_answers_since_ms = 0;
     else if (health->kafka_answers_since_ms == 0)
         health->kafka_answers_since_ms = uex_monotonic_ms();
@@ -81,7 +79,8 @@ static struct check check_beat(const char *name, int64_t beat_ms, int64_t bound_
 
 static struct check check_committer(const struct uex_health *health)
 {
-    struct check check = check_beat("committer", health->engine->committer_heartbeat_ms, health->committer_bound_ms);
+    struct check check =
+        check_beat("committer", uex_engine_committer_heartbeat_ms(health->engine), health->committer_bound_ms);
     const int64_t since_ms = health->kafka_answers_since_ms;
 
     check.good = check.good || since_ms == 0 || uex_monotonic_ms() - since_ms < KAFKA_BACK_MS;
@@ -124,7 +123,7 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
         struct check check;
 
         if (i == 0)
-            check = check_beat("intake", health->engine->intake_heartbeat_ms, health->intake_bound_ms);
+            check = check_beat("intake", uex_engine_intake_heartbeat_ms(health->engine), health->intake_bound_ms);
         else if (i == 1)
             check = check_committer(health);
         else if (i == 2)
@@ -150,43 +149,19 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
 
 /* ---- /readyz */
 
-struct readiness {
-    bool joined;
-    bool can_commit;             /* Kafka has taken the transactional producer */
-    size_t partitions, restored; /* held, and with their groups' states in memory */
-    bool partial;                /* some number is not held in all command and retry topics */
-    size_t waiting_lanes;        /* for a database connection */
-    bool breaker_open[UEX_DEPENDENCY_COUNT];
-};
-
-static void look(struct uex_engine *engine, struct readiness *out)
-{
-    uex_engine_lock(engine);
-    out->joined = engine->synced.assignment != UEX_ASSIGNMENT_NONE;
-    out->can_commit = engine->synced.outbox.can_commit;
-    out->partial = engine->synced.partial_count > 0;
-    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-        out->partitions += engine->synced.partitions[i].assigned ? 1 : 0;
-        out->restored += engine->synced.partitions[i].assigned && engine->synced.partitions[i].restored ? 1 : 0;
-    }
-    out->waiting_lanes = engine->synced.shortage.lane_count;
-    for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++)
-        out->breaker_open[i] = engine->synced.breakers[i].open;
-    uex_engine_unlock(engine);
-}
-
 bool uex_health_ready(const struct uex_health *health, bool verbose, struct uex_buffer *body)
 {
     const int phase = health->phase;
-    struct readiness now = {0};
+    struct uex_engine_numbers now = {0};
     const char *why = phase_text(phase);
     bool ready = false;
 
     if (phase == UEX_PHASE_RUNNING) {
-        look(health->engine, &now);
-        ready = now.joined && now.can_commit && now.restored == now.partitions && (now.partitions > 0 || !now.partial);
+        uex_engine_numbers(health->engine, &now);
+        ready = now.is_joined && now.can_commit && now.restored == now.partitions &&
+                (now.partitions > 0 || !now.is_partial);
         why = ready                            ? "ok"
-              : !now.joined                    ? "joining the consumer group"
+              : !now.is_joined                 ? "joining the consumer group"
               : !now.can_commit                ? "waiting for the transactional producer"
               : now.restored != now.partitions ? "restoring the groups' states"
                                                : "no partition is held in all command and retry topics";
@@ -198,11 +173,11 @@ bool uex_health_ready(const struct uex_health *health, bool verbose, struct uex_
     uex_buffer_append_format(body,
                              "{\"status\": \"%s\", \"phase\": \"%s\", \"joined\": %s, \"partitions\": %zu, "
                              "\"restored\": %zu, \"lanes_waiting_for_connection\": %zu, \"breakers\": {",
-                             ready ? "ok" : "not ready", phase_text(phase), now.joined ? "true" : "false",
+                             ready ? "ok" : "not ready", phase_text(phase), now.is_joined ? "true" : "false",
                              now.partitions, now.restored, now.waiting_lanes);
     for (size_t i = 0; i < UEX_DEPENDENCY_COUNT; i++)
         uex_buffer_append_format(body, "%s\"%s\": \"%s\"", i == 0 ? "" : ", ", uex_breaker_text((enum uex_dependency)i),
-                                 now.breaker_open[i] ? "open" : "closed");
+                                 now.breakers[i].open ? "open" : "closed");
     uex_buffer_append_text(body, "}}\n");
     return ready;
 }

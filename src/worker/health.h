@@ -19,8 +19,8 @@ enum uex_phase {
 };
 
 struct uex_health {
-    _Atomic int phase; /* enum uex_phase */
-    struct uex_engine *engine;
+    _Atomic int phase;         /* enum uex_phase */
+    struct uex_engine *engine; /* set once it is there, before the phase WAITING */
     const struct uex_lanes *lanes;
     int64_t intake_bound_ms, committer_bound_ms, lane_bound_ms, monitor_bound_ms;
     _Atomic int64_t monitor_beat_ms;
@@ -29,8 +29,7 @@ struct uex_health {
     _Atomic int64_t kafka_answers_since_ms;
 };
 
-void uex_health_init(struct uex_health *health, const struct uex_config *config, struct uex_engine *engine,
-                     const struct uex_lanes *lanes);
+void uex_health_init(struct uex_health *health, const struct uex_config *config, const struct uex_lanes *lanes);
 
 /* Asks Kafka when the committer is overdue (1 s at most). The monitor's thread, once a second, while the phase is
  * RUNNING. */

@@ -148,17 +148,18 @@ size_t uex_lane_news(struct uex_lane *lane, struct uex_lane_news *news)
 
 /* ---- life */
 
-enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine, struct uex_job_services *services,
-                              struct uex_meters *meters, struct uex_spool_dir *dir, struct uex_fault *fault)
+enum uex_error uex_lanes_open(struct uex_lanes *lanes, const struct uex_config *config, struct uex_engine *engine,
+                              struct uex_job_services *services, struct uex_meters *meters, struct uex_spool_dir *dir,
+                              struct uex_fault *fault)
 {
-    const size_t count = (size_t)engine->config->export_lanes;
+    const size_t count = (size_t)config->export_lanes;
 
     lanes->lanes = calloc(count, sizeof(*lanes->lanes));
     if (lanes->lanes == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "lanes");
     for (size_t i = 0; i < count; i++) {
         struct uex_lane *lane = &lanes->lanes[i];
-        const enum uex_error error = uex_job_runner_new(services, dir, limits_of(engine->config), &lane->runner, fault);
+        const enum uex_error error = uex_job_runner_new(services, dir, limits_of(config), &lane->runner, fault);
 
         if (error != UEX_OK)
             return error;
@@ -169,7 +170,7 @@ enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine
         lane->meters = meters;
         lane->store_observer = (struct uex_store_observer){.context = lane, .request = on_request, .moved = on_moved};
         uex_job_runner_observe_store(lane->runner, &lane->store_observer);
-        uex_job_runner_observe_shortage(lane->runner, &engine->synced.shortage.lane_count);
+        uex_job_runner_observe_shortage(lane->runner, uex_shortage_lane_count(engine));
         lanes->count++;
     }
     return UEX_OK;

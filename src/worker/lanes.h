@@ -3,7 +3,7 @@
 #ifndef WORKER_LANES_H
 #define WORKER_LANES_H
 
-#include "engine/engine.h"
+#include "engine/api.h"
 #include "worker/meters.h"
 
 /* What is told of a job to those who watch. */
@@ -51,9 +51,10 @@ struct uex_lanes {
 };
 
 /* Make export.lanes runners of `services` (borrowed). Nothing is connected. */
-UEX_MUST_CHECK enum uex_error uex_lanes_open(struct uex_lanes *lanes, struct uex_engine *engine,
-                                             struct uex_job_services *services, struct uex_meters *meters,
-                                             struct uex_spool_dir *dir, struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_error uex_lanes_open(struct uex_lanes *lanes, const struct uex_config *config,
+                                             struct uex_engine *engine, struct uex_job_services *services,
+                                             struct uex_meters *meters, struct uex_spool_dir *dir,
+                                             struct uex_fault *fault);
 /* Before the start: the database had no connection for the check of the views. */
 void uex_lanes_begin_short(struct uex_lanes *lanes, const struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct uex_fault *fault);

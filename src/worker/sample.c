@@ -8,24 +8,6 @@
 
 #include "export/redis.h"
 
-/* How far one partition of one source is. */
-struct place {
-    size_t source;
-    int32_t partition;
-    int64_t committed, end;
-};
-
-/* The engine's numbers, copied under its lock. */
-struct numbers {
-    size_t waiting_lanes;
-    size_t running, queued, uncommitted, bytes, groups, partitions;
-    uint64_t rebalances, rebuilds;
-    int64_t oldest_ms; /* wall; UEX_NO_TIME: nothing is unfinished */
-    struct uex_breaker breakers[UEX_DEPENDENCY_COUNT];
-    struct place *places;
-    size_t place_count, place_capacity;
-};
-
 static void set(struct uex_meters *meters, enum uex_meter meter, double value)
 {
     uex_series_set(uex_metric_plain(meters->families[meter]), value);
@@ -36,95 +18,28 @@ static void set_with(struct uex_meters *meters, enum uex_meter meter, const char
     uex_series_set(uex_metric_with(meters->families[meter], label), value);
 }
 
-/* ---- copying (locked) */
-
-static void copy_places(struct uex_engine *engine, struct numbers *out)
+static void set_lag(struct uex_meters *meters, struct uex_engine *engine)
 {
-    for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-        out->partitions += engine->synced.partitions[i].assigned ? 1 : 0;
-        for (size_t source = 0; source < engine->source_count && out->place_count < out->place_capacity; source++) {
-            const struct uex_slot *slot = &engine->synced.partitions[i].slots[source];
-            const int64_t seen = slot->window.next > slot->end_offset ? slot->window.next : slot->end_offset;
+    size_t count = 0;
+    struct uex_engine_lag *lags = uex_engine_lags(engine, &count);
 
-            if (!slot->assigned)
-                continue;
-            out->places[out->place_count++] = (struct place){
-                .source = source,
-                .partition = i,
-                .committed = slot->committed_base,
-                .end = seen,
-            };
-        }
-    }
-}
-
-static void copy_deliveries(struct uex_engine *engine, struct numbers *out)
-{
-    const int64_t held_ms = engine->oldest_held_ms;
-
-    out->oldest_ms = held_ms;
-    out->running = engine->synced.in_flight.running_count;
-    for (const struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL;
-         delivery = delivery->next) {
-        if (out->oldest_ms == UEX_NO_TIME || delivery->since_ms < out->oldest_ms)
-            out->oldest_ms = delivery->since_ms;
-        out->queued += delivery->state == UEX_DELIVERY_QUEUED ? 1 : 0;
-        out->uncommitted += delivery->state == UEX_DELIVERY_ENDED || delivery->state == UEX_DELIVERY_COMMITTING ? 1 : 0;
-    }
-    out->bytes = engine->synced.in_flight.bytes;
-}
-
-static void copy_numbers(struct uex_engine *engine, struct numbers *out)
-{
-    size_t capacity = 0;
-
-    memset(out, 0, sizeof(*out));
-    uex_engine_lock(engine);
-    capacity = (size_t)engine->synced.partition_count * engine->source_count;
-    uex_engine_unlock(engine);
-    out->places = calloc(capacity + 1, sizeof(*out->places));
-    out->place_capacity =
-        out->places == NULL ? 0 : capacity; /* partitions that come meanwhile wait for the next scrape */
-    uex_engine_lock(engine);
-    copy_places(engine, out);
-    copy_deliveries(engine, out);
-    out->groups = engine->synced.in_flight.groups.entry_count;
-    out->rebalances = engine->synced.rebalance_count;
-    out->rebuilds = engine->synced.rebuild_count;
-    out->waiting_lanes = engine->synced.shortage.lane_count;
-    memcpy(out->breakers, engine->synced.breakers, sizeof(out->breakers));
-    uex_engine_unlock(engine);
-}
-
-/* ---- setting */
-
-/* The consumer knows the ends of what it fetches; for a paused partition, and before the first fetch, the engine's own
- * last number is newer. */
-static void set_lag(struct uex_meters *meters, const struct uex_engine *engine, const struct numbers *numbers)
-{
     uex_metric_hide(meters->families[UEX_METER_LAG]);
-    for (size_t i = 0; i < numbers->place_count; i++) {
-        const struct place *place = &numbers->places[i];
-        const char *topic = engine->sources[place->source].topic;
-        int64_t low = 0, high = 0, end = place->end, committed = place->committed;
+    for (size_t i = 0; i < count; i++) {
         char partition[16];
 
-        if (uex_consumer_known_range(engine->handles, topic, place->partition, &low, &high) && high > end)
-            end = high;
-        if (committed == UEX_OFFSET_NONE)
-            committed = low > 0 ? low : 0;
-        (void)snprintf(partition, sizeof(partition), "%" PRId32, place->partition);
-        uex_series_set(uex_metric_with2(meters->families[UEX_METER_LAG], topic, partition),
-                       end > committed ? (double)(end - committed) : 0);
+        (void)snprintf(partition, sizeof(partition), "%" PRId32, lags[i].partition);
+        uex_series_set(uex_metric_with2(meters->families[UEX_METER_LAG], lags[i].topic, partition),
+                       (double)lags[i].messages);
     }
+    free(lags);
 }
 
 static void set_engine(struct uex_meters *meters, struct uex_engine *engine)
 {
-    struct numbers numbers;
+    struct uex_engine_numbers numbers;
     int64_t age_ms = 0;
 
-    copy_numbers(engine, &numbers);
+    uex_engine_numbers(engine, &numbers);
     set(meters, UEX_METER_IN_FLIGHT, (double)numbers.running);
     set(meters, UEX_METER_LANES_WAITING, (double)numbers.waiting_lanes);
     set(meters, UEX_METER_QUEUED, (double)numbers.queued);
@@ -143,8 +58,7 @@ static void set_engine(struct uex_meters *meters, struct uex_engine *engine)
         set_with(meters, UEX_METER_BREAKER_OPEN, name, numbers.breakers[i].open ? 1 : 0);
         set_with(meters, UEX_METER_BREAKER_OPENINGS, name, (double)numbers.breakers[i].open_count);
     }
-    set_lag(meters, engine, &numbers);
-    free(numbers.places);
+    set_lag(meters, engine);
 }
 
 static void set_cache(struct uex_meters *meters, const struct uex_lanes *lanes)

@@ -29,7 +29,7 @@ _Static_assert(GIVE_UP_MS + LAST_COMMIT_MS + UEX_REVOKE_WAIT_MS + GOODBYE_MS <= 
 struct worker {
     const struct uex_config *config;
     struct uex_job_services *services;
-    struct uex_engine engine;
+    struct uex_engine *engine;
     struct uex_lanes lanes;
     struct uex_spool_dir *spool_dir;
     struct uex_meters meters;
@@ -38,8 +38,6 @@ struct worker {
     struct uex_progress *progress;
     struct uex_sample_source sample;
     struct uex_http *http;
-    pthread_t intake, committer;
-    bool intake_started, committer_started;
     struct uex_watchdog watchdog;
 };
 
@@ -134,12 +132,11 @@ static int prepare(struct worker *worker)
 {
     struct uex_fault fault = {0};
 
-    uex_health_init(&worker->health, worker->config, &worker->engine, &worker->lanes);
+    uex_health_init(&worker->health, worker->config, &worker->lanes);
     if (uex_meters_init(&worker->meters, worker->config, &fault) != UEX_OK)
         return say(fault.error, "worker cannot start", &fault);
     worker->sample.meters = &worker->meters;
     worker->sample.health = &worker->health;
-    worker->sample.engine = &worker->engine;
     worker->sample.lanes = &worker->lanes;
     uex_metrics_on_scrape(worker->meters.registry, uex_sample, &worker->sample);
     return open_http(worker);
@@ -254,23 +251,24 @@ static int start_up(struct worker *worker)
                                                  .read = on_read,
                                                  .seen = on_seen};
     struct uex_fault fault = {0};
-    enum uex_error error = uex_engine_open(&worker->engine, worker->config, &observer, &fault);
+    enum uex_error error = uex_engine_new(worker->config, &observer, &worker->engine, &fault);
     int code = UEX_EXIT_DONE;
 
     if (error != UEX_OK)
         return say(error, "Kafka clients cannot be created", &fault);
+    worker->health.engine = worker->sample.engine = worker->engine;
     warn_of_lists(worker->config);
     error = uex_spool_dir_open(worker->config->export_work_dir, &worker->spool_dir, &fault);
     if (error == UEX_OK)
-        error = uex_lanes_open(&worker->lanes, &worker->engine, worker->services, &worker->meters, worker->spool_dir,
-                               &fault);
+        error = uex_lanes_open(&worker->lanes, worker->config, worker->engine, worker->services, &worker->meters,
+                               worker->spool_dir, &fault);
     if (error == UEX_OK)
         error = uex_progress_new(worker->config, &worker->progress, &fault);
     if (error != UEX_OK)
         return say(error, "worker cannot start", &fault);
     worker->sample.progress = worker->progress;
     worker->health.phase = UEX_PHASE_WAITING;
-    error = uex_consumer_wait(worker->engine.handles, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
+    error = uex_engine_await_kafka(worker->engine, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
     if (error == UEX_CANCELLED)
         return UEX_EXIT_DONE;
     if (error != UEX_OK) {
@@ -282,7 +280,7 @@ static int start_up(struct worker *worker)
         code = await_dependencies(worker, until_ms);
     if (code != UEX_EXIT_DONE || uex_cancel_requested(&uex_program_cancel))
         return code;
-    error = uex_engine_join(&worker->engine, &fault);
+    error = uex_engine_join(worker->engine, &fault);
     return error == UEX_OK ? UEX_EXIT_DONE : say(error, "consumer group cannot be joined", &fault);
 }
 
@@ -292,9 +290,7 @@ static int start_threads(struct worker *worker)
 
     if (uex_lanes_start(&worker->lanes, &fault) != UEX_OK)
         return say(UEX_NO_MEMORY, "worker threads cannot start", &fault);
-    worker->committer_started = uex_thread_start(&worker->committer, uex_committer_run, &worker->engine);
-    worker->intake_started = uex_thread_start(&worker->intake, uex_intake_run, &worker->engine);
-    if (!worker->committer_started || !worker->intake_started)
+    if (uex_engine_start(worker->engine, &fault) != UEX_OK)
         return say(UEX_NO_MEMORY, "a thread cannot start", &fault);
     if (uex_monitor_start(&worker->monitor, &worker->health, &worker->lanes, worker->progress, &fault) != UEX_OK)
         return say(fault.error, "a thread cannot start", &fault);
@@ -307,43 +303,10 @@ static int start_threads(struct worker *worker)
 
 /* ---- shutdown */
 
-static bool wait_until(struct uex_engine *engine, bool (*reached)(const struct uex_engine *engine), int64_t most_ms)
-{
-    const int64_t until_ms = uex_monotonic_ms() + most_ms;
-    bool there = false;
-
-    for (;;) {
-        uex_engine_lock(engine);
-        there = reached(engine);
-        uex_engine_unlock(engine);
-        if (there || uex_monotonic_ms() >= until_ms)
-            return there;
-        (void)uex_sleep_ms(WATCH_MS, NULL);
-    }
-}
-
-static bool nothing_runs(const struct uex_engine *engine)
-{
-    return engine->synced.in_flight.running_count == 0;
-}
-
-static bool all_is_committed(const struct uex_engine *engine)
-{
-    return engine->synced.outbox.count == 0 && !engine->synced.outbox.transaction_open;
-}
-
 static void abandon_running(struct uex_engine *engine)
 {
-    size_t count = 0;
+    const size_t count = uex_engine_abandon_jobs(engine);
 
-    uex_engine_lock(engine);
-    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
-        if (delivery->state != UEX_DELIVERY_RUNNING)
-            continue;
-        uex_cancel_request(&delivery->cancel);
-        count++;
-    }
-    uex_engine_unlock(engine);
     if (count > 0)
         uex_log(UEX_LOG_WARN, UEX_EVENT_EXPORTS_ABANDONED,
                 "shutdown.timeout is over; the next owner of the partitions runs these exports again",
@@ -363,17 +326,14 @@ static int exit_code_of(struct uex_engine *engine)
 
 static void note_exit_code(struct worker *worker)
 {
-    worker->watchdog.exit_code = exit_code_of(&worker->engine);
+    worker->watchdog.exit_code = exit_code_of(worker->engine);
 }
 
 /* It is not logged where it happens: the engine's lock is held there. */
 static void say_starved(struct uex_engine *engine)
 {
-    const char *what = NULL;
+    const char *what = uex_engine_starved(engine);
 
-    uex_engine_lock(engine);
-    what = engine->synced.starved;
-    uex_engine_unlock(engine);
     if (what != NULL)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,
                 "not enough memory; the worker ends with exit code 1; the next owner takes what it has not committed",
@@ -382,28 +342,24 @@ static void say_starved(struct uex_engine *engine)
 
 static void shut_down(struct worker *worker)
 {
-    struct uex_engine *engine = &worker->engine;
+    struct uex_engine *engine = worker->engine;
 
     worker->health.phase = UEX_PHASE_STOPPING;
     say_starved(engine);
     uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_BEGIN, "shutting down: no new commands; running exports may finish");
-    uex_engine_advance(engine, UEX_LIFECYCLE_DRAINING);
-    if (!wait_until(engine, nothing_runs, worker->config->shutdown_timeout_ms))
+    uex_engine_drain(engine);
+    if (!uex_engine_await_jobs(engine, worker->config->shutdown_timeout_ms))
         abandon_running(engine);
     note_exit_code(worker);
     uex_watchdog_start(&worker->watchdog, LEAVE_MS);
     uex_lanes_join(&worker->lanes);
     uex_monitor_stop(&worker->monitor);
-    if (!wait_until(engine, all_is_committed, LAST_COMMIT_MS))
+    if (!uex_engine_await_commits(engine, LAST_COMMIT_MS))
         uex_log(UEX_LOG_WARN, UEX_EVENT_OUTCOMES_UNCOMMITTED,
                 "outcomes could not be committed before the end; the next owner makes them again");
-    uex_engine_advance(engine, UEX_LIFECYCLE_LEAVING);
-    if (worker->intake_started) /* it leaves the group; its last revoke still needs the committer */
-        (void)pthread_join(worker->intake, NULL);
+    uex_engine_leave(engine);
     note_exit_code(worker); /* it may have broken on the way down */
-    uex_engine_advance(engine, UEX_LIFECYCLE_STOPPING);
-    if (worker->committer_started)
-        (void)pthread_join(worker->committer, NULL);
+    uex_engine_stop(engine);
     note_exit_code(worker);
 }
 
@@ -424,17 +380,17 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
     if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
         code = start_threads(worker);
         while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) &&
-               uex_engine_failure(&worker->engine) == UEX_FAILURE_NONE) {
+               uex_engine_failure(worker->engine) == UEX_FAILURE_NONE) {
             uex_secrets_watch(secrets, worker->services, uex_program_hung_up());
             (void)uex_sleep_ms(WATCH_MS * 4, &uex_program_cancel);
         }
         shut_down(worker);
-        code = exit_code_of(&worker->engine); /* it may have broken on the way down */
+        code = exit_code_of(worker->engine); /* it may have broken on the way down */
     }
     uex_http_close(worker->http); /* it looks at all the others */
     uex_progress_free(worker->progress);
     uex_lanes_close(&worker->lanes);
-    uex_engine_close(&worker->engine);
+    uex_engine_free(worker->engine);
     uex_meters_clear(&worker->meters);
     uex_spool_dir_close(worker->spool_dir);
     uex_job_services_free(worker->services);

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "engine/engine.h"
 #include "worker/health.h"
 
 static const struct uex_config config = {.postgres_stall_timeout_ms = 60000,
@@ -34,7 +35,8 @@ static int start(void **state)
     fixture->engine.intake_heartbeat_ms = now_ms;
     fixture->engine.committer_heartbeat_ms = now_ms;
     fixture->lanes = (struct uex_lanes){.lanes = fixture->lane, .count = 2};
-    uex_health_init(&fixture->health, &config, &fixture->engine, &fixture->lanes);
+    uex_health_init(&fixture->health, &config, &fixture->lanes);
+    fixture->health.engine = &fixture->engine;
     fixture->health.monitor_beat_ms = now_ms;
     fixture->health.phase = UEX_PHASE_RUNNING;
     *state = fixture;
@@ -133,7 +135,8 @@ static void init__transaction_timeout_of_the_configuration__is_in_the_committers
 
     other.kafka = &property;
     other.kafka_count = 1;
-    uex_health_init(&fixture->health, &other, &fixture->engine, &fixture->lanes);
+    uex_health_init(&fixture->health, &other, &fixture->lanes);
+    fixture->health.engine = &fixture->engine;
     assert_int_equal(fixture->health.committer_bound_ms - before_ms, 2 * (600000 - 15000));
 }
 
