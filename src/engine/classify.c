@@ -13,7 +13,9 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *del
     const struct uex_record *record = delivery->record;
 
     delivery->has_own_id = command->command_id[0] != '\0';
-    if (!delivery->has_own_id && !uex_record_command_id(record, command->command_id))
+    if (!delivery->has_own_id)
+        memcpy(command->command_id, record->envelope.command_id, sizeof(command->command_id));
+    if (command->command_id[0] == '\0')
         uex_command_id_of_record(engine->cluster_id, record->topic, record->partition, record->offset,
                                  record->timestamp_ms, command->command_id);
     if (command->requested_at_ms == UEX_NO_TIME)
@@ -86,8 +88,8 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     uex_engine_lock(engine);
     count = engine->synced.partition_count;
     uex_engine_unlock(engine);
-    uex_record_origin(record, engine->sources[0].topic, &delivery->origin);
-    delivery->attempt = (unsigned)uex_record_attempt(record, engine->sources[0].topic);
+    delivery->origin = record->envelope.origin;
+    delivery->attempt = (unsigned)record->envelope.attempt;
     uex_command_clear(&delivery->command);
     err = uex_command_parse(record->key, record->value, &delivery->command, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the command */

@@ -72,7 +72,7 @@ static bool poll(void *context, int timeout_ms, struct uex_fetched *out)
                                 .code = message->err};
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         out->kind = UEX_FETCHED_RECORD;
-        out->record = uex_record_copy(message);
+        out->record = uex_record_copy(message, handles->config->topics_command);
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         out->kind = UEX_FETCHED_END;
     } else {

@@ -144,18 +144,17 @@ static bool is_next(struct uex_engine *engine, size_t source, int32_t partition,
     return step == UEX_STEP_SAME;
 }
 
-static void note_age(const struct uex_engine *engine, struct uex_delivery *delivery)
+static void note_age(struct uex_delivery *delivery)
 {
-    struct uex_origin origin;
+    const int64_t asked_ms = delivery->record->envelope.origin.timestamp_ms;
 
-    uex_record_origin(delivery->record, engine->sources[0].topic, &origin);
-    delivery->since_ms = origin.timestamp_ms > 0 ? origin.timestamp_ms : delivery->taken_at_ms;
+    delivery->since_ms = asked_ms > 0 ? asked_ms : delivery->taken_at_ms;
 }
 
 /* A record that asks for more than its tier's delay would hold the partition behind it for as long as it likes. */
 static void note_early(const struct uex_engine *engine, const struct uex_delivery *delivery)
 {
-    const int64_t asked_ms = uex_record_due_ms(delivery->record);
+    const int64_t asked_ms = delivery->record->envelope.due_ms;
     const int64_t due_ms = uex_policy_due_ms(engine, delivery);
 
     if (delivery->source == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
@@ -200,7 +199,7 @@ static void on_record(struct uex_engine *engine, const struct uex_fetched *fetch
         uex_engine_break(engine);
         return;
     }
-    note_age(engine, delivery);
+    note_age(delivery);
     note_early(engine, delivery);
     if (slot->first_held == NULL) {
         const enum uex_hold hold = take(engine, slot, delivery);

@@ -21,7 +21,7 @@ static int64_t delay_of(const struct uex_engine *engine, size_t source)
 int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_delivery *delivery)
 {
     const struct uex_record *record = delivery->record;
-    const int64_t due_ms = uex_record_due_ms(record);
+    const int64_t due_ms = record->envelope.due_ms;
     int64_t latest_ms = delivery->taken_at_ms + CLOCK_SKEW_MAX_MS;
 
     if (due_ms == UEX_NO_TIME)
@@ -29,7 +29,7 @@ int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_deli
     /* In the command topic stand a tier's records that were moved there when they were due: all that can be left of the
      * time is the difference of two clocks, and nothing with more than that may hold up the commands behind it. */
     if (delivery->source == 0)
-        return uex_record_attempt(record, engine->sources[0].topic) <= 1 || due_ms > latest_ms ? UEX_NO_TIME : due_ms;
+        return record->envelope.attempt <= 1 || due_ms > latest_ms ? UEX_NO_TIME : due_ms;
     if (record->timestamp_ms > 0 && record->timestamp_ms < delivery->taken_at_ms)
         latest_ms = record->timestamp_ms + CLOCK_SKEW_MAX_MS;
     latest_ms += delay_of(engine, delivery->source);

@@ -283,8 +283,8 @@ static bool dead_letter_killer_synced(struct uex_engine *engine, struct uex_deli
 
     (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran alone",
                    (long long)starts);
-    uex_record_origin(delivery->record, engine->sources[0].topic, &delivery->origin);
-    delivery->attempt = (unsigned)uex_record_attempt(delivery->record, engine->sources[0].topic);
+    delivery->origin = delivery->record->envelope.origin;
+    delivery->attempt = (unsigned)delivery->record->envelope.attempt;
     uex_classify_name(engine, delivery);
     if (delivery->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key)) {
         delivery->command.group_id = uex_text_copy(key);

@@ -15,15 +15,19 @@ const char *uex_dlq_action_text(enum uex_dlq_action action)
     return action_texts[action];
 }
 
-/* A header's text; "" if it is absent, or holds a zero byte or something else than UTF-8. */
+/* A header's value as text; "" if it is absent, or holds a zero byte or something else than UTF-8. */
+static const char *as_text(struct uex_bytes value)
+{
+    if (value.data == NULL || memchr(value.data, 0, value.size_bytes) != NULL || !uex_utf8_valid(value))
+        return "";
+    return (const char *)value.data;
+}
+
 static const char *text_of(const struct uex_record *record, const char *name)
 {
     struct uex_bytes value = {0};
 
-    if (!uex_record_header(record, name, &value) || value.data == NULL ||
-        memchr(value.data, 0, value.size_bytes) != NULL || !uex_utf8_valid(value))
-        return "";
-    return (const char *)value.data;
+    return uex_record_header(record, name, &value) ? as_text(value) : "";
 }
 
 static bool read_number(const char *text, char end, int64_t most, int64_t *out, const char **after)
@@ -45,7 +49,7 @@ bool uex_dlq_mark_read(const struct uex_record *record, struct uex_dlq_mark *out
 
     *out = (struct uex_dlq_mark){.at_ms = UEX_NO_TIME, .action = UEX_DLQ_ACTION_COUNT};
     /* A copied mark that was dead-lettered in its turn is a letter. */
-    if (record->value.data != NULL || uex_record_is_replay(record) ||
+    if (record->value.data != NULL || record->envelope.is_replay ||
         !read_number(of, ':', INT32_MAX, &partition, &second) ||
         !read_number(second + 1, 0, INT64_MAX, &out->offset, NULL) || partition != record->partition ||
         out->offset >= record->offset)
@@ -58,8 +62,7 @@ bool uex_dlq_mark_read(const struct uex_record *record, struct uex_dlq_mark *out
     out->reason = text_of(record, UEX_HEADER_MARK_REASON);
     if (!uex_time_parse(at, strlen(at), &out->at_ms))
         out->at_ms = UEX_NO_TIME;
-    if (!uex_record_command_id(record, out->command_id))
-        out->command_id[0] = 0;
+    memcpy(out->command_id, record->envelope.command_id, sizeof(out->command_id));
     return out->action != UEX_DLQ_ACTION_COUNT;
 }
 
@@ -96,13 +99,14 @@ rd_kafka_headers_t *uex_dlq_mark_headers(const struct uex_dlq_mark *mark)
 
 void uex_dead_letter_read(const struct uex_record *record, struct uex_dead_letter *out)
 {
-    *out = (struct uex_dead_letter){.error_code = text_of(record, UEX_HEADER_ERROR_CODE),
-                                    .error = text_of(record, UEX_HEADER_ERROR)};
-    if (!read_number(text_of(record, UEX_HEADER_ATTEMPTS_MADE), 0, INT32_MAX, &out->attempts, NULL))
+    const struct uex_envelope *envelope = &record->envelope;
+
+    *out = (struct uex_dead_letter){.error_code = as_text(envelope->error_code), .error = as_text(envelope->error)};
+    if (!read_number(as_text(envelope->attempts_made), 0, INT32_MAX, &out->attempts, NULL))
         out->attempts = -1;
-    if (!uex_record_command_id(record, out->command_id))
-        out->command_id[0] = 0;
-    out->has_origin = uex_record_dead_letter_origin(record, &out->origin);
+    memcpy(out->command_id, envelope->command_id, sizeof(out->command_id));
+    out->origin = envelope->dead_letter_origin;
+    out->has_origin = out->origin.topic != NULL;
 }
 
 static bool is_added(const char *name)

@@ -6,162 +6,6 @@
 
 #include "export/columns.h"
 
-#define TOPIC_NAME_MAX_BYTES 249
-
-/* Ours among a command's headers, and what becomes of each when the record is moved within the command topic. */
-static const struct {
-    const char *name;
-    bool is_dlt;          /* its presence says that the record was replayed */
-    bool survives_a_move; /* of a record that does not start afresh */
-} our_headers[] = {
-    {UEX_HEADER_COMMAND_ID, false, false}, /* written anew by every builder */
-    {UEX_HEADER_ERROR_CODE, false, true},       {UEX_HEADER_ERROR, false, true},
-    {UEX_HEADER_ATTEMPTS_MADE, false, true},    {UEX_HEADER_RETRY_ATTEMPTS, false, true},
-    {UEX_HEADER_RETRY_TIMESTAMP, false, true},  {UEX_HEADER_RETRY_DUE, false, true},
-    {UEX_HEADER_ORIGINAL_TOPIC, false, false},  {UEX_HEADER_ORIGINAL_PARTITION, false, false},
-    {UEX_HEADER_ORIGINAL_OFFSET, false, false}, {UEX_HEADER_ORIGINAL_TIMESTAMP, false, false},
-    {UEX_HEADER_DLT_TOPIC, true, false},        {UEX_HEADER_DLT_PARTITION, true, false},
-    {UEX_HEADER_DLT_OFFSET, true, false},       {UEX_HEADER_DLT_TIMESTAMP, true, false},
-    {UEX_HEADER_DLT_MESSAGE, true, false},
-};
-
-#define OUR_HEADER_COUNT (sizeof(our_headers) / sizeof(our_headers[0]))
-
-static size_t our_header(const char *name)
-{
-    size_t i = 0;
-
-    while (i < OUR_HEADER_COUNT && strcmp(our_headers[i].name, name) != 0)
-        i++;
-    return i;
-}
-
-/* Java's ByteBuffer.putInt/putLong and BigInteger.toByteArray: big-endian, two's complement. */
-static int64_t big_endian(struct uex_bytes bytes)
-{
-    uint64_t value = bytes.size_bytes > 0 && (bytes.data[0] & 0x80) != 0 ? UINT64_MAX : 0;
-
-    for (size_t i = 0; i < bytes.size_bytes; i++)
-        value = value << 8 | bytes.data[i];
-    return (int64_t)value;
-}
-
-static bool integer_header(const struct uex_record *record, const char *name, size_t least_bytes, size_t most_bytes,
-                           int64_t *out)
-{
-    struct uex_bytes value = {0};
-
-    if (!uex_record_header(record, name, &value) || value.data == NULL || value.size_bytes < least_bytes ||
-        value.size_bytes > most_bytes)
-        return false;
-    *out = big_endian(value);
-    return true;
-}
-
-static bool topic_name_valid(struct uex_bytes name)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-
-    return name.data != NULL && name.size_bytes > 0 && name.size_bytes <= TOPIC_NAME_MAX_BYTES &&
-           strspn((const char *)name.data, allowed) == name.size_bytes;
-}
-
-bool uex_record_is_replay(const struct uex_record *record)
-{
-    for (size_t i = 0; i < record->header_count; i++) {
-        size_t ours = our_header(record->headers[i].name);
-
-        if (ours < OUR_HEADER_COUNT && our_headers[ours].is_dlt)
-            return true;
-    }
-    return false;
-}
-
-/* All four headers of a place, of the right form; otherwise `origin` stays as it is. */
-static bool read_place(const struct uex_record *record, const char *const names[4], struct uex_origin *origin)
-{
-    struct uex_bytes topic = {0};
-    int64_t partition = 0, offset = 0, timestamp_ms = 0;
-
-    if (!uex_record_header(record, names[0], &topic) || !topic_name_valid(topic) ||
-        !integer_header(record, names[1], 4, 4, &partition) || partition < 0 ||
-        !integer_header(record, names[2], 8, 8, &offset) || offset < 0 ||
-        !integer_header(record, names[3], 8, 8, &timestamp_ms))
-        return false;
-    *origin = (struct uex_origin){.topic = (const char *)topic.data,
-                                  .partition = (int32_t)partition,
-                                  .offset = offset,
-                                  .timestamp_ms = timestamp_ms};
-    return true;
-}
-
-void uex_record_origin(const struct uex_record *record, const char *command_topic, struct uex_origin *origin)
-{
-    static const char *const names[] = {UEX_HEADER_ORIGINAL_TOPIC, UEX_HEADER_ORIGINAL_PARTITION,
-                                        UEX_HEADER_ORIGINAL_OFFSET, UEX_HEADER_ORIGINAL_TIMESTAMP};
-
-    *origin = (struct uex_origin){.topic = record->topic,
-                                  .partition = record->partition,
-                                  .offset = record->offset,
-                                  .timestamp_ms = record->timestamp_ms};
-    if (strcmp(record->topic, command_topic) != 0 && !uex_record_is_replay(record))
-        (void)read_place(record, names, origin);
-}
-
-bool uex_record_dead_letter_origin(const struct uex_record *record, struct uex_origin *origin)
-{
-    static const char *const names[] = {UEX_HEADER_DLT_TOPIC, UEX_HEADER_DLT_PARTITION, UEX_HEADER_DLT_OFFSET,
-                                        UEX_HEADER_DLT_TIMESTAMP};
-
-    return read_place(record, names, origin);
-}
-
-/* Does export-attempts, which this service always writes beside retry_topic-attempts, say the same? */
-static bool is_own_attempt(const struct uex_record *record, int64_t attempt)
-{
-    struct uex_bytes made = {0};
-    char expected[24];
-
-    (void)snprintf(expected, sizeof(expected), "%" PRId64, attempt - 1);
-    return uex_record_header(record, UEX_HEADER_ATTEMPTS_MADE, &made) && made.data != NULL &&
-           made.size_bytes == strlen(expected) && memcmp(made.data, expected, made.size_bytes) == 0;
-}
-
-int32_t uex_record_attempt(const struct uex_record *record, const char *command_topic)
-{
-    struct uex_bytes value = {0};
-    int64_t attempt = 1;
-
-    if (uex_record_is_replay(record) || !uex_record_header(record, UEX_HEADER_RETRY_ATTEMPTS, &value) ||
-        value.data == NULL)
-        return 1;
-    if (value.size_bytes == 1) /* an old Spring wrote one unsigned byte */
-        attempt = value.data[0];
-    else if (value.size_bytes == 4)
-        attempt = big_endian(value);
-    if (attempt < 1 || (strcmp(record->topic, command_topic) == 0 && !is_own_attempt(record, attempt)))
-        return 1;
-    return attempt > UEX_ATTEMPT_MAX ? UEX_ATTEMPT_MAX : (int32_t)attempt;
-}
-
-int64_t uex_record_due_ms(const struct uex_record *record)
-{
-    int64_t due_ms = 0;
-
-    if (uex_record_is_replay(record) || !integer_header(record, UEX_HEADER_RETRY_DUE, 1, 8, &due_ms))
-        return UEX_NO_TIME;
-    return due_ms;
-}
-
-bool uex_record_command_id(const struct uex_record *record, char *out)
-{
-    struct uex_bytes value = {0};
-
-    out[0] = 0;
-    return uex_record_header(record, UEX_HEADER_COMMAND_ID, &value) && value.data != NULL &&
-           uex_uuid_parse((const char *)value.data, value.size_bytes, out);
-}
-
 /* Headers under construction: a failed step is remembered, so that a run of them is checked once. */
 struct builder {
     rd_kafka_headers_t *headers;
@@ -207,17 +51,18 @@ static rd_kafka_headers_t *finish(struct builder *builder)
     return builder->headers;
 }
 
-/* The record's headers without ours, in order; for a move those of ours that survive it stay where they are. */
+/* The record's headers without ours, in order; for a move those of ours that are kept stay where they are, unless the
+ * record starts afresh. */
 static struct builder begin_from(const struct uex_record *record, bool is_move, const char *command_id)
 {
     struct builder builder = {.headers = rd_kafka_headers_new(record->header_count + 12)};
-    bool is_replay = uex_record_is_replay(record);
+    const bool keeps_ours = is_move && !record->envelope.is_replay;
 
     for (size_t i = 0; i < record->header_count; i++) {
         const struct uex_record_header *header = &record->headers[i];
-        size_t ours = our_header(header->name);
+        const enum uex_header_kind kind = uex_header_kind(header->name);
 
-        if (ours == OUR_HEADER_COUNT || (is_move && !is_replay && our_headers[ours].survives_a_move))
+        if (kind == UEX_HEADER_FOREIGN || (keeps_ours && kind == UEX_HEADER_OURS_AND_KEPT))
             add_bytes(&builder, header->name, header->value);
     }
     if (command_id != NULL && command_id[0] != 0)
@@ -248,9 +93,8 @@ rd_kafka_headers_t *uex_headers_retry(const struct uex_record *record, const str
 
     /* The first attempt's time stays the same over all attempts. A first attempt with such a header has it from another
      * application. */
-    if (next_attempt > 2 && !uex_record_is_replay(record) &&
-        !integer_header(record, UEX_HEADER_RETRY_TIMESTAMP, 1, 8, &first_ms))
-        first_ms = origin->timestamp_ms;
+    if (next_attempt > 2 && record->envelope.first_attempt_ms != UEX_NO_TIME)
+        first_ms = record->envelope.first_attempt_ms;
     add_integer(&builder, UEX_HEADER_RETRY_TIMESTAMP, first_ms, 8);
     add_integer(&builder, UEX_HEADER_RETRY_ATTEMPTS, next_attempt, 4);
     add_integer(&builder, UEX_HEADER_RETRY_DUE, due_ms, 8);
@@ -280,7 +124,6 @@ rd_kafka_headers_t *uex_headers_dead_letter(const struct uex_record *record, con
 rd_kafka_headers_t *uex_headers_result(const struct uex_record *record, const struct uex_result_facts *facts)
 {
     struct builder builder = {.headers = rd_kafka_headers_new(10)};
-    struct uex_bytes trace = {0};
     char text[UEX_SHA256_HEX_SIZE];
 
     add_text(&builder, UEX_HEADER_COMMAND_ID, facts->command_id);
@@ -300,7 +143,7 @@ rd_kafka_headers_t *uex_headers_result(const struct uex_record *record, const st
         uex_hex(facts->sha256, UEX_SHA256_SIZE, text);
         add_text(&builder, UEX_HEADER_SHA256, text);
     }
-    if (record != NULL && uex_record_header(record, UEX_HEADER_TRACE, &trace))
-        add_bytes(&builder, UEX_HEADER_TRACE, trace);
+    if (record != NULL && record->envelope.has_traceparent)
+        add_bytes(&builder, UEX_HEADER_TRACE, record->envelope.traceparent);
     return finish(&builder);
 }

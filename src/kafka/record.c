@@ -52,7 +52,7 @@ static void keep_headers(struct record_block *block, const rd_kafka_headers_t *h
     block->record.headers = block->headers;
 }
 
-struct uex_record *uex_record_copy(const rd_kafka_message_t *message)
+struct uex_record *uex_record_copy(const rd_kafka_message_t *message, const char *command_topic)
 {
     const char *topic = message->rkt == NULL ? "" : rd_kafka_topic_name(message->rkt);
     rd_kafka_headers_t *headers = NULL;
@@ -76,6 +76,7 @@ struct uex_record *uex_record_copy(const rd_kafka_message_t *message)
     block->record.key = keep(&at, message->key, message->key_len);
     block->record.value = keep(&at, message->payload, message->len);
     keep_headers(block, headers, count, &at);
+    uex_envelope_read(&block->record, command_topic);
     return &block->record;
 }
 

@@ -9,7 +9,7 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include "export/error.h"
+#include "kafka/envelope.h"
 
 /* The value may be absent (data NULL); otherwise one zero byte stands behind it, so that text can be read as such. */
 struct uex_record_header {
@@ -27,14 +27,17 @@ struct uex_record {
     struct uex_bytes value; /* data NULL: none */
     const struct uex_record_header *headers;
     size_t header_count;
+    struct uex_envelope envelope; /* what the headers say */
 };
 
-/* Copy a message without error. NULL when memory ends. One allocation; uex_record_free() frees it. */
-UEX_MUST_CHECK struct uex_record *uex_record_copy(const rd_kafka_message_t *message);
+/* Copy a message without error, and read its envelope: `command_topic` as of uex_envelope_read(). NULL when memory
+ * ends. One allocation; uex_record_free() frees it. */
+UEX_MUST_CHECK struct uex_record *uex_record_copy(const rd_kafka_message_t *message, const char *command_topic);
 /* Accepts NULL. */
 void uex_record_free(struct uex_record *record);
 /* The heap bytes that the copy takes. */
 size_t uex_record_size_bytes(const struct uex_record *record);
-/* The last header of that name. False: there is none; a header without a value gives data NULL. */
+/* The last header of that name, for what the envelope does not hold. False: there is none; a header without a value
+ * gives data NULL. */
 bool uex_record_header(const struct uex_record *record, const char *name, struct uex_bytes *out);
 #endif

@@ -44,10 +44,9 @@ static void trace_of_command(const char *command_id, char *out)
 void uex_trace_command(const struct uex_delivery *delivery, struct uex_span *out)
 {
     struct uex_trace_parent parent = {0};
-    struct uex_bytes header = {0};
 
     *out = (struct uex_span){0};
-    if (uex_record_header(delivery->record, UEX_HEADER_TRACE, &header) && uex_trace_parent_parse(header, &parent)) {
+    if (uex_trace_parent_parse(delivery->record->envelope.traceparent, &parent)) {
         memcpy(out->trace_id, parent.trace_id, sizeof(out->trace_id));
         memcpy(out->parent_id, parent.span_id, sizeof(out->parent_id));
         out->is_sampled = parent.is_sampled;

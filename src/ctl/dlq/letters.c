@@ -132,7 +132,6 @@ bool uex_dlq_filter_fits(struct uex_dlq_filter *filter, const struct uex_record 
 {
     struct uex_dlq_place key = {.partition = record->partition, .offset = record->offset};
     struct uex_dlq_place *place = NULL;
-    struct uex_bytes code = {0};
 
     if (filter->place_count > 0) {
         place = bsearch(&key, filter->places, filter->place_count, sizeof(key), by_place);
@@ -140,8 +139,7 @@ bool uex_dlq_filter_fits(struct uex_dlq_filter *filter, const struct uex_record 
             return false;
         place->found = true;
     }
-    (void)uex_record_header(record, UEX_HEADER_ERROR_CODE, &code);
-    return fits_text(filter->group, record->key) && fits_text(filter->error_code, code) &&
+    return fits_text(filter->group, record->key) && fits_text(filter->error_code, record->envelope.error_code) &&
            (filter->since_ms == UEX_NO_TIME || record->timestamp_ms >= filter->since_ms) &&
            (filter->until_ms == UEX_NO_TIME || record->timestamp_ms < filter->until_ms);
 }
@@ -283,7 +281,7 @@ struct pass {
 static enum uex_error take(void *context, const rd_kafka_message_t *message)
 {
     const struct pass *pass = context;
-    struct uex_record *record = uex_record_copy(message);
+    struct uex_record *record = uex_record_copy(message, NULL);
     struct uex_dlq_mark mark;
     enum uex_error err = UEX_OK;
     bool kept = false;

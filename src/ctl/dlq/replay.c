@@ -186,8 +186,8 @@ static enum uex_error name_command(const struct uex_record *record, char *out, s
 
     if (err == UEX_OK && command.command_id[0] != 0)
         memcpy(out, command.command_id, UEX_UUID_TEXT_SIZE);
-    else if (!uex_record_command_id(record, out))
-        out[0] = 0;
+    else
+        memcpy(out, record->envelope.command_id, UEX_UUID_TEXT_SIZE);
     uex_command_clear(&command);
     return err == UEX_NO_MEMORY ? err : UEX_OK; /* a letter may be malformed */
 }

@@ -209,15 +209,14 @@ static int compare_id(const void *id, const void *item)
 static enum uex_error take(void *context, const rd_kafka_message_t *message)
 {
     struct uex_verification *verification = context;
-    struct uex_record *record = uex_record_copy(message);
+    struct uex_record *record = uex_record_copy(message, NULL);
     struct uex_verified **found = NULL;
-    char command_id[UEX_UUID_TEXT_SIZE];
     enum uex_error err = UEX_OK;
 
     if (record == NULL)
         return UEX_NO_MEMORY;
-    if (uex_record_command_id(record, command_id) && verification->command_count > 0)
-        found = bsearch(command_id, verification->by_command, verification->command_count,
+    if (record->envelope.command_id[0] != 0 && verification->command_count > 0)
+        found = bsearch(record->envelope.command_id, verification->by_command, verification->command_count,
                         sizeof(*verification->by_command), compare_id);
     if (found != NULL)
         err = uex_verify_take_record(*found, record);

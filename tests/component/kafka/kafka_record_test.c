@@ -71,7 +71,7 @@ static struct uex_record *consume(rd_kafka_t *consumer)
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
 
         if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-            record = uex_record_copy(message);
+            record = uex_record_copy(message, TOPIC);
         if (message != NULL)
             rd_kafka_message_destroy(message);
     }

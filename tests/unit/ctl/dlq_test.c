@@ -14,13 +14,16 @@ static const struct uex_record_header code_header[] = {{"export-error-code", {(c
 
 static struct uex_record letter(int32_t partition, int64_t offset, const char *group_id, int64_t at_ms)
 {
-    return (struct uex_record){.topic = "flairbit-dlq",
-                               .partition = partition,
-                               .offset = offset,
-                               .timestamp_ms = at_ms,
-                               .key = uex_bytes_of_text(group_id),
-                               .headers = code_header,
-                               .header_count = 1};
+    struct uex_record record = {.topic = "flairbit-dlq",
+                                .partition = partition,
+                                .offset = offset,
+                                .timestamp_ms = at_ms,
+                                .key = uex_bytes_of_text(group_id),
+                                .headers = code_header,
+                                .header_count = 1};
+
+    uex_envelope_read(&record, NULL);
+    return record;
 }
 
 static enum uex_error make(struct uex_dlq_options options, bool all, const char *operand, bool must_name,

@@ -37,6 +37,7 @@ static int64_t due_ms(size_t source, int64_t written_ms, int64_t read_ms, int64_
 
     for (size_t i = 0; i < sizeof(due); i++)
         due[i] = (uint8_t)((uint64_t)header_ms >> (8 * (7 - i)));
+    uex_envelope_read(&record, command_topic);
     return uex_policy_due_ms(&engine, &delivery);
 }
 

@@ -49,7 +49,8 @@ static inline struct uex_config *fixture_config(struct kafka_fixture *fixture, .
     return &fixture->config;
 }
 
-/* A record with headers; everything is borrowed. */
+/* A record with headers; everything is borrowed, and its envelope is always read. */
+#define FIXTURE_COMMAND_TOPIC "export-group"
 struct record_fixture {
     struct uex_record record;
     struct uex_record_header headers[32];
@@ -60,6 +61,7 @@ static inline void fixture_record(struct record_fixture *fixture, const char *to
     *fixture = (struct record_fixture){
         .record = {.topic = topic, .partition = 5, .offset = 77, .timestamp_ms = 1700000000123, .header_count = 0}};
     fixture->record.headers = fixture->headers;
+    uex_envelope_read(&fixture->record, FIXTURE_COMMAND_TOPIC);
 }
 
 static inline void fixture_header(struct record_fixture *fixture, const char *name, const void *value,
@@ -67,6 +69,7 @@ static inline void fixture_header(struct record_fixture *fixture, const char *na
 {
     fixture->headers[fixture->record.header_count++] =
         (struct uex_record_header){.name = name, .value = uex_bytes_of(value, size_bytes)};
+    uex_envelope_read(&fixture->record, FIXTURE_COMMAND_TOPIC);
 }
 
 static inline void fixture_header_text(struct record_fixture *fixture, const char *name, const char *text)

@@ -56,163 +56,22 @@ static size_t count_of(const struct record_fixture *fixture, const char *name)
     return count;
 }
 
-static void header__given_twice__is_the_last(void **state)
-{
-    struct record_fixture fixture;
-    struct uex_bytes value = {0};
-
-    (void)state;
-    fixture_record(&fixture, TOPIC);
-    fixture_header_text(&fixture, "a", "first");
-    fixture_header_text(&fixture, "a", "second");
-    fixture_header_text(&fixture, "null", NULL);
-    assert_text(&fixture, "a", "second");
-    assert_true(uex_record_header(&fixture.record, "null", &value));
-    assert_null(value.data);
-    assert_false(uex_record_header(&fixture.record, "b", &value));
-}
-
-static void origin__tier_record__is_what_its_headers_say(void **state)
-{
-    struct record_fixture fixture;
-    struct uex_origin origin;
-
-    (void)state;
-    fixture_record(&fixture, TIER);
-    add_origin(&fixture);
-    uex_record_origin(&fixture.record, TOPIC, &origin);
-    assert_string_equal(origin.topic, TOPIC);
-    assert_int_equal(origin.partition, 3);
-    assert_int_equal(origin.offset, 258);
-    assert_int_equal(origin.timestamp_ms, 258);
-}
-
-static void origin__command_record__is_its_own_place(void **state)
-{
-    struct record_fixture fixture;
-    struct uex_origin origin;
-
-    (void)state;
-    fixture_record(&fixture, TOPIC);
-    add_origin(&fixture); /* left by a tool: a record of the command topic stands where it stands */
-    uex_record_origin(&fixture.record, TOPIC, &origin);
-    assert_string_equal(origin.topic, TOPIC);
-    assert_int_equal(origin.partition, 5);
-    assert_int_equal(origin.offset, 77);
-    assert_true(origin.timestamp_ms == 1700000000123);
-}
-
-static void origin__bad_header__is_the_records_own_place(void **state)
-{
-    static const struct {
-        const char *name;
-        const char *value;
-        size_t size_bytes;
-    } cases[] = {
-        {"kafka_original-topic", "bad topic!", 10},    {"kafka_original-topic", "", 0},
-        {"kafka_original-topic", "a\0b", 3},           {"kafka_original-partition", "\0\0\1", 3},
-        {"kafka_original-offset", "\0\0\0\1", 4},      {"kafka_original-timestamp", "1700000000", 10},
-        {"kafka_original-partition", "\xff\0\0\0", 4}, {"kafka_original-offset", "\xff\0\0\0\0\0\0\0", 8},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct record_fixture fixture;
-        struct uex_origin origin;
-
-        fixture_record(&fixture, TIER);
-        add_origin(&fixture);
-        fixture_header(&fixture, cases[i].name, cases[i].value, cases[i].size_bytes);
-        uex_record_origin(&fixture.record, TOPIC, &origin);
-        assert_string_equal(origin.topic, TIER);
-        assert_int_equal(origin.offset, 77);
-    }
-}
-
-static void attempt__forms__are_read_as_spring_does(void **state)
-{
-    static const struct {
-        const char *value;
-        size_t size_bytes;
-        int32_t attempt;
-    } cases[] = {
-        {"\0\0\0\2", 4, 2},
-        {"\3", 1, 3},
-        {"\0\0\0\0", 4, 1},
-        {"\xff\xff\xff\xff", 4, 1},
-        {"\0\1", 2, 1},
-        {"", 0, 1},
-        {"\x7f\xff\xff\xff", 4, 32767},
-        {"2", 1, '2'},
-        {"\0\0\0\0\0\0\0\2", 8, 1},
-    };
-    struct record_fixture fixture;
-
-    (void)state;
-    fixture_record(&fixture, TIER);
-    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 1);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        fixture_record(&fixture, TIER);
-        fixture_header(&fixture, "retry_topic-attempts", cases[i].value, cases[i].size_bytes);
-        assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), cases[i].attempt);
-    }
-}
-
-static void attempt__command_topic__counts_only_beside_our_own_header(void **state)
+/* Its time of a first attempt is another application's. */
+static void retry__first_attempt_with_foreign_headers__writes_its_own_time(void **state)
 {
     struct record_fixture fixture, out;
-    struct uex_origin origin;
     rd_kafka_headers_t *headers = NULL;
 
     (void)state;
-    fixture_record(&fixture, TOPIC); /* copied from another application */
+    fixture_record(&fixture, TOPIC);
     fixture_header(&fixture, "retry_topic-attempts", three, 4);
     fixture_header(&fixture, "retry_topic-original-timestamp", place, 8);
     fixture_header(&fixture, "retry_topic-backoff-timestamp", place, 8);
     add_origin(&fixture);
-    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 1);
-    fixture_header_text(&fixture, "export-attempts", "1");
-    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 1);
-    uex_record_origin(&fixture.record, TOPIC, &origin);
-    headers = uex_headers_retry(&fixture.record, &origin, ID, 2, 9, "timeout", "y");
+    headers = uex_headers_retry(&fixture.record, &fixture.record.envelope.origin, ID, 2, 9, "timeout", "y");
     reread(headers, TIER, &out);
     assert_bytes(&out, "retry_topic-original-timestamp", "\0\0\x01\x8b\xcf\xe5\x68\x7b", 8);
     rd_kafka_headers_destroy(headers);
-    fixture_header_text(&fixture, "export-attempts", "2"); /* as it was moved from a tier */
-    assert_int_equal(uex_record_attempt(&fixture.record, TOPIC), 3);
-}
-
-static void due__int64_and_big_integer__are_read(void **state)
-{
-    struct record_fixture fixture;
-
-    (void)state;
-    fixture_record(&fixture, TIER);
-    assert_true(uex_record_due_ms(&fixture.record) == UEX_NO_TIME);
-    fixture_header(&fixture, "retry_topic-backoff-timestamp", "\0\0\x01\x8b\xcf\xe5\x68\x00", 8);
-    assert_true(uex_record_due_ms(&fixture.record) == 1700000000000);
-    fixture_header(&fixture, "retry_topic-backoff-timestamp", "\x01\x8b\xcf\xe5\x68\x00", 6);
-    assert_true(uex_record_due_ms(&fixture.record) == 1700000000000);
-    fixture_header(&fixture, "retry_topic-backoff-timestamp", "\0\0\0\0\0\0\0\0\1", 9);
-    assert_true(uex_record_due_ms(&fixture.record) == UEX_NO_TIME);
-}
-
-static void command_id__not_a_uuid__is_none(void **state)
-{
-    struct record_fixture fixture;
-    char id[UEX_UUID_TEXT_SIZE];
-
-    (void)state;
-    fixture_record(&fixture, TOPIC);
-    assert_false(uex_record_command_id(&fixture.record, id));
-    fixture_header_text(&fixture, "export-command-id", "0B6E3B52-9DF1-4B4F-8A0C-0A2F3B6C7D8E");
-    assert_true(uex_record_command_id(&fixture.record, id));
-    assert_string_equal(id, ID);
-    fixture_header_text(&fixture, "export-command-id", "nonsense");
-    assert_false(uex_record_command_id(&fixture.record, id));
-    assert_string_equal(id, "");
-    fixture_header_text(&fixture, "export-command-id", NULL);
-    assert_false(uex_record_command_id(&fixture.record, id));
 }
 
 static void retry__several_attempts__headers_do_not_pile_up(void **state)
@@ -228,10 +87,10 @@ static void retry__several_attempts__headers_do_not_pile_up(void **state)
     fixture_header_text(&first, "x", "2");
     fixture_header_text(&first, "nothing", NULL);
     fixture_header_text(&first, "empty", "");
-    uex_record_origin(&first.record, TOPIC, &origin);
+    origin = first.record.envelope.origin;
     one = uex_headers_retry(&first.record, &origin, ID, 2, 1700000030123, "database-unavailable", "gone");
     reread(one, TIER, &second);
-    uex_record_origin(&second.record, TOPIC, &origin);
+    origin = second.record.envelope.origin;
     two = uex_headers_retry(&second.record, &origin, ID, 3, 1700000330123, "store-failed", "no");
     reread(two, "export-group-retry-1", &third);
 
@@ -244,9 +103,9 @@ static void retry__several_attempts__headers_do_not_pile_up(void **state)
     assert_null(third.headers[3].value.data);
     assert_non_null(third.headers[4].value.data);
     assert_int_equal(third.headers[4].value.size_bytes, 0);
-    assert_int_equal(uex_record_attempt(&third.record, TOPIC), 3);
-    assert_true(uex_record_due_ms(&third.record) == 1700000330123);
-    uex_record_origin(&third.record, TOPIC, &origin);
+    assert_int_equal(third.record.envelope.attempt, 3);
+    assert_true(third.record.envelope.due_ms == 1700000330123);
+    origin = third.record.envelope.origin;
     assert_string_equal(origin.topic, TOPIC);
     assert_int_equal(origin.partition, 5);
     assert_int_equal(origin.offset, 77);
@@ -292,7 +151,7 @@ static void dead_letter__tier_record__has_dlt_headers_only(void **state)
     add_origin(&fixture);
     fixture_header(&fixture, "retry_topic-attempts", three, 4);
     fixture_header(&fixture, "retry_topic-backoff-timestamp", place, 8);
-    uex_record_origin(&fixture.record, TOPIC, &origin);
+    origin = fixture.record.envelope.origin;
     headers = uex_headers_dead_letter(&fixture.record, &origin, ID, "database-data", "SQLSTATE 22P02", 3);
     reread(headers, "flairbit-dlq", &out);
     assert_text(&out, "mine", "stays");
@@ -319,20 +178,20 @@ static void replay__record_with_dlt_headers__starts_afresh(void **state)
     (void)state;
     fixture_record(&fixture, TIER);
     add_origin(&fixture);
-    uex_record_origin(&fixture.record, TOPIC, &origin);
+    origin = fixture.record.envelope.origin;
     headers = uex_headers_dead_letter(&fixture.record, &origin, ID, "database-data", "x", 3);
     reread(headers, TOPIC, &dead);                           /* copied back as it is */
     fixture_header(&dead, "retry_topic-attempts", three, 4); /* as Spring would have left it */
     fixture_header(&dead, "retry_topic-original-timestamp", place, 8);
     fixture_header(&dead, "retry_topic-backoff-timestamp", place, 8);
-    assert_true(uex_record_is_replay(&dead.record));
-    assert_int_equal(uex_record_attempt(&dead.record, TOPIC), 1);
-    assert_true(uex_record_due_ms(&dead.record) == UEX_NO_TIME);
-    uex_record_origin(&dead.record, TOPIC, &origin);
+    assert_true(dead.record.envelope.is_replay);
+    assert_int_equal(dead.record.envelope.attempt, 1);
+    assert_true(dead.record.envelope.due_ms == UEX_NO_TIME);
+    origin = dead.record.envelope.origin;
     assert_int_equal(origin.offset, 77);
     retry = uex_headers_retry(&dead.record, &origin, ID, 2, 9, "timeout", "y");
     reread(retry, TIER, &again);
-    assert_false(uex_record_is_replay(&again.record));
+    assert_false(again.record.envelope.is_replay);
     assert_bytes(&again, "retry_topic-original-timestamp", "\0\0\x01\x8b\xcf\xe5\x68\x7b", 8);
     move = uex_headers_move(&dead.record, ID);
     reread(move, TOPIC, &moved);
@@ -358,8 +217,8 @@ static void move__tier_record__keeps_its_retry_headers(void **state)
     headers = uex_headers_move(&fixture.record, ID);
     reread(headers, TOPIC, &out);
     assert_text(&out, "mine", "stays");
-    assert_int_equal(uex_record_attempt(&out.record, TOPIC), 3);
-    assert_true(uex_record_due_ms(&out.record) == 258);
+    assert_int_equal(out.record.envelope.attempt, 3);
+    assert_true(out.record.envelope.due_ms == 258);
     assert_int_equal(count_of(&out, "kafka_original-topic"), 0);
     assert_text(&out, "export-command-id", ID);
     rd_kafka_headers_destroy(headers);
@@ -419,14 +278,7 @@ static void result__list_part__has_no_file_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(header__given_twice__is_the_last),
-        cmocka_unit_test(origin__tier_record__is_what_its_headers_say),
-        cmocka_unit_test(origin__command_record__is_its_own_place),
-        cmocka_unit_test(origin__bad_header__is_the_records_own_place),
-        cmocka_unit_test(attempt__forms__are_read_as_spring_does),
-        cmocka_unit_test(attempt__command_topic__counts_only_beside_our_own_header),
-        cmocka_unit_test(due__int64_and_big_integer__are_read),
-        cmocka_unit_test(command_id__not_a_uuid__is_none),
+        cmocka_unit_test(retry__first_attempt_with_foreign_headers__writes_its_own_time),
         cmocka_unit_test(retry__several_attempts__headers_do_not_pile_up),
         cmocka_unit_test(retry__forms__are_springs),
         cmocka_unit_test(dead_letter__tier_record__has_dlt_headers_only),

@@ -22,6 +22,7 @@ static int start(void **state)
     (void)state;
     record = (struct uex_record){.topic = "export-group", .headers = &header, .header_count = 1};
     header.value = uex_bytes_of_text("00-" TRACE "-" PARENT "-01");
+    uex_envelope_read(&record, "export-group");
     delivery =
         (struct uex_delivery){.record = &record, .partition = 3, .offset = 17, .taken_at_ms = 1000, .attempt = 1};
     (void)snprintf(delivery.command.command_id, sizeof(delivery.command.command_id), "%s",
@@ -66,12 +67,14 @@ static void trace__no_header_or_a_bad_one__is_that_of_the_command_id(void **stat
     (void)state;
     header.value = uex_bytes_of_text("01");
     for (record.header_count = 0; record.header_count < 2; record.header_count++) {
+        uex_envelope_read(&record, "export-group");
         uex_trace_command(&delivery, &span);
         assert_string_equal(span.trace_id, "7ab1435fbb6452a59eb227e3b1c67dd2");
         assert_string_equal(span.parent_id, "");
         assert_false(span.is_sampled);
     }
     record.header_count = 0;
+    uex_envelope_read(&record, "export-group");
     delivery.command.command_id[0] = 0; /* malformed: nothing is known of it */
     uex_trace_command(&delivery, &span);
     assert_string_equal(span.trace_id, "");
