@@ -19,7 +19,7 @@ enum uex_error uex_s3_service_new(const struct uex_config *config, struct uex_s3
         return uex_fail(fault, UEX_INTERNAL, "libcurl cannot be used");
     }
     pthread_mutex_init(&service->seen.lock, NULL);
-    uex_s3_unfinished_init(&service->unfinished);
+    uex_s3_uploads_init(&service->uploads);
     atomic_flag_clear(&service->uploads_stay_logged);
     atomic_flag_clear(&service->probe_unclear_logged);
     err = uex_s3_settings_init(&service->settings, config, fault);
@@ -41,7 +41,7 @@ void uex_s3_service_free(struct uex_s3_service *service)
     if (service == NULL)
         return;
     uex_s3_credential_source_free(service->credentials);
-    uex_s3_unfinished_clear(&service->unfinished);
+    uex_s3_uploads_clear(&service->uploads);
     pthread_mutex_destroy(&service->seen.lock);
     uex_s3_settings_clear(&service->settings);
     curl_global_cleanup();

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "store/s3_http.h"
-#include "store/s3_unfinished.h"
+#include "store/s3_uploads.h"
 
 /* An answer to one of the two requests that publish an object. */
 struct uex_s3_answer {
@@ -32,7 +32,7 @@ struct uex_s3_service {
     struct uex_s3_settings settings; /* read only */
     struct uex_s3_credential_source *credentials;
     struct uex_s3_seen seen;
-    struct uex_s3_unfinished unfinished;
+    struct uex_s3_uploads uploads;
     _Atomic bool is_prepared;         /* the bucket was found or made */
     atomic_flag uploads_stay_logged;  /* event uploads-stay */
     atomic_flag probe_unclear_logged; /* event probe-unclear */

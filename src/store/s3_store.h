@@ -58,7 +58,7 @@ UEX_MUST_CHECK enum uex_error uex_s3_explain(struct uex_s3_store *store, enum ue
  * errors are those of a request. */
 UEX_MUST_CHECK enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault);
 
-/* Members of the store, in s3_bucket.c, s3_writer.c, s3_multipart.c and s3_inspect.c. */
+/* Members of the store, in s3_bucket.c, s3_writer.c and s3_uploads.c. */
 enum uex_error uex_s3_prepare(struct uex_object_store *store, struct uex_fault *fault);
 enum uex_error uex_s3_probe(struct uex_object_store *store, struct uex_fault *fault);
 enum uex_error uex_s3_inspect(struct uex_object_store *store, int64_t before_ms, struct uex_store_inspection *out,

@@ -194,7 +194,7 @@ static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
     if (abort_upload && writer->upload_id[0] != '\0')
         (void)!uex_s3_upload_abort(writer->store, writer->whole_key, writer->upload_id, &ignored);
     if (writer->stray_upload) {
-        uex_s3_unfinished_forget(&writer->store->service->unfinished);
+        uex_s3_uploads_forget(&writer->store->service->uploads);
         (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel,
                                     UEX_S3_LEFTOVERS_LIMIT_MS, &ignored);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The S3 store where a server fails, stalls, loses answers or lies: multipart uploads. */
 #include "fake_s3.h"
-#include "store/s3_unfinished.h"
+#include "store/s3_uploads.h"
 #include "store/s3_writer.h"
 
 #define KEY "d0/g/" COMMAND ".csv.gz"
@@ -27,7 +27,7 @@ static int setup(void **state)
     return store_open(&bench->config, &bench->service, &bench->store, NULL) == UEX_OK ? 0 : -1;
 }
 
-/* Whatever happened, nothing unfinished stays in the store. */
+/* Whatever happened, no upload stays incomplete in the store. */
 static int teardown(void **state)
 {
     struct bench *bench = *state;
@@ -290,7 +290,7 @@ static void abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only(void 
 
 static void forget_list(struct bench *bench)
 {
-    uex_s3_unfinished_forget(&((struct uex_s3_store *)bench->store)->service->unfinished);
+    uex_s3_uploads_forget(&((struct uex_s3_store *)bench->store)->service->uploads);
 }
 
 #define MANY 40
