@@ -150,9 +150,8 @@ const struct uex_setting uex_settings[] = {
     {TEXT("export.work_dir", export_work_dir, "", uex_check_absolute_path, "an absolute path"),
      .work_out = work_out_dir,
      .default_words = "$TMPDIR/users-export, or users-export-<uid> there if that is another user's",
-     .help = "spool: each process has a folder of its own in it; if it is the user's own, the group and others lose "
-             "the right to "
-             "write"},
+     .help = "where long lists of usernames wait, in files without a name; if it is the user's own, the group and "
+             "others lose the right to write"},
 
     {NUMBER("retry.delays", DELAYS, retry_delays_ms, "30s,5m,30m", 1, WEEK),
      .help = "one retry tier each; existing tiers beyond the list are still consumed"},
