@@ -6,7 +6,7 @@
 #include "export/postgres.h"
 #include "export/program.h"
 #include "scheduler/lag.h"
-#include "scheduler/send.h"
+#include "scheduler/run.h"
 
 #define APPLICATION_NAME "export-scheduler"
 #define ASK_MS 10000
