@@ -795,6 +795,7 @@ FIXTURE_UNUSED static struct uex_record *fixture_record(const char *topic, int32
     else
         (void)snprintf(text, 300, "{\"groupId\":\"%s\"}", key);
     record->value = uex_bytes_of(text, strlen(text));
+    uex_envelope_read(record, COMMANDS);
     return record;
 }
 
@@ -814,6 +815,7 @@ FIXTURE_UNUSED static struct uex_record *fixture_retry(int32_t partition, int64_
     headers[1] = (struct uex_record_header){UEX_HEADER_RETRY_DUE, uex_bytes_of(due, sizeof(due))};
     record->headers = headers;
     record->header_count = 2;
+    uex_envelope_read(record, COMMANDS);
     return record;
 }
 
