@@ -422,6 +422,53 @@ static void abort_leftovers__list_lies__ends_after_a_hundred(void **state)
     uex_buffer_clear(&page);
 }
 
+#define UPLOAD(at) "<Upload><Key>k</Key><UploadId>u</UploadId><Initiated>" at "</Initiated></Upload>"
+
+static void inspect__two_pages__counts_old_uploads_and_finds_the_oldest(void **state)
+{
+    static const char first[] = "<ListMultipartUploadsResult>" UPLOAD("2026-01-02T00:00:00.000Z")
+        UPLOAD("2026-01-03T00:00:00.000Z") "<IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>"
+                                           "<NextUploadIdMarker>u</NextUploadIdMarker></ListMultipartUploadsResult>";
+    static const char second[] = "<ListMultipartUploadsResult>" UPLOAD("2026-01-01T00:00:00.000Z") UPLOAD("yesterday")
+        UPLOAD("2026-01-04T00:00:00.000Z") "</ListMultipartUploadsResult>";
+    struct bench *bench = *state;
+    struct uex_store_inspection found;
+    int64_t before_ms = 0, oldest_ms = 0;
+
+    assert_true(uex_time_parse("2026-01-03T12:00:00.000Z", 24, &before_ms));
+    assert_true(uex_time_parse("2026-01-01T00:00:00.000Z", 24, &oldest_ms));
+    bench->fake->rules[0] = (struct fake_rule){"GET", "key-marker=", 0, 1, FAKE_ANSWER, 200, second};
+    bench->fake->rules[1] = (struct fake_rule){"GET", "uploads=", 0, 1, FAKE_ANSWER, 200, first};
+    assert_int_equal(bench->store->inspect(bench->store, before_ms, &found, &bench->fault), UEX_OK);
+    assert_true(found.uploads_known);
+    assert_int_equal(found.old_uploads, 3);
+    assert_true(found.oldest_at_ms == oldest_ms);
+    assert_int_equal(fake_count(bench->fake, "GET", "uploads="), 2);
+}
+
+static void inspect__list_refused_or_bad__is_not_known(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } cases[] = {{403, "<Error><Code>AccessDenied</Code></Error>"},
+                 {501, "<Error><Code>NotImplemented</Code></Error>"},
+                 {200, ""},
+                 {200, "not xml"},
+                 {200, "<AnotherResult></AnotherResult>"},
+                 {200, "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"}};
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct uex_store_inspection found;
+
+        bench->fake->rules[0] =
+            (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, cases[i].status, cases[i].body};
+        assert_int_equal(bench->store->inspect(bench->store, 0, &found, &bench->fault), UEX_OK);
+        assert_false(found.uploads_known);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -448,6 +495,8 @@ int main(void)
         TEST(abort_leftovers__given_up__says_so),
         TEST(abort_leftovers__abort_fails__goes_on),
         TEST(abort_leftovers__list_lies__ends_after_a_hundred),
+        TEST(inspect__two_pages__counts_old_uploads_and_finds_the_oldest),
+        TEST(inspect__list_refused_or_bad__is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
