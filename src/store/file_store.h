@@ -72,8 +72,7 @@ UEX_MUST_CHECK enum uex_error uex_file_meta_write(const struct uex_file_store *s
  * is not ours. UEX_NO_MEMORY, or UEX_OK. */
 UEX_MUST_CHECK enum uex_error uex_file_meta_read(int directory_fd, const char *name, struct uex_object_facts *facts);
 
-/* Members of the store, in file_probe.c and file_writer.c. */
-enum uex_error uex_file_probe(struct uex_object_store *store, struct uex_fault *fault);
+/* ---- file_writer.c: members of the store */
 enum uex_error uex_file_begin(struct uex_object_store *store, const char *key, struct uex_object_writer **out,
                               struct uex_fault *fault);
 enum uex_error uex_file_write(struct uex_object_writer *writer, struct uex_bytes data, struct uex_fault *fault);
