@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/redis/link.c — see link.h. */
 #include "redis/link.h"
 
-#include "redis/tls.h"
-
 #include "export/background.h"
+#include "export/redis.h"
 
+#ifdef UEX_HAVE_HIREDIS_SSL
+#include <arpa/inet.h>
+#include <hiredis/hiredis_ssl.h>
+#include <openssl/ssl.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -13,6 +16,69 @@
 #define STEP_TIMEOUT ((struct timeval){.tv_usec = UEX_REDIS_STEP_MS * 1000})
 #define WORDS_MAX 8
 #define REPLY_MAX_BYTES ((size_t)8 << 10) /* our values have a hundred bytes */
+
+/* ---- TLS. hiredis's own set-up does not compare the host's name, so it is done here. */
+
+#ifdef UEX_HAVE_HIREDIS_SSL
+
+static bool is_address(const char *host)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+static SSL *tls_new(const char *host)
+{
+    SSL_CTX *settings = SSL_CTX_new(TLS_client_method());
+    SSL *tls = NULL;
+    bool ok;
+
+    if (settings == NULL)
+        return NULL;
+    SSL_CTX_set_verify(settings, SSL_VERIFY_PEER, NULL);
+    if (SSL_CTX_set_min_proto_version(settings, TLS1_2_VERSION) == 1 && SSL_CTX_set_default_verify_paths(settings) == 1)
+        tls = SSL_new(settings);
+    SSL_CTX_free(settings);
+    if (tls == NULL)
+        return NULL;
+    if (is_address(host))
+        ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) == 1;
+    else
+        ok = SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, host) == 1;
+    if (ok)
+        return tls;
+    SSL_free(tls);
+    return NULL;
+}
+
+/* The server's certificate must be of a system CA and be made out to `host`. Failure shows in context->err. */
+static void begin_tls(redisContext *context, const char *host)
+{
+    SSL *tls = tls_new(host);
+
+    if (tls == NULL) {
+        context->err = REDIS_ERR_OOM;
+        return;
+    }
+    if (redisInitiateSSL(context, tls) != REDIS_OK) {
+        SSL_free(tls);
+        if (context->err == 0)
+            context->err = REDIS_ERR_OTHER;
+    }
+}
+
+#else
+
+static void begin_tls(redisContext *context, const char *host)
+{
+    (void)host;
+    context->err = REDIS_ERR_OTHER; /* uex_redis_check_url() refuses such a URL before */
+}
+
+#endif
+
+/* ---- connecting */
 
 /* Names are looked up without a bound, so connecting happens in the background. */
 struct attempt {
@@ -39,7 +105,7 @@ static void attempt_run(void *context)
 
     attempt->context = redis;
     if (redis != NULL && redis->err == 0 && redisSetTimeout(redis, STEP_TIMEOUT) == REDIS_OK && attempt->tls)
-        uex_redis_tls_begin(redis, attempt->host);
+        begin_tls(redis, attempt->host);
 }
 
 static enum uex_error fails(struct uex_redis_link *link, const redisContext *context, const char *otherwise)
@@ -76,6 +142,8 @@ static enum uex_error connect_socket(struct uex_redis_link *link)
     attempt_drop(attempt);
     return link->context == NULL ? UEX_CACHE : UEX_OK;
 }
+
+/* ---- asking */
 
 /* What is asked here has one value as its answer. hiredis makes room for all elements of an array when it reads their
  * number, and for a string as it comes: both without a bound. The check is at the beginning of each reply. */
@@ -189,4 +257,26 @@ void uex_redis_link_close(struct uex_redis_link *link)
     if (link->context != NULL)
         redisFree(link->context);
     link->context = NULL;
+}
+
+enum uex_error uex_redis_ping(const struct uex_config *config, struct uex_fault *fault)
+{
+    struct uex_redis_link link = {0};
+    redisReply *reply = NULL;
+    enum uex_error err = UEX_OK;
+
+    if (config->redis_url == NULL || config->redis_url[0] == '\0')
+        return UEX_NOT_FOUND;
+    err = uex_redis_url_parse(config->redis_url, &link.url, fault);
+    if (err == UEX_OK && uex_redis_link_ask(&link, 1, (const char *const[]){"PING"}, &reply) != UEX_OK)
+        err = uex_fail(fault, UEX_CACHE, "Redis cannot be used: %s", link.failure);
+    if (err == UEX_OK && reply->type == REDIS_REPLY_ERROR) {
+        uex_redis_link_note_error(&link, reply);
+        err = uex_fail(fault, UEX_CACHE, "%s", link.failure);
+    }
+    if (reply != NULL)
+        freeReplyObject(reply);
+    uex_redis_link_close(&link);
+    uex_redis_url_clear(&link.url);
+    return err;
 }
