@@ -940,6 +940,34 @@ FIXTURE_UNUSED static const char *fixture_header(const struct fixture_produced *
     return text;
 }
 
+/* For on_wait: the committer works while another thread of the engine waits. */
+FIXTURE_UNUSED static void fixture_committer_works(void)
+{
+    void (*const before)(void) = world.on_wait;
+    struct uex_committer *committer = uex_committer_new(&world.engine);
+
+    assert_non_null(committer);
+    world.on_wait = NULL; /* the committer's own waits */
+    uex_committer_step_synced(committer);
+    world.on_wait = before;
+    uex_committer_free(committer);
+}
+
+/* What a worker thread is given, the start of a suspect committed; NULL: nothing for UEX_LANE_IDLE_MS. The committer
+ * works meanwhile, unless on_wait is the test's own. */
+FIXTURE_UNUSED static struct uex_delivery *fixture_lane(void)
+{
+    void (*const before)(void) = world.on_wait;
+    struct uex_delivery *delivery = NULL;
+    bool idle = false;
+
+    if (before == NULL)
+        world.on_wait = fixture_committer_works;
+    delivery = uex_dispatch_take(&world.engine, &idle);
+    world.on_wait = before;
+    return delivery;
+}
+
 /* How many committed records went to a topic. */
 FIXTURE_UNUSED static size_t fixture_committed_records(const char *topic)
 {
