@@ -336,6 +336,15 @@ static void ask_to_rejoin(struct uex_engine *engine)
     uex_engine_unlock(engine);
 }
 
+/* How often it was started before. This start may be counted already: with the outcome of the suspect before it, or by
+ * an assignment that came after it was taken. */
+static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_delivery *delivery)
+{
+    if (delivery->start_epoch == engine->synced.epoch)
+        return delivery->start_count - 1;
+    return uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
+}
+
 bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery)
 {
     enum uex_hold hold = UEX_HOLD_NONE;
@@ -344,9 +353,7 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     int64_t starts = 0;
 
     uex_engine_lock(engine);
-    if (delivery->start_epoch != engine->synced.epoch)
-        starts =
-            uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
+    starts = starts_before_synced(engine, delivery);
     if (starts >= engine->config->retry_crashes) {
         end_killer_synced(engine, delivery, starts);
         uex_engine_unlock(engine);

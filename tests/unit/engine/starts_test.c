@@ -586,6 +586,26 @@ static void take__revoked_before_the_start_was_counted__counts_in_the_next_epoch
     assert_int_equal(suspect->start_epoch, 2);
 }
 
+/* The new epoch has counted one more start of a command that was taken, and not yet looked at. */
+static void take__poison_pill_is_adopted_before_it_is_looked_at__is_not_run_once_more(void **state)
+{
+    struct uex_delivery *suspect = NULL;
+
+    (void)state;
+    begin(1, "uex1;n=1;u=1;s=0:3");
+    (void)fixture_command(0, 0, "a");
+    suspect = fixture_take();
+    revoke_all();
+    fixture_assign(0, 1);
+    fixture_restore();
+    assert_int_equal(world.adopted, 1);
+    world.on_wait = fixture_committer_works;
+    assert_false(uex_starts_begin_alone(&world.engine, suspect));
+    fixture_commits(1);
+    assert_int_equal(ended.error, UEX_WORKER_CRASHED);
+    assert_string_equal(ended.group_id, "a");
+}
+
 static void finish__suspect__its_commit_carries_the_start_of_the_next(void **state)
 {
     struct uex_delivery *second = NULL;
@@ -1139,6 +1159,7 @@ int main(void)
         STARTS_TEST(take__partition_is_lost_while_the_start_waits__suspect_is_given_up),
         STARTS_TEST(take__start_of_another_partition_is_committed__suspect_waits_for_its_own),
         STARTS_TEST(take__revoked_before_the_start_was_counted__counts_in_the_next_epoch),
+        STARTS_TEST(take__poison_pill_is_adopted_before_it_is_looked_at__is_not_run_once_more),
         STARTS_TEST(finish__suspect__its_commit_carries_the_start_of_the_next),
         STARTS_TEST(finish__suspect_before_a_poison_pill__no_start_is_counted_for_it),
         STARTS_TEST(finish__next_suspect_waits_for_a_restore__no_start_is_counted_for_it),
