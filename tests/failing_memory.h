@@ -114,8 +114,8 @@ static char uex_torture_notes[UEX_TORTURE_NOTES_SIZE], uex_torture_right[UEX_TOR
 static size_t uex_torture_noted_bytes;
 
 /* Part of an operation's result. */
-static void uex_torture_note(const char *format, ...) UEX_PRINTF(1, 2);
-static void uex_torture_note(const char *format, ...)
+static inline void uex_torture_note(const char *format, ...) UEX_PRINTF(1, 2);
+static inline void uex_torture_note(const char *format, ...)
 {
     const bool was_armed = uex_torture.armed;
     const size_t left_bytes = UEX_TORTURE_NOTES_SIZE - uex_torture_noted_bytes;
@@ -214,7 +214,7 @@ static void uex_torture_one(const struct uex_torture_case *operation, bool from_
     assert_int_equal(wrong, 0);
 }
 
-static void uex_torture_all(const struct uex_torture_case *operations, size_t count)
+static inline void uex_torture_all(const struct uex_torture_case *operations, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         uex_torture_one(&operations[i], false);

@@ -768,6 +768,20 @@ FIXTURE_UNUSED static void fixture_begin_at(int32_t count, const char *metadata)
     fixture_restore();
 }
 
+/* The group number `index` among those that belong to a partition of `count`. In one of eight static buffers. */
+FIXTURE_UNUSED static const char *fixture_group(int32_t partition, int32_t count, unsigned index)
+{
+    static char names[8][16];
+    static unsigned next;
+    char *name = names[next++ % 8];
+
+    for (unsigned i = 0;; i++) {
+        (void)snprintf(name, sizeof(names[0]), "g%u", i);
+        if (uex_partition_of(uex_bytes_of_text(name), count) == partition && index-- == 0)
+            return name;
+    }
+}
+
 /* A record as the consumer brings it. `value` NULL: a command of the group that is the key. Topics are borrowed. */
 FIXTURE_UNUSED static struct uex_record *fixture_record(const char *topic, int32_t partition, int64_t offset,
                                                         const char *key, const char *value)
