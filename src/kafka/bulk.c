@@ -13,7 +13,7 @@ struct sender {
     struct uex_txn txn;
     int32_t partition_count;
     struct uex_buffer value;
-    /* Of the transaction under way. */
+    /* Of the current transaction. */
     uint64_t delivered;
     rd_kafka_resp_err_t refused; /* of the first record that a broker did not take */
 };
@@ -30,7 +30,7 @@ static void on_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t cod
         sender->refused = code;
 }
 
-static void say_progress(const struct sender *sender)
+static void report_progress(const struct sender *sender)
 {
     if (sender->bulk->progress != NULL)
         sender->bulk->progress(sender->bulk->context, sender->delivered);
@@ -60,7 +60,7 @@ static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault
         if ((index + 1) % POLL_EVERY != 0)
             continue;
         rd_kafka_poll(sender->txn.producer, 0);
-        say_progress(sender);
+        report_progress(sender);
         if (uex_cancel_requested(sender->bulk->cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
     }
@@ -71,17 +71,18 @@ static enum uex_error commit(struct sender *sender, struct uex_fault *fault)
 {
     enum uex_error err = uex_txn_commit(&sender->txn, fault);
 
-    say_progress(sender);
+    report_progress(sender);
     if (err == UEX_TIMEOUT)
-        return uex_fail(fault, UEX_TIMEOUT, "no answer to the commit: whether it was sent is not known; %s",
+        return uex_fail(fault, UEX_TIMEOUT,
+                        "Kafka did not answer the commit: it is unknown whether anything was sent; %s",
                         sender->bulk->unknown_end);
     if (sender->txn.state == UEX_TXN_FAILED && sender->refused != RD_KAFKA_RESP_ERR_NO_ERROR &&
         sender->refused != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
-        return uex_kafka_fail(fault, sender->refused, "a broker refuses a record");
+        return uex_kafka_fail(fault, sender->refused, "a broker refused a record");
     return err;
 }
 
-/* One transaction from begin to end; what has failed is aborted. `*again`: it may be begun anew. */
+/* One transaction from begin to end; a failed one is aborted. `*again`: it may be repeated. */
 static enum uex_error try_once(struct sender *sender, bool *again, struct uex_fault *fault)
 {
     enum uex_error err = uex_txn_begin(&sender->txn, fault);

@@ -8,12 +8,12 @@
 /* What is sent. Strings are borrowed. */
 struct uex_bulk {
     const struct uex_config *config;
-    const char *transactional_id; /* whoever begins with the same one later fences this */
-    int timeout_ms;               /* of the transaction; one that died in the middle holds readers back for so long */
+    const char *transactional_id; /* a later process with the same id fences this one */
+    int timeout_ms;               /* of the transaction; if this process dies, readers are held back for so long */
     const char *topic;
     uint64_t count;
-    /* The record `index`: its key, borrowed until the next call, and its value, appended. They are asked for in order;
-     * from 0 again where the transaction has to be begun anew. */
+    /* The record `index`: its key, borrowed until the next call, and its value, appended. Asked for in order; from 0
+     * again when the transaction is repeated. */
     void (*record)(void *context, uint64_t index, struct uex_bytes *key, struct uex_buffer *value);
     void (*progress)(void *context, uint64_t delivered); /* called now and then; may be NULL */
     void *context;
@@ -24,9 +24,9 @@ struct uex_bulk {
     const char *unknown_end; /* what to do when it is not known whether it was sent */
 };
 
-/* Send it, each record to the partition that murmur2 of its key says. A transaction that must be aborted is begun anew,
- * three times in all. UEX_OK with `*fenced`: another one with this transactional id took over, nothing of ours was
- * sent. UEX_CANCELLED: aborted because of `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything was
- * sent; UEX_TIMEOUT: how it ended is not known. */
+/* Send it, each record to the partition that murmur2 of its key says. A transaction that must be aborted is repeated,
+ * three times in all. UEX_OK with `*fenced`: another process with this transactional id took over; nothing was sent
+ * from here. UEX_CANCELLED: aborted because of `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything
+ * was sent; UEX_TIMEOUT: the outcome is unknown. */
 UEX_MUST_CHECK enum uex_error uex_bulk_send(const struct uex_bulk *bulk, bool *fenced, struct uex_fault *fault);
 #endif

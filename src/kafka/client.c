@@ -16,15 +16,15 @@
 rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, struct uex_fault *fault)
 {
     char text[512] = "";
-    bool is_mistake = false;
+    bool is_refused = false;
     rd_kafka_t *handle =
         rd_kafka_new(uex_kafka_is_consumer(role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof(text));
 
     if (handle == NULL) {
-        is_mistake = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__INVALID_ARG; /* else no thread, no memory, … */
+        is_refused = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__INVALID_ARG; /* else no thread, no memory, … */
         rd_kafka_conf_destroy(conf);
-        (void)uex_fail(fault, is_mistake ? UEX_CONFIG : UEX_KAFKA, "%s: %s",
-                       is_mistake ? "librdkafka refuses the properties" : "librdkafka cannot start", text);
+        (void)uex_fail(fault, is_refused ? UEX_CONFIG : UEX_KAFKA, "%s: %s",
+                       is_refused ? "librdkafka refuses the properties" : "librdkafka cannot start", text);
         return NULL;
     }
     if (uex_kafka_is_consumer(role))
@@ -124,9 +124,9 @@ enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const stru
                             failure[0] == 0 ? rd_kafka_err2str(code) : failure);
         }
         if (code != RD_KAFKA_RESP_ERR__TIMED_OUT)
-            (void)uex_sleep_ms(100, cancel); /* refused at once: no busy loop */
+            (void)uex_sleep_ms(100, cancel); /* refused at once: do not loop without a pause */
     }
-    return uex_fail(fault, UEX_CANCELLED, "waiting for Kafka was given up");
+    return uex_fail(fault, UEX_CANCELLED, "stopped while waiting for Kafka");
 }
 
 enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char *out, struct uex_fault *fault)
@@ -135,7 +135,7 @@ enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char
 
     out[0] = 0;
     if (id == NULL) {
-        /* Nothing within the time, or a cluster without id: the second is told apart by asking. */
+        /* No answer in time, or a cluster without an id: if a broker answers now, it is the second. */
         return uex_kafka_wait(handle, 1000, NULL, fault);
     }
     if (strlen(id) >= UEX_KAFKA_CLUSTER_ID_SIZE) {
@@ -147,8 +147,9 @@ enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char
     return UEX_OK;
 }
 
-/* What a broker says of one topic. Clusters have thousands of others, so they are not asked for; except by a producer,
- * for which a broker would create the topic if there is none (a consumer asks with allow.auto.create.topics=false). */
+/* The metadata of one topic. A cluster may have thousands of others, so only this one is asked for. A producer asks for
+ * all: a broker would create the topic that a producer asks for (a consumer asks with allow.auto.create.topics=false).
+ */
 static rd_kafka_resp_err_t ask_for_topic(rd_kafka_t *handle, const char *topic, int64_t timeout_ms,
                                          const struct rd_kafka_metadata **out)
 {
@@ -186,10 +187,11 @@ enum uex_error uex_kafka_partition_count(rd_kafka_t *handle, const char *topic, 
     }
     rd_kafka_metadata_destroy(metadata);
     if (err == UEX_NOT_FOUND)
-        return uex_fail(fault, err, "there is no topic %s, or it may not be seen; exportctl topics check says more",
+        return uex_fail(fault, err,
+                        "topic %s does not exist or may not be seen by this principal; see exportctl topics check",
                         topic);
     if (err != UEX_OK)
-        return uex_fail(fault, err, "the partitions of %s are not known yet", topic);
+        return uex_fail(fault, err, "the brokers do not know the partitions of %s yet", topic);
     return UEX_OK;
 }
 
@@ -207,10 +209,11 @@ enum uex_error uex_kafka_watermarks(rd_kafka_t *handle, const char *topic, int32
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return UEX_OK;
         if (uex_kafka_error_of(code) != UEX_KAFKA_UNAVAILABLE || uex_monotonic_ms() >= until_ms)
-            return uex_fail(fault, uex_kafka_error_of(code), "asking how far partition %" PRId32 " of %s goes: %s",
-                            partition, topic, rd_kafka_err2str(code));
+            return uex_fail(fault, uex_kafka_error_of(code),
+                            "asking for the offsets of partition %" PRId32 " of %s: %s", partition, topic,
+                            rd_kafka_err2str(code));
         if (!uex_sleep_ms(100, cancel))
-            return uex_fail(fault, UEX_CANCELLED, "waiting for Kafka was given up");
+            return uex_fail(fault, UEX_CANCELLED, "stopped while waiting for Kafka");
     }
 }
 

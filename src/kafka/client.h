@@ -2,7 +2,8 @@
 /* src/kafka/client.h — librdkafka handles made from the configuration, their log, and what their errors mean here.
  *
  * Order of properties: our defaults, what the configuration passes through and the role can use, then what exactly-once
- * depends on. Source: librdkafka, CONFIGURATION.md. Making handles: any thread; each handle as librdkafka says.
+ * depends on. Source: librdkafka, CONFIGURATION.md. Any thread makes handles; who may use a handle is librdkafka's
+ * rule.
  */
 #ifndef EXPORT_KAFKA_CLIENT_H
 #define EXPORT_KAFKA_CLIENT_H
@@ -26,8 +27,8 @@ enum uex_kafka_role {
 };
 
 /* The properties for a handle of this role. Freed by rd_kafka_conf_destroy() or taken by uex_kafka_create(). NULL with
- * UEX_CONFIG in `fault` for a property that librdkafka refuses (all of them were refused before by
- * uex_kafka_check_properties(), so this is a last resort) or UEX_NO_MEMORY. */
+ * UEX_CONFIG in `fault` for a property that librdkafka refuses (uex_kafka_check_properties() has refused such a
+ * configuration before) or UEX_NO_MEMORY. */
 UEX_MUST_CHECK rd_kafka_conf_t *uex_kafka_conf_new(const struct uex_config *config, enum uex_kafka_role role,
                                                    struct uex_fault *fault);
 
@@ -35,9 +36,9 @@ UEX_MUST_CHECK rd_kafka_conf_t *uex_kafka_conf_new(const struct uex_config *conf
 UEX_MUST_CHECK enum uex_error uex_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                                  struct uex_fault *fault);
 
-/* Make the handle; `conf` is taken in any case. Consumers serve all their events by rd_kafka_consumer_poll(). Nothing
- * is reached yet. NULL: UEX_CONFIG in `fault` (properties that do not fit together, with librdkafka's reason) or
- * UEX_KAFKA (no resources). Destroy with uex_kafka_destroy(). */
+/* Make the handle; `conf` is taken in any case. Consumers serve all their events by rd_kafka_consumer_poll(). No broker
+ * is asked. NULL: UEX_CONFIG in `fault` (properties that do not fit together, with librdkafka's reason) or UEX_KAFKA
+ * (no resources). Destroy with uex_kafka_destroy(). */
 UEX_MUST_CHECK rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, struct uex_fault *fault);
 /* Accepts NULL. Consumers leave their group first (bounded by librdkafka's own timeouts). */
 void uex_kafka_destroy(rd_kafka_t *handle);
@@ -46,8 +47,8 @@ void uex_kafka_destroy(rd_kafka_t *handle);
 UEX_MUST_CHECK enum uex_error uex_kafka_judge_property(const char *name, const char *value, struct uex_fault *fault);
 
 /* A line in `problems` for each property of the configuration that librdkafka does not know, whose value it refuses,
- * that needs a callback, or that the programs set themselves; and for sets that do not fit together (the handles of all
- * roles are made once, without reaching anything). UEX_CONFIG if there is any. */
+ * that needs a callback, or that the programs set themselves; and for sets that do not fit together (a group consumer
+ * and a transactional producer are made, without asking a broker). UEX_CONFIG if there is any. */
 enum uex_error uex_kafka_check_properties(const struct uex_config *config, struct uex_buffer *problems);
 
 /* Wait until a broker answers. UEX_KAFKA_UNAVAILABLE after `timeout_ms`, UEX_CANCELLED. */
@@ -58,12 +59,12 @@ UEX_MUST_CHECK enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout
 UEX_MUST_CHECK enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char *out,
                                                    struct uex_fault *fault);
 
-/* How many partitions a topic has now, asked of a broker. UEX_NOT_FOUND: there is no such topic (none is created). */
+/* How many partitions a topic has now. Asks a broker. UEX_NOT_FOUND: there is no such topic (none is created). */
 UEX_MUST_CHECK enum uex_error uex_kafka_partition_count(rd_kafka_t *handle, const char *topic, int64_t timeout_ms,
                                                         int32_t *out, struct uex_fault *fault);
 
-/* The first offset and the end of a partition, asked of its leader (of a read_committed handle the end is the last
- * stable offset). A partition without a leader for the moment is asked for again, for `timeout_ms` at most. */
+/* The first offset and the end of a partition. Asks its leader; asks again, for `timeout_ms` at most, while there is
+ * none. For a read_committed handle the end is the last stable offset. */
 UEX_MUST_CHECK enum uex_error uex_kafka_watermarks(rd_kafka_t *handle, const char *topic, int32_t partition,
                                                    int64_t timeout_ms, const struct uex_cancel *cancel, int64_t *low,
                                                    int64_t *high, struct uex_fault *fault);
@@ -82,15 +83,15 @@ int64_t uex_kafka_longest_list_ms(const struct uex_config *config);
  * UEX_RESULT_REFUSED: this record and no other is refused; UEX_KAFKA_UNAVAILABLE: later it may work; UEX_KAFKA_TOPICS:
  * the topic or partition is not there; UEX_KAFKA: anything else. */
 enum uex_error uex_kafka_error_of(rd_kafka_resp_err_t code);
-/* Is this record refused for itself, so that the same transaction without it would go through? */
+/* Is this record alone refused, so that the transaction would succeed without it? */
 bool uex_kafka_refuses_record(rd_kafka_resp_err_t code);
 /* Fill `fault` from a code ("what: reason") and return the error. */
 enum uex_error uex_kafka_fail(struct uex_fault *fault, rd_kafka_resp_err_t code, const char *what);
 /* The same from an error object, which is destroyed; NULL: UEX_OK. */
 enum uex_error uex_kafka_fail_error(struct uex_fault *fault, rd_kafka_error_t *error, const char *what);
 
-/* Wait for the result of an admin request on `queue`; NULL with the fault filled when there is none. Destroy the event.
- */
+/* Wait for the result of an admin request on `queue`. The caller destroys the event. NULL with `fault` filled: no
+ * result, or an error. */
 UEX_MUST_CHECK rd_kafka_event_t *uex_kafka_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type,
                                                  int64_t timeout_ms, const char *what, struct uex_fault *fault);
 #endif

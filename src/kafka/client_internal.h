@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/kafka/client_internal.h — what the files of the client share; nobody else includes it. */
+/* src/kafka/client_internal.h — what the client*.c files share; for them and their unit test. */
 #ifndef EXPORT_KAFKA_CLIENT_INTERNAL_H
 #define EXPORT_KAFKA_CLIENT_INTERNAL_H
 
@@ -7,7 +7,7 @@
 
 /* Put the log and error callbacks into `conf`. */
 void uex_kafka_log_install(rd_kafka_conf_t *conf);
-/* A rate limit for lines of one kind: true if this one is to be said; `*suppressed` is how many were not since the last
+/* The rate limit of log lines of one kind. True: write this one; `*suppressed` is how many were left out since the last
  * one. Any thread. */
 bool uex_kafka_log_allowed(const char *kind, int64_t now_ms, uint64_t *suppressed);
 

@@ -10,8 +10,8 @@
 #define LOG_KINDS_MAX 64
 #define LOG_KIND_SIZE 48
 
-/* While a broker is away each handle says so several times a second, in the same words: one line of each kind every 10
- * s tells as much. */
+/* While a broker is away each handle logs the same line several times a second. One line of each kind every 10 s is
+ * enough. */
 static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     char kind[LOG_KIND_SIZE];
@@ -47,8 +47,8 @@ bool uex_kafka_log_allowed(const char *kind, int64_t now_ms, uint64_t *suppresse
     return allowed;
 }
 
-/* librdkafka calls every lost connection an error and every fenced producer an emergency. Both are mended, or said with
- * their ids by whoever got the error from the call that failed: here they are warnings. */
+/* librdkafka calls every lost connection an error and every fenced producer an emergency. Either it recovers, or the
+ * caller of the call that failed logs it with its ids. So here they are warnings. */
 static enum uex_log_level level_of(int syslog_level)
 {
     if (syslog_level <= LOG_WARNING)
@@ -56,7 +56,7 @@ static enum uex_log_level level_of(int syslog_level)
     return syslog_level <= LOG_NOTICE ? UEX_LOG_INFO : UEX_LOG_DEBUG;
 }
 
-static void say(enum uex_log_level level, const char *kind, const char *message, const char *detail)
+static void log_limited(enum uex_log_level level, const char *kind, const char *message, const char *detail)
 {
     uint64_t suppressed = 0;
 
@@ -68,20 +68,20 @@ static void say(enum uex_log_level level, const char *kind, const char *message,
             UEX_NUM("suppressed", suppressed == 0 ? UEX_UNKNOWN : suppressed));
 }
 
-/* Why a connection failed last, without librdkafka's notes on its own state. A call that waits in vain says only that
- * its time was over. */
+/* Why a connection failed last, without librdkafka's notes on its own state. A call that waits for a broker only
+ * reports its timeout. */
 static char last_failure[200];
 
 static void note_failure(const char *text)
 {
     const char *behind_thread = strncmp(text, "[thrd:", 6) == 0 ? strstr(text, "]: ") : NULL;
 
-    const char *told = behind_thread == NULL ? text : behind_thread + 3;
-    const char *notes = strstr(told, " (after ");
+    const char *reason = behind_thread == NULL ? text : behind_thread + 3;
+    const char *notes = strstr(reason, " (after ");
 
     pthread_mutex_lock(&limits_lock);
-    snprintf(last_failure, sizeof(last_failure), "%.*s", (int)(notes == NULL ? strlen(told) : (size_t)(notes - told)),
-             told);
+    snprintf(last_failure, sizeof(last_failure), "%.*s",
+             (int)(notes == NULL ? strlen(reason) : (size_t)(notes - reason)), reason);
     pthread_mutex_unlock(&limits_lock);
 }
 
@@ -100,7 +100,7 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
     snprintf(kind, sizeof(kind), "%s", facility == NULL ? "" : facility);
     if (strcmp(kind, "FAIL") == 0)
         note_failure(text);
-    say(level_of(level), kind, "librdkafka", text);
+    log_limited(level_of(level), kind, "librdkafka", text);
 }
 
 static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
@@ -112,8 +112,8 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
     snprintf(text, sizeof(text), "%s", reason == NULL ? "" : reason);
     if (is_fatal)
         code = rd_kafka_fatal_error(handle, text, sizeof(text));
-    say(UEX_LOG_WARN, rd_kafka_err2name((rd_kafka_resp_err_t)code),
-        is_fatal ? "Kafka client cannot go on" : "Kafka client", text);
+    log_limited(UEX_LOG_WARN, rd_kafka_err2name((rd_kafka_resp_err_t)code),
+                is_fatal ? "Kafka client cannot go on" : "Kafka client", text);
 }
 
 void uex_kafka_log_install(rd_kafka_conf_t *conf)

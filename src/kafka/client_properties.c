@@ -19,10 +19,10 @@ static const struct {
     {"offset.store.method", "offsets are committed in transactions only"},
     {"offset.store.path", "offsets are committed in transactions only"},
     {"offset.store.sync.interval.ms", "offsets are committed in transactions only"},
-    {"enable.partition.eof", "the programs need the end of a partition to be told"},
+    {"enable.partition.eof", "the programs need the event at the end of a partition"},
     {"delivery.report.only.error", "every record's acknowledgement is counted"},
     {"enable.gapless.guarantee", "a refused record would end the producer"},
-    {"enabled_events", "the programs take no events but by their own callbacks"},
+    {"enabled_events", "the programs use callbacks, not events"},
     {"log.queue", "the programs take librdkafka's log lines directly"},
     {"allow.auto.create.topics", "topics are made by: exportctl topics create"},
     {"topic.blacklist", "it would hide topics that the programs need"},
@@ -43,8 +43,8 @@ static const char *refusal_of(const char *name)
     return NULL;
 }
 
-/* librdkafka warns of a consumer's property on a producer and the other way round, and has no call that tells which is
- * which; but it prints its table of properties ("name | C/P | …"), the same in every version. */
+/* librdkafka logs a warning for a consumer property on a producer, and the reverse. No call tells which is which, but
+ * its printed table of properties does ("name | C/P | …"), in every version. */
 static struct {
     char name[SCOPE_NAME_SIZE];
     bool consumer, producer;
@@ -103,7 +103,7 @@ enum uex_error uex_kafka_judge_property(const char *name, const char *value, str
     char text[512] = "";
 
     if (reason != NULL)
-        return uex_fail(fault, UEX_CONFIG, "it cannot be set: %s", reason);
+        return uex_fail(fault, UEX_CONFIG, "this property cannot be set: %s", reason);
     conf = rd_kafka_conf_new();
     result = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
     rd_kafka_conf_destroy(conf);
@@ -114,7 +114,7 @@ enum uex_error uex_kafka_judge_property(const char *name, const char *value, str
     return UEX_OK;
 }
 
-/* X in the role's set of `defaults` and `fixed` below. */
+/* Sets of roles. */
 #define FOR_GROUP (1U << UEX_KAFKA_GROUP_CONSUMER)
 #define FOR_READER (1U << UEX_KAFKA_READER)
 #define FOR_UNCOMMITTED (1U << UEX_KAFKA_READER_UNCOMMITTED)
@@ -136,20 +136,20 @@ static const struct preset defaults[] = {
     {FOR_ALL, "client.id", "users-export"},
     {FOR_ALL, "socket.keepalive.enable", "true"},
     {FOR_ALL, "log.connection.close", "false"},
-    {FOR_ALL, "topic.metadata.refresh.interval.ms", "30000"}, /* new partitions are worked within half a minute */
+    {FOR_ALL, "topic.metadata.refresh.interval.ms", "30000"}, /* new partitions are consumed within half a minute */
     {FOR_ALL, "reconnect.backoff.max.ms", "2000"},
-    /* A worker takes a command when a lane is free: what is fetched ahead only costs memory. */
+    /* A worker starts a command when a worker thread is free: what is fetched ahead only costs memory. */
     {FOR_GROUP, "queued.min.messages", "1000"},
     {FOR_GROUP, "queued.max.messages.kbytes", "8192"},
-    /* A restore reads everything there is; a fetch that finds its queue full pauses for a second. */
+    /* A restore reads everything; a fetch that finds its queue full pauses for a second. */
     {FOR_READERS, "queued.min.messages", "100000"},
     {FOR_READERS, "queued.max.messages.kbytes", "32768"},
     {FOR_CONSUMERS, "fetch.wait.max.ms", "100"},
-    /* The broker answers CONCURRENT_TRANSACTIONS until the markers of the transaction before are written. */
+    /* The broker answers CONCURRENT_TRANSACTIONS until the markers of the last transaction are written. */
     {FOR_TX, "retry.backoff.ms", "10"},
 };
 
-/* What it may not: exactly-once depends on it. */
+/* What it may not change: exactly-once depends on it. */
 static const struct preset fixed[] = {
     {FOR_CONSUMERS, "enable.auto.commit", "false"},
     {FOR_CONSUMERS, "enable.auto.offset.store", "false"},
@@ -158,7 +158,7 @@ static const struct preset fixed[] = {
     {FOR_CONSUMERS, "allow.auto.create.topics", "false"},
     {FOR_GROUP | FOR_READER, "isolation.level", "read_committed"},
     {FOR_UNCOMMITTED, "isolation.level", "read_uncommitted"},
-    /* A partition number of every topic is on the same worker: range does that for equal counts. */
+    /* Partition N of every topic has to be on the same worker: range does that for equal counts. */
     {FOR_GROUP, "partition.assignment.strategy", "range"},
     {FOR_PRODUCERS, "enable.idempotence", "true"},
     {FOR_PRODUCERS, "acks", "all"},

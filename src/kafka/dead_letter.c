@@ -48,7 +48,7 @@ bool uex_dlq_mark_read(const struct uex_record *record, struct uex_dlq_mark *out
     int64_t partition = 0;
 
     *out = (struct uex_dlq_mark){.at_ms = UEX_NO_TIME, .action = UEX_DLQ_ACTION_COUNT};
-    /* A copied mark that was dead-lettered in its turn is a letter. */
+    /* A mark that was copied as a command and dead-lettered is a dead letter. */
     if (record->value.data != NULL || record->envelope.is_replay ||
         !read_number(of, ':', INT32_MAX, &partition, &second) ||
         !read_number(second + 1, 0, INT64_MAX, &out->offset, NULL) || partition != record->partition ||

@@ -34,7 +34,7 @@ static const struct {
     const char *name;
     enum uex_header_kind kind;
 } known_headers[KNOWN_COUNT] = {
-    [COMMAND_ID] = {UEX_HEADER_COMMAND_ID, UEX_HEADER_OURS}, /* written anew by every builder */
+    [COMMAND_ID] = {UEX_HEADER_COMMAND_ID, UEX_HEADER_OURS}, /* every builder writes it */
     [ERROR_CODE] = {UEX_HEADER_ERROR_CODE, UEX_HEADER_OURS_AND_KEPT},
     [ERROR_TEXT] = {UEX_HEADER_ERROR, UEX_HEADER_OURS_AND_KEPT},
     [ATTEMPTS_MADE] = {UEX_HEADER_ATTEMPTS_MADE, UEX_HEADER_OURS_AND_KEPT},
@@ -115,7 +115,7 @@ static void read_place(const struct uex_bytes place[4], struct uex_origin *origi
                                   .timestamp_ms = timestamp_ms};
 }
 
-/* Does export-attempts, which this service always writes beside retry_topic-attempts, say the same? */
+/* Does export-attempts agree? This service always writes it beside retry_topic-attempts. */
 static bool is_own_attempt(struct uex_bytes made, int64_t attempt)
 {
     char expected[24];

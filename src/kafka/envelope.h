@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/kafka/envelope.h — what the headers of a record say of the command that it carries. Read once, when the record is
- * copied (kafka/record.h); any thread reads the fields.
+/* src/kafka/envelope.h — the facts in a record's headers. Read once, when the record is copied (kafka/record.h); any
+ * thread reads the fields.
  *
  * Retry and dead-letter headers are Spring Kafka's, so that its tools read ours and ours read its. Source: Spring for
  * Apache Kafka, KafkaHeaders and RetryTopicHeaders (names), DeadLetterPublishingRecoverer and
@@ -53,18 +53,18 @@ struct uex_origin {
 
 /* Bytes are borrowed from the record; data is NULL where the header is absent or has no value. */
 struct uex_envelope {
-    /* Was it replayed from the dead letters, by whatever tool? It carries a kafka_dlt-original-… header, and starts
+    /* Was it replayed from the dead letters, by this service or another tool? It has a kafka_dlt-… header, and starts
      * afresh: first attempt, its own place, no due time. */
     bool is_replay;
-    /* Where the command stands in the command topic: what a retry record's kafka_original-… headers say, all four of
-     * the right form; else the record's own place. A record of the command topic is always its own origin, also after
-     * a reroute. */
+    /* Where the command stands in the command topic: a retry record's four kafka_original-… headers, if all have the
+     * right form; else the record's own place. A record of the command topic is always its own origin, also after a
+     * reroute. */
     struct uex_origin origin;
-    /* Which attempt this is: 1, or what retry_topic-attempts says (1 or 4 bytes, as Spring reads it; else 1), within
-     * 1 … UEX_ATTEMPT_MAX. Only this service writes to its retry topics, but anybody writes to the command topic: there
-     * the header counts only beside an export-attempts header that agrees with it, as it does in a record that was
-     * rerouted from a retry topic. A record that was copied from another application's retry topic is at its first
-     * attempt. */
+    /* Which attempt this is: retry_topic-attempts (1 or 4 bytes, as Spring reads it), else 1; within
+     * 1 … UEX_ATTEMPT_MAX. Only this service writes to its retry topics, but anybody writes to the command topic. There
+     * the header counts only beside an export-attempts header that agrees with it, as in a record that was rerouted
+     * from a retry topic. So a record that was copied from another application's retry topic is at its first attempt.
+     */
     int32_t attempt;
     int64_t due_ms;                      /* retry_topic-backoff-timestamp: not before this time; UEX_NO_TIME */
     int64_t first_attempt_ms;            /* retry_topic-original-timestamp; UEX_NO_TIME */
@@ -72,7 +72,7 @@ struct uex_envelope {
     struct uex_bytes error_code, error, attempts_made; /* export-error-code, export-error, export-attempts */
     bool has_traceparent;
     struct uex_bytes traceparent;
-    /* Of a dead letter: kafka_dlt-original-…; `topic` is NULL where they are not there, or of another form. */
+    /* Of a dead letter: kafka_dlt-original-…; `topic` is NULL where they are missing or have another form. */
     struct uex_origin dead_letter_origin;
 };
 
@@ -84,7 +84,7 @@ void uex_envelope_read(struct uex_record *record, const char *command_topic);
 /* What becomes of a header when its record is sent on. */
 enum uex_header_kind {
     UEX_HEADER_FOREIGN,      /* the command's own: goes on unchanged */
-    UEX_HEADER_OURS,         /* taken out, and written anew where it is due */
+    UEX_HEADER_OURS,         /* taken out; written again where it belongs */
     UEX_HEADER_OURS_AND_KEPT /* the same, but a reroute keeps it */
 };
 enum uex_header_kind uex_header_kind(const char *name);

@@ -80,7 +80,7 @@ static enum uex_error ask_broker(rd_kafka_t *handle, int32_t broker_id, const st
     return error;
 }
 
-/* The broker behind `before` in the cluster's list, so that one after the other has its turn; -1: none is known. */
+/* The broker behind `before` in the cluster's list, so that each has its turn; -1: no broker is known. */
 static int32_t next_broker(const struct rd_kafka_metadata *metadata, int32_t before)
 {
     for (int i = 0; i + 1 < metadata->broker_cnt; i++) {

@@ -51,8 +51,8 @@ static rd_kafka_headers_t *finish(struct builder *builder)
     return builder->headers;
 }
 
-/* The record's headers without ours, in order; for a move those of ours that are kept stay where they are, unless the
- * record starts afresh. */
+/* The record's headers without ours, in order. A reroute keeps some of ours where they are, unless the record starts
+ * afresh. */
 static struct builder begin_from(const struct uex_record *record, bool is_move, const char *command_id)
 {
     struct builder builder = {.headers = rd_kafka_headers_new(record->header_count + 12)};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/kafka/headers.h — the headers that a command and a result are sent with: what is kept, what is written anew.
+/* src/kafka/headers.h — builds the headers of the records that are sent.
  *
- * Forms and names are those of kafka/envelope.h. The command's own headers go on unchanged and in order; ours are taken
- * out and written anew behind them, so they do not pile up. Any thread.
+ * Forms and names are those of kafka/envelope.h. The command's own headers go on unchanged and in order. Ours are taken
+ * out and written again behind them, so they do not pile up. Any thread.
  */
 #ifndef EXPORT_KAFKA_HEADERS_H
 #define EXPORT_KAFKA_HEADERS_H
@@ -11,23 +11,23 @@
 #include "kafka/record.h"
 
 /* The builders return headers to be given to rd_kafka_producev() (which takes them when it succeeds; otherwise
- * rd_kafka_headers_destroy()), NULL when memory ends. `command_id` may be NULL or "": not known, then the header stays
- * away. */
+ * rd_kafka_headers_destroy()), NULL when memory ends. `command_id` NULL or "": unknown, the header is left out. */
 
-/* For a move to the right partition of the command topic: a tier record keeps its retry headers, which are honoured
- * there; kafka_original-… are gone, because its place is a new one. Produce it with its origin's timestamp. */
+/* For a reroute to the right partition of the command topic. A retry record keeps its retry headers, which count there
+ * too; kafka_original-… are left out, because its place is a new one. Produce it with its origin's timestamp. */
 UEX_MUST_CHECK rd_kafka_headers_t *uex_headers_move(const struct uex_record *record, const char *command_id);
-/* For the next tier. `next_attempt` is the one it will be (2 in the first tier); attempts made are one less. */
+/* For the next retry topic. `next_attempt` is the attempt that it will be (2 in the first); attempts made are one less.
+ */
 UEX_MUST_CHECK rd_kafka_headers_t *uex_headers_retry(const struct uex_record *record, const struct uex_origin *origin,
                                                      const char *command_id, int32_t next_attempt, int64_t due_ms,
                                                      const char *error_code, const char *error_text);
-/* For the dead letters. The headers of retry_topic are not handed on, so that a plain copy back starts afresh. */
+/* For the dead-letter topic. The retry_topic headers are left out, so that a plain copy back starts afresh. */
 UEX_MUST_CHECK rd_kafka_headers_t *uex_headers_dead_letter(const struct uex_record *record,
                                                            const struct uex_origin *origin, const char *command_id,
                                                            const char *error_code, const char *error_text,
                                                            int32_t attempts_made);
 
-/* What stands in the headers of one result message. */
+/* The facts in the headers of one result message. */
 struct uex_result_facts {
     const char *command_id;
     const char *run_id;     /* "" is written as such: the header is always there */
@@ -40,7 +40,7 @@ struct uex_result_facts {
     const uint8_t *sha256; /* UEX_SHA256_SIZE bytes; NULL: left out */
 };
 
-/* For a result: all text; a traceparent of `record` (may be NULL) is handed on. */
+/* For a result: all text; the traceparent of `record` (may be NULL) is passed on. */
 UEX_MUST_CHECK rd_kafka_headers_t *uex_headers_result(const struct uex_record *record,
                                                       const struct uex_result_facts *facts);
 #endif

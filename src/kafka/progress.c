@@ -10,28 +10,29 @@
 #include "kafka/client.h"
 
 #define WORKER_SIZE 256
-#define LAST_WORDS_MS 500
-#define COMPLAIN_EVERY_MS 60000
+#define FLUSH_AT_END_MS 500
+#define WARN_EVERY_MS 60000
 
 struct uex_progress {
     const struct uex_config *config;
     rd_kafka_t *producer;
     char worker[WORKER_SIZE];
     struct uex_buffer value;
-    int64_t complained_ms; /* monotonic; 0: never. Of the thread that polls */
+    int64_t warned_ms; /* monotonic; 0: never. Of the thread that polls */
     _Atomic uint64_t sent, failed, dropped;
 };
 
-/* Nothing waits for progress, but whoever follows it has to know why there is none. During an outage others speak. */
-static void complain(struct uex_progress *progress, rd_kafka_resp_err_t code)
+/* Nothing waits for progress, but a person who follows it has to know why there is none. An outage is logged elsewhere.
+ */
+static void warn_refused(struct uex_progress *progress, rd_kafka_resp_err_t code)
 {
     const int64_t now_ms = uex_monotonic_ms();
 
     if (code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT || code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
         code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
-        (progress->complained_ms != 0 && now_ms - progress->complained_ms < COMPLAIN_EVERY_MS))
+        (progress->warned_ms != 0 && now_ms - progress->warned_ms < WARN_EVERY_MS))
         return;
-    progress->complained_ms = now_ms;
+    progress->warned_ms = now_ms;
     uex_log(UEX_LOG_WARN, UEX_EVENT_PROGRESS_REFUSED,
             "progress snapshots cannot be written; status --follow does not see what runs here",
             UEX_STR("topic", progress->config->topics_progress), UEX_STR("error", rd_kafka_err2str(code)));
@@ -46,7 +47,7 @@ static void on_delivery(rd_kafka_t *producer, const rd_kafka_message_t *message,
         progress->sent++;
     } else {
         progress->failed++;
-        complain(progress, message->err);
+        warn_refused(progress, message->err);
     }
 }
 
@@ -55,11 +56,11 @@ static enum uex_error make_producer(struct uex_progress *progress, struct uex_fa
     static const struct {
         const char *name, *value;
     } properties[] = {
-        /* An idempotent producer can end in a fatal error, and needs a right more. */
+        /* An idempotent producer can end in a fatal error, and needs one more right. */
         {"enable.idempotence", "false"},
         {"acks", "1"},
         {"linger.ms", "50"},
-        {"message.timeout.ms", "5000"}, /* older news is none */
+        {"message.timeout.ms", "5000"}, /* an older snapshot is of no use */
         {"queue.buffering.max.messages", "2000"},
         {"queue.buffering.max.kbytes", "2048"},
         {"partitioner", "murmur2_random"}, /* where the group's commands are */
@@ -88,7 +89,7 @@ enum uex_error uex_progress_new(const struct uex_config *config, struct uex_prog
 
     *out = NULL;
     if (progress == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the producer of progress");
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the producer of progress snapshots");
     progress->config = config;
     if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
         (void)snprintf(host, sizeof(host), "unknown");
@@ -136,7 +137,7 @@ void uex_progress_send(struct uex_progress *progress, const struct uex_progress_
     if (uex_buffer_failed(&progress->value) || code != RD_KAFKA_RESP_ERR_NO_ERROR)
         progress->dropped++;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        complain(progress, code);
+        warn_refused(progress, code);
 }
 
 void uex_progress_poll(struct uex_progress *progress)
@@ -150,7 +151,7 @@ void uex_progress_free(struct uex_progress *progress)
     if (progress == NULL)
         return;
     if (progress->producer != NULL) {
-        (void)rd_kafka_flush(progress->producer, LAST_WORDS_MS);
+        (void)rd_kafka_flush(progress->producer, FLUSH_AT_END_MS);
         (void)rd_kafka_purge(progress->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         (void)rd_kafka_flush(progress->producer, 0);
         rd_kafka_destroy(progress->producer);

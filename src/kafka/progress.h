@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/kafka/progress.h — what running exports are doing, told to topics.progress.
+/* src/kafka/progress.h — sends progress snapshots of running exports to topics.progress.
  *
- * A plain producer beside the transactional one: what it says is news, not truth, so it is neither idempotent nor
- * waited for. A record that finds the queue full is dropped, one that cannot be delivered within seconds is forgotten;
- * nobody ever blocks. Schema: schemas/export-group-progress.schema.json. One thread, except the counts.
+ * A plain producer beside the transactional one. A snapshot may be lost, so it is neither idempotent nor waited for: a
+ * record that finds the queue full is dropped, and so is one that is not delivered within 5 s. No call blocks. Schema:
+ * schemas/export-group-progress.schema.json. One thread, except the counts.
  */
 #ifndef EXPORT_KAFKA_PROGRESS_H
 #define EXPORT_KAFKA_PROGRESS_H
@@ -20,16 +20,16 @@ struct uex_progress_record {
     int64_t started_at_ms, at_ms; /* wall */
 };
 
-/* Nothing is reached yet. `config` has to outlive it. UEX_CONFIG, UEX_NO_MEMORY. */
+/* No broker is asked. `config` has to outlive it. UEX_CONFIG, UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_progress_new(const struct uex_config *config, struct uex_progress **out,
                                                struct uex_fault *fault);
-/* The value of a record. `worker` says which process it is. */
+/* Append the value of a record. `worker` names the process. */
 void uex_progress_write(const struct uex_progress_record *record, const char *worker, struct uex_buffer *out);
 /* Queue it, or drop it. */
 void uex_progress_send(struct uex_progress *progress, const struct uex_progress_record *record);
-/* Take notice of what was delivered; without waiting. */
+/* Serve delivery reports, without waiting. */
 void uex_progress_poll(struct uex_progress *progress);
-/* What is still queued is thrown away after 500 ms. Accepts NULL. */
+/* What is still queued is dropped after 500 ms. Accepts NULL. */
 void uex_progress_free(struct uex_progress *progress);
 
 struct uex_progress_counts {

@@ -21,13 +21,13 @@ struct uex_record {
     const char *topic;
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms; /* -1: the record has none (as Kafka itself says it) */
+    int64_t timestamp_ms; /* -1: the record has none */
     rd_kafka_timestamp_type_t timestamp_type;
     struct uex_bytes key;   /* data NULL: none */
     struct uex_bytes value; /* data NULL: none */
     const struct uex_record_header *headers;
     size_t header_count;
-    struct uex_envelope envelope; /* what the headers say */
+    struct uex_envelope envelope; /* the facts in the headers */
 };
 
 /* Copy a message without error, and read its envelope: `command_topic` as of uex_envelope_read(). NULL when memory

@@ -13,7 +13,7 @@
 #define VISIBLE_PAUSE_MS 100
 #define VISIBLE_TIMES_MAX 5
 
-/* ---- the topics that there shall be */
+/* ---- the topics that the configuration needs */
 
 /* What each kind of topic is made with. */
 static const struct {
@@ -53,7 +53,7 @@ static void add_settings(const struct uex_config *config, struct uex_topic *topi
         most_bytes = MAX_MESSAGE_BYTES_DEFAULT;
     if (kinds[topic->kind].has_header_room)
         most_bytes += HEADER_ROOM_BYTES;
-    /* A command must outlive its wait in a tier. */
+    /* A command must outlive its wait in a retry topic. */
     if (topic->kind == UEX_TOPIC_RETRY && topic->tier < config->retry_tier_count &&
         config->retry_delays_ms[topic->tier] + DAY_MS > retention_ms)
         retention_ms = config->retry_delays_ms[topic->tier] + DAY_MS;
@@ -82,7 +82,7 @@ static enum uex_error plan_add(const struct uex_config *config, struct uex_topic
     struct uex_topic *topic = &plan->topics[plan->count];
 
     if (!name_valid(name))
-        return uex_fail(fault, UEX_CONFIG, "topics.*: Kafka allows no topic of the name '%.260s'", name);
+        return uex_fail(fault, UEX_CONFIG, "topics.*: '%.260s' is not a valid name of a Kafka topic", name);
     for (size_t i = 0; i < plan->count; i++)
         if (strcmp(plan->topics[i].name, name) == 0)
             return uex_fail(fault, UEX_CONFIG, "topics.*: two topics have the name '%.250s'", name);
@@ -154,7 +154,7 @@ enum uex_error uex_topics_tiers(rd_kafka_t *handle, const struct uex_config *con
 
     *count = 0;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return uex_kafka_fail(fault, code, "asking for the retry tiers");
+        return uex_kafka_fail(fault, code, "asking for the retry topics");
     for (int i = 0; i < metadata->topic_cnt; i++)
         if (uex_topics_tier_number(config->topics_retry, metadata->topics[i].topic, &number))
             all[number].partition_count = metadata->topics[i].partition_cnt;
@@ -193,7 +193,7 @@ int32_t uex_topics_common_count(const struct uex_topic_plan *plan, const struct 
     return most;
 }
 
-/* ---- the topics as they are */
+/* ---- the topics that exist */
 
 const char *const uex_topic_value_names[UEX_TOPIC_VALUE_COUNT] = {
     [UEX_TOPIC_CLEANUP_POLICY] = "cleanup.policy",
@@ -255,7 +255,7 @@ enum uex_error uex_topics_await_visible(rd_kafka_t *handle, const struct uex_top
         if (times >= broker_count || times >= VISIBLE_TIMES_MAX)
             return UEX_OK;
         if (uex_monotonic_ms() >= until_ms)
-            return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "what is new is not visible yet on all brokers");
+            return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "the change is not visible on all brokers yet");
         if (!all)
             (void)uex_sleep_ms(VISIBLE_PAUSE_MS, NULL);
     }

@@ -37,7 +37,7 @@ static enum uex_error take_results(const struct uex_topic_plan *plan, rd_kafka_e
                 continue;
             created[j].created = code == RD_KAFKA_RESP_ERR_NO_ERROR;
             if (created[j].created || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-                continue; /* somebody else was quicker: it is there */
+                continue; /* somebody else has created it */
             snprintf(created[j].error, sizeof(created[j].error), "%s",
                      reason != NULL ? reason : rd_kafka_err2str(code));
             err = uex_fail(fault, UEX_KAFKA, "Kafka does not create %s: %s", plan->topics[j].name, created[j].error);
@@ -143,7 +143,7 @@ done:
 
 /* ---- grow */
 
-/* The workers look at the command topic's count, so it grows last. */
+/* Workers look at the command topic's count, so it grows last. */
 static const enum uex_topic_kind order[] = {UEX_TOPIC_STATE, UEX_TOPIC_RETRY, UEX_TOPIC_COMMAND};
 
 struct grower {
@@ -157,7 +157,7 @@ struct grower {
 };
 
 /* The topics that must agree, as they are. */
-static enum uex_error look(struct grower *grower, const struct uex_config *config, struct uex_fault *fault)
+static enum uex_error describe_topics(struct grower *grower, const struct uex_config *config, struct uex_fault *fault)
 {
     struct uex_topic_plan *all = calloc(1, sizeof(*all));
     enum uex_error err = all == NULL ? uex_fail(fault, UEX_NO_MEMORY, "no memory for the topics")
@@ -182,7 +182,7 @@ static int by_id(const void *left, const void *right)
     return *(const int32_t *)left - *(const int32_t *)right;
 }
 
-static enum uex_error look_at_brokers(struct grower *grower, struct uex_fault *fault)
+static enum uex_error list_brokers(struct grower *grower, struct uex_fault *fault)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_resp_err_t code = rd_kafka_metadata(grower->handle, 0, NULL, &metadata, (int)grower->timeout_ms);
@@ -199,9 +199,9 @@ static enum uex_error look_at_brokers(struct grower *grower, struct uex_fault *f
     return UEX_OK;
 }
 
-/* What is asked for against what is there; nothing has been touched yet. */
-static enum uex_error judge(const struct grower *grower, int32_t wanted, struct uex_topic_growths *out,
-                            struct uex_fault *fault)
+/* What is asked for, compared with what exists. Nothing has been changed yet. */
+static enum uex_error compare_counts(const struct grower *grower, int32_t wanted, struct uex_topic_growths *out,
+                                     struct uex_fault *fault)
 {
     int32_t most = uex_topics_common_count(grower->plan, grower->facts);
 
@@ -216,7 +216,7 @@ static enum uex_error judge(const struct grower *grower, int32_t wanted, struct 
         out->was_unequal = out->was_unequal || growth->before != most;
         if (growth->before == 0)
             return uex_fail(fault, UEX_KAFKA_TOPICS,
-                            "%s is missing, or this principal may not see it; exportctl topics create makes it; "
+                            "%s is missing, or this principal may not see it; create it with exportctl topics create; "
                             "nothing was grown",
                             topic->name);
     }
@@ -224,7 +224,7 @@ static enum uex_error judge(const struct grower *grower, int32_t wanted, struct 
         if (out->items[i].before > out->partition_count)
             return uex_fail(fault, UEX_CONFIG,
                             "--partitions %" PRId32 ": %s has %" PRId32
-                            " already, and partitions are never taken away; nothing was grown",
+                            " already, and partitions are never removed; nothing was grown",
                             out->partition_count, out->items[i].topic, out->items[i].before);
     return UEX_OK;
 }
@@ -247,8 +247,8 @@ static enum uex_error place_replicas(const struct grower *grower, const struct u
     return UEX_OK;
 }
 
-/* Kafka's answer. "It has as many already" is a success: an earlier answer was lost, or somebody else was quicker; what
- * it has is looked at afterwards. */
+/* Kafka's answer. "It has as many already" is a success: an earlier answer was lost, or somebody else has grown it. Its
+ * count is checked afterwards. */
 static enum uex_error take_result(rd_kafka_event_t *event, struct uex_topic_growth *growth, struct uex_fault *fault)
 {
     size_t count = 0;
@@ -337,14 +337,14 @@ enum uex_error uex_topics_grow(rd_kafka_t *handle, const struct uex_config *conf
     if (grower.plan == NULL || grower.facts == NULL)
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the topics");
     if (err == UEX_OK)
-        err = look(&grower, config, fault);
+        err = describe_topics(&grower, config, fault);
     if (err == UEX_OK)
-        err = judge(&grower, partition_count, out, fault);
+        err = compare_counts(&grower, partition_count, out, fault);
     if (err == UEX_OK)
-        err = look_at_brokers(&grower, fault);
+        err = list_brokers(&grower, fault);
     for (size_t i = 0; err == UEX_OK && i < out->count; i++) {
         if (uex_cancel_requested(cancel))
-            err = uex_fail(fault, UEX_CANCELLED, "stopped; the same command finishes it");
+            err = uex_fail(fault, UEX_CANCELLED, "stopped; run the same command again to finish");
         else
             err = grow_one(&grower, i, &out->items[i], fault);
     }

@@ -7,7 +7,7 @@
 
 #include "kafka/topics_internal.h"
 
-/* The list being filled; memory that ends is remembered. */
+/* Fills the list; remembers whether memory ended. */
 struct checker {
     const struct uex_config *config;
     const char *brokers;
@@ -99,7 +99,7 @@ static void check_partitions(struct checker *checker, const struct uex_topic *to
     add(checker, UEX_TOPIC_ERROR, topic->name, "partitions", expected, found, mend);
 }
 
-/* Compaction would take commands, retries and dead letters away; deletion would forget what was exported. */
+/* Compaction would remove commands, retries and dead letters; deletion would remove the states of groups. */
 static void check_cleanup(struct checker *checker, const struct uex_topic *topic, const char *found)
 {
     const char *expected = planned(topic, "cleanup.policy");
@@ -121,7 +121,7 @@ static bool number(const char *text, int64_t *out)
     return text[0] != 0 && *end == 0 && errno == 0;
 }
 
-/* At least `least`; what is below it but at least `must` is a warning. */
+/* Wanted: at least `least`. Less is a warning; less than `must` is an error. */
 static void check_least(struct checker *checker, const struct uex_topic *topic, const char *name, const char *found,
                         int64_t least, int64_t must)
 {
@@ -172,7 +172,7 @@ static void check_topic(struct checker *checker, const struct uex_topic *topic, 
                         int32_t common_count)
 {
     if (facts->partition_count == 0) {
-        /* Progress is for people who look on; nothing depends on it. */
+        /* Progress is for people who watch; nothing depends on it. */
         add(checker, topic->kind == UEX_TOPIC_PROGRESS ? UEX_TOPIC_WARNING : UEX_TOPIC_ERROR, topic->name, "topic",
             "exists", "missing, or this principal may not see it", "exportctl topics create");
         return;
@@ -207,7 +207,7 @@ enum uex_error uex_topics_check(rd_kafka_t *handle, const struct uex_config *con
     if (err != UEX_OK)
         goto done;
     out->partition_count = facts[0].partition_count;
-    /* The command topic, first in the plan, is told last: partitions grow in the order state, tiers, command. */
+    /* The command topic, first in the plan, is reported last: partitions grow in the order state, retry, command. */
     for (size_t i = 1; i <= plan->count; i++)
         check_topic(&checker, &plan->topics[i % plan->count], &facts[i % plan->count],
                     uex_topics_common_count(plan, facts));

@@ -34,17 +34,17 @@ UEX_MUST_CHECK enum uex_error uex_topics_describe(rd_kafka_t *handle, const stru
 UEX_MUST_CHECK enum uex_error uex_topics_describe_settings(rd_kafka_t *handle, const struct uex_topic_plan *plan,
                                                            int64_t timeout_ms, struct uex_topic_facts *facts,
                                                            struct uex_fault *fault);
-/* Ask again until `ready` says of all topics that they are as they shall be, as many times in a row as there are
- * brokers, within reason: each question goes to any of them. UEX_KAFKA_UNAVAILABLE after `timeout_ms`. */
+/* Wait until `ready` holds for all topics. Each request goes to some broker, so it has to hold as many times in a row
+ * as there are brokers, 5 times at most. UEX_KAFKA_UNAVAILABLE after `timeout_ms`. */
 UEX_MUST_CHECK enum uex_error
 uex_topics_await_visible(rd_kafka_t *handle, const struct uex_topic_plan *plan,
                          bool (*ready)(const struct uex_topic *topic, const struct uex_topic_facts *facts),
                          int64_t timeout_ms, struct uex_topic_facts *facts, struct uex_fault *fault);
-/* Add to the plan the existing tiers beyond the configuration. */
+/* Add to the plan the existing retry topics beyond the configuration. */
 UEX_MUST_CHECK enum uex_error uex_topics_add_tiers(rd_kafka_t *handle, const struct uex_config *config,
                                                    int64_t timeout_ms, struct uex_topic_plan *plan,
                                                    struct uex_fault *fault);
-/* How many partitions command, state and tiers shall have, given what is there: the most that any of them has; 0 when
- * there is none. They grow in the order state, tiers, command, so the command topic may still be behind. */
+/* How many partitions command, state and retry topics need, given what exists: the highest count of them; 0 when none
+ * exists. They grow in the order state, retry, command, so the command topic may still have fewer. */
 int32_t uex_topics_common_count(const struct uex_topic_plan *plan, const struct uex_topic_facts *facts);
 #endif

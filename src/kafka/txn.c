@@ -187,7 +187,7 @@ enum uex_error uex_txn_prepare(struct uex_txn *txn, int64_t wait_ms, struct uex_
     }
     if (txn->producer == NULL && (result = build(txn, fault)) != UEX_OK)
         return result;
-    /* A person is told which broker does not answer, and why. */
+    /* First, because its error names the broker that does not answer, and the reason. */
     if (gives_up(txn) && (result = uex_kafka_wait(txn->producer, wait_ms, txn->setup.cancel, fault)) != UEX_OK)
         return result;
     return init_transactions(txn, wait_ms, fault);
@@ -229,7 +229,7 @@ static rd_kafka_error_t *produce_once(struct uex_txn *txn, const struct uex_txn_
                               sizeof(arguments) / sizeof(arguments[0]) - (record->headers == NULL ? 1 : 0));
 }
 
-/* librdkafka's queue is full: wait for some room. False with an error: it was waited for long enough. */
+/* librdkafka's queue is full: wait for room. False with an error: it waited for long enough. */
 static bool await_room(struct uex_txn *txn, int *tries, enum uex_error *result, struct uex_fault *fault)
 {
     if (gives_up(txn) && uex_cancel_requested(txn->setup.cancel))
@@ -254,8 +254,8 @@ rd_kafka_error_t *uex_txn_try_offset(struct uex_txn *txn, const char *group, con
     return error;
 }
 
-/* "Not allowed in this state" says only that an earlier record has failed the transaction; another call says why. A
- * person wants to know; the worker just repeats the transaction. */
+/* "Not allowed in this state" only means that an earlier record has failed the transaction. Another call returns the
+ * reason. A person needs it; the worker repeats the transaction anyway. */
 static rd_kafka_error_t *reason_of(struct uex_txn *txn, const char *topic, rd_kafka_error_t *error)
 {
     rd_kafka_error_t *reason = NULL;
@@ -310,8 +310,8 @@ enum uex_error uex_txn_flush(struct uex_txn *txn, struct uex_fault *fault)
                     "Kafka did not acknowledge the records of a transaction within %lld s", (long long)wait_ms / 1000);
 }
 
-/* How long one call may block: all that is left, because librdkafka fails a transaction whose offsets it sends again
- * while the first request is under way. */
+/* How long one call may block: all the time that is left. librdkafka fails a transaction whose offsets are sent again
+ * while the first request is still open. */
 static int call_ms(const struct uex_txn *txn)
 {
     const int64_t left_ms = txn->until_ms - uex_monotonic_ms();
@@ -321,14 +321,14 @@ static int call_ms(const struct uex_txn *txn)
     return left_ms > 1 ? (int)left_ms : 1;
 }
 
-/* A call has to be made again: pause. False: it was repeated for long enough. */
+/* Pause before a call is repeated. False: it was repeated for long enough. */
 static bool pause_before_repeating(const struct uex_txn *txn, int *tries)
 {
     (void)uex_sleep_ms(RETRY_PAUSE_MS, NULL);
     return gives_up(txn) ? uex_monotonic_ms() < txn->until_ms : ++*tries < RETRIES_MAX;
 }
 
-/* Take what a call returned apart, and move the state. False: the same call has to be made again. */
+/* Classify what a call returned, and change the state. False: repeat the call. */
 static bool is_answered(struct uex_txn *txn, rd_kafka_error_t *error, const char *what, enum uex_error *result,
                         struct uex_fault *fault)
 {
@@ -348,11 +348,11 @@ static bool is_answered(struct uex_txn *txn, rd_kafka_error_t *error, const char
     return true;
 }
 
-/* Whether the last call has reached Kafka nobody knows. */
+/* It is unknown whether Kafka has acted on the last call. */
 static enum uex_error unanswered(struct uex_txn *txn, const char *what, struct uex_fault *fault)
 {
     happened(txn, UEX_TXN_BROKE);
-    return uex_fail(fault, UEX_TIMEOUT, "%s: Kafka did not answer; how the transaction ended is not known", what);
+    return uex_fail(fault, UEX_TIMEOUT, "%s: Kafka did not answer; the outcome of the transaction is unknown", what);
 }
 
 enum uex_error uex_txn_send_offsets(struct uex_txn *txn, const rd_kafka_topic_partition_list_t *offsets,

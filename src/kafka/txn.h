@@ -2,10 +2,10 @@
 /* src/kafka/txn.h — the transactional producer of all programs: its states, and how long it tries.
  *
  *   CLOSED ──prepare──► READY ──begin──► OPEN ──commit──► READY
- *     ▲                              │ error: must abort        │ end unknown
+ *     ▲                              │ error: must abort        │ outcome unknown
  *     │                              ▼                          ▼
  *     │                           FAILED ──abort──► READY     LOST
- *     └──── LOST ◄──── fatal, or an end that nobody knows ──────┘   prepare builds a new producer under the same id,
+ *     └──── LOST ◄──── fatal, or its outcome is unknown ────────┘   prepare builds a new producer under the same id,
  *                                                                   where the policy allows it
  *
  * One thread uses it. Source: librdkafka, rdkafka.h, "Transactional producer API": an error is looked at in the order
@@ -23,7 +23,7 @@ enum uex_txn_event {
     UEX_TXN_NEEDS_ABORT,
     UEX_TXN_ABORTED,
     UEX_TXN_COMMITTED,
-    UEX_TXN_BROKE, /* fatal, or of unknown end */
+    UEX_TXN_BROKE, /* fatal, or its outcome is unknown */
     UEX_TXN_EVENT_COUNT
 };
 
@@ -61,15 +61,15 @@ struct uex_txn {
     rd_kafka_resp_err_t last_code; /* of the last error */
     uint64_t rebuild_count;
     int64_t begun_ms; /* monotonic: when the last transaction began */
-    int64_t until_ms; /* monotonic: when UEX_TXN_GIVES_UP gives the step under way up */
-    /* Of its records for the result topic; those of other topics say nothing of the partition that a list goes to. */
+    int64_t until_ms; /* monotonic: until when UEX_TXN_GIVES_UP repeats a call */
+    /* Of its records for the result topic; those of other topics may go to other brokers. */
     int64_t acked_ms;     /* monotonic: when one was last acknowledged, or the begin */
-    int64_t quiet_ms;     /* the longest time without an acknowledgement before that */
+    int64_t quiet_ms;     /* the longest pause between two acknowledgements */
     uint64_t quiet_bytes; /* of the value whose acknowledgement ended it */
     uint64_t acked_bytes; /* of all values acknowledged */
 };
 
-/* Nothing is made yet. uex_txn_close() in any case. */
+/* Makes no producer and asks no broker. Call uex_txn_close() in any case. */
 void uex_txn_init(struct uex_txn *txn, const struct uex_txn_setup *setup);
 /* READY afterwards, or an error. Blocks up to `wait_ms`. Makes the producer where there is none, ends what an
  * earlier one with this id left open, and fences it. UEX_CONFIG: the brokers refuse transaction.timeout.ms (last_code
@@ -104,7 +104,7 @@ UEX_MUST_CHECK enum uex_error uex_txn_send_offsets(struct uex_txn *txn, const rd
  * see whether it is allowed, or why the transaction has failed. NULL: it is; else destroy the error. The state stays as
  * it is. */
 UEX_MUST_CHECK rd_kafka_error_t *uex_txn_try_offset(struct uex_txn *txn, const char *group, const char *topic);
-/* READY afterwards, or an error: FAILED, it has to be aborted; LOST. UEX_TIMEOUT: how it ended is not known. */
+/* READY afterwards, or an error: FAILED, it has to be aborted; LOST. UEX_TIMEOUT: the outcome is unknown. */
 UEX_MUST_CHECK enum uex_error uex_txn_commit(struct uex_txn *txn, struct uex_fault *fault);
 /* Abort: READY, or LOST if that failed too; what is not aborted ends with its timeout. Nothing is done in any other
  * state than OPEN and FAILED. */

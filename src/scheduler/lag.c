@@ -5,7 +5,7 @@
 
 #define ASK_MS 10000
 #define PAUSE_MS 1000
-#define SAY_MS 30000
+#define LOG_EVERY_MS 30000
 #define LAG_UNKNOWN (-1)
 
 static enum uex_error sum_up(rd_kafka_t *handle, const rd_kafka_topic_partition_list_t *committed, int64_t *lag,
@@ -64,10 +64,10 @@ static enum uex_error open_reader(const struct uex_config *config, enum uex_kafk
     return *out == NULL ? UEX_CONFIG : UEX_OK;
 }
 
-/* One look. UEX_END: the gate is open; UEX_OK: it is not, and *lag is LAG_UNKNOWN where Kafka did not tell, which is
- * looked for again until the wait is over. */
-static enum uex_error look(const struct uex_lag_readers *readers, const struct uex_config *config, int64_t *lag,
-                           struct uex_fault *fault)
+/* Read the lag once. UEX_END: the gate is open; UEX_OK: it is not. *lag is LAG_UNKNOWN if Kafka did not answer; then it
+ * is read again until the wait is over. */
+static enum uex_error read_lag(const struct uex_lag_readers *readers, const struct uex_config *config, int64_t *lag,
+                               struct uex_fault *fault)
 {
     enum uex_error err = uex_lag_of(readers, config->topics_result, lag, fault);
 
@@ -84,7 +84,7 @@ static enum uex_error wait_is_over(const struct uex_config *config, int64_t lag,
     const struct uex_fault last = *fault;
 
     if (lag == LAG_UNKNOWN)
-        return uex_fail(fault, UEX_TIMEOUT, "how far consumer group %s lags is not known after schedule.lag_wait: %s",
+        return uex_fail(fault, UEX_TIMEOUT, "the lag of consumer group %s is still unknown after schedule.lag_wait: %s",
                         config->schedule_lag_group, last.text);
     return uex_fail(fault, UEX_TIMEOUT,
                     "consumer group %s still lags %" PRId64 " records (allowed: %" PRId64
@@ -95,13 +95,13 @@ static enum uex_error wait_is_over(const struct uex_config *config, int64_t lag,
 static enum uex_error wait_for_readers(const struct uex_lag_readers *readers, const struct uex_config *config,
                                        const struct uex_cancel *cancel, struct uex_fault *fault)
 {
-    int64_t start_ms = uex_monotonic_ms(), said_ms = 0, lag = 0;
+    int64_t start_ms = uex_monotonic_ms(), logged_ms = 0, lag = 0;
     enum uex_error err = UEX_OK;
 
     for (;;) {
         int64_t now_ms = 0;
 
-        err = look(readers, config, &lag, fault);
+        err = read_lag(readers, config, &lag, fault);
         if (err == UEX_END) {
             uex_log(UEX_LOG_INFO, UEX_EVENT_LAG_REACHED, "downstream consumer group has caught up",
                     UEX_STR("lag_group", config->schedule_lag_group), UEX_INT("lag", lag),
@@ -113,15 +113,15 @@ static enum uex_error wait_for_readers(const struct uex_lag_readers *readers, co
         now_ms = uex_monotonic_ms();
         if (now_ms - start_ms >= config->schedule_lag_wait_ms)
             return wait_is_over(config, lag, fault);
-        if (said_ms == 0 || now_ms - said_ms >= SAY_MS) {
+        if (logged_ms == 0 || now_ms - logged_ms >= LOG_EVERY_MS) {
             uex_log(UEX_LOG_INFO, UEX_EVENT_LAG_WAIT, "waiting for the downstream consumer group to catch up",
                     UEX_STR("lag_group", config->schedule_lag_group), UEX_INT("lag", lag),
                     UEX_INT("lag_max", config->schedule_lag_max),
                     UEX_STR("error", lag == LAG_UNKNOWN ? fault->text : NULL));
-            said_ms = now_ms;
+            logged_ms = now_ms;
         }
         if (!uex_sleep_ms(PAUSE_MS, cancel))
-            return uex_fail(fault, UEX_CANCELLED, "waiting for the lag gate was given up");
+            return uex_fail(fault, UEX_CANCELLED, "stopped while waiting for the lag gate");
     }
 }
 

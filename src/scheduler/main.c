@@ -31,7 +31,7 @@ static void check(const struct uex_config *config, struct uex_buffer *problems)
     uex_kafka_check_properties(config, problems);
 }
 
-/* The boundary: an error is said here, once. */
+/* An error is logged here, once. */
 static int fail(const char *run_id, enum uex_error err, const struct uex_fault *fault)
 {
     uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULE_FAILED,
@@ -41,7 +41,7 @@ static int fail(const char *run_id, enum uex_error err, const struct uex_fault *
     return err == UEX_CANCELLED || err == UEX_TIMEOUT ? UEX_EXIT_FAILED : uex_exit_of(err);
 }
 
-/* What would be sent: the value of each command, one a line. */
+/* What would be sent: the value of each command, one on each line. */
 static int print_commands(const struct uex_run *run, const struct uex_group_list *list)
 {
     struct uex_buffer line = {0};
@@ -64,7 +64,7 @@ static int print_commands(const struct uex_run *run, const struct uex_group_list
     return list->left_out > 0 ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
 }
 
-/* Kafka is there, has the topic, and the readers of the results have kept up. */
+/* Wait until Kafka answers, has the topic, and the readers of the results have caught up. */
 static enum uex_error await_kafka(const struct uex_config *config, struct uex_fault *fault)
 {
     rd_kafka_conf_t *conf = uex_kafka_conf_new(config, UEX_KAFKA_ADMIN, fault);
@@ -78,9 +78,10 @@ static enum uex_error await_kafka(const struct uex_config *config, struct uex_fa
     if (err == UEX_OK)
         err = uex_kafka_partition_count(admin, config->topics_command, ASK_MS, &partition_count, fault);
     if (err == UEX_NOT_FOUND)
-        err = uex_fail(fault, UEX_KAFKA_TOPICS,
-                       "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
-                       config->topics_command);
+        err = uex_fail(
+            fault, UEX_KAFKA_TOPICS,
+            "topic %s does not exist or may not be seen by this principal; create it with exportctl topics create",
+            config->topics_command);
     if (err == UEX_OK)
         err = uex_lag_wait(config, &uex_program_cancel, fault);
     uex_kafka_destroy(admin);

@@ -7,7 +7,7 @@
 #include "export/text.h"
 #include "kafka/bulk.h"
 
-#define SAY_MS 5000
+#define LOG_EVERY_MS 5000
 
 bool uex_run_id_valid(struct uex_bytes run_id)
 {
@@ -36,7 +36,7 @@ struct sending {
     const struct uex_run *run;
     const struct uex_group_list *list;
     const char *group_id; /* of the record asked for last */
-    int64_t said_ms;
+    int64_t logged_ms;
 };
 
 static void command_of(void *context, uint64_t index, struct uex_bytes *key, struct uex_buffer *value)
@@ -48,14 +48,14 @@ static void command_of(void *context, uint64_t index, struct uex_bytes *key, str
     uex_run_command(sending->run, sending->group_id, value);
 }
 
-static void say_progress(void *context, uint64_t delivered)
+static void log_progress(void *context, uint64_t delivered)
 {
     struct sending *sending = context;
     int64_t now_ms = uex_monotonic_ms();
 
-    if (now_ms - sending->said_ms < SAY_MS)
+    if (now_ms - sending->logged_ms < LOG_EVERY_MS)
         return;
-    sending->said_ms = now_ms;
+    sending->logged_ms = now_ms;
     uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULE_PROGRESS, "sending commands", UEX_STR("run", sending->run->run_id),
             UEX_NUM("sent", delivered), UEX_NUM("groups", sending->list->count));
 }
@@ -65,13 +65,13 @@ enum uex_error uex_send_commands(const struct uex_config *config, const struct u
                                  struct uex_send_result *result, struct uex_fault *fault)
 {
     int64_t start_ms = uex_monotonic_ms();
-    struct sending sending = {.run = run, .list = list, .said_ms = start_ms};
+    struct sending sending = {.run = run, .list = list, .logged_ms = start_ms};
     struct uex_bulk bulk = {.config = config,
                             .timeout_ms = UEX_SEND_TRANSACTION_MS,
                             .topic = config->topics_command,
                             .count = list->count,
                             .record = command_of,
-                            .progress = say_progress,
+                            .progress = log_progress,
                             .context = &sending,
                             .cancel = cancel,
                             .opening = "becoming the one scheduler",

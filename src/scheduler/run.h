@@ -11,7 +11,7 @@
 
 #define UEX_REQUESTED_BY "export-scheduler"
 
-/* May a run be called so? 1 to 64 characters of UTF-8, no control characters. */
+/* Is this a valid name of a run? 1 to 64 characters of UTF-8, no control characters. */
 bool uex_run_id_valid(struct uex_bytes run_id);
 
 /* What the commands of a run have in common. */
@@ -23,21 +23,21 @@ struct uex_run {
 /* Append the value of the group's command: its id is the UUIDv5 of run and group. */
 void uex_run_command(const struct uex_run *run, const char *group_id, struct uex_buffer *value);
 
-/* How long the transaction may take; a scheduler that died in the middle holds back the readers of the command topic
- * for so long, or until the next one starts. */
+/* transaction.timeout.ms. If the scheduler dies, readers of the command topic are held back for so long, or until the
+ * next scheduler starts. */
 #define UEX_SEND_TRANSACTION_MS 120000
 
 struct uex_send_result {
     uint64_t sent;
-    bool fenced; /* another scheduler took over: nothing of ours was sent */
+    bool fenced; /* another scheduler took over; nothing was sent from here */
     int64_t duration_ms;
 };
 
 /* Send the commands of all groups of `list` to topics.command, each to the partition that murmur2 of its key says. The
- * transactional id is "<kafka.group.id>-scheduler", so of two schedulers the one that started last goes on. A
- * transaction that must be aborted is begun anew, three times in all. UEX_OK also when fenced; UEX_CANCELLED: aborted
- * because of `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything was sent; UEX_TIMEOUT: how it
- * ended is not known (the same run can be sent again). */
+ * transactional id is "<kafka.group.id>-scheduler", so of two schedulers the one that started last wins. A transaction
+ * that must be aborted is repeated, three times in all. UEX_OK also when fenced; UEX_CANCELLED: aborted because of
+ * `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything was sent; UEX_TIMEOUT: the outcome is
+ * unknown (the same run can be sent again). */
 UEX_MUST_CHECK enum uex_error uex_send_commands(const struct uex_config *config, const struct uex_run *run,
                                                 const struct uex_group_list *list, const struct uex_cancel *cancel,
                                                 struct uex_send_result *result, struct uex_fault *fault);

@@ -50,7 +50,7 @@ def test_grow__more_partitions__all_that_must_agree_have_them_in_order(new_pipe)
 def test_grow__fewer_than_there_are__is_refused_and_nothing_is_touched(new_pipe):
     pipe = new_pipe(partitions=3)
     done = pipe.ctl("topics", "grow", "--partitions=2")
-    assert done.code == 2 and "never taken away" in done.err and done.out == "", done
+    assert done.code == 2 and "never removed" in done.err and done.out == "", done
     assert agreeing(pipe) == {3}
     done = pipe.ctl("topics", "grow", "--partitions=4", "--replication-factor=7")
     assert done.code == 2 and "--replication-factor 7" in done.err, done
