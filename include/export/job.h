@@ -2,7 +2,8 @@
 /* include/export/job.h — one export: catalogue, rows, gzip, store; what came out of it. Nothing here knows Kafka.
  *
  * A lane owns a job runner with its connections. The order of checks (an object of this very command first, then
- * leftovers, then the group, then its rows) decides which outcome a command has; it is part of what is promised.
+ * incomplete uploads, then the group, then its rows) decides which outcome a command has; it is part of what is
+ * promised.
  */
 #ifndef EXPORT_JOB_H
 #define EXPORT_JOB_H

@@ -32,8 +32,8 @@ struct uex_object_facts {
 };
 void uex_object_facts_clear(struct uex_object_facts *facts);
 
-/* Told of requests to a store's server; members may be NULL. Called on the owner's thread and, while parts are on their
- * way, on one of the store's own. */
+/* Observes requests to a store's server; members may be NULL. Called on the owner's thread and, while parts are on
+ * their way, on one of the store's own. */
 struct uex_store_observer {
     void *context;
     /* A request has ended: its method, the answer's HTTP status (0: no answer). */
@@ -41,11 +41,11 @@ struct uex_store_observer {
     void (*moved)(void *context); /* bytes have moved in either direction */
 };
 
-/* What a store's server says of itself, for `exportctl doctor`. */
+/* What a store's server reports, for `exportctl doctor`. */
 struct uex_store_inspection {
-    int64_t server_at_ms; /* its clock (HTTP Date, whole seconds), UEX_NO_TIME: it does not say */
+    int64_t server_at_ms; /* its clock (HTTP Date, whole seconds), UEX_NO_TIME: not known */
     int64_t local_at_ms;  /* ours in the middle of that request */
-    bool uploads_known;   /* false: it does not list unfinished uploads */
+    bool uploads_known;   /* false: it does not list incomplete multipart uploads */
     size_t old_uploads;   /* of our prefix, begun before the time asked for */
     int64_t oldest_at_ms; /* UEX_NO_TIME: there is none */
 };
@@ -61,14 +61,14 @@ struct uex_object_store {
      * neither only the bucket is looked at, since rights may end at a domain. UEX_STORE_REFUSED: it refuses them, and
      * so to every export; UEX_STORE_BUCKET, UEX_STORE_AUTH, UEX_STORE_UNAVAILABLE, … */
     enum uex_error (*probe)(struct uex_object_store *store, struct uex_fault *fault);
-    /* What stands under `key`; UEX_NOT_FOUND if nothing does. */
+    /* The object under `key`; UEX_NOT_FOUND if there is none. */
     enum uex_error (*find)(struct uex_object_store *store, const char *key, struct uex_object_facts *facts,
                            struct uex_fault *fault);
     /* Read an object's bytes as a stream into `sink`. */
     enum uex_error (*read)(struct uex_object_store *store, const char *key, struct uex_sink sink,
                            struct uex_fault *fault);
-    /* Abort what an earlier attempt at `key` left unfinished (multipart uploads, temporary files). */
-    enum uex_error (*abort_leftovers)(struct uex_object_store *store, const char *key, struct uex_fault *fault);
+    /* Abort incomplete multipart uploads, or delete temporary files, that an earlier attempt at `key` left. */
+    enum uex_error (*abort_incomplete)(struct uex_object_store *store, const char *key, struct uex_fault *fault);
     /* Delete an object; only for probe objects of `exportctl doctor` and tests, never for exports. */
     enum uex_error (*remove)(struct uex_object_store *store, const char *key, struct uex_fault *fault);
     /* Its server's clock, and multipart uploads that were begun before `before_ms` and never ended. NULL: it has no

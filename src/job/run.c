@@ -46,7 +46,7 @@ enum uex_error uex_job_find_group(struct uex_job *job)
 }
 
 /* The order of these steps decides which outcome a command has, and settles races with another worker: object,
- * leftovers, group, rows (docs/engine.md). */
+ * incomplete uploads, group, rows (docs/engine.md). */
 static enum uex_error attempt(struct uex_job *job)
 {
     struct uex_object_store *store = job->runner->store;
@@ -60,7 +60,7 @@ static enum uex_error attempt(struct uex_job *job)
         err = uex_job_announce(job);
     if (err != UEX_NOT_FOUND)
         return err;
-    err = store->abort_leftovers(store, job->key, &out->fault);
+    err = store->abort_incomplete(store, job->key, &out->fault);
     if (err == UEX_OK)
         err = uex_job_find_group(job);
     if (err != UEX_OK || out->skip != UEX_SKIP_NONE)

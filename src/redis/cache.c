@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/redis/cache.c — the catalogue's cache.
  *
- * A key holds one of two texts, so checking a value is comparing it: whatever else stands there is no answer.
+ * A key holds one of two texts, so a value is checked by comparing it: anything else is a miss.
  */
 #include "export/redis.h"
 
@@ -111,7 +111,7 @@ static void follow_url(struct redis_catalogue *self)
     self->quiet_until_ms = 0;
 }
 
-/* link.failure says why. */
+/* The reason is in link.failure. */
 static void note_failure(struct redis_catalogue *self)
 {
     struct uex_redis_service *service = self->service;

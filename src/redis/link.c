@@ -204,9 +204,9 @@ static enum uex_error introduce(struct uex_redis_link *link, int count, const ch
     if (err != UEX_OK)
         return err;
     if (reply->type != REDIS_REPLY_STATUS) {
-        const char *said = reply->str == NULL ? "" : reply->str;
+        const char *text = reply->str == NULL ? "" : reply->str;
 
-        (void)snprintf(link->failure, sizeof(link->failure), "%.*s is the answer to %s", (int)strcspn(said, " "), said,
+        (void)snprintf(link->failure, sizeof(link->failure), "%.*s is the answer to %s", (int)strcspn(text, " "), text,
                        words[0]);
         err = UEX_CACHE;
         uex_redis_link_close(link);

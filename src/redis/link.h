@@ -16,8 +16,8 @@ struct uex_redis_link {
 };
 
 /* Connect if need be, send a command and wait for its reply, which the caller frees with freeReplyObject(). UEX_CACHE
- * when anything fails; the connection is closed then, and link->failure says why. A reply of type error is a reply; one
- * of more than 8 KiB, and one of several values (an array), is a failure. SIGPIPE must be ignored. */
+ * when anything fails; the connection is closed then, and link->failure has the reason. A reply of type error is a
+ * reply; one of more than 8 KiB, and one of several values (an array), is a failure. SIGPIPE must be ignored. */
 UEX_MUST_CHECK enum uex_error uex_redis_link_ask(struct uex_redis_link *link, int count, const char *const *words,
                                                  redisReply **out);
 /* An answer of type error is the failure, with its first word, which is its code; what follows may be anything. */

@@ -38,7 +38,7 @@ static bool read_number(const char *text, const char *end, int max, int *out)
     return true;
 }
 
-/* [user]:password, or user alone, which means nothing and is refused. */
+/* [user]:password. A user alone is refused: Redis has no login without a password. */
 static enum uex_error read_credentials(const char *text, const char *end, struct uex_redis_url *out,
                                        struct uex_fault *fault)
 {
@@ -46,7 +46,7 @@ static enum uex_error read_credentials(const char *text, const char *end, struct
     enum uex_error err = UEX_OK;
 
     if (colon == NULL)
-        return uex_fail(fault, UEX_CONFIG, "redis.url: before '@' stands [user]:password");
+        return uex_fail(fault, UEX_CONFIG, "redis.url: [user]:password is expected before '@'");
     err = decode(text, (size_t)(colon - text), "user or password", &out->user, fault);
     if (err == UEX_OK)
         err = decode(colon + 1, (size_t)(end - colon - 1), "user or password", &out->password, fault);
@@ -102,9 +102,9 @@ enum uex_error uex_redis_url_parse(const char *url, struct uex_redis_url *out, s
         return err;
     if (*authority_end == '/' && authority_end[1] != '\0' &&
         !read_number(authority_end + 1, authority_end + strlen(authority_end), DATABASE_MAX, &out->database))
-        return uex_fail(fault, UEX_CONFIG, "redis.url: after the last '/' stands the number of the database");
+        return uex_fail(fault, UEX_CONFIG, "redis.url: the number of the database is expected after the last '/'");
     if (*authority_end == '?' || *authority_end == '#')
-        return uex_fail(fault, UEX_CONFIG, "redis.url: there is neither a query nor a fragment");
+        return uex_fail(fault, UEX_CONFIG, "redis.url: a query or a fragment is not allowed");
     return UEX_OK;
 }
 

@@ -64,7 +64,7 @@ static enum uex_error read_token(const char *path, struct uex_buffer *out, struc
     if (uex_buffer_failed(out))
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a token");
     if (out->size_bytes == 0 || out->size_bytes > TOKEN_MAX_BYTES || has_control(uex_buffer_bytes(out)))
-        return uex_fail(fault, UEX_STORE_AUTH, "the token's file holds no token: it must be one line of text");
+        return uex_fail(fault, UEX_STORE_AUTH, "the token's file must have one line of text");
     return UEX_OK;
 }
 
@@ -79,7 +79,7 @@ static bool is_local_host(const char *host)
     return false;
 }
 
-/* What CURLU says of a URL; NULL: it has no such part, or memory was short. */
+/* The parts of a URL by CURLU; NULL: it has no such part, or memory was short. */
 struct url_parts {
     CURLU *parsed;
     char *whole, *scheme, *host, *user, *password;
@@ -115,7 +115,7 @@ static enum uex_error read_parts(struct url_parts *parts, const char *url)
     return UEX_OK;
 }
 
-/* What is judged is what is asked: the parser mends what it is given ("http:/host"), so its own text goes on. */
+/* What is checked must be what is asked: the parser corrects its input ("http:/host"), so its own text is used. */
 enum uex_error uex_aws_url_read(const char *url, struct uex_buffer *out, bool *is_plain)
 {
     struct url_parts parts = {0};
@@ -232,7 +232,7 @@ static enum uex_error ask_container(const struct uex_config *config, struct ques
 }
 
 /* False: no memory. */
-static bool take(char **field, const char *text)
+static bool replace_text(char **field, const char *text)
 {
     uex_secret_free(*field);
     *field = uex_text_copy(uex_bytes_of_text(text));
@@ -264,11 +264,11 @@ static bool on_element(void *context, const char *path, const char *text)
     if (strncmp(path, prefix, strlen(prefix)) != 0)
         return true;
     if (strcmp(name, "AccessKeyId") == 0)
-        reading->starved = !take(&reading->out->access_key_id, text);
+        reading->starved = !replace_text(&reading->out->access_key_id, text);
     else if (strcmp(name, "SecretAccessKey") == 0)
-        reading->starved = !take(&reading->out->secret_access_key, text);
+        reading->starved = !replace_text(&reading->out->secret_access_key, text);
     else if (strcmp(name, "SessionToken") == 0)
-        reading->starved = !take(&reading->out->session_token, text);
+        reading->starved = !replace_text(&reading->out->session_token, text);
     else if (strcmp(name, "Expiration") == 0 && !uex_time_parse(text, strlen(text), reading->expires_ms))
         return false;
     return !reading->starved;
@@ -309,7 +309,7 @@ enum uex_error uex_aws_read_container(struct uex_bytes document, struct uex_s3_c
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, fields[i].name);
 
-        if (cJSON_IsString(item) && !take(fields[i].field, item->valuestring))
+        if (cJSON_IsString(item) && !replace_text(fields[i].field, item->valuestring))
             err = UEX_NO_MEMORY;
     }
     if (!cJSON_IsString(expiration) ||
@@ -330,8 +330,8 @@ static bool on_refusal(void *context, const char *path, const char *text)
     return true;
 }
 
-/* What an issuer says instead of credentials: its code, never its text, which may quote the token. */
-static enum uex_error judge(const struct question *question, long status, struct uex_fault *fault)
+/* An issuer's error: its code, never its text, which may quote the token. */
+static enum uex_error fail_refused(const struct question *question, long status, struct uex_fault *fault)
 {
     char code[UEX_S3_CODE_SIZE] = "";
     const struct uex_s3_xml_handler handler = {.element = on_refusal, .context = code};
@@ -371,9 +371,9 @@ static enum uex_error read_answer(const struct question *question, struct uex_s3
     if (err == UEX_NO_MEMORY)
         return uex_fail(fault, err, "no memory for the answer of the issuer of the store's credentials");
     if (err != UEX_OK)
-        return uex_fail(fault, err, "the issuer of the store's credentials answered with something else");
+        return uex_fail(fault, err, "the answer of the issuer of the store's credentials cannot be read");
     if (*expires_ms <= uex_wall_ms())
-        return uex_fail(fault, UEX_STORE_AUTH, "the issuer's credentials are over already");
+        return uex_fail(fault, UEX_STORE_AUTH, "the issuer's credentials have expired already");
     return UEX_OK;
 }
 
@@ -394,7 +394,7 @@ enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_
     if (err == UEX_OK)
         err = exchange(config, &question, &status, fault);
     if (err == UEX_OK && (status < 200 || status > 299))
-        err = judge(&question, status, fault);
+        err = fail_refused(&question, status, fault);
     if (err == UEX_OK)
         err = read_answer(&question, out, expires_ms, fault);
     question_clear(&question);

@@ -15,7 +15,7 @@
 UEX_MUST_CHECK enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_s3_credentials *out,
                                                    int64_t *expires_ms, struct uex_fault *fault);
 
-/* The URL that is asked for an issuer's `url`, as libcurl writes it (it mends "http:/host"), and whether it goes
+/* The URL that is asked for an issuer's `url`, as libcurl writes it (it corrects "http:/host"), and whether it goes
  * without TLS. UEX_STORE_AUTH: it must not be asked; allowed are https, and http to this machine or to the addresses of
  * container services, in either case without user and password. UEX_NO_MEMORY. The caller clears `out` in any case. */
 UEX_MUST_CHECK enum uex_error uex_aws_url_read(const char *url, struct uex_buffer *out, bool *is_plain);

@@ -135,7 +135,7 @@ static enum uex_error find(struct uex_object_store *base, const char *key, struc
         goto done;
     }
     if (!S_ISREG(status.st_mode)) {
-        err = uex_fail(fault, UEX_OBJECT_CONFLICT, "what stands under the object's name is not a file");
+        err = uex_fail(fault, UEX_OBJECT_CONFLICT, "the object's name is taken by something that is not a file");
         goto done;
     }
     facts->size_bytes = (uint64_t)status.st_size;
@@ -163,7 +163,7 @@ static enum uex_error copy_out(struct uex_file_store *store, int fd, struct uex_
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for reading an object");
     do {
         if (uex_cancel_requested(store->base.cancel)) {
-            err = uex_fail(fault, UEX_CANCELLED, "reading an object was given up");
+            err = uex_fail(fault, UEX_CANCELLED, "reading an object was cancelled");
             break;
         }
         size = read(fd, buffer, READ_BYTES);
@@ -224,7 +224,7 @@ static enum uex_error remove_parts(struct uex_file_store *store, int directory_f
     }
     for (size_t count = 0; err == UEX_OK && count < NAMES_MAX && (entry = readdir(entries)) != NULL; count++)
         if (is_part_of(entry->d_name, name) && unlinkat(fd, entry->d_name, 0) != 0 && errno != ENOENT)
-            err = uex_file_fail(store, fault, errno, "removing an unfinished file", UEX_STORE_FAILED);
+            err = uex_file_fail(store, fault, errno, "removing an incomplete file", UEX_STORE_FAILED);
     closedir(entries);
     return err;
 }
@@ -242,7 +242,7 @@ static void remove_orphan_meta(struct uex_file_store *store, int directory_fd, c
         (void)unlinkat(directory_fd, meta_name, 0);
 }
 
-static enum uex_error abort_leftovers(struct uex_object_store *base, const char *key, struct uex_fault *fault)
+static enum uex_error abort_incomplete(struct uex_object_store *base, const char *key, struct uex_fault *fault)
 {
     struct uex_file_store *store = (struct uex_file_store *)base;
     const char *name = NULL;
@@ -301,7 +301,7 @@ enum uex_error uex_file_store_new(const char *directory, const char *domain_id, 
                                             .probe = probe,
                                             .find = find,
                                             .read = read_object,
-                                            .abort_leftovers = abort_leftovers,
+                                            .abort_incomplete = abort_incomplete,
                                             .remove = remove_object,
                                             .begin = uex_file_begin,
                                             .write = uex_file_write,

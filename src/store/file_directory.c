@@ -37,7 +37,7 @@ enum uex_error uex_file_fail(const struct uex_file_store *store, struct uex_faul
         break;
     case EACCES:
     case EPERM:
-        /* The whole store, which is everybody's trouble, or this object's directory alone? */
+        /* Is it the whole store, which is an outage, or this object's directory alone? */
         error = access(store->directory, R_OK | W_OK | X_OK) == 0 ? UEX_STORE_DENIED : UEX_STORE_BUCKET;
         break;
     case ENOMEM:
@@ -159,7 +159,7 @@ enum uex_error uex_file_lock(const struct uex_file_store *store, int directory_f
         if (uex_monotonic_ms() >= until_ms)
             return uex_fail(fault, UEX_STORE_UNAVAILABLE, "another writer holds the lock of an object's directory");
         if (!uex_sleep_ms(LOCK_SLICE_MS, store->base.cancel))
-            return uex_fail(fault, UEX_CANCELLED, "publishing an object was given up");
+            return uex_fail(fault, UEX_CANCELLED, "publishing an object was cancelled");
     }
     return UEX_OK;
 }

@@ -3,9 +3,9 @@
  *
  * An object is written to ".<name>.<random>.part" beside its place, synced, and linked there, create-only; where there
  * are no hard links it is renamed with RENAME_NOREPLACE. A file system that can do neither is refused at start. Its
- * metadata stand in "<name>.meta.json", which is there before the object is. Who publishes holds a lock (flock) on the
- * directory, so that of two writers the metadata of the one who wins stays; where a file system has no such lock, the
- * workers' own order (one lane per group) is what holds.
+ * metadata are in "<name>.meta.json", which is there before the object is. A writer that publishes holds a lock (flock)
+ * on the directory, so that of two writers the metadata of the one who wins stays; where a file system has no such
+ * lock, the workers' own order (one lane per group) is what holds.
  */
 #ifndef EXPORT_STORE_FILE_STORE_H
 #define EXPORT_STORE_FILE_STORE_H

@@ -37,7 +37,7 @@ static void writer_free(struct file_writer *writer)
     free(writer);
 }
 
-/* ".<name>.<random>.part": hidden, and found again by abort_leftovers(). */
+/* ".<name>.<random>.part": hidden, and found again by abort_incomplete(). */
 static bool make_part_name(const struct file_writer *writer, char out[UEX_FILE_NAME_SIZE])
 {
     char random[UEX_UUID_TEXT_SIZE], before[UEX_FILE_NAME_SIZE], after[UEX_UUID_TEXT_SIZE + 8];
@@ -107,7 +107,7 @@ enum uex_error uex_file_write(struct uex_object_writer *base, struct uex_bytes d
         return uex_fail(fault, UEX_NO_MEMORY, "the digest of an object failed");
     while (data.size_bytes > 0) {
         if (uex_cancel_requested(base->store->cancel))
-            return uex_fail(fault, UEX_CANCELLED, "writing an object was given up");
+            return uex_fail(fault, UEX_CANCELLED, "writing an object was cancelled");
         ssize_t size = write(writer->fd, data.data, data.size_bytes);
         if (size < 0 && errno != EINTR)
             return uex_file_fail(writer->store, fault, errno, "writing an object", UEX_STORE_BUCKET);
@@ -127,7 +127,7 @@ static enum uex_error link_both(struct file_writer *writer, const char *meta_nam
 
     if (faccessat(fd, writer->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return uex_fail(fault, UEX_OBJECT_EXISTS, "the object's name is taken");
-    /* No object, so metadata that stand here belong to a writer that died: ours replace them. */
+    /* There is no object, so metadata that are here belong to a writer that died: replace them. */
     if (renameat(fd, writer->meta_part_name, fd, meta_name) != 0)
         return uex_file_fail(writer->store, fault, errno, "publishing an object's metadata", UEX_STORE_RACE);
     writer->meta_part_name[0] = '\0';
@@ -135,7 +135,7 @@ static enum uex_error link_both(struct file_writer *writer, const char *meta_nam
         return uex_file_sync_directory(fd) == 0
                    ? UEX_OK
                    : uex_file_fail(writer->store, fault, errno, "publishing an object", UEX_STORE_RACE);
-    /* ENOENT: somebody took our file for a leftover. EEXIST: a program that knows nothing of the lock. */
+    /* ENOENT: another attempt deleted our file as incomplete. EEXIST: a program that does not use the lock. */
     enum uex_error err = uex_file_fail(writer->store, fault, errno, "publishing an object", UEX_STORE_RACE);
     (void)unlinkat(fd, meta_name, 0);
     return err;
@@ -175,7 +175,7 @@ enum uex_error uex_file_commit(struct uex_object_writer *base, uint64_t row_coun
     if (url == NULL)
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for an object's URL");
     else if (uex_cancel_requested(base->store->cancel))
-        err = uex_fail(fault, UEX_CANCELLED, "publishing an object was given up");
+        err = uex_fail(fault, UEX_CANCELLED, "publishing an object was cancelled");
     else if (uex_digest_finish(base->digest, base->meta.sha256) != UEX_OK)
         err = uex_fail(fault, UEX_NO_MEMORY, "the digest of an object failed");
     base->meta.has_sha256 = err == UEX_OK;

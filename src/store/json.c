@@ -5,8 +5,8 @@
 
 #define PROBE_FACTOR 64 /* more than cJSON's tree takes for each byte of text */
 
-/* cJSON does not say which it was, and what no retry can mend must not come of a lack of memory. So: again, and then a
- * look whether there is memory. */
+/* cJSON does not tell a wrong text from a lack of memory, and a lack of memory must not become an error that no retry
+ * can fix. So it is tried again, and then memory is checked. */
 enum uex_error uex_store_json_parse(struct uex_bytes text, cJSON **out)
 {
     void *probe = NULL;

@@ -104,7 +104,7 @@ static enum uex_error read_object(struct uex_object_store *base, const char *key
     err = uex_step_retry(read_step, &reading, uex_s3_repetitions(store), base->cancel);
     free(whole);
     if (err == UEX_CANCELLED)
-        return uex_fail(fault, err, "GET of an object was given up");
+        return uex_fail(fault, err, "GET of an object was cancelled");
     return reading.result;
 }
 
@@ -148,7 +148,7 @@ enum uex_error uex_s3_store_new(struct uex_s3_service *service, struct uex_objec
                                             .probe = uex_s3_probe,
                                             .find = find,
                                             .read = read_object,
-                                            .abort_leftovers = uex_s3_abort_leftovers,
+                                            .abort_incomplete = uex_s3_abort_incomplete,
                                             .remove = remove_object,
                                             .inspect = uex_s3_inspect,
                                             .begin = uex_s3_begin,

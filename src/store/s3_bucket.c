@@ -4,7 +4,7 @@
 #include "store/s3_store.h"
 
 /* UEX_OK: the bucket is there and the credentials are good. UEX_STORE_DENIED: they may not look at the bucket. */
-static enum uex_error look(struct uex_s3_store *store, unsigned repetitions, struct uex_fault *fault)
+static enum uex_error find_bucket(struct uex_s3_store *store, unsigned repetitions, struct uex_fault *fault)
 {
     static const struct uex_s3_param list_one[] = {{"list-type", "2"}, {"max-keys", "1"}};
     struct uex_s3_request request = {.method = "HEAD", .cancel = store->base.cancel, .what = "the bucket"};
@@ -17,13 +17,13 @@ static enum uex_error look(struct uex_s3_store *store, unsigned repetitions, str
         request.method = "GET";
         request.params = list_one;
         request.param_count = 2;
-        enum uex_error told = uex_s3_explain(store, err, &request, fault);
-        err = err == UEX_NOT_FOUND && told == UEX_STORE_BUCKET ? UEX_NOT_FOUND : told;
+        enum uex_error explained = uex_s3_explain(store, err, &request, fault);
+        err = err == UEX_NOT_FOUND && explained == UEX_STORE_BUCKET ? UEX_NOT_FOUND : explained;
     }
     return err;
 }
 
-static enum uex_error create(struct uex_s3_store *store, struct uex_fault *fault)
+static enum uex_error create_bucket(struct uex_s3_store *store, struct uex_fault *fault)
 {
     const char *region = store->settings->config->s3_region;
     struct uex_s3_request request = {.method = "PUT", .cancel = store->base.cancel, .what = "the bucket"};
@@ -64,9 +64,9 @@ enum uex_error uex_s3_prepare(struct uex_object_store *base, struct uex_fault *f
 
     if (store->service->is_prepared)
         return UEX_OK;
-    err = look(store, uex_s3_repetitions(store), fault);
+    err = find_bucket(store, uex_s3_repetitions(store), fault);
     if (err == UEX_NOT_FOUND)
-        err = create(store, fault);
+        err = create_bucket(store, fault);
     if (uex_s3_is_refusal(err, uex_s3_client_status(store->client)))
         err = UEX_OK;
     if (err == UEX_OK)
@@ -79,7 +79,7 @@ enum uex_error uex_s3_prepare(struct uex_object_store *base, struct uex_fault *f
 enum uex_error uex_s3_probe(struct uex_object_store *base, struct uex_fault *fault)
 {
     struct uex_s3_store *store = (struct uex_s3_store *)base;
-    enum uex_error err = look(store, 0, fault);
+    enum uex_error err = find_bucket(store, 0, fault);
 
     base->is_missing = err == UEX_NOT_FOUND;
     if (err == UEX_NOT_FOUND)

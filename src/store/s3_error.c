@@ -5,7 +5,7 @@ static const struct {
     const char *code;
     enum uex_error error;
 } CODES[] = {
-    /* come again: transient on the server or on the way */
+    /* transient, on the server or on the way */
     {"SlowDown", UEX_STORE_UNAVAILABLE},
     {"SlowDownRead", UEX_STORE_UNAVAILABLE},  /* MinIO */
     {"SlowDownWrite", UEX_STORE_UNAVAILABLE}, /* MinIO */
@@ -21,7 +21,7 @@ static const struct {
     {"BadDigest", UEX_STORE_UNAVAILABLE}, /* the next three: the body was damaged on its way */
     {"IncompleteBody", UEX_STORE_UNAVAILABLE},
     {"XAmzContentSHA256Mismatch", UEX_STORE_UNAVAILABLE},
-    /* who we are */
+    /* authentication */
     {"InvalidAccessKeyId", UEX_STORE_AUTH},
     {"XAdminUserNotFound", UEX_STORE_AUTH}, /* versitygw, with HTTP 404 */
     {"SignatureDoesNotMatch", UEX_STORE_AUTH},
@@ -36,11 +36,11 @@ static const struct {
     {"InvalidSecurity", UEX_STORE_AUTH},
     {"NotSignedUp", UEX_STORE_AUTH},
     {"AccountProblem", UEX_STORE_AUTH},
-    /* what we may */
+    /* rights */
     {"AccessDenied", UEX_STORE_DENIED},
     {"AllAccessDisabled", UEX_STORE_DENIED},
     {"KMS.AccessDeniedException", UEX_STORE_DENIED},
-    /* where we are */
+    /* the bucket */
     {"NoSuchBucket", UEX_STORE_BUCKET},
     {"InvalidBucketName", UEX_STORE_BUCKET},
     {"PermanentRedirect", UEX_STORE_BUCKET},
@@ -59,7 +59,7 @@ static const struct {
     {"PreconditionFailed", UEX_OBJECT_EXISTS},
     {"ConditionalRequestConflict", UEX_STORE_RACE},
     {"NoSuchUpload", UEX_STORE_RACE},
-    {"NotImplemented", UEX_STORE_FAILED}, /* HTTP 501: no repetition mends it */
+    {"NotImplemented", UEX_STORE_FAILED}, /* HTTP 501: no repetition fixes it */
 };
 
 static enum uex_error error_of_status(long status)

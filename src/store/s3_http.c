@@ -186,7 +186,7 @@ static bool add_line(struct wire *wire, const char *name, const char *value)
 
 static bool make_lines(struct wire *wire)
 {
-    /* "Expect: 100-continue" costs a round trip, "Accept" and a media type of libcurl's own say nothing. */
+    /* "Expect: 100-continue" costs a round trip, "Accept" and a media type of libcurl's own are of no use. */
     static const char *const without[] = {"Expect:", "Accept:"};
     bool has_type = false;
 
@@ -252,8 +252,8 @@ enum uex_error uex_s3_fail(struct uex_fault *fault, enum uex_error error, const 
 }
 
 /* What an answer means, with its code read from the XML of an error. */
-static enum uex_error judge(const struct uex_s3_client *client, const struct uex_s3_request *request,
-                            struct uex_s3_response *response, struct uex_fault *fault)
+static enum uex_error read_answer(const struct uex_s3_client *client, const struct uex_s3_request *request,
+                                  struct uex_s3_response *response, struct uex_fault *fault)
 {
     struct uex_s3_xml_answer answer;
 
@@ -264,7 +264,7 @@ static enum uex_error judge(const struct uex_s3_client *client, const struct uex
         return lost || response->body_cut ? uex_s3_fail(fault, UEX_STORE_FAILED, client, request, response) : UEX_OK;
     }
     (void)uex_s3_xml_answer_read(uex_buffer_bytes(&response->body), &answer);
-    if (answer.starved && answer.code[0] == '\0') /* 403 stands for a dozen reasons, and some are nobody's own */
+    if (answer.starved && answer.code[0] == '\0') /* 403 has a dozen reasons, and some of them are an outage */
         return uex_s3_fail(fault, UEX_NO_MEMORY, client, request, response);
     memcpy(response->code, answer.code, sizeof(response->code));
     if (response->request_id[0] == '\0')
@@ -298,7 +298,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
     response->body.cap_bytes = UEX_S3_BODY_MAX_BYTES;
     client->status = 0;
     if (uex_cancel_requested(request->cancel))
-        return uex_fail(fault, UEX_CANCELLED, "%s of %s was given up", request->method, request->what);
+        return uex_fail(fault, UEX_CANCELLED, "%s of %s was cancelled", request->method, request->what);
     err = uex_s3_credentials_fetch(client->credentials, &credentials, fault);
     if (err != UEX_OK)
         goto done;
@@ -309,7 +309,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
     }
     err = exchange(client, request, &wire, response, fault);
     if (err == UEX_OK)
-        err = judge(client, request, response, fault);
+        err = read_answer(client, request, response, fault);
     if (err == UEX_STORE_AUTH)
         uex_s3_credentials_doubt(client->credentials);
     client->status = response->status;
@@ -335,7 +335,7 @@ static enum uex_error send_step(void *context)
 
     retrying->result = uex_s3_send(retrying->client, retrying->request, retrying->response, retrying->fault);
     retrying->send_count += retrying->response->went_out;
-    /* Only this error is repeated here: a lost race is not the same request's to mend. */
+    /* Only this error is repeated here: repeating the request does not win a lost race. */
     return retrying->result == UEX_STORE_UNAVAILABLE ? UEX_STORE_UNAVAILABLE : UEX_OK;
 }
 
@@ -349,6 +349,6 @@ enum uex_error uex_s3_send_retrying(struct uex_s3_client *client, const struct u
     if (send_count != NULL)
         *send_count = retrying.send_count;
     if (err == UEX_CANCELLED)
-        return uex_fail(fault, UEX_CANCELLED, "%s of %s was given up", request->method, request->what);
+        return uex_fail(fault, UEX_CANCELLED, "%s of %s was cancelled", request->method, request->what);
     return retrying.result;
 }

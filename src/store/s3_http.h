@@ -59,18 +59,18 @@ struct uex_s3_response {
     char request_id[UEX_S3_CODE_SIZE];
     char bucket_region[UEX_S3_CODE_SIZE];
     char etag[UEX_S3_ETAG_SIZE];   /* with its quotes; "" */
-    int64_t date_ms;               /* the server's clock, whole seconds; 0: not said */
+    int64_t date_ms;               /* the server's clock, whole seconds; 0: not known */
     struct uex_object_facts facts; /* size and metadata from the headers; url NULL */
     struct uex_buffer body;
     bool body_cut;             /* it was longer than UEX_S3_BODY_MAX_BYTES */
-    bool body_starved;         /* there was no memory for it: what it would have said is not known */
-    enum uex_error sink_error; /* what the sink said, if it stopped the transfer */
+    bool body_starved;         /* there was no memory for it: its contents are not known */
+    enum uex_error sink_error; /* the sink's error, if it stopped the transfer */
 };
 void uex_s3_response_clear(struct uex_s3_response *response);
 
 struct uex_s3_client;
 
-/* All is borrowed. `store` is whose observer is told of requests. NULL: no memory. */
+/* All is borrowed. The observer of `store` is told of requests. NULL: no memory. */
 UEX_MUST_CHECK struct uex_s3_client *uex_s3_client_new(const struct uex_s3_settings *settings,
                                                        struct uex_s3_credential_source *credentials,
                                                        const struct uex_object_store *store);

@@ -62,18 +62,18 @@ enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error, 
                               struct uex_fault *fault)
 {
     struct uex_s3_response response = {0};
-    struct uex_fault told = {0};
-    enum uex_error err = uex_s3_send(store->client, request, &response, &told);
+    struct uex_fault found = {0};
+    enum uex_error err = uex_s3_send(store->client, request, &response, &found);
 
     uex_s3_response_clear(&response);
     if (err == UEX_OK || err == UEX_NOT_FOUND || err == UEX_STORE_FAILED)
         return error;
     if (fault != NULL)
-        *fault = told;
+        *fault = found;
     return err;
 }
 
-/* Errors that an answer without a body leaves open: 400 and 403 stand for a dozen reasons. */
+/* Errors that an answer without a body leaves open: 400 and 403 have a dozen reasons. */
 static bool is_vague(enum uex_error error)
 {
     return error == UEX_STORE_DENIED || error == UEX_STORE_FAILED || error == UEX_STORE_AUTH;
@@ -97,10 +97,10 @@ enum uex_error uex_s3_head(struct uex_s3_store *store, const char *whole_key, un
         request.headers = first_byte;
         request.header_count = 1;
         err = uex_s3_explain(store, err, &request, fault);
-        if (err == UEX_STORE_DENIED && fault != NULL) { /* S3 says 403, not 404, of an absent object to who may not list
-                                                           the bucket */
-            const struct uex_fault said = *fault;
-            err = uex_fail(fault, err, "%s: s3:GetObject and s3:ListBucket are needed", said.text);
+        /* Without the right to list the bucket, S3 answers 403 instead of 404 for an absent object. */
+        if (err == UEX_STORE_DENIED && fault != NULL) {
+            const struct uex_fault denied = *fault;
+            err = uex_fail(fault, err, "%s: s3:GetObject and s3:ListBucket are needed", denied.text);
         }
     }
     uex_s3_response_clear(&response);

@@ -4,8 +4,8 @@
  *
  * An upload is begun, given one part and aborted. What would make an object is sent so that it has to fail for a reason
  * of its own: the upload is completed with a part that is not there, and the object's bytes are not those that are
- * signed (x-amz-content-sha256). A store that understands the request says so by a code for that; one that refuses it
- * to us, or does not know If-None-Match, says so before it looks at that. The rights are those of an export:
+ * signed (x-amz-content-sha256). A store that understands the request answers with a code for that; one that refuses it
+ * to us, or does not know If-None-Match, refuses before it looks at that. The rights are those of an export:
  * s3:PutObject, s3:GetObject and s3:ListBucket.
  *
  * A probe aborts its own upload alone: others may probe at the same moment. Nothing is left behind, but: the upload of
@@ -26,7 +26,7 @@ struct probe {
     struct uex_s3_store *store;
     char *whole_key;
     char upload_id[UEX_S3_UPLOAD_ID_SIZE];
-    bool is_taken; /* an earlier probe's object stands there: see above */
+    bool is_taken; /* an earlier probe's object is there: see above */
     struct uex_s3_part part;
     struct uex_object_meta meta;
     struct uex_fault *fault;
@@ -60,7 +60,7 @@ static enum uex_error judge(struct probe *probe, enum uex_error err, long status
     return err == UEX_STORE_RACE || err == UEX_OBJECT_EXISTS || uex_s3_is_refusal(err, status) ? refused(probe) : err;
 }
 
-/* What servers say of wrong content or a wrong part: AWS, MinIO, Ceph, versitygw, R2, GCS, Garage. */
+/* How servers answer wrong content or a wrong part: AWS, MinIO, Ceph, versitygw, R2, GCS, Garage. */
 static bool is_expected(const char *code)
 {
     static const char *const codes[] = {"XAmzContentSHA256Mismatch",
@@ -86,11 +86,10 @@ static void note_unclear(struct uex_s3_service *service, const struct uex_s3_ans
 {
     uex_s3_seen_unclear(&service->seen, answer);
     if (!atomic_flag_test_and_set(&service->probe_unclear_logged))
-        uex_log(
-            UEX_LOG_INFO, UEX_EVENT_PROBE_UNCLEAR,
-            "the store answers a wrong request of the probe in a way that is not known; that is taken for an answer",
-            UEX_STR("request", answer->completes ? "CompleteMultipartUpload" : "PutObject"),
-            UEX_INT("status", answer->status), UEX_STR("code", answer->code));
+        uex_log(UEX_LOG_INFO, UEX_EVENT_PROBE_UNCLEAR,
+                "unknown answer of the store to an invalid request of the probe; taken as accepted",
+                UEX_STR("request", answer->completes ? "CompleteMultipartUpload" : "PutObject"),
+                UEX_INT("status", answer->status), UEX_STR("code", answer->code));
 }
 
 /* Of a request that has to fail. Servers differ in how they answer a wrong one: an answer that is not known counts only
@@ -171,7 +170,7 @@ static enum uex_error try_part(struct probe *probe)
     return judge(probe, probe->part.result, uex_s3_client_status(probe->store->client));
 }
 
-/* A 200 of CompleteMultipartUpload is sent before the work is done; its body says how that went. */
+/* A 200 of CompleteMultipartUpload is sent before the work is done; its body shows how that went. */
 static enum uex_error read_completion(struct probe *probe, const struct uex_s3_request *request,
                                       struct uex_s3_response *response)
 {

@@ -17,7 +17,7 @@ struct publishing {
     struct uex_fault *fault;
 };
 
-/* What stands under the key? UEX_OK: our object; UEX_OBJECT_EXISTS: another one; UEX_NOT_FOUND: nothing. */
+/* What is under the key? UEX_OK: our object; UEX_OBJECT_EXISTS: another one; UEX_NOT_FOUND: nothing. */
 static enum uex_error compare(struct publishing *publishing, struct uex_fault *fault)
 {
     struct uex_s3_writer *writer = publishing->writer;
@@ -63,7 +63,7 @@ static enum uex_error judge_race(struct publishing *publishing)
     }
 }
 
-/* A 200 of CompleteMultipartUpload is sent before the work is done; only its body says how that went. */
+/* A 200 of CompleteMultipartUpload is sent before the work is done; only its body shows how that went. */
 static enum uex_error judge_completion(struct publishing *publishing, struct uex_s3_response *response)
 {
     struct uex_s3_client *client = publishing->writer->store->client;
@@ -91,7 +91,7 @@ static void note_answer(struct publishing *publishing, const struct uex_s3_respo
     memcpy(answer->code, response->code, sizeof(answer->code));
 }
 
-/* One try; publishing->result says how it stands afterwards. Returns an error that is to be repeated, else UEX_OK. */
+/* One try; publishing->result is how it ended. Returns an error that is to be repeated, else UEX_OK. */
 static enum uex_error publish_step(void *context)
 {
     struct publishing *publishing = context;
@@ -130,7 +130,7 @@ static enum uex_error publish(struct publishing *publishing)
     enum uex_error err = uex_step_retry(publish_step, publishing, uex_s3_repetitions(store), store->base.cancel);
 
     if (err == UEX_CANCELLED)
-        return uex_fail(publishing->fault, UEX_CANCELLED, "publishing an object was given up");
+        return uex_fail(publishing->fault, UEX_CANCELLED, "publishing an object was cancelled");
     if (publishing->result == UEX_STORE_UNAVAILABLE && publishing->unsure) {
         enum uex_error found = compare(publishing, &ignored); /* the last try may have been carried out */
         if (found == UEX_OK)

@@ -46,8 +46,8 @@ UEX_MUST_CHECK enum uex_error uex_s3_whole_key(const struct uex_s3_store *store,
 UEX_MUST_CHECK enum uex_error uex_s3_head(struct uex_s3_store *store, const char *whole_key, unsigned repetitions,
                                           struct uex_object_facts *facts, struct uex_fault *fault);
 
-/* An answer to HEAD has no body, so it does not say whether the credentials or the rights are missing. Ask again with
- * `request` (a GET) and return what that says, or `error` if it says nothing worse than that. */
+/* An answer to HEAD has no body, so it does not show whether the credentials or the rights are missing. Ask again with
+ * `request` (a GET) and return the error of that, or `error` if that one is no worse. */
 UEX_MUST_CHECK enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error,
                                              const struct uex_s3_request *request, struct uex_fault *fault);
 
@@ -63,7 +63,7 @@ enum uex_error uex_s3_prepare(struct uex_object_store *store, struct uex_fault *
 enum uex_error uex_s3_probe(struct uex_object_store *store, struct uex_fault *fault);
 enum uex_error uex_s3_inspect(struct uex_object_store *store, int64_t before_ms, struct uex_store_inspection *out,
                               struct uex_fault *fault);
-enum uex_error uex_s3_abort_leftovers(struct uex_object_store *store, const char *key, struct uex_fault *fault);
+enum uex_error uex_s3_abort_incomplete(struct uex_object_store *store, const char *key, struct uex_fault *fault);
 enum uex_error uex_s3_begin(struct uex_object_store *store, const char *key, struct uex_object_writer **out,
                             struct uex_fault *fault);
 enum uex_error uex_s3_write(struct uex_object_writer *writer, struct uex_bytes data, struct uex_fault *fault);

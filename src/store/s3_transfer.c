@@ -247,7 +247,7 @@ static bool set_connection(CURL *easy, const struct uex_s3_settings *settings)
     bool is_set = set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* the path is signed as it stands */
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* the path is signed as it is */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* giving up does not wait for a name lookup */
@@ -290,7 +290,7 @@ static enum uex_error watch(const struct exchange *exchange, const struct uex_co
     int64_t limit_ms = request->limit_ms == 0 ? UEX_S3_REQUEST_LIMIT_MS : request->limit_ms;
 
     if (uex_cancel_requested(request->cancel))
-        return uex_fail(fault, UEX_CANCELLED, "%s of %s was given up", request->method, request->what);
+        return uex_fail(fault, UEX_CANCELLED, "%s of %s was cancelled", request->method, request->what);
     if (exchange->connected && now_ms - exchange->moved_at_ms >= config->s3_stall_timeout_ms)
         return uex_fail(fault, UEX_STORE_UNAVAILABLE, "%s of %s: no byte moved for %lld ms", request->method,
                         request->what, (long long)config->s3_stall_timeout_ms);

@@ -33,7 +33,7 @@ struct list {
     void (*found)(void *context, const struct upload *upload);
     void *context;
     /* Of the page that was read last: */
-    int64_t date_ms; /* the server's clock; 0: not said */
+    int64_t date_ms; /* the server's clock; 0: not known */
     size_t upload_count;
     bool is_list;   /* the document is what was asked for */
     bool truncated; /* another page follows */
@@ -345,14 +345,14 @@ enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whol
     return err;
 }
 
-enum uex_error uex_s3_abort_leftovers(struct uex_object_store *base, const char *key, struct uex_fault *fault)
+enum uex_error uex_s3_abort_incomplete(struct uex_object_store *base, const char *key, struct uex_fault *fault)
 {
     struct uex_s3_store *store = (struct uex_s3_store *)base;
     char *whole = NULL;
     enum uex_error err = uex_s3_whole_key(store, key, &whole, fault);
 
     if (err == UEX_OK && !has_none(store, whole))
-        err = uex_s3_uploads_abort(store, whole, base->cancel, UEX_S3_LEFTOVERS_LIMIT_MS, fault);
+        err = uex_s3_uploads_abort(store, whole, base->cancel, UEX_S3_INCOMPLETE_LIMIT_MS, fault);
     free(whole);
     return err;
 }

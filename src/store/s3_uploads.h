@@ -11,7 +11,7 @@
 #define UEX_S3_UPLOAD_ID_SIZE 1025
 
 /* For all that an earlier attempt left, in all; each request that is under way then has its own bound. */
-#define UEX_S3_LEFTOVERS_LIMIT_MS 30000
+#define UEX_S3_INCOMPLETE_LIMIT_MS 30000
 
 struct uex_s3_store;
 

@@ -160,7 +160,7 @@ enum uex_error uex_s3_write(struct uex_object_writer *base, struct uex_bytes dat
     struct uex_s3_writer *writer = (struct uex_s3_writer *)base;
 
     if (uex_cancel_requested(base->store->cancel))
-        return uex_fail(fault, UEX_CANCELLED, "writing an object was given up");
+        return uex_fail(fault, UEX_CANCELLED, "writing an object was cancelled");
     if (uex_digest_add(base->digest, data) != UEX_OK)
         return uex_fail(fault, UEX_NO_MEMORY, "the digest of an object failed");
     while (data.size_bytes > 0) {
@@ -196,7 +196,7 @@ static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
     if (writer->stray_upload) {
         uex_s3_uploads_forget(&writer->store->service->uploads);
         (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel,
-                                    UEX_S3_LEFTOVERS_LIMIT_MS, &ignored);
+                                    UEX_S3_INCOMPLETE_LIMIT_MS, &ignored);
     }
 }
 

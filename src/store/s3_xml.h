@@ -20,18 +20,18 @@ struct uex_s3_xml_handler {
  * handler stopped; elements that ended before were handed over. Leading white space is allowed: S3 sends it to keep a
  * connection up. */
 UEX_MUST_CHECK bool uex_s3_xml_read(struct uex_bytes document, struct uex_s3_xml_handler handler);
-/* The same where it matters why: UEX_OK; UEX_NO_MEMORY, which says nothing of the document; UEX_STORE_FAILED for the
+/* The same where it matters why: UEX_OK; UEX_NO_MEMORY, which tells nothing of the document; UEX_STORE_FAILED for the
  * rest. */
 UEX_MUST_CHECK enum uex_error uex_s3_xml_parse(struct uex_bytes document, struct uex_s3_xml_handler handler);
 
 #define UEX_S3_CODE_SIZE 64
 
-/* What an answer's body says of an error, and what document it is. */
+/* An error in an answer's body, and what document it is. */
 struct uex_s3_xml_answer {
     char root[UEX_S3_CODE_SIZE];       /* "" if there is none */
     char code[UEX_S3_CODE_SIZE];       /* of <Error>; letters, digits, dots and hyphens only; "" if there is none */
     char request_id[UEX_S3_CODE_SIZE]; /* the same */
-    bool starved;                      /* no memory to read it: that there is no code says nothing */
+    bool starved;                      /* no memory to read it: there may be a code */
 };
 /* False as uex_s3_xml_read(); what was there before the fault is kept. */
 bool uex_s3_xml_answer_read(struct uex_bytes document, struct uex_s3_xml_answer *out);

@@ -117,14 +117,16 @@ static void say_uploads(struct uex_doctor *doctor, const struct uex_store_inspec
         uex_doctor_say(
             doctor, "store", "uploads", UEX_DOCTOR_WARN,
             "allow s3:ListBucketMultipartUploads, and have a lifecycle rule AbortIncompleteMultipartUpload",
-            "unfinished uploads are not listed: exports go on, and what a killed worker leaves in the bucket "
+            "incomplete multipart uploads are not listed; exports go on, and what a killed worker leaves in the bucket "
             "stays until a lifecycle rule removes it");
     else if (found->old_uploads > 0)
         uex_doctor_say(doctor, "store", "uploads", UEX_DOCTOR_WARN,
                        "give the bucket a lifecycle rule AbortIncompleteMultipartUpload of 1 day",
-                       "%zu unfinished uploads are older than a day, the oldest of %s", found->old_uploads, oldest);
+                       "%zu incomplete multipart uploads are older than a day, the oldest of %s", found->old_uploads,
+                       oldest);
     else
-        uex_doctor_say(doctor, "store", "uploads", UEX_DOCTOR_OK, NULL, "no unfinished upload is older than a day");
+        uex_doctor_say(doctor, "store", "uploads", UEX_DOCTOR_OK, NULL,
+                       "no incomplete multipart upload is older than a day");
 }
 
 static void say_server(struct room *room)

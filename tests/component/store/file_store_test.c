@@ -127,7 +127,7 @@ static void abort__a_begun_object__leaves_nothing(void **state)
     store->abort(NULL);
 }
 
-static void abort_leftovers__of_this_key__removes_only_its_own(void **state)
+static void abort_incomplete__of_this_key__removes_only_its_own(void **state)
 {
     struct place *place = *state;
     struct uex_object_store *store = place->store;
@@ -141,22 +141,22 @@ static void abort_leftovers__of_this_key__removes_only_its_own(void **state)
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(entry_count(place), 3);
-    assert_int_equal(store->abort_leftovers(store, KEY, NULL), UEX_OK);
+    assert_int_equal(store->abort_incomplete(store, KEY, NULL), UEX_OK);
     assert_int_equal(entry_count(place), 1);
     assert_int_equal(store->commit(mine, 1, &facts, NULL), UEX_STORE_RACE);
     assert_int_equal(store->find(store, KEY, &facts, NULL), UEX_NOT_FOUND);
     assert_int_equal(store->commit(others, 1, &facts, NULL), UEX_OK);
     uex_object_facts_clear(&facts);
     assert_int_equal(entry_count(place), 2);
-    assert_int_equal(store->abort_leftovers(store, "never/there/x.csv.gz", NULL), UEX_OK);
+    assert_int_equal(store->abort_incomplete(store, "never/there/x.csv.gz", NULL), UEX_OK);
 }
 
-static void abort_leftovers__object_is_there__keeps_its_metadata(void **state)
+static void abort_incomplete__object_is_there__keeps_its_metadata(void **state)
 {
     struct place *place = *state;
 
     put(place->store, KEY, COMMAND, "whole");
-    assert_int_equal(place->store->abort_leftovers(place->store, KEY, NULL), UEX_OK);
+    assert_int_equal(place->store->abort_incomplete(place->store, KEY, NULL), UEX_OK);
     assert_int_equal(entry_count(place), 2);
 }
 
@@ -297,8 +297,8 @@ int main(void)
         TEST(commit__key_is_taken__changes_nothing),
         TEST(commit__two_at_once__metadata_are_the_winners),
         TEST(abort__a_begun_object__leaves_nothing),
-        TEST(abort_leftovers__of_this_key__removes_only_its_own),
-        TEST(abort_leftovers__object_is_there__keeps_its_metadata),
+        TEST(abort_incomplete__of_this_key__removes_only_its_own),
+        TEST(abort_incomplete__object_is_there__keeps_its_metadata),
         TEST(commit__metadata_of_a_dead_writer__are_replaced),
         TEST(find__metadata_missing_or_damaged__object_is_not_ours),
         TEST(begin__keys_that_climb_or_are_too_long__are_refused),

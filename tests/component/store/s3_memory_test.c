@@ -72,7 +72,7 @@ static enum uex_error begun_upload(void)
 }
 
 /* That memory was short for the list is no word of the store's on it: nothing is logged of uploads that stay. */
-static enum uex_error leftovers(void)
+static enum uex_error incomplete_uploads(void)
 {
     struct uex_s3_store *s3 = prepare((struct fake_rule){0});
 
@@ -84,7 +84,7 @@ static void torture__requests__right_result_or_no_memory(void **state)
     static const struct uex_torture_case operations[] = {
         {.name = "a request that is refused", .run = refused_request, .in_child = true},
         {.name = "an upload that is begun", .run = begun_upload, .in_child = true},
-        {.name = "a list of uploads", .run = leftovers, .in_child = true},
+        {.name = "a list of uploads", .run = incomplete_uploads, .in_child = true},
     };
 
     (void)state;

@@ -373,7 +373,7 @@ static void probe__beside_another_one__leaves_its_upload_alone(void **state)
     assert_int_equal(probe(bench), UEX_OK);
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 1);
     assert_int_equal(fake_count(bench->fake, "DELETE", "up-1"), 0);
-    assert_int_equal(bench->store->abort_leftovers(bench->store, DOMAIN_ID PROBE_NAME, NULL), UEX_OK);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, DOMAIN_ID PROBE_NAME, NULL), UEX_OK);
 }
 
 static void probe__answer_of_the_upload_is_lost__it_is_aborted_all_the_same(void **state)

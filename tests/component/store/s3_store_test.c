@@ -188,7 +188,7 @@ static void commit__two_uploads_at_once__exactly_one_wins(void **state)
     }
 }
 
-static void abort_leftovers__of_a_dead_upload__makes_its_completion_a_race(void **state)
+static void abort_incomplete__of_a_dead_upload__makes_its_completion_a_race(void **state)
 {
     struct uex_object_store *store = need_store(state);
     struct uex_object_writer *dead, *longer;
@@ -196,14 +196,14 @@ static void abort_leftovers__of_a_dead_upload__makes_its_completion_a_race(void 
     enum uex_error err;
     char key[128], longer_key[140];
 
-    key_of("leftovers", key, sizeof(key));
+    key_of("incomplete", key, sizeof(key));
     snprintf(longer_key, sizeof(longer_key), "%s.other", key);
     dead = s3_write(store, key, COMMAND, 2 * PART_BYTES, &err, NULL);
     assert_int_equal(err, UEX_OK);
     longer = s3_write(store, longer_key, COMMAND, 2 * PART_BYTES, &err, NULL);
     assert_int_equal(err, UEX_OK);
-    assert_int_equal(store->abort_leftovers(store, key, NULL), UEX_OK);
-    assert_int_equal(store->abort_leftovers(store, key, NULL), UEX_OK);
+    assert_int_equal(store->abort_incomplete(store, key, NULL), UEX_OK);
+    assert_int_equal(store->abort_incomplete(store, key, NULL), UEX_OK);
     assert_int_equal(store->commit(dead, 1, &facts, NULL), UEX_STORE_RACE);
     assert_int_equal(store->find(store, key, &facts, NULL), UEX_NOT_FOUND);
     assert_int_equal(store->commit(longer, 1, &facts, NULL), UEX_OK);
@@ -332,7 +332,7 @@ int main(void)
         TEST(commit__encoded_groups__keep_their_percent_signs),
         TEST(commit__key_is_taken__changes_nothing),
         TEST(commit__two_uploads_at_once__exactly_one_wins),
-        TEST(abort_leftovers__of_a_dead_upload__makes_its_completion_a_race),
+        TEST(abort_incomplete__of_a_dead_upload__makes_its_completion_a_race),
         TEST(abort__an_upload_under_way__leaves_nothing),
         TEST(write__cancelled__ends_quickly),
         TEST(prepare__wrong_secret__is_an_authentication_error),

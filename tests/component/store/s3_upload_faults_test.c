@@ -271,7 +271,7 @@ static void write__more_parts_than_s3_takes__is_a_limit(void **state)
     bench->store->abort(writer);
 }
 
-static void abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only(void **state)
+static void abort_incomplete__pages_of_uploads__aborts_all_of_this_key_only(void **state)
 {
     struct bench *bench = *state;
     struct uex_fault fault = {0};
@@ -283,9 +283,9 @@ static void abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only(void 
             strdup("");
     }
     bench->fake->page_size = 2;
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &fault), UEX_OK);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, KEY, &fault), UEX_OK);
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 2);
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY ".longer", &fault), UEX_OK);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, KEY ".longer", &fault), UEX_OK);
 }
 
 static void forget_list(struct bench *bench)
@@ -295,7 +295,7 @@ static void forget_list(struct bench *bench)
 
 #define MANY 40
 
-static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
+static void abort_incomplete__many_keys_in_a_row__share_a_list(void **state)
 {
     struct bench *bench = *state;
     char key[64], id[16];
@@ -303,21 +303,21 @@ static void abort_leftovers__many_keys_in_a_row__share_a_list(void **state)
     forget_list(bench);
     for (int i = 0; i < MANY; i++) {
         snprintf(key, sizeof(key), "domain/group-%d/x.csv.gz", i);
-        assert_int_equal(bench->store->abort_leftovers(bench->store, key, &bench->fault), UEX_OK);
+        assert_int_equal(bench->store->abort_incomplete(bench->store, key, &bench->fault), UEX_OK);
     }
     assert_in_range(fake_count(bench->fake, "GET", "uploads="), 1, MANY - 1);
     /* What is in the shared list is looked at itself. */
     snprintf(id, sizeof(id), "up-%d", ++bench->fake->upload_count);
     fake_add(bench->fake, FAKE_UPLOAD, "/bucket/" KEY, id)->headers = strdup("");
     forget_list(bench);
-    assert_int_equal(bench->store->abort_leftovers(bench->store, "domain/other/x.csv.gz", &bench->fault), UEX_OK);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, "domain/other/x.csv.gz", &bench->fault), UEX_OK);
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 1);
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, KEY, &bench->fault), UEX_OK);
     assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 0);
 }
 
 /* No outcome depends on what is left over, so a list that cannot be had or read keeps no export from going on. */
-static void abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop(void **state)
+static void abort_incomplete__list_refused_or_bad__goes_on_and_does_not_loop(void **state)
 {
     static const struct {
         int status;
@@ -346,7 +346,7 @@ static void abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop(void
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         bench->fake->rules[0] =
             (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_ANSWER, cases[i].status, cases[i].body};
-        if (bench->store->abort_leftovers(bench->store, KEY, &bench->fault) != UEX_OK)
+        if (bench->store->abort_incomplete(bench->store, KEY, &bench->fault) != UEX_OK)
             fail_msg("HTTP %d %s: %s", cases[i].status, cases[i].body, bench->fault.text);
         assert_in_range(fake_count(bench->fake, "GET", "uploads="), 1, 8);
         bench->fake->log_count = 0;
@@ -354,29 +354,29 @@ static void abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop(void
 }
 
 /* Nobody waits for it either: each list is asked for once. */
-static void abort_leftovers__list_has_no_answer__goes_on_after_one_try(void **state)
+static void abort_incomplete__list_has_no_answer__goes_on_after_one_try(void **state)
 {
     struct bench *bench = *state;
 
     bench->config.s3_stall_timeout_ms = 500;
     bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99, FAKE_STALL, 0, NULL};
     forget_list(bench);
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, KEY, &bench->fault), UEX_OK);
     assert_int_equal(fake_count(bench->fake, "GET", "uploads="), 2); /* the shared list, and that of the key */
 }
 
-static void abort_leftovers__given_up__says_so(void **state)
+static void abort_incomplete__given_up__says_so(void **state)
 {
     struct bench *bench = *state;
     struct uex_cancel cancel = {0};
 
     uex_cancel_request(&cancel);
     bench->store->cancel = &cancel;
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_CANCELLED);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, KEY, &bench->fault), UEX_CANCELLED);
     bench->store->cancel = NULL;
 }
 
-static void abort_leftovers__abort_fails__goes_on(void **state)
+static void abort_incomplete__abort_fails__goes_on(void **state)
 {
     static const struct {
         int status, tries;
@@ -395,16 +395,16 @@ static void abort_leftovers__abort_fails__goes_on(void **state)
         bench->fake->rules[0] =
             (struct fake_rule){"DELETE", NULL, 0, cases[i].tries, FAKE_ANSWER, cases[i].status, cases[i].body};
         forget_list(bench);
-        if (bench->store->abort_leftovers(bench->store, KEY, &bench->fault) != UEX_OK)
+        if (bench->store->abort_incomplete(bench->store, KEY, &bench->fault) != UEX_OK)
             fail_msg("HTTP %d %s: %s", cases[i].status, cases[i].body, bench->fault.text);
         assert_int_equal(fake_count(bench->fake, "DELETE", NULL), cases[i].tries);
-        assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+        assert_int_equal(bench->store->abort_incomplete(bench->store, KEY, &bench->fault), UEX_OK);
         assert_int_equal(fake_item_count(bench->fake, FAKE_UPLOAD), 0);
     }
 }
 
 /* Each page is another one and full, and no upload ever goes. */
-static void abort_leftovers__list_lies__ends_after_a_hundred(void **state)
+static void abort_incomplete__list_lies__ends_after_a_hundred(void **state)
 {
     struct bench *bench = *state;
     struct uex_buffer page = {0};
@@ -416,7 +416,7 @@ static void abort_leftovers__list_lies__ends_after_a_hundred(void **state)
     uex_buffer_append_text(&page, "</ListMultipartUploadsResult>");
     bench->fake->rules[0] = (struct fake_rule){"GET", "uploads=", 0, 99999, FAKE_ANSWER, 200, uex_buffer_text(&page)};
     bench->fake->rules[1] = (struct fake_rule){"DELETE", NULL, 0, 99999, FAKE_ANSWER, 204, ""};
-    assert_int_equal(bench->store->abort_leftovers(bench->store, KEY, &bench->fault), UEX_OK);
+    assert_int_equal(bench->store->abort_incomplete(bench->store, KEY, &bench->fault), UEX_OK);
     assert_int_equal(fake_count(bench->fake, "DELETE", NULL), 100);
     bench->fake->rules[0].count = 0;
     uex_buffer_clear(&page);
@@ -488,13 +488,13 @@ int main(void)
         TEST(commit__cancelled_while_a_part_stalls__ends_soon_and_aborts),
         TEST(write__second_part_is_slow__the_next_one_is_filled_meanwhile),
         TEST(write__more_parts_than_s3_takes__is_a_limit),
-        TEST(abort_leftovers__pages_of_uploads__aborts_all_of_this_key_only),
-        TEST(abort_leftovers__many_keys_in_a_row__share_a_list),
-        TEST(abort_leftovers__list_refused_or_bad__goes_on_and_does_not_loop),
-        TEST(abort_leftovers__list_has_no_answer__goes_on_after_one_try),
-        TEST(abort_leftovers__given_up__says_so),
-        TEST(abort_leftovers__abort_fails__goes_on),
-        TEST(abort_leftovers__list_lies__ends_after_a_hundred),
+        TEST(abort_incomplete__pages_of_uploads__aborts_all_of_this_key_only),
+        TEST(abort_incomplete__many_keys_in_a_row__share_a_list),
+        TEST(abort_incomplete__list_refused_or_bad__goes_on_and_does_not_loop),
+        TEST(abort_incomplete__list_has_no_answer__goes_on_after_one_try),
+        TEST(abort_incomplete__given_up__says_so),
+        TEST(abort_incomplete__abort_fails__goes_on),
+        TEST(abort_incomplete__list_lies__ends_after_a_hundred),
         TEST(inspect__two_pages__counts_old_uploads_and_finds_the_oldest),
         TEST(inspect__list_refused_or_bad__is_not_known),
     };
