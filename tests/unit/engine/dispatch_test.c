@@ -1,498 +1,540 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dispatcher without Kafka: an engine whose one partition is assigned, restored and open. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+/* What worker threads are given: one command of a group at a time, in order, also over rebalances; what comes back. */
+#include "engine_fixture.h"
 
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
+static unsigned taken_seen;
 
-#include "engine/engine.h"
-
-static struct uex_engine engine;
-static struct uex_config config;
-static char command_topic[] = "commands";
-
-static void set_up_locks(void)
+static void note_taken(void *context, const struct uex_delivery *delivery)
 {
-    pthread_condattr_t attributes;
-
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&engine.synced.lock, NULL);
-    (void)pthread_cond_init(&engine.synced.work_changed, &attributes);
-    (void)pthread_cond_init(&engine.synced.outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine.synced.between, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    (void)context;
+    assert_int_equal(delivery->state, UEX_DELIVERY_RUNNING);
+    taken_seen++;
 }
 
-static int set_up(void **state)
+/* One partition is assigned, restored, and its crash marker far ahead. */
+static int open_world(void **state)
 {
-    (void)state;
-    memset(&engine, 0, sizeof(engine));
-    memset(&config, 0, sizeof(config));
-    config.retry_crashes = 5;
-    engine.config = &config;
-    engine.sources[0].topic = command_topic;
-    engine.source_count = 1;
-    engine.outcomes_max = 100;
-    engine.synced.partition_count = 1;
-    engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.synced.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
-    engine.synced.partitions[0].assigned = true;
-    engine.synced.partitions[0].restored = true;
-    engine.synced.partitions[0].slots[0].assigned = true;
-    uex_window_restore(&engine.synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine.synced.partitions[0].slots[0].marks);
-    uex_starts_restore_synced(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
-    engine.synced.partitions[0].slots[0].committed_until = 1000;
-    engine.synced.assignment = UEX_ASSIGNMENT_HELD;
-    engine.synced.epoch = 1;
-    set_up_locks();
+    (void)fixture_open(state);
+    taken_seen = 0;
+    world.engine.observer.taken = note_taken;
+    fixture_begin_at(1, "uex1;n=1");
+    uex_engine_slot(&world.engine, 0, 0)->committed_until = 1000;
     return 0;
 }
 
-static int tear_down(void **state)
+static void lose_and_assign(void)
 {
-    (void)state;
-    uex_engine_lock(&engine);
-    uex_engine_unlock(&engine); /* frees what is over */
-    while (engine.synced.in_flight.first != NULL) {
-        struct uex_delivery *next = engine.synced.in_flight.first->next;
-
-        uex_delivery_free(engine.synced.in_flight.first);
-        engine.synced.in_flight.first = next;
-    }
-    uex_group_table_clear(&engine.synced.in_flight.groups);
-    free(engine.synced.partitions[0].slots);
-    free(engine.synced.partitions);
-    (void)pthread_mutex_destroy(&engine.synced.lock);
-    (void)pthread_cond_destroy(&engine.synced.work_changed);
-    (void)pthread_cond_destroy(&engine.synced.outcomes_changed);
-    (void)pthread_cond_destroy(&engine.synced.between);
-    return 0;
+    world.is_lost = true;
+    fixture_revoke();
+    fixture_assign(0, 1);
+    fixture_restore();
+    for (size_t source = 0; source < 2; source++)
+        uex_engine_slot(&world.engine, source, 0)->committed_until = 1000;
 }
 
-/* A parsed command of a group at an offset. */
-static struct uex_delivery *arrive(const char *group, int64_t offset)
+static void give_back(struct uex_delivery *delivery, enum uex_error error, bool is_break)
 {
-    struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
-    struct uex_delivery *delivery = NULL;
+    struct uex_job_outcome job = {.error = error, .had_connection = is_break};
 
-    record->topic = command_topic;
-    record->offset = offset;
-    delivery = uex_delivery_new(record, 0);
-    delivery->command.group_id = strdup(group);
-    delivery->command.run_id = strdup("");
-    (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
-                   "00000000-0000-4000-8000-%012lld", (long long)offset);
-    uex_window_see(&engine.synced.partitions[0].slots[0].window, offset);
-    uex_dispatch_add_synced(&engine, delivery);
-    return delivery;
+    uex_dispatch_give_back(&world.engine, delivery, &job, is_break);
 }
 
-static struct uex_delivery *enqueue(const char *group, int64_t offset)
+static const struct uex_group_entry *group(const char *group_id)
 {
-    struct uex_delivery *delivery = arrive(group, offset);
-
-    uex_dispatch_enqueue_synced(&engine, delivery);
-    return delivery;
+    return uex_group_table_find(&world.engine.synced.in_flight.groups, group_id);
 }
 
-/* What a lane gets now; NULL where it would wait. */
-static struct uex_delivery *take_or_nothing(void)
-{
-    return uex_dispatch_next_synced(&engine);
-}
+/* ---- a group's commands, one at a time */
 
 static void take__two_commands_of_a_group__second_waits_for_the_commit_of_the_first(void **state)
 {
-    struct uex_delivery *first = enqueue("g", 1);
-    struct uex_delivery *second = enqueue("g", 2);
-    struct uex_job_outcome job = {0};
+    struct uex_delivery *first = fixture_command(0, 0, "g");
+    struct uex_delivery *second = fixture_command(0, 1, "g");
 
     (void)state;
-    assert_ptr_equal(take_or_nothing(), first);
-    assert_null(take_or_nothing());
-    job.skip = UEX_SKIP_EMPTY;
-    uex_dispatch_finish(&engine, first, &job);
-    assert_null(take_or_nothing()); /* ended, not committed */
-    uex_dispatch_withdraw_synced(&engine, first);
-    uex_dispatch_release_synced(&engine, first);
-    assert_ptr_equal(take_or_nothing(), second);
+    assert_ptr_equal(fixture_take(), first);
+    assert_null(fixture_take());
+    fixture_finish(first, UEX_OK);
+    assert_null(fixture_take()); /* ended, not committed */
+    fixture_commits(2);
+    assert_ptr_equal(fixture_take(), second);
 }
 
 static void take__different_groups__run_side_by_side(void **state)
 {
-    struct uex_delivery *first = enqueue("a", 1);
-    struct uex_delivery *second = enqueue("b", 2);
+    struct uex_delivery *first = fixture_command(0, 0, "a");
+    struct uex_delivery *second = fixture_command(0, 1, "b");
 
     (void)state;
-    assert_ptr_equal(take_or_nothing(), first);
-    assert_ptr_equal(take_or_nothing(), second);
-    assert_null(take_or_nothing());
+    assert_ptr_equal(fixture_take(), first);
+    assert_ptr_equal(fixture_take(), second);
+    assert_null(fixture_take());
+}
+
+static void take__retry_of_the_group_is_running__command_waits_for_its_commit(void **state)
+{
+    struct uex_delivery *retry = NULL, *command = NULL;
+
+    (void)state;
+    uex_engine_slot(&world.engine, 1, 0)->committed_until = 1000;
+    fixture_fetch(fixture_retry(0, 0, "g", 0));
+    fixture_intake();
+    command = fixture_command(0, 0, "g");
+    retry = fixture_take();
+    assert_int_equal(retry->source, 1);
+    assert_null(fixture_take());
+    fixture_finish(retry, UEX_OK);
+    fixture_commits(2);
+    assert_ptr_equal(fixture_take(), command);
+}
+
+static void take__transaction_of_the_first_fails__second_goes_on_waiting(void **state)
+{
+    struct uex_delivery *first = fixture_command(0, 0, "g");
+
+    (void)state;
+    (void)fixture_command(0, 1, "g");
+    assert_ptr_equal(fixture_take(), first);
+    fixture_finish(first, UEX_OK);
+    world.commit_error = UEX_KAFKA;
+    fixture_commits(2);
+    assert_int_equal(world.commit_calls, 1);
+    assert_null(fixture_take());
 }
 
 static void take__id_among_the_recent_ones__is_skipped_without_a_job(void **state)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine.synced.in_flight.groups, "g");
-    struct uex_delivery *delivery = NULL;
-    const struct uex_state_record record = {.group_id = "g",
-                                            .outcome = UEX_OUTCOME_EXPORTED,
-                                            .command_id = "00000000-0000-4000-8000-000000000007",
-                                            .run_id = "",
-                                            .at_ms = 1,
-                                            .snapshot_at_ms = UEX_NO_TIME,
-                                            .duration_ms = UEX_NO_TIME,
-                                            .next_attempt_at_ms = UEX_NO_TIME};
+    struct uex_delivery *delivery = NULL, *second = NULL;
 
     (void)state;
-    entry->memory = uex_group_memory_new();
-    assert_int_equal(uex_group_memory_add(entry->memory, &record), UEX_OK);
-    delivery = enqueue("g", 7);
-    assert_null(take_or_nothing());
-    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
-    assert_int_equal(delivery->outcome.skip, UEX_SKIP_DUPLICATE);
-    assert_true(delivery->outcome.keeps_no_state);
-    assert_ptr_equal(engine.synced.outbox.first, delivery);
+    delivery = fixture_command(0, 0, "g");
+    second = fixture_command(0, 1, "g");
+    assert_ptr_equal(fixture_take(), delivery);
+    memcpy(second->command.command_id, delivery->command.command_id, UEX_UUID_TEXT_SIZE); /* it was sent twice */
+    fixture_finish(delivery, UEX_OK);
+    fixture_commits(2);
+    assert_null(fixture_take());
+    assert_int_equal(second->state, UEX_DELIVERY_ENDED);
+    assert_int_equal(second->outcome.skip, UEX_SKIP_DUPLICATE);
+    assert_true(second->outcome.keeps_no_state);
+    fixture_commits(1);
+    assert_int_equal(fixture_committed_records(STATES), 1);
+    assert_int_equal(fixture_committed_of(COMMANDS, 0)->offset, 2);
 }
 
-static void enqueue__before_the_restore__waits_for_it(void **state)
+static void enqueue__before_the_restore__waits_for_it_in_order(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_partition *partition = &world.engine.synced.partitions[0];
+    struct uex_delivery *first = NULL, *second = NULL;
 
     (void)state;
-    engine.synced.partitions[0].restored = false;
-    delivery = enqueue("g", 1);
-    assert_null(take_or_nothing());
-    uex_dispatch_restored_synced(&engine, &engine.synced.partitions[0]);
-    assert_ptr_equal(take_or_nothing(), delivery);
+    partition->restored = false;
+    first = fixture_command(0, 0, "g");
+    second = fixture_command(0, 1, "g");
+    assert_null(fixture_take());
+    uex_engine_lock(&world.engine);
+    uex_dispatch_restored_synced(&world.engine, partition);
+    uex_engine_unlock(&world.engine);
+    assert_ptr_equal(fixture_take(), first);
+    fixture_finish(first, UEX_OK);
+    fixture_commits(2);
+    assert_ptr_equal(fixture_take(), second);
 }
 
-static void take__beyond_the_open_mark__asks_for_a_commit_first(void **state)
+/* A group whose command is not allowed yet does not hold up those behind it. */
+static void take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_place(void **state)
 {
-    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
-    struct uex_delivery *delivery = NULL;
-    struct uex_marks marks;
+    struct uex_delivery *far = fixture_command(0, 2000, "a");
+    struct uex_delivery *retry = NULL;
 
     (void)state;
-    slot->committed_until = UEX_OFFSET_NONE;
-    delivery = enqueue("g", 5);
-    (void)enqueue("h", 500); /* what waits far behind does not widen the mark */
-    assert_null(take_or_nothing());
-    assert_true(uex_starts_need_commit_synced(&engine, slot));
-    uex_starts_to_commit_synced(&engine, slot, &marks);
-    assert_true(marks.open_until > 5 && marks.open_until < 100);
-    uex_starts_committed_synced(&engine, 0, 0, &marks);
-    assert_ptr_equal(take_or_nothing(), delivery);
-    assert_null(take_or_nothing());
-    uex_starts_to_commit_synced(&engine, slot, &marks);
-    assert_true(marks.open_until > 500);
-}
-
-static void closing__suspects_that_never_ran_alone__stay_suspected(void **state)
-{
-    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
-    struct uex_marks marks;
-
-    (void)state;
-    slot->suspect_until = 9;
-    engine.synced.assignment = UEX_ASSIGNMENT_CLOSING;
-    assert_true(uex_starts_need_commit_synced(&engine, slot));
-    uex_starts_to_commit_synced(&engine, slot, &marks);
-    assert_int_equal(marks.open_until, 9);
-    uex_starts_committed_synced(&engine, 0, 0, &marks);
-    assert_false(uex_starts_need_commit_synced(&engine, slot));
-    slot->closed = false;
-    slot->suspect_until = 0;
-    uex_starts_to_commit_synced(&engine, slot, &marks);
-    assert_int_equal(marks.open_until, UEX_OFFSET_NONE);
-}
-
-static void see_end__mark_beyond_it__what_comes_later_is_not_suspected(void **state)
-{
-    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
-    struct uex_marks marks;
-
-    (void)state;
-    slot->suspect_until = 9;
-    slot->committed_until = UEX_OFFSET_NONE;
-    uex_starts_see_end_synced(&engine, slot, 12);
-    assert_true(uex_starts_is_suspect_synced(slot, 8));
-    assert_false(uex_starts_need_commit_synced(&engine, slot));
-    uex_starts_see_end_synced(&engine, slot, 4);
-    assert_true(uex_starts_is_suspect_synced(slot, 3));
-    assert_false(uex_starts_is_suspect_synced(slot, 4));
-    assert_true(uex_starts_need_commit_synced(&engine, slot)); /* the next owner must not suspect it either */
-    uex_starts_to_commit_synced(&engine, slot, &marks);
-    assert_int_equal(marks.open_until, 4);
-}
-
-static void finish__suspect_given_up__its_start_does_not_count(void **state)
-{
-    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
-    struct uex_delivery *suspect = arrive("a", 1);
-    struct uex_job_outcome job = {.error = UEX_CANCELLED};
-
-    (void)state;
-    suspect->suspect = true;
-    engine.synced.poison.first_suspect = suspect;
-    engine.synced.poison.last_suspect = suspect;
-    assert_ptr_equal(take_or_nothing(), suspect);
-    uex_marks_set_starts(&slot->marks, 1, 2);
-    uex_starts_adopt_synced(&engine, suspect); /* counts its start in this epoch */
-    assert_int_equal(uex_marks_starts(&slot->marks, 1), 3);
-    uex_dispatch_finish(&engine, suspect, &job);
-    assert_int_equal(uex_marks_starts(&slot->marks, 1), 2);
-    assert_null(engine.synced.poison.exclusive);
-}
-
-static void take__open_breaker__gives_nothing(void **state)
-{
-    struct uex_fault fault = {.error = UEX_DB_UNAVAILABLE};
-
-    (void)state;
-    uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_JSON);
-    (void)enqueue("g", 1);
-    assert_true(uex_breaker_open(&engine, UEX_DEPENDENCY_DATABASE, &fault));
-    assert_false(uex_breaker_open(&engine, UEX_DEPENDENCY_DATABASE, &fault));
-    assert_null(take_or_nothing());
-    uex_breaker_close(&engine, UEX_DEPENDENCY_DATABASE);
-    assert_non_null(take_or_nothing());
-}
-
-static void return__outage__goes_to_the_front_and_is_not_charged(void **state)
-{
-    struct uex_delivery *first = enqueue("g", 1);
-    struct uex_job_outcome job = {0};
-
-    (void)state;
-    (void)enqueue("g", 2);
-    assert_ptr_equal(take_or_nothing(), first);
-    job.error = UEX_DB_UNAVAILABLE;
-    uex_dispatch_return(&engine, first, &job);
-    assert_int_equal(engine.synced.in_flight.running_count, 0);
-    assert_int_equal(first->attempt, 1);
-    assert_null(engine.synced.outbox.first);
-    assert_ptr_equal(take_or_nothing(), first);
-}
-
-static void return__at_each_of_many_openings__is_charged_in_the_end(void **state)
-{
-    struct uex_delivery *delivery = enqueue("g", 1);
-
-    (void)state;
-    for (int i = 0; i < config.retry_crashes; i++) {
-        struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE};
-
-        if (i > 1) { /* it runs alone by now */
-            assert_true(delivery->suspect);
-            assert_ptr_equal(engine.synced.poison.first_suspect, delivery);
-        }
-        assert_ptr_equal(take_or_nothing(), delivery);
-        delivery->holds_group = true;
-        uex_dispatch_return(&engine, delivery, &job);
+    uex_engine_slot(&world.engine, 1, 0)->committed_until = 1000;
+    for (int i = 0; i < 2; i++) {
+        fixture_fetch(fixture_retry(0, i, i == 0 ? "b" : "c", 0));
+        fixture_intake();
     }
-    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED); /* no tiers here */
-}
-
-static void give_back__however_often__keeps_the_order_and_is_never_charged(void **state)
-{
-    struct uex_delivery *first = enqueue("g", 1);
-    struct uex_delivery *second = enqueue("g", 2);
-    struct uex_job_outcome none = {0};
-
-    (void)state;
-    for (int i = 0; i < 3 * config.retry_crashes; i++) {
-        struct uex_job_outcome job = {.error = UEX_DB_CONNECTIONS};
-
-        assert_ptr_equal(take_or_nothing(), first);
-        assert_null(take_or_nothing());
-        uex_dispatch_give_back(&engine, first, &job, false);
+    for (int i = 0; i < 2; i++) {
+        retry = fixture_take();
+        assert_non_null(retry);
+        assert_int_equal(retry->source, 1);
+        assert_int_equal(retry->offset, i);
     }
-    assert_int_equal(first->openings, 0);
-    assert_int_equal(first->attempt, 1);
-    assert_false(first->suspect);
-    assert_int_equal(engine.synced.in_flight.running_count, 0);
-    assert_null(engine.synced.outbox.first);
-    assert_ptr_equal(take_or_nothing(), first);
-    uex_dispatch_finish(&engine, first, &none);
-    uex_dispatch_withdraw_synced(&engine, first);
-    uex_dispatch_release_synced(&engine, first);
-    assert_ptr_equal(take_or_nothing(), second);
+    assert_null(fixture_take());
+    uex_engine_slot(&world.engine, 0, 0)->committed_until = 3000;
+    (void)fixture_command(0, 2001, "d");
+    assert_ptr_equal(fixture_take(), far);
 }
 
-static void give_back__connection_that_breaks_each_time__is_charged_in_the_end(void **state)
+/* ---- over rebalances */
+
+/* The other owner has finished it: the job is cancelled, but for a moment it still runs. */
+static void take__cancelled_job_of_the_group_still_runs__next_command_waits_for_its_end(void **state)
 {
-    struct uex_delivery *delivery = enqueue("g", 1);
+    struct uex_delivery *cancelled = fixture_command(0, 0, "g");
+    struct uex_delivery *next = NULL;
 
     (void)state;
-    for (int i = 0; i < config.retry_crashes; i++) {
-        struct uex_job_outcome none = {0}, job = {.error = UEX_DB_CONNECTIONS, .had_connection = true};
-
-        assert_int_equal(delivery->state, UEX_DELIVERY_QUEUED);
-        assert_ptr_equal(take_or_nothing(), delivery);
-        uex_dispatch_give_back(&engine, delivery, &none, false); /* refused in between */
-        assert_ptr_equal(take_or_nothing(), delivery);
-        uex_dispatch_give_back(&engine, delivery, &job, true);
-    }
-    assert_false(delivery->suspect);
-    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED); /* no tiers here */
-    assert_int_equal(delivery->outcome.fault.error, UEX_DB_CONNECTIONS);
+    assert_ptr_equal(fixture_take(), cancelled);
+    fixture_set_committed(COMMANDS, 0, 1, "uex1;n=1");
+    lose_and_assign();
+    assert_true(uex_cancel_requested(&cancelled->cancel));
+    next = fixture_command(0, 1, "g");
+    assert_null(fixture_take());
+    fixture_finish(cancelled, UEX_CANCELLED);
+    assert_int_equal(world.engine.synced.outbox.count, 0);
+    assert_ptr_equal(fixture_take(), next);
 }
 
-static void give_back__suspect__is_alone_and_first_again(void **state)
+static void take__job_of_the_group_is_adopted__next_command_waits_for_its_commit(void **state)
 {
-    struct uex_slot *slot = &engine.synced.partitions[0].slots[0];
-    struct uex_delivery *suspect = arrive("a", 1);
-    struct uex_job_outcome job = {.error = UEX_DB_CONNECTIONS};
+    struct uex_delivery *adopted = fixture_command(0, 0, "g");
+    struct uex_delivery *next = NULL;
 
     (void)state;
-    (void)enqueue("b", 2);
-    suspect->suspect = true;
-    engine.synced.poison.first_suspect = suspect;
-    engine.synced.poison.last_suspect = suspect;
-    assert_ptr_equal(take_or_nothing(), suspect);
-    uex_starts_adopt_synced(&engine, suspect); /* counts its start in this epoch */
-    assert_int_equal(uex_marks_starts(&slot->marks, 1), 1);
-    uex_dispatch_give_back(&engine, suspect, &job, false);
-    assert_int_equal(uex_marks_starts(&slot->marks, 1), 0);
-    assert_null(engine.synced.poison.exclusive);
-    assert_ptr_equal(take_or_nothing(), suspect);
-    assert_null(take_or_nothing());
+    assert_ptr_equal(fixture_take(), adopted);
+    lose_and_assign();
+    assert_int_equal(world.adopted, 1);
+    next = fixture_command(0, 1, "g");
+    assert_null(fixture_take());
+    fixture_finish(adopted, UEX_OK);
+    assert_null(fixture_take());
+    fixture_commits(2);
+    assert_ptr_equal(fixture_take(), next);
 }
 
-static void take__nothing_to_do_while_a_lane_waits__idle_after_a_moment(void **state)
+static void rebalance_during_the_commit(const char *step)
 {
-    const struct uex_fault fault = {.error = UEX_DB_CONNECTIONS};
-    const int64_t began_ms = uex_monotonic_ms();
-    bool waits = false, idle = false;
-
-    (void)state;
-    config.export_lanes = 2;
-    uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_JSON);
-    uex_shortage_wait(&engine, &waits, &fault);
-    assert_true(waits);
-    assert_int_equal(engine.synced.shortage.lane_count, 1);
-    assert_null(uex_dispatch_take(&engine, &idle));
-    assert_true(idle);
-    assert_true(uex_monotonic_ms() - began_ms < UEX_LANE_IDLE_MS);
-    (void)enqueue("g", 1); /* what there is to do comes first */
-    assert_non_null(uex_dispatch_take(&engine, &idle));
-    assert_false(idle);
-    uex_shortage_end(&engine, &waits);
-    uex_shortage_end(&engine, &waits);
-    assert_int_equal(engine.synced.shortage.lane_count, 0);
+    if (strcmp(step, "commit") != 0)
+        return;
+    world.on_step = NULL;
+    lose_and_assign();
+    fixture_fetch(fixture_retry(0, 0, "g", 0));
+    fixture_intake();
+    assert_null(fixture_take());
+    assert_non_null(group("g")->first_waiting);
 }
 
-static void shortage_wait__engine_drains__ends_at_once(void **state)
+static void take__outcome_of_the_group_is_in_a_transaction__next_command_waits_for_its_end(void **state)
 {
-    const struct uex_fault fault = {.error = UEX_DB_CONNECTIONS};
-    bool waits = false;
+    struct uex_delivery *first = fixture_command(0, 0, "g");
+    struct uex_delivery *next = NULL;
 
     (void)state;
-    engine.synced.lifecycle = UEX_LIFECYCLE_DRAINING;
-    for (int i = 0; i < 20; i++) /* far beyond the longest pause, if each was waited for */
-        uex_shortage_wait(&engine, &waits, &fault);
-    assert_int_equal(engine.synced.shortage.lane_count, 1);
-    uex_shortage_end(&engine, &waits);
+    assert_ptr_equal(fixture_take(), first);
+    fixture_finish(first, UEX_OK);
+    world.on_step = rebalance_during_the_commit;
+    fixture_commits(2);
+    assert_null(world.on_step);
+    next = fixture_take();
+    assert_non_null(next);
+    assert_int_equal(next->source, 1);
 }
 
-static void take__suspects__run_alone_and_before_all_others(void **state)
+static void drop_queued__running_stays__waiting_is_read_again(void **state)
 {
-    struct uex_delivery *other = enqueue("b", 3);
-    struct uex_delivery *suspect = arrive("a", 1);
+    struct uex_delivery *running = fixture_command(0, 0, "g");
 
     (void)state;
-    suspect->suspect = true;
-    engine.synced.poison.first_suspect = suspect;
-    engine.synced.poison.last_suspect = suspect;
-    assert_ptr_equal(take_or_nothing(), suspect);
-    assert_ptr_equal(engine.synced.poison.exclusive, suspect);
-    assert_null(take_or_nothing());
-    engine.synced.in_flight.running_count--;
-    uex_dispatch_release_synced(&engine, suspect);
-    assert_null(engine.synced.poison.exclusive);
-    assert_ptr_equal(take_or_nothing(), other);
+    (void)fixture_command(0, 1, "g");
+    (void)fixture_command(0, 2, "h");
+    assert_ptr_equal(fixture_take(), running);
+    world.engine.synced.partitions[0].restored = false;
+    (void)fixture_command(0, 3, "i"); /* waits for a restore */
+    uex_engine_lock(&world.engine);
+    uex_dispatch_drop_queued_synced(&world.engine);
+    uex_engine_unlock(&world.engine);
+    assert_int_equal(world.engine.synced.in_flight.count, 1);
+    assert_null(world.engine.synced.partitions[0].first_waiting);
+    assert_ptr_equal(group("g")->holder, running);
+    assert_null(group("h")); /* nothing is known of it */
+    world.engine.synced.partitions[0].restored = true;
+    assert_null(fixture_take());
+}
+
+/* ---- when nothing is taken */
+
+static void take__no_assignment__gives_nothing(void **state)
+{
+    (void)state;
+    assert_non_null(fixture_command(0, 0, "g"));
+    world.engine.synced.assignment = UEX_ASSIGNMENT_CLOSING;
+    assert_null(fixture_take());
+    world.engine.synced.assignment = UEX_ASSIGNMENT_FENCED; /* below the marker work goes on */
+    assert_non_null(fixture_take());
 }
 
 static void take__too_many_outcomes_wait__gives_nothing(void **state)
 {
-    struct uex_delivery *ended = arrive("a", 1);
+    struct uex_delivery *ended = fixture_command(0, 0, "a");
 
     (void)state;
-    engine.outcomes_max = 1;
-    ended->outcome.keeps_no_state = true;
-    uex_dispatch_submit_synced(&engine, ended);
-    (void)enqueue("b", 2);
-    assert_null(take_or_nothing());
+    world.engine.outcomes_max = 1;
+    assert_ptr_equal(fixture_take(), ended);
+    fixture_finish(ended, UEX_OK);
+    assert_non_null(fixture_command(0, 1, "b"));
+    assert_null(fixture_take());
+    fixture_commits(2);
+    assert_non_null(fixture_take());
 }
 
-static void drop_queued__running_stays__waiting_goes(void **state)
+static void take__engine_drains__ends_without_a_command(void **state)
 {
-    struct uex_delivery *running = enqueue("g", 1);
+    bool idle = true;
 
     (void)state;
-    (void)enqueue("g", 2);
-    (void)enqueue("h", 3);
-    assert_ptr_equal(take_or_nothing(), running);
-    uex_dispatch_drop_queued_synced(&engine);
-    assert_int_equal(engine.synced.in_flight.count, 1);
-    assert_null(take_or_nothing());
-    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 1), running);
-    uex_cancel_request(&running->cancel);
-    assert_null(uex_dispatch_find_synced(&engine, 0, 0, 1)); /* leaves room for its successor */
+    (void)fixture_command(0, 0, "g");
+    uex_engine_advance(&world.engine, UEX_LIFECYCLE_DRAINING);
+    assert_null(uex_dispatch_take(&world.engine, NULL));
+    assert_null(uex_dispatch_take(&world.engine, &idle));
+    assert_false(idle);
+    assert_int_equal(world.wait_count, 0);
 }
+
+static void command_arrives(void)
+{
+    world.on_wait = NULL;
+    uex_engine_unlock(&world.engine); /* as a wait does */
+    (void)fixture_command(0, 0, "g");
+    uex_engine_lock(&world.engine);
+}
+
+static void take__command_arrives_while_it_waits__is_given_it(void **state)
+{
+    bool idle = true;
+
+    (void)state;
+    world.on_wait = command_arrives;
+    assert_non_null(uex_dispatch_take(&world.engine, NULL));
+    assert_int_equal(taken_seen, 1);
+    world.on_wait = command_arrives; /* known already */
+    assert_null(uex_dispatch_take(&world.engine, &idle));
+    assert_true(idle);
+    assert_int_equal(taken_seen, 1);
+}
+
+static void take__there_is_work__thread_is_not_idle(void **state)
+{
+    bool idle = true;
+
+    (void)state;
+    (void)fixture_command(0, 0, "g");
+    assert_non_null(uex_dispatch_take(&world.engine, &idle));
+    assert_false(idle);
+    assert_int_equal(world.wait_count, 0);
+}
+
+/* ---- what comes back without an outcome */
+
+static void give_back__however_often__keeps_the_order_and_is_never_charged(void **state)
+{
+    struct uex_delivery *first = fixture_command(0, 0, "g");
+    struct uex_delivery *second = fixture_command(0, 1, "g");
+
+    (void)state;
+    for (int i = 0; i < 3 * world.config.retry_crashes; i++) {
+        assert_ptr_equal(fixture_take(), first);
+        assert_null(fixture_take());
+        give_back(first, UEX_DB_CONNECTIONS, false);
+    }
+    assert_int_equal(first->openings, 0);
+    assert_int_equal(first->attempt, 1);
+    assert_false(first->suspect);
+    assert_int_equal(world.engine.synced.in_flight.running_count, 0);
+    assert_null(world.engine.synced.outbox.first);
+    assert_ptr_equal(fixture_take(), first);
+    fixture_finish(first, UEX_OK);
+    fixture_commits(2);
+    assert_ptr_equal(fixture_take(), second);
+}
+
+static void give_back__connection_that_breaks_each_time__is_charged_in_the_end(void **state)
+{
+    struct uex_delivery *delivery = fixture_command(0, 0, "g");
+
+    (void)state;
+    for (int i = 0; i < world.config.retry_crashes; i++) {
+        assert_int_equal(delivery->state, UEX_DELIVERY_QUEUED);
+        assert_ptr_equal(fixture_take(), delivery);
+        give_back(delivery, UEX_DB_CONNECTIONS, false); /* refused in between */
+        assert_ptr_equal(fixture_take(), delivery);
+        give_back(delivery, UEX_DB_CONNECTIONS, true);
+    }
+    assert_false(delivery->suspect);
+    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
+    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_RETRIED);
+    assert_int_equal(delivery->outcome.fault.error, UEX_DB_CONNECTIONS);
+}
+
+static void give_back__partition_is_gone__is_forgotten(void **state)
+{
+    struct uex_delivery *delivery = fixture_command(0, 0, "g");
+
+    (void)state;
+    assert_ptr_equal(fixture_take(), delivery);
+    world.is_lost = true;
+    fixture_revoke();
+    give_back(delivery, UEX_DB_CONNECTIONS, false);
+    assert_int_equal(world.engine.synced.in_flight.count, 0);
+    assert_null(group("g"));
+}
+
+static void give_back__cancelled_or_of_an_older_epoch__is_forgotten(void **state)
+{
+    struct uex_delivery *cancelled = fixture_command(0, 0, "a");
+    struct uex_delivery *older = fixture_command(0, 1, "b");
+
+    (void)state;
+    assert_ptr_equal(fixture_take(), cancelled);
+    assert_ptr_equal(fixture_take(), older);
+    uex_cancel_request(&cancelled->cancel);
+    older->epoch = 0;
+    give_back(cancelled, UEX_DB_CONNECTIONS, false);
+    give_back(older, UEX_DB_CONNECTIONS, false);
+    assert_int_equal(world.engine.synced.in_flight.count, 0);
+}
+
+static void finish__cancelled_meanwhile__outcome_is_dropped_and_the_group_goes_on(void **state)
+{
+    struct uex_delivery *first = fixture_command(0, 0, "g");
+    struct uex_delivery *second = fixture_command(0, 1, "g");
+
+    (void)state;
+    assert_ptr_equal(fixture_take(), first);
+    uex_cancel_request(&first->cancel);
+    fixture_finish(first, UEX_OK);
+    assert_int_equal(world.engine.synced.outbox.count, 0);
+    assert_int_equal(world.engine.synced.in_flight.count, 1);
+    assert_ptr_equal(fixture_take(), second);
+}
+
+/* ---- outcomes that wait */
+
+static void withdraw__any_of_three__others_keep_their_order(void **state)
+{
+    (void)state;
+    for (int gone = 0; gone < 3; gone++) {
+        struct uex_delivery *all[3] = {0};
+        struct uex_outbox *outbox = &world.engine.synced.outbox;
+
+        for (int i = 0; i < 3; i++) {
+            char id[8];
+
+            (void)snprintf(id, sizeof(id), "g%d", 3 * gone + i);
+            all[i] = fixture_command(0, 3 * gone + i, id);
+            assert_ptr_equal(fixture_take(), all[i]);
+            fixture_finish(all[i], UEX_OK);
+        }
+        uex_engine_lock(&world.engine);
+        uex_dispatch_withdraw_synced(&world.engine, all[gone]);
+        assert_int_equal(outbox->count, 2);
+        assert_ptr_equal(outbox->first, gone == 0 ? all[1] : all[0]);
+        assert_ptr_equal(outbox->last, gone == 2 ? all[1] : all[2]);
+        assert_ptr_equal(outbox->first->next_outcome, outbox->last);
+        uex_dispatch_withdraw_synced(&world.engine, all[gone]); /* it is not there any more */
+        assert_int_equal(outbox->count, 2);
+        uex_dispatch_release_synced(&world.engine, all[gone]);
+        uex_engine_unlock(&world.engine);
+        fixture_commits(2);
+        assert_int_equal(outbox->count, 0);
+        assert_null(outbox->last);
+    }
+}
+
+/* ---- what is known by its place */
 
 static void find__offsets_that_share_a_bucket__finds_each_until_it_is_released(void **state)
 {
-    struct uex_delivery *first = arrive("a", 5);
-    struct uex_delivery *far = arrive("b", 5 + UEX_PLACE_BUCKETS);
-    struct uex_delivery *again = NULL;
+    struct uex_delivery *first = fixture_command(0, 5, "a");
+    struct uex_delivery *far = fixture_command(0, 5 + UEX_PLACE_BUCKETS, "b");
+    struct uex_engine *engine = &world.engine;
 
     (void)state;
-    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5), first);
-    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
-    assert_null(uex_dispatch_find_synced(&engine, 1, 0, 5));
-    assert_null(uex_dispatch_find_synced(&engine, 0, 0, 6));
-    uex_cancel_request(&first->cancel);
-    again = arrive("a", 5);
-    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5), again);
-    uex_dispatch_release_synced(&engine, first);
-    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5), again);
-    uex_dispatch_release_synced(&engine, again);
-    assert_null(uex_dispatch_find_synced(&engine, 0, 0, 5));
-    assert_ptr_equal(uex_dispatch_find_synced(&engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
+    uex_engine_lock(engine);
+    assert_ptr_equal(uex_dispatch_find_synced(engine, 0, 0, 5), first);
+    assert_ptr_equal(uex_dispatch_find_synced(engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
+    assert_null(uex_dispatch_find_synced(engine, 1, 0, 5));
+    assert_null(uex_dispatch_find_synced(engine, 0, 1, 5));
+    assert_null(uex_dispatch_find_synced(engine, 0, 0, 6));
+    uex_engine_unlock(engine);
+    assert_ptr_equal(fixture_take(), first);
+    fixture_finish(first, UEX_CANCELLED);
+    uex_engine_lock(engine);
+    assert_null(uex_dispatch_find_synced(engine, 0, 0, 5));
+    assert_ptr_equal(uex_dispatch_find_synced(engine, 0, 0, 5 + UEX_PLACE_BUCKETS), far);
+    uex_engine_unlock(engine);
 }
 
-#define UEX_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+/* One that is cancelled, or that an assignment has given up, leaves room for its successor. */
+static void find__given_up__finds_the_one_that_is_read_again(void **state)
+{
+    struct uex_delivery *cancelled = fixture_command(0, 0, "a");
+    struct uex_delivery *lost = fixture_command(0, 1, "b");
+
+    (void)state;
+    assert_ptr_equal(fixture_take(), cancelled);
+    assert_ptr_equal(fixture_take(), lost);
+    uex_cancel_request(&cancelled->cancel);
+    lost->verdict = UEX_VERDICT_LOST;
+    for (int64_t offset = 0; offset < 2; offset++) {
+        struct uex_delivery *again = uex_delivery_new(fixture_record(COMMANDS, 0, offset, "c", NULL), 0);
+
+        uex_engine_lock(&world.engine);
+        assert_null(uex_dispatch_find_synced(&world.engine, 0, 0, offset));
+        uex_dispatch_add_synced(&world.engine, again);
+        assert_ptr_equal(uex_dispatch_find_synced(&world.engine, 0, 0, offset), again);
+        uex_dispatch_release_synced(&world.engine, offset == 0 ? cancelled : lost);
+        assert_ptr_equal(uex_dispatch_find_synced(&world.engine, 0, 0, offset), again);
+        uex_engine_unlock(&world.engine);
+    }
+}
+
+/* The bound of the intake is on what is in flight. */
+static void release__each_command__gives_its_bytes_back(void **state)
+{
+    struct uex_delivery *first = fixture_command(0, 0, "a");
+    const size_t bytes = world.engine.synced.in_flight.bytes;
+
+    (void)state;
+    assert_int_equal(bytes, uex_delivery_size_bytes(first));
+    (void)fixture_command(0, 1, "b");
+    assert_int_equal(world.engine.synced.in_flight.bytes, 2 * bytes);
+    assert_int_equal(world.engine.synced.in_flight.count, 2);
+    assert_ptr_equal(fixture_take(), first);
+    fixture_finish(first, UEX_OK);
+    fixture_commits(2);
+    assert_int_equal(world.engine.synced.in_flight.bytes, bytes);
+    assert_int_equal(world.engine.synced.in_flight.count, 1);
+}
 
 int main(void)
 {
+#define DISPATCH_TEST(function) cmocka_unit_test_setup_teardown(function, open_world, fixture_close)
     const struct CMUnitTest tests[] = {
-        UEX_TEST(take__two_commands_of_a_group__second_waits_for_the_commit_of_the_first),
-        UEX_TEST(take__different_groups__run_side_by_side),
-        UEX_TEST(take__id_among_the_recent_ones__is_skipped_without_a_job),
-        UEX_TEST(enqueue__before_the_restore__waits_for_it),
-        UEX_TEST(take__beyond_the_open_mark__asks_for_a_commit_first),
-        UEX_TEST(closing__suspects_that_never_ran_alone__stay_suspected),
-        UEX_TEST(see_end__mark_beyond_it__what_comes_later_is_not_suspected),
-        UEX_TEST(finish__suspect_given_up__its_start_does_not_count),
-        UEX_TEST(take__open_breaker__gives_nothing),
-        UEX_TEST(return__outage__goes_to_the_front_and_is_not_charged),
-        UEX_TEST(return__at_each_of_many_openings__is_charged_in_the_end),
-        UEX_TEST(give_back__however_often__keeps_the_order_and_is_never_charged),
-        UEX_TEST(give_back__connection_that_breaks_each_time__is_charged_in_the_end),
-        UEX_TEST(give_back__suspect__is_alone_and_first_again),
-        UEX_TEST(take__nothing_to_do_while_a_lane_waits__idle_after_a_moment),
-        UEX_TEST(shortage_wait__engine_drains__ends_at_once),
-        UEX_TEST(take__suspects__run_alone_and_before_all_others),
-        UEX_TEST(take__too_many_outcomes_wait__gives_nothing),
-        UEX_TEST(drop_queued__running_stays__waiting_goes),
-        UEX_TEST(find__offsets_that_share_a_bucket__finds_each_until_it_is_released),
+        DISPATCH_TEST(take__two_commands_of_a_group__second_waits_for_the_commit_of_the_first),
+        DISPATCH_TEST(take__different_groups__run_side_by_side),
+        DISPATCH_TEST(take__retry_of_the_group_is_running__command_waits_for_its_commit),
+        DISPATCH_TEST(take__transaction_of_the_first_fails__second_goes_on_waiting),
+        DISPATCH_TEST(take__id_among_the_recent_ones__is_skipped_without_a_job),
+        DISPATCH_TEST(enqueue__before_the_restore__waits_for_it_in_order),
+        DISPATCH_TEST(take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_place),
+        DISPATCH_TEST(take__cancelled_job_of_the_group_still_runs__next_command_waits_for_its_end),
+        DISPATCH_TEST(take__job_of_the_group_is_adopted__next_command_waits_for_its_commit),
+        DISPATCH_TEST(take__outcome_of_the_group_is_in_a_transaction__next_command_waits_for_its_end),
+        DISPATCH_TEST(drop_queued__running_stays__waiting_is_read_again),
+        DISPATCH_TEST(take__no_assignment__gives_nothing),
+        DISPATCH_TEST(take__too_many_outcomes_wait__gives_nothing),
+        DISPATCH_TEST(take__engine_drains__ends_without_a_command),
+        DISPATCH_TEST(take__command_arrives_while_it_waits__is_given_it),
+        DISPATCH_TEST(take__there_is_work__thread_is_not_idle),
+        DISPATCH_TEST(give_back__however_often__keeps_the_order_and_is_never_charged),
+        DISPATCH_TEST(give_back__connection_that_breaks_each_time__is_charged_in_the_end),
+        DISPATCH_TEST(give_back__partition_is_gone__is_forgotten),
+        DISPATCH_TEST(give_back__cancelled_or_of_an_older_epoch__is_forgotten),
+        DISPATCH_TEST(finish__cancelled_meanwhile__outcome_is_dropped_and_the_group_goes_on),
+        DISPATCH_TEST(withdraw__any_of_three__others_keep_their_order),
+        DISPATCH_TEST(find__offsets_that_share_a_bucket__finds_each_until_it_is_released),
+        DISPATCH_TEST(find__given_up__finds_the_one_that_is_read_again),
+        DISPATCH_TEST(release__each_command__gives_its_bytes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
