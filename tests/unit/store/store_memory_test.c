@@ -59,6 +59,35 @@ static enum uex_error s3_settings(void)
     return err;
 }
 
+static const struct uex_config s3_config = {.storage_url = (char *)(uintptr_t) "s3://bucket/p",
+                                            .s3_region = (char *)(uintptr_t) "eu-west-1",
+                                            .s3_access_key_id = (char *)(uintptr_t) "a",
+                                            .s3_secret_access_key = (char *)(uintptr_t) "s"};
+
+/* A service, a store of it, and other credentials: those of before or the new ones, nothing between. */
+static enum uex_error service(void)
+{
+    const struct uex_config other = {.s3_access_key_id = (char *)(uintptr_t) "b",
+                                     .s3_secret_access_key = (char *)(uintptr_t) "t"};
+    struct uex_store_service *made = NULL;
+    struct uex_object_store *store = NULL;
+    bool changed = false;
+    enum uex_error err = uex_store_service_new(&s3_config, &made, NULL);
+
+    if (err == UEX_OK)
+        err = uex_object_store_new(made, &store, NULL);
+    if (err == UEX_OK)
+        err = uex_store_service_replace_credentials(made, &other, &changed);
+    if (err == UEX_OK)
+        uex_torture_note("%d", changed);
+    else
+        assert_false(changed);
+    if (store != NULL)
+        store->destroy(store);
+    uex_store_service_free(made);
+    return err;
+}
+
 static enum uex_error s3_query(void)
 {
     static const struct uex_s3_param params[] = {{"uploads", ""}, {"prefix", "a b"}, {"key-marker", "x/y"}};
@@ -174,10 +203,13 @@ static void torture__store__right_result_or_no_memory(void **state)
         {.name = "settings of S3", .run = s3_settings},      {.name = "a query of S3", .run = s3_query},
         {.name = "an answer of S3", .run = s3_answer},       {.name = "an object as a file", .run = file_object},
         {.name = "an issuer's address", .run = issuer_url},  {.name = "credentials as XML", .run = issuer_xml},
-        {.name = "credentials as JSON", .run = issuer_json},
+        {.name = "credentials as JSON", .run = issuer_json}, {.name = "a service and its store", .run = service},
     };
 
+    struct uex_store_service *kept = NULL; /* with libcurl's global state, which is made once */
+
     (void)state;
+    assert_int_equal(uex_store_service_new(&s3_config, &kept, NULL), UEX_OK);
     assert_non_null(mkdtemp(directory));
     uex_torture_all(operations, sizeof(operations) / sizeof(operations[0]));
     for (size_t i = 0; i < 3; i++) {
@@ -187,6 +219,7 @@ static void torture__store__right_result_or_no_memory(void **state)
         snprintf(path, sizeof(path), "%s%s", directory, folders[i]);
         assert_int_equal(rmdir(path), 0);
     }
+    uex_store_service_free(kept);
 }
 
 int main(void)
