@@ -5,7 +5,7 @@
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
 
-/* The mistakes of the configuration are what this subcommand prints. */
+/* The mistakes of the configuration are the result of this subcommand. */
 void uex_config_check_say(const struct uex_buffer *problems)
 {
     struct uex_buffer out = {0};
@@ -29,11 +29,11 @@ void uex_config_check_say(const struct uex_buffer *problems)
     }
     uex_buffer_append_text(&out, "]}\n");
     if (!uex_output_print(&out))
-        uex_output_complain("the findings could not be printed");
+        uex_output_error("cannot print the result");
     uex_buffer_clear(&out);
 }
 
-/* Everything was checked at the start of the program; whoever comes here has no mistake in it. */
+/* The start of the program has checked everything; a configuration that comes here is valid. */
 int uex_config_check_run(const struct uex_config *config, int operand_count, char **operands)
 {
     struct uex_buffer out = {0};
@@ -45,10 +45,10 @@ int uex_config_check_run(const struct uex_config *config, int operand_count, cha
     if (uex_output_format(uex_ctl_options.output, &format) != UEX_OK)
         return UEX_EXIT_USAGE;
     if (config->export_domain_id[0] == 0)
-        uex_output_complain(
-            "note: export.domain_id is not set: export-scheduler needs it, and so do commands without one");
+        uex_output_error(
+            "note: export.domain_id is not set; export-scheduler needs it, and so do commands without a domainId");
     if (format == UEX_OUTPUT_TABLE) {
-        uex_buffer_append_text(&out, "The configuration is good; nothing was reached to check it.\n");
+        uex_buffer_append_text(&out, "The configuration is valid. No dependency was contacted.\n");
         code = uex_output_print(&out) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
         uex_buffer_clear(&out);
     }

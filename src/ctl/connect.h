@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/connect.h — a Kafka that answers. Main thread. */
+/* src/ctl/connect.h — a Kafka client whose brokers answer. Main thread. */
 #ifndef EXPORT_CTL_CONNECT_H
 #define EXPORT_CTL_CONNECT_H
 

@@ -33,7 +33,7 @@ static void append_second_words(const char *first_word, struct uex_buffer *out)
         uex_buffer_append_format(out, " or %s", found->name + strlen(first_word) + 1);
 }
 
-/* Wrong usage: nothing was named that could be done. */
+/* Wrong usage: no known subcommand. */
 static int no_subcommand(const char *first_word)
 {
     struct uex_buffer words = {0};
@@ -41,12 +41,12 @@ static int no_subcommand(const char *first_word)
     if (first_word != NULL)
         append_second_words(first_word, &words);
     if (first_word == NULL)
-        uex_output_complain("what is to be done? exportctl --help shows the subcommands");
+        uex_output_error("no subcommand given; see exportctl --help");
     else if (words.size_bytes > 0)
-        uex_output_complain("%.60s takes one of%s behind it; exportctl %.60s --help says more", first_word,
-                            uex_buffer_text(&words), first_word);
+        uex_output_error("%.60s needs one of%s; see exportctl %.60s --help", first_word, uex_buffer_text(&words),
+                         first_word);
     else
-        uex_output_complain("there is no subcommand '%.60s'; exportctl --help shows the subcommands", first_word);
+        uex_output_error("unknown subcommand '%.60s'; see exportctl --help", first_word);
     uex_buffer_clear(&words);
     return UEX_EXIT_USAGE;
 }
@@ -79,11 +79,11 @@ int main(int argc, char **argv)
     if (!uex_program_start(&program, argc, argv, &config, &operand_count, operands, &code))
         goto done;
     if (operand_count > words && subcommand->operands == NULL) {
-        uex_output_complain("%s takes no words: '%.60s'", subcommand->name, operands[words]);
+        uex_output_error("%s takes no operands, but '%.60s' was given", subcommand->name, operands[words]);
         code = UEX_EXIT_USAGE;
         goto done;
     }
-    /* What a library has to say stands in the one line that the subcommand says itself. */
+    /* A subcommand reports a failure itself, in one line; warnings of libraries would only repeat it. */
     if (config.log_level == UEX_LOG_INFO || config.log_level == UEX_LOG_WARN)
         uex_log_setup(program.name, UEX_LOG_ERROR, config.log_format);
     uex_program_catch_signals();

@@ -23,7 +23,7 @@ enum uex_error uex_option_number(const char *name, const char *text, long least,
     *out = strtol(text, &end, 10);
     if (errno == 0 && end != text && *end == 0 && *out >= least && *out <= most && text[0] != ' ')
         return UEX_OK;
-    uex_output_complain("%s: allowed are whole numbers from %ld to %ld", name, least, most);
+    uex_output_error("%s: must be a whole number from %ld to %ld", name, least, most);
     return UEX_CONFIG;
 }
 
@@ -32,7 +32,7 @@ enum uex_error uex_option_duration(const char *name, const char *text, int64_t o
     *out = otherwise;
     if (text == NULL || (uex_duration_parse(text, out) && *out > 0))
         return UEX_OK;
-    uex_output_complain("%s: allowed is a duration (units ms, s, m, h), for example 90s", name);
+    uex_output_error("%s: must be a duration (units ms, s, m, h), for example 90s", name);
     return UEX_CONFIG;
 }
 
@@ -49,7 +49,7 @@ enum uex_error uex_option_text(const char *name, const char *text, size_t most)
     }
     if (text == NULL || (is_clean && character_count >= 1 && character_count <= most))
         return UEX_OK;
-    uex_output_complain("%s: allowed are 1 to %zu characters of UTF-8, no control characters", name, most);
+    uex_output_error("%s: must be 1 to %zu characters of UTF-8 without control characters", name, most);
     return UEX_CONFIG;
 }
 
@@ -58,9 +58,8 @@ enum uex_error uex_operands_are_groups(int operand_count, char *const *operands)
     for (int i = 0; i < operand_count; i++) {
         if (uex_group_id_valid(uex_bytes_of_text(operands[i])))
             continue;
-        uex_output_complain("GROUP number %d is no group's id: allowed are 1 to 255 bytes of UTF-8, no control "
-                            "characters",
-                            i + 1);
+        uex_output_error(
+            "GROUP number %d is not a group id: it must be 1 to 255 bytes of UTF-8 without control characters", i + 1);
         return UEX_CONFIG;
     }
     return UEX_OK;

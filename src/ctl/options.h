@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/options.h — the values of exportctl's flags. One process runs one subcommand, so they stand in one place. */
+/* src/ctl/options.h — the values of exportctl's options. One process runs one subcommand, so one struct holds
+ * them. */
 #ifndef EXPORT_CTL_OPTIONS_H
 #define EXPORT_CTL_OPTIONS_H
 
@@ -19,18 +20,19 @@ struct uex_ctl_options {
 };
 extern struct uex_ctl_options uex_ctl_options;
 
-/* A whole number in the range; `text` NULL gives `otherwise`. UEX_CONFIG, said on stderr. */
+/* A whole number in the range; `text` NULL gives `otherwise`. UEX_CONFIG, reported on stderr. */
 UEX_MUST_CHECK enum uex_error uex_option_number(const char *name, const char *text, long least, long most,
                                                 long otherwise, long *out);
-/* A duration as settings have it ("90s"), at least 1 ms; `text` NULL gives `otherwise`. UEX_CONFIG, said on stderr. */
+/* A duration as settings have it ("90s"), at least 1 ms; `text` NULL gives `otherwise`. UEX_CONFIG, reported on stderr.
+ */
 UEX_MUST_CHECK enum uex_error uex_option_duration(const char *name, const char *text, int64_t otherwise, int64_t *out);
 /* Free text for a command's audit fields, or a run's name: UTF-8 without control characters, 1 to `most` characters;
- * NULL is fine. UEX_CONFIG, said on stderr. */
+ * NULL is fine. UEX_CONFIG, reported on stderr. */
 UEX_MUST_CHECK enum uex_error uex_option_text(const char *name, const char *text, size_t most);
 #define UEX_WHO_SIZE (4 * UEX_FREE_TEXT_MAX_CHARACTERS + 1)
-/* Who asks, for the audit: --by, else the login and the host, "asha@ops-1"; what cannot be found out is left out. --by
+/* Who asks, for the audit: --by, else "login@host"; what is unknown is left out. --by
  * was checked with uex_option_text(). Main thread. */
 void uex_option_by(char out[UEX_WHO_SIZE]);
-/* Every operand is a group's id. UEX_CONFIG, said on stderr. */
+/* Every operand is a group id. UEX_CONFIG, reported on stderr. */
 UEX_MUST_CHECK enum uex_error uex_operands_are_groups(int operand_count, char *const *operands);
 #endif

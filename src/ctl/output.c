@@ -18,7 +18,7 @@ enum uex_error uex_output_format(const char *text, enum uex_output *out)
     *out = UEX_OUTPUT_JSON;
     if (strcmp(text, "json") == 0)
         return UEX_OK;
-    uex_output_complain("--output: allowed are table and json");
+    uex_output_error("--output: must be table or json");
     return UEX_CONFIG;
 }
 
@@ -221,7 +221,7 @@ void uex_output_size(uint64_t size_bytes, char *out)
 
 static bool stdout_closed;
 
-/* A pipe whose reader is gone says so before anything is written to it. */
+/* poll(2) reports a pipe without a reader before anything is written to it. */
 bool uex_output_closed(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO};
@@ -243,11 +243,11 @@ bool uex_output_print(const struct uex_buffer *text)
     if (stdout_closed)
         return true;
     if (!written)
-        uex_output_complain("stdout cannot be written");
+        uex_output_error("cannot write to stdout");
     return written;
 }
 
-void uex_output_complain(const char *format, ...)
+void uex_output_error(const char *format, ...)
 {
     va_list arguments;
     char text[1024];
@@ -263,7 +263,7 @@ int uex_output_fail(enum uex_error err, const struct uex_fault *fault)
     const int code = uex_exit_of(err);
     const bool is_dependency = code == UEX_EXIT_UNREACHABLE || uex_error_disposition(err) == UEX_DISPOSITION_OUTAGE;
 
-    uex_output_complain("%s (%s)%s", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err),
-                        is_dependency ? "; exportctl doctor tries every dependency" : "");
+    uex_output_error("%s (%s)%s", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err),
+                     is_dependency ? "; run exportctl doctor to test every dependency" : "");
     return code;
 }

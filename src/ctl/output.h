@@ -10,12 +10,12 @@
 /* The row of --output in a subcommand's options; its value goes through uex_output_format(). */
 #define UEX_OPTION_OUTPUT(value_)                                                                                      \
     {                                                                                                                  \
-        "--output", "table|json", "for people (default), or one JSON document", (value_), NULL                         \
+        "--output", "table|json", "a table (default), or one JSON document", (value_), NULL                            \
     }
 
 enum uex_output { UEX_OUTPUT_TABLE, UEX_OUTPUT_JSON };
 
-/* NULL: table. UEX_CONFIG for anything else than table and json, said on stderr. */
+/* NULL: table. UEX_CONFIG for anything else than table and json, reported on stderr. */
 UEX_MUST_CHECK enum uex_error uex_output_format(const char *text, enum uex_output *out);
 
 struct uex_column_of_table {
@@ -24,7 +24,8 @@ struct uex_column_of_table {
     bool is_json;      /* the cell is JSON already (a number, an object); false: text */
 };
 
-/* A row's cells stand in `cells` one behind the other, each with its zero byte. Zeroed but for the columns it is empty.
+/* `cells` holds the cells of all rows in order, each with its zero byte. A table is empty with all but the columns
+ * zeroed.
  */
 struct uex_table {
     const struct uex_column_of_table *columns;
@@ -46,9 +47,9 @@ const char *uex_cell_text(const char *text);
 #define UEX_CELL_SIZE 32
 const char *uex_cell_number(uint64_t number, char out[UEX_CELL_SIZE]);
 
-/* Append text from outside; a terminal shall not act on its control characters, so '?' stands for each. */
+/* Append text from outside, with '?' for each control character, so that a terminal does not act on them. */
 void uex_output_append_clean(struct uex_buffer *out, const char *text);
-/* Is stdout a terminal? Colours and what moves are for terminals only. */
+/* Is stdout a terminal? Only there output has colours and moves. */
 bool uex_output_is_terminal(void);
 /* "1,234,567"; "" for UEX_UNKNOWN. `out` has 32 bytes. */
 void uex_output_count(uint64_t count, char *out);
@@ -57,12 +58,12 @@ void uex_output_duration(int64_t duration_ms, char *out);
 /* "12 B", "3.4 MiB". `out` has 32 bytes. */
 void uex_output_size(uint64_t size_bytes, char *out);
 
-/* Print to stdout; false when that failed (said on stderr). A reader that went away (`| head`) has what it wanted: that
- * is no failure, but whoever would go on for long asks uex_output_closed(). */
+/* Print to stdout; false if that failed (reported on stderr). A reader that has gone (`| head`) is no failure; a
+ * subcommand that goes on for long asks uex_output_closed(). */
 UEX_MUST_CHECK bool uex_output_print(const struct uex_buffer *text);
 bool uex_output_closed(void);
 /* "exportctl: …" on stderr. */
-void uex_output_complain(const char *format, ...) UEX_PRINTF(1, 2);
+void uex_output_error(const char *format, ...) UEX_PRINTF(1, 2);
 /* The same for an error with its fault; returns the exit code for it. */
 int uex_output_fail(enum uex_error err, const struct uex_fault *fault);
 #endif

@@ -51,7 +51,7 @@ static enum uex_error time_of(struct uex_bytes value, int64_t *at_ms)
     return err == UEX_NO_MEMORY ? err : UEX_OK;
 }
 
-/* Of two records in one partition the later is the newer; in two, once the topic has grown, only their times tell. */
+/* In one partition the later record is newer. In two partitions, after the topic has grown, their times decide. */
 static enum uex_error is_newer(const struct state_entry *entry, const rd_kafka_message_t *message, bool *newer)
 {
     int64_t before_ms = UEX_NO_TIME, at_ms = UEX_NO_TIME;
@@ -84,7 +84,7 @@ static enum uex_error replace(struct state_entry *entry, const rd_kafka_message_
 static void forget(struct uex_state_set *set, struct state_entry *entry, const rd_kafka_message_t *message)
 {
     if (entry->value.data != NULL && entry->partition != message->partition)
-        return; /* the newer one stands in another partition */
+        return; /* the newer one is in another partition */
     set->count--;
     tdelete(entry, &set->root, compare_entries);
     free_entry(entry);
@@ -129,7 +129,7 @@ static int compare_group(const void *group_id, const void *entry)
 
 struct uex_bytes uex_state_set_find(const struct uex_state_set *set, const char *group_id)
 {
-    /* tfind(3) gives the key to the comparison first; so a group that is there is found without memory. */
+    /* tfind(3) passes the key as the first argument, so no entry has to be allocated to look one up. */
     void *node = tfind(group_id, &set->root, compare_group);
 
     return node == NULL ? (struct uex_bytes){0} : (*(struct state_entry **)node)->value;

@@ -9,147 +9,150 @@
 static const struct uex_option output_only[] = {UEX_OPTION_OUTPUT(&uex_ctl_options.output), {0}};
 
 static const struct uex_example config_check_examples[] = {
-    {"exportctl config check --config worker.ini", "before it is rolled out: every mistake at once, exit code 2"}, {0}};
+    {"exportctl config check --config worker.ini", "before a rollout: prints all mistakes at once, exit code 2"}, {0}};
 
 static const struct uex_example config_show_examples[] = {
-    {"exportctl config show | grep -v '(default)'", "what is set here, and where it was set"},
+    {"exportctl config show | grep -v '(default)'",
+     "the settings that differ from the defaults, and where each was set"},
     {"exportctl config show --output json | jq -r '.\"retry.delays\".value'", "one setting, for a script"},
     {0}};
 
 static const struct uex_example topics_check_examples[] = {
-    {"exportctl topics check", "after brokers or settings have changed; says the command that mends"}, {0}};
+    {"exportctl topics check", "after brokers or settings have changed; prints the commands that fix differences"},
+    {0}};
 
 static const struct uex_example topics_create_examples[] = {
-    {"exportctl topics create --partitions 24", "before the first worker starts; doing it again changes nothing"},
-    {"exportctl topics create --replication-factor 1", "on a single broker that says it has more"},
+    {"exportctl topics create --partitions 24", "before the first worker starts; a second run changes nothing"},
+    {"exportctl topics create --replication-factor 1", "one replica of each topic, for a test cluster"},
     {0}};
 
 static const struct uex_option topics_create[] = {
-    {"--partitions", "N", "of topics that are made; default: as the command topic has, else 12",
+    {"--partitions", "N", "partitions of new topics; default: as the command topic, else 12",
      &uex_ctl_options.partitions, NULL},
-    {"--replication-factor", "N", "of topics that are made; default: 3, or as many as there are brokers",
+    {"--replication-factor", "N", "replicas of new topics; default: 3, or as many as there are brokers",
      &uex_ctl_options.replication_factor, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 
 static const struct uex_option topics_grow[] = {
-    {"--partitions", "N", "that each of them shall have; default: as many as any of them has",
+    {"--partitions", "N", "partitions that each topic gets; default: as the largest of them",
      &uex_ctl_options.partitions, NULL},
-    {"--replication-factor", "N", "of the new partitions; default: what their topic has",
+    {"--replication-factor", "N", "replicas of new partitions; default: as their topic",
      &uex_ctl_options.replication_factor, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 
 static const struct uex_example topics_grow_examples[] = {
-    {"exportctl topics grow --partitions 24", "while workers run: they move commands and states by themselves"},
-    {"exportctl topics grow", "finishes a growth that was interrupted"},
+    {"exportctl topics grow --partitions 24", "while workers run; they move commands and states themselves"},
+    {"exportctl topics grow", "completes an interrupted growth"},
     {0}};
 
 static const struct uex_option trigger[] = {
     {"--all", NULL, "every active group of the database", NULL, &uex_ctl_options.all},
-    {"--run", "ID", "the run that the exports belong to; default: none", &uex_ctl_options.run, NULL},
-    {"--reason", "TEXT", "why, for the audit", &uex_ctl_options.reason, NULL},
-    {"--by", "TEXT", "who asks, for the audit; default: the login and the host", &uex_ctl_options.by, NULL},
-    {"--wait", NULL, "follow each group to its outcome", NULL, &uex_ctl_options.wait},
-    {"--timeout", "D", "with --wait: give up waiting after this time, for example 10m", &uex_ctl_options.timeout, NULL},
+    {"--run", "ID", "run id of the commands; default: none", &uex_ctl_options.run, NULL},
+    {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
+    {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
+    {"--wait", NULL, "wait for the outcome of each group", NULL, &uex_ctl_options.wait},
+    {"--timeout", "D", "with --wait: stop waiting after this time, for example 10m", &uex_ctl_options.timeout, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 
 static const struct uex_example trigger_examples[] = {
-    {"exportctl trigger g-17 --reason 'asked for by support' --wait", "exports one group now and says how it ended"},
+    {"exportctl trigger g-17 --reason 'asked for by support' --wait", "exports one group now and prints its outcome"},
     {"exportctl trigger g-17 g-18", "two groups; prints the ids of their commands"},
-    {"exportctl trigger --all --run 2026-11-22-again --wait --timeout 2h", "a whole night again"},
+    {"exportctl trigger --all --run 2026-11-22-again --wait --timeout 2h", "all active groups, as a run of their own"},
     {0}};
 
 static const struct uex_option verify[] = {
-    {"--run", "ID", "what was exported in this run, instead of the last export of each GROUP", &uex_ctl_options.run,
-     NULL},
-    {"--limit", "N", "rows of the table at most, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
+    {"--run", "ID", "what this run exported, instead of the last export of each GROUP", &uex_ctl_options.run, NULL},
+    {"--limit", "N", "most rows of the table, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
      NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 
 static const struct uex_example verify_examples[] = {
-    {"exportctl verify g-17", "is the last export of g-17 complete and as it was announced?"},
-    {"exportctl verify --run 2026-11-22", "the same for everything that a night has exported"},
+    {"exportctl verify g-17", "is the last export of g-17 complete and as announced?"},
+    {"exportctl verify --run 2026-11-22", "the same for everything that a run exported"},
     {"exportctl verify g-17 --output json", "each check as true, false or null, for a script"},
     {0}};
 
 static const struct uex_option export_group[] = {
-    {"--output", "FILE|-", "where to; - is stdout", &uex_ctl_options.output, NULL},
-    {"--force", NULL, "replace FILE if it is there", NULL, &uex_ctl_options.force},
+    {"--output", "FILE|-", "the output file; - is stdout", &uex_ctl_options.output, NULL},
+    {"--force", NULL, "replace FILE if it exists", NULL, &uex_ctl_options.force},
     {0}};
 
 static const struct uex_example export_examples[] = {
-    {"exportctl export g-17 --output g-17.csv.gz", "the file that a worker would upload, without uploading it"},
-    {"exportctl export g-17 --output - | zcat | head", "a look at its first rows"},
+    {"exportctl export g-17 --output g-17.csv.gz", "the file that a worker would upload, without the upload"},
+    {"exportctl export g-17 --output - | zcat | head", "its first rows"},
     {0}};
 
 static const struct uex_option status[] = {
-    {"--run", "ID", "the outcomes of this run, and the active groups that have none in it", &uex_ctl_options.run, NULL},
-    {"--follow", NULL, "go on: new outcomes, and what workers are doing now; Ctrl-C ends it", NULL,
-     &uex_ctl_options.follow},
-    {"--limit", "N", "rows of the table at most, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
+    {"--run", "ID", "the outcomes of this run, and the active groups without one", &uex_ctl_options.run, NULL},
+    {"--follow", NULL, "keep printing new outcomes and running exports; Ctrl-C stops", NULL, &uex_ctl_options.follow},
+    {"--limit", "N", "most rows of the table, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
      NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 
 static const struct uex_example status_examples[] = {
     {"exportctl status", "the last outcome of every group, failed ones first"},
-    {"exportctl status --run 2026-11-22", "how a night went: counts, failed and still missing groups"},
-    {"exportctl status g-17 --output json", "everything that is known of one group, for a script"},
+    {"exportctl status --run 2026-11-22", "how a run went: counts, failed groups and missing groups"},
+    {"exportctl status g-17 --output json", "everything known about one group, for a script"},
     {"exportctl status --follow", "what is being exported now, with rows, rate and age"},
     {0}};
 
-/* Which dead letters are meant. */
+/* Options that select dead letters. */
 #define DLQ_CHOICE                                                                                                     \
-    {"--group", "GROUP", "letters of this group", &uex_dlq_options.group, NULL},                                       \
-        {"--error", "CODE", "letters with this error code, for example database-data", &uex_dlq_options.error, NULL},  \
-        {"--since", "TIME", "dead-lettered then or later: RFC 3339, or how long ago (12h)", &uex_dlq_options.since,    \
+    {"--group", "GROUP", "dead letters of this group", &uex_dlq_options.group, NULL},                                  \
+        {"--error", "CODE", "dead letters with this error code, for example database-data", &uex_dlq_options.error,    \
          NULL},                                                                                                        \
-        {"--until", "TIME", "dead-lettered before then", &uex_dlq_options.until, NULL},                                \
+        {"--since", "TIME", "dead-lettered at this time or later: RFC 3339, or how long ago (12h)",                    \
+         &uex_dlq_options.since, NULL},                                                                                \
+        {"--until", "TIME", "dead-lettered before this time", &uex_dlq_options.until, NULL},                           \
     {                                                                                                                  \
-        "--all", NULL, "all letters", NULL, &uex_ctl_options.all                                                       \
+        "--all", NULL, "all dead letters", NULL, &uex_ctl_options.all                                                  \
     }
 
 static const struct uex_option dlq_list[] = {
     DLQ_CHOICE,
-    {"--open", NULL, "only those that nobody has replayed or discarded", NULL, &uex_dlq_options.open},
-    {"--limit", "N", "the newest N", &uex_ctl_options.limit, NULL},
+    {"--open", NULL, "only those neither replayed nor discarded", NULL, &uex_dlq_options.open},
+    {"--limit", "N", "only the newest N", &uex_ctl_options.limit, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 static const struct uex_example dlq_list_examples[] = {
-    {"exportctl dlq list --open --since 12h", "what failed for good this night and waits for a decision"},
+    {"exportctl dlq list --open --since 12h", "what failed for good last night and is still open"},
     {"exportctl dlq list --error database-data --output json", "for a script"},
     {0}};
 
 static const struct uex_option dlq_show[] = {DLQ_CHOICE, UEX_OPTION_OUTPUT(&uex_ctl_options.output), {0}};
 static const struct uex_example dlq_show_examples[] = {
-    {"exportctl dlq show 3:4711", "one letter: command, error, headers, and what was done with it"}, {0}};
+    {"exportctl dlq show 3:4711", "one dead letter: command, error, headers and history"}, {0}};
 
 static const struct uex_option dlq_replay[] = {
     DLQ_CHOICE,
-    {"--dry-run", NULL, "only say what would be done", NULL, &uex_dlq_options.dry_run},
-    {"--again", NULL, "also what was replayed or discarded before, or ended meanwhile", NULL, &uex_dlq_options.again},
-    {"--reason", "TEXT", "why, for the audit", &uex_ctl_options.reason, NULL},
-    {"--by", "TEXT", "who, for the audit; default: login and host", &uex_ctl_options.by, NULL},
+    {"--dry-run", NULL, "only print what would be done", NULL, &uex_dlq_options.dry_run},
+    {"--again", NULL, "also those replayed or discarded before, or whose command has ended since", NULL,
+     &uex_dlq_options.again},
+    {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
+    {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 static const struct uex_example dlq_replay_examples[] = {
-    {"exportctl dlq replay --error store-denied --since 12h --dry-run", "what would run again"},
-    {"exportctl dlq replay 3:4711 --reason 'bucket policy mended'", "one command runs again"},
+    {"exportctl dlq replay --error store-denied --since 12h --dry-run", "what would be replayed"},
+    {"exportctl dlq replay 3:4711 --reason 'bucket policy fixed'", "one command runs again"},
     {"exportctl dlq replay --all", "everything that is still open"},
     {0}};
 
 static const struct uex_option dlq_discard[] = {
     DLQ_CHOICE,
-    {"--dry-run", NULL, "only say what would be done", NULL, &uex_dlq_options.dry_run},
-    {"--reason", "TEXT", "why, for the audit; needed", &uex_ctl_options.reason, NULL},
-    {"--by", "TEXT", "who, for the audit; default: login and host", &uex_ctl_options.by, NULL},
+    {"--dry-run", NULL, "only print what would be done", NULL, &uex_dlq_options.dry_run},
+    {"--reason", "TEXT", "the reason, for the audit log; required", &uex_ctl_options.reason, NULL},
+    {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 static const struct uex_example dlq_discard_examples[] = {
-    {"exportctl dlq discard --group g-17 --reason 'group was closed'", "these will not be asked for again"}, {0}};
+    {"exportctl dlq discard --group g-17 --reason 'group was closed'", "they are done with; nobody has to replay them"},
+    {0}};
 
 static const struct uex_option no_options[] = {{0}};
 
@@ -159,11 +162,11 @@ static const struct uex_example completion_examples[] = {
     {0}};
 
 static const struct uex_example doctor_examples[] = {
-    {"exportctl doctor", "what is wrong, and how to mend it, a line for each thing"},
+    {"exportctl doctor", "what is wrong and how to fix it, one line for each check"},
     {"exportctl doctor --output json | jq '.[] | select(.result == \"fail\")'", "for a script"},
     {0}};
 
-/* Here, because it reads the table in which it stands. */
+/* Here, because it reads the table below. */
 static int run_completion(const struct uex_config *config, int operand_count, char **operands)
 {
     struct uex_buffer out = {0};
@@ -171,7 +174,7 @@ static int run_completion(const struct uex_config *config, int operand_count, ch
 
     (void)config;
     if (operand_count != 1 || strcmp(operands[0], "bash") != 0) {
-        uex_output_complain("completion: for which shell? There is one for bash");
+        uex_output_error("completion: for which shell? There is one for bash");
         return UEX_EXIT_USAGE;
     }
     uex_completion_bash(uex_subcommands, &out);
@@ -183,7 +186,7 @@ static int run_completion(const struct uex_config *config, int operand_count, ch
 
 const struct uex_subcommand uex_subcommands[] = {
     {.name = "config check",
-     .summary = "Checks the whole configuration, touching nothing.",
+     .summary = "Checks the whole configuration without connecting to anything.",
      .examples = config_check_examples,
      .options = output_only,
      .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
@@ -191,17 +194,18 @@ const struct uex_subcommand uex_subcommands[] = {
      .say = uex_config_check_say,
      .run = uex_config_check_run},
     {.name = "config show",
-     .summary = "Shows every setting, its value and where it was set; secrets only as set or not.",
+     .summary = "Shows every setting, its value and where it was set; a secret only as set or not set.",
      .examples = config_show_examples,
      .options = output_only,
      .run = uex_config_show_run},
     {.name = "doctor",
-     .summary = "Tries every dependency with this configuration, and says what is wrong and how to mend it.",
-     .details = "What a worker does is done for real and taken back: a record in each topic, in transactions that are\n"
-                "aborted (readers with read_committed never see it), a position of a group of its own in one of them,\n"
-                "and an object under doctor/ that is written, refused to be overwritten, read and deleted. Clocks of\n"
-                "brokers, database and store are compared with this machine's. Exit code 1 if anything failed, 3 if\n"
-                "a dependency did not answer; warnings leave it at 0.",
+     .summary = "Tests every dependency with this configuration; reports what is wrong and how to fix it.",
+     .details =
+         "Doctor does what a worker does, and undoes it. It writes a record to each topic in transactions that "
+         "it\naborts (readers with read_committed never see them), one with an offset of a consumer group of its "
+         "own.\nIt writes an object under doctor/, checks that it cannot be overwritten, reads it and deletes it. "
+         "It\ncompares the clocks of brokers, database and store with the clock of this machine. Exit code 1 if a "
+         "check\nfailed, 3 if a dependency did not answer. Warnings do not change the exit code.",
      .examples = doctor_examples,
      .options = output_only,
      .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
@@ -215,17 +219,18 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_check_kafka,
      .run = uex_topics_check_run},
     {.name = "topics create",
-     .summary = "Makes the topics that are missing, with their settings; leaves the others as they are.",
+     .summary = "Creates missing topics with their settings; does not change existing ones.",
      .examples = topics_create_examples,
      .options = topics_create,
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_topics_create_run},
     {.name = "topics grow",
-     .summary = "Gives command, state and retry topics more partitions, in the order that workers need.",
-     .details = "The order is state, retry topics (also those beyond retry.delays), command; each is visible on the\n"
-                "brokers before the next one grows. Partitions are never taken away. What was interrupted is finished\n"
-                "by the same command. The other topics need not agree; Kafka's own tools grow them.",
+     .summary = "Adds partitions to the command, state and retry topics, in the order that workers need.",
+     .details = "The order is state topic, retry topics (also those beyond retry.delays), command topic. Each is "
+                "visible on\nthe brokers before the next one grows. Partitions are never removed. After an "
+                "interruption the same command\ncompletes the growth. Other topics may have another number of "
+                "partitions; Kafka's own tools grow them.",
      .examples = topics_grow_examples,
      .options = topics_grow,
      .needs = UEX_NEED_KAFKA,
@@ -233,7 +238,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .run = uex_topics_grow_run},
     {.name = "dlq list",
      .operands = "[PARTITION:OFFSET…]",
-     .summary = "Lists the commands that failed for good, oldest first, and what was done with them.",
+     .summary = "Lists the commands that failed for good, oldest first, and what was done with each.",
      .examples = dlq_list_examples,
      .options = dlq_list,
      .needs = UEX_NEED_KAFKA,
@@ -241,7 +246,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .run = uex_dlq_list_run},
     {.name = "dlq show",
      .operands = "[PARTITION:OFFSET…]",
-     .summary = "Shows everything that is known of dead letters.",
+     .summary = "Shows everything known about dead letters.",
      .examples = dlq_show_examples,
      .options = dlq_show,
      .needs = UEX_NEED_KAFKA,
@@ -249,15 +254,15 @@ const struct uex_subcommand uex_subcommands[] = {
      .run = uex_dlq_show_run},
     {.name = "dlq replay",
      .operands = "[PARTITION:OFFSET…]",
-     .summary = "Sends dead letters back to the command topic, each once, to be tried afresh.",
+     .summary = "Sends dead letters back to the command topic, each once; their attempts start at 1 again.",
      .details =
-         "Key, value, command id and foreign headers stay as they were. Commands and the marks that they were\n"
-         "replayed are written in one transaction (500 letters each), so nothing is replayed twice: not when it\n"
-         "is interrupted, nor when two people do it at the same time; of two, the later one goes on alone.\n"
-         "A letter stays where it is if it was replayed or discarded before, or if its command was exported or\n"
-         "skipped meanwhile; --again insists. A command that ended runs again under a new id only: --again\n"
-         "writes one into the header and, where the value carries the old one, into the value; nothing else\n"
-         "in it changes. A letter without a value (it was too large) cannot be replayed.",
+         "Key, value, command id and foreign headers do not change. One transaction (of up to 500 dead letters) "
+         "has\nthe commands and the marks that they were replayed. So nothing is replayed twice, even if exportctl "
+         "is\ninterrupted or two people replay at the same time; then the later replay continues and the other one "
+         "stops.\nA dead letter is left alone if it was replayed or discarded before, or if its command was exported "
+         "or\nskipped since. With --again it is replayed all the same. A command that has ended can run again only "
+         "under\na new id: --again writes one into the header and, if the value has the old id, into the value; "
+         "nothing else\nin the value changes. A dead letter without a value (it was too large) cannot be replayed.",
      .examples = dlq_replay_examples,
      .options = dlq_replay,
      .needs = UEX_NEED_KAFKA,
@@ -266,7 +271,7 @@ const struct uex_subcommand uex_subcommands[] = {
     {.name = "dlq discard",
      .operands = "[PARTITION:OFFSET…]",
      .summary = "Marks dead letters as not to be replayed, with a reason.",
-     .details = "The letters stay in the topic until its retention ends them; `dlq replay --again` still takes them.",
+     .details = "They stay in the topic until its retention removes them. `dlq replay --again` can still replay them.",
      .examples = dlq_discard_examples,
      .options = dlq_discard,
      .needs = UEX_NEED_KAFKA,
@@ -274,10 +279,11 @@ const struct uex_subcommand uex_subcommands[] = {
      .run = uex_dlq_discard_run},
     {.name = "trigger",
      .operands = "GROUP…|--all",
-     .summary = "Sends a command for each group, all in one Kafka transaction; each has an id of its own and exports.",
-     .details = "With --wait each group is followed until it was exported, skipped or dead-lettered; a retry goes on.\n"
-                "Exit code 1 where one was dead-lettered, or a named group was not exported for another reason than\n"
-                "being empty; 4 when --timeout ran out. Ctrl-C ends the waiting, not the exports.",
+     .summary = "Sends an export command for each group, all in one Kafka transaction.",
+     .details = "Each command has a new id, so no group is skipped as a duplicate. With --wait, exportctl waits until "
+                "each\ngroup was exported, skipped or dead-lettered; after a retry it waits on. Exit code 1 if a group "
+                "was\ndead-lettered, or if a named group was skipped for another reason than being empty; 4 if "
+                "--timeout ran out.\nCtrl-C ends the waiting, not the exports.",
      .examples = trigger_examples,
      .options = trigger,
      .needs = UEX_NEED_KAFKA,
@@ -285,11 +291,10 @@ const struct uex_subcommand uex_subcommands[] = {
      .run = uex_trigger_run},
     {.name = "verify",
      .operands = "GROUP…|--run ID",
-     .summary = "Fetches the objects and compares them with what was announced to FlairBit and with the states.",
-     .details =
-         "Checked are sha256, byte count, that it is one gzip member of CSV, rows, the header line; of a list of\n"
-         "usernames that its parts are complete and as many names as announced. The object is read as a stream.\n"
-         "Exit code 1 where anything does not hold.",
+     .summary = "Reads exported objects and compares them with what was announced to FlairBit and with the states.",
+     .details = "Of an object it checks sha256, size, that it is one gzip member of CSV, row count and header line; of "
+                "a\nlist of usernames, that all parts are there with as many names as announced. Objects are read as a "
+                "stream.\nExit code 1 if a check fails.",
      .examples = verify_examples,
      .options = verify,
      .needs = UEX_NEED_KAFKA | UEX_NEED_STORAGE,
@@ -297,11 +302,10 @@ const struct uex_subcommand uex_subcommands[] = {
      .run = uex_verify_run},
     {.name = "export",
      .operands = "GROUP",
-     .summary = "Writes one group's gzip-compressed CSV to a file; neither Kafka nor the object store is needed.",
-     .details =
-         "Columns, masks and format are those of export.*, as a worker has them; usernames of groups that are not\n"
-         "cost-based are written as CSV too. FILE appears once it is complete and is not replaced without\n"
-         "--force. Nothing is announced to anybody.",
+     .summary = "Writes one group's gzip-compressed CSV to a file. Needs neither Kafka nor the object store.",
+     .details = "Columns, masks and format come from export.*, as for a worker. Groups that are not cost-based are "
+                "written\nas CSV too. FILE appears when it is complete; an existing file is replaced only with "
+                "--force. Nothing is\nannounced.",
      .examples = export_examples,
      .options = export_group,
      .needs = UEX_NEED_POSTGRES,
@@ -310,11 +314,10 @@ const struct uex_subcommand uex_subcommands[] = {
     {.name = "status",
      .operands = "[GROUP…]",
      .summary = "Shows the last outcome of each group, or its outcome in a run; failed ones first.",
-     .details =
-         "Reads the state topic and, for --follow, the progress topic: over the brokers alone. Which groups are\n"
-         "missing in a run is known where postgres.dsn is set and the database answers; otherwise that is said.\n"
-         "A state remembers the last 16 commands of its group: of a run further back the outcome is unknown.\n"
-         "Exit code 1 where a GROUP has no outcome.",
+     .details = "Reads the state topic and, with --follow, the progress topic. With --run it also asks the database "
+                "for the\nactive groups, to find those that are missing; without postgres.dsn or an answer they are "
+                "unknown.\nA state holds the last 16 commands of its group, so the outcome in an older run may be "
+                "unknown.\nExit code 1 if a named GROUP has no outcome.",
      .examples = status_examples,
      .options = status,
      .needs = UEX_NEED_KAFKA,
@@ -322,7 +325,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .run = uex_status_run},
     {.name = "completion",
      .operands = "bash",
-     .summary = "Prints a script that completes subcommands and options in a shell.",
+     .summary = "Prints a script for bash that completes subcommands and options.",
      .examples = completion_examples,
      .options = no_options,
      .run = run_completion},

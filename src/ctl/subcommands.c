@@ -117,13 +117,12 @@ void uex_subcommand_help(const struct uex_subcommand *subcommands, const struct 
         }
     }
     if (pass == 1 && first_word != NULL) {
-        uex_buffer_append_text(
-            out, "\n`exportctl SUBCOMMAND --help` tells the options of a subcommand, `exportctl --help` all "
-                 "subcommands and settings.\n");
+        uex_buffer_append_text(out, "\n`exportctl SUBCOMMAND --help` shows the options of a subcommand, `exportctl "
+                                    "--help` all subcommands and settings.\n");
         return;
     }
     uex_buffer_append_text(
-        out, "\n`exportctl SUBCOMMAND --help` tells the options of a subcommand.\n\nSettings, each also as "
+        out, "\n`exportctl SUBCOMMAND --help` shows the options of a subcommand.\n\nSettings, each also as "
              "EXPORT_SECTION_KEY in the environment or in the file of --config FILE or "
              "EXPORT_CONFIG:\n");
     uex_config_help(out);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/subcommands.h — what exportctl can do: one row for each subcommand; the command line and --help come from the
- * table. */
+/* src/ctl/subcommands.h — the subcommands of exportctl, one row each. Command line, --help, manual page and completion
+ * come from the table. */
 #ifndef EXPORT_CTL_SUBCOMMANDS_H
 #define EXPORT_CTL_SUBCOMMANDS_H
 
 #include "export/program.h"
 
-/* A line of a shell, and what it is for. A table of them ends with a zeroed row. */
+/* A command line, and what it is for. A table of them ends with a zeroed row. */
 struct uex_example {
     const char *command; /* "exportctl status g-17" */
     const char *what;
 };
 
 struct uex_subcommand {
-    const char *name;     /* one word, or two with a space: "topics check" */
-    const char *operands; /* "GROUP…"; NULL: the subcommand takes none */
-    const char *summary;  /* one sentence */
-    const char *details;  /* more for --help and the manual: lines of a paragraph or several; NULL: nothing */
+    const char *name;                   /* one word, or two with a space: "topics check" */
+    const char *operands;               /* "GROUP…"; NULL: the subcommand takes none */
+    const char *summary;                /* one sentence */
+    const char *details;                /* more for --help and the manual, as lines; NULL: nothing */
     const struct uex_example *examples; /* NULL: none */
     const struct uex_option *options;
     unsigned needs;                                                              /* enum uex_config_need */
@@ -30,7 +30,7 @@ struct uex_subcommand {
 extern const struct uex_subcommand uex_subcommands[];
 
 /* The subcommand that the arguments name, NULL if none. Settings, --config and --output may stand before it.
- * `*first_word` is the first word that is no flag (NULL: there is none), for the complaint. */
+ * `*first_word` is the first word that is no flag (NULL: there is none), for the error message. */
 const struct uex_subcommand *uex_subcommand_find(const struct uex_subcommand *subcommands, int argument_count,
                                                  char *const *arguments, const char **first_word);
 /* How many words the subcommand's name has. */

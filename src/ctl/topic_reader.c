@@ -8,14 +8,14 @@
 #define ASK_MS 10000
 #define ALIVE_MS 1000
 #define SILENCE_MS 10000
-#define POLL_MS 100 /* so soon a signal is seen */
+#define POLL_MS 100 /* a signal is noticed within this time */
 
 struct source {
     const char *name;
     int32_t partition_count;
     bool *is_read;    /* per partition: its end was reached once */
     int64_t *starts;  /* per partition: the first offset there is; NULL: not asked for */
-    int64_t *targets; /* per partition: the end is not before this offset; NULL: wherever it is */
+    int64_t *targets; /* per partition: the end is at this offset or later; NULL: where it is now */
 };
 
 struct uex_topic_reader {
@@ -24,12 +24,12 @@ struct uex_topic_reader {
     struct source sources[UEX_READ_TOPICS_MAX];
     size_t source_count;
     size_t open_count; /* partitions whose end was not reached yet */
-    bool end_said;
-    int64_t heard_ms; /* monotonic: a record came, or it was asked whether Kafka is there */
-    bool is_away;     /* it did not answer then, and nothing has come since */
+    bool end_returned;
+    int64_t heard_ms; /* monotonic: the last record, or the last check whether Kafka answers */
+    bool is_away;     /* it did not answer, and no record has come since */
 };
 
-/* A read_committed handle tells the last stable offset for the high watermark, so another one asks. */
+/* A read_committed handle reports the last stable offset as the high watermark, so another handle asks. */
 static enum uex_error find_targets(const struct uex_config *config, struct source *source, struct uex_fault *fault)
 {
     rd_kafka_t *handle = NULL;
@@ -76,9 +76,10 @@ static enum uex_error add_source(const struct uex_config *config, struct uex_top
         uex_kafka_partition_count(reader->consumer, topic->name, ASK_MS, &source->partition_count, fault);
 
     if (err == UEX_NOT_FOUND)
-        return uex_fail(fault, UEX_KAFKA_TOPICS,
-                        "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
-                        topic->name);
+        return uex_fail(
+            fault, UEX_KAFKA_TOPICS,
+            "topic %s does not exist, or this Kafka user may not see it; to create it: exportctl topics create",
+            topic->name);
     if (err != UEX_OK)
         return err;
     source->name = topic->name;
@@ -90,18 +91,18 @@ static enum uex_error add_source(const struct uex_config *config, struct uex_top
     return topic->whole ? find_targets(config, source, fault) : UEX_OK;
 }
 
-/* The first offsets that are not older; where there is none the end. */
+/* The first offsets that are not older than the times; the end where there is none. */
 static enum uex_error find_offsets(rd_kafka_t *consumer, rd_kafka_topic_partition_list_t *list, struct uex_fault *fault)
 {
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(consumer, list, ASK_MS);
 
     for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
         code = list->elems[i].err;
-    return uex_kafka_fail(fault, code, "asking from where to read");
+    return uex_kafka_fail(fault, code, "looking up start offsets");
 }
 
-/* Where reading begins. 0 for the beginning: asking librdkafka for it costs half a second, and where that record is no
- * more it goes to the first one that there is by itself (auto.offset.reset). */
+/* Where reading starts. 0 for the beginning: asking librdkafka for it costs half a second, and if that record is gone,
+ * it goes to the first existing one by itself (auto.offset.reset). */
 static int64_t first_offset(const struct uex_read_topic *topic, const struct source *source, int32_t number)
 {
     if (topic->from == UEX_READ_NEW)
@@ -132,7 +133,7 @@ static enum uex_error assign(struct uex_topic_reader *reader, const struct uex_r
         rd_kafka_topic_partition_list_destroy(list);
     }
     if (err == UEX_OK)
-        err = uex_kafka_fail(fault, rd_kafka_assign(reader->consumer, all), "beginning to read");
+        err = uex_kafka_fail(fault, rd_kafka_assign(reader->consumer, all), "starting to read");
     rd_kafka_topic_partition_list_destroy(all);
     return err;
 }
@@ -187,29 +188,30 @@ static void note_end(struct uex_topic_reader *reader, const rd_kafka_message_t *
             strcmp(topic, source->name) != 0 || source->is_read[message->partition])
             continue;
         if (source->targets != NULL && message->offset < source->targets[message->partition])
-            continue; /* an open transaction is in the way */
+            continue; /* an open transaction hides what is there */
         source->is_read[message->partition] = true;
         reader->open_count--;
     }
 }
 
-/* What is no record. UEX_TIMEOUT: go on. */
-static enum uex_error judge(struct uex_topic_reader *reader, const rd_kafka_message_t *message, struct uex_fault *fault)
+/* An event that is not a record. UEX_TIMEOUT: go on. */
+static enum uex_error handle_event(struct uex_topic_reader *reader, const rd_kafka_message_t *message,
+                                   struct uex_fault *fault)
 {
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         note_end(reader, message);
         return UEX_TIMEOUT;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return uex_fail(fault, UEX_KAFKA, "the brokers do not allow to read %s; the user of kafka.* needs READ on it",
+        return uex_fail(fault, UEX_KAFKA, "not authorized to read %s; the Kafka user needs READ on it",
                         message->rkt == NULL ? "a topic" : rd_kafka_topic_name(message->rkt));
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-        return uex_fail(fault, UEX_KAFKA, "the brokers do not allow groups that begin with kafka.group.id");
+        return uex_fail(fault, UEX_KAFKA, "not authorized for consumer groups with the prefix kafka.group.id");
     case RD_KAFKA_RESP_ERR__FATAL:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
         return uex_kafka_fail(fault, message->err, "reading");
     default:
-        return UEX_TIMEOUT; /* it goes on by itself, or the caller's patience ends */
+        return UEX_TIMEOUT; /* librdkafka retries, or the caller's timeout ends it */
     }
 }
 
@@ -225,8 +227,8 @@ enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t ti
 
         if (uex_cancel_requested(&uex_program_cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped while reading");
-        if (reader->open_count == 0 && !reader->end_said) {
-            reader->end_said = true;
+        if (reader->open_count == 0 && !reader->end_returned) {
+            reader->end_returned = true;
             return UEX_END;
         }
         message = rd_kafka_consumer_poll(reader->consumer, left_ms < 0         ? 0
@@ -239,7 +241,7 @@ enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t ti
             return UEX_OK;
         }
         if (message != NULL) {
-            err = judge(reader, message, fault);
+            err = handle_event(reader, message, fault);
             rd_kafka_message_destroy(message);
         } else if (left_ms <= 0) {
             return UEX_TIMEOUT;
@@ -265,6 +267,6 @@ enum uex_error uex_topic_reader_drain(struct uex_topic_reader *reader,
     }
     if (err == UEX_TIMEOUT)
         return uex_fail(fault, UEX_KAFKA_UNAVAILABLE,
-                        "Kafka handed nothing more out for startup.timeout though there is more");
+                        "Kafka returned no record for startup.timeout, though there are more");
     return err == UEX_END ? UEX_OK : err;
 }

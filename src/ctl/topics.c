@@ -34,20 +34,20 @@ static void write_findings(const struct uex_topic_findings *findings, enum uex_o
     uex_table_clear(&table);
 }
 
-/* The commands that mend, each once. */
-static void write_mends(const struct uex_topic_findings *findings, struct uex_buffer *out)
+/* The commands that fix the differences, each once. */
+static void write_fixes(const struct uex_topic_findings *findings, struct uex_buffer *out)
 {
     if (findings->error_count + findings->warning_count > 0)
-        uex_buffer_append_text(out, "\nThis mends it:\n");
+        uex_buffer_append_text(out, "\nTo fix this:\n");
     for (size_t i = 0; i < findings->count; i++) {
-        const char *mend = findings->items[i].mend;
+        const char *fix = findings->items[i].mend;
         size_t earlier = 0;
 
-        while (mend != NULL && earlier < i &&
-               (findings->items[earlier].mend == NULL || strcmp(findings->items[earlier].mend, mend) != 0))
+        while (fix != NULL && earlier < i &&
+               (findings->items[earlier].mend == NULL || strcmp(findings->items[earlier].mend, fix) != 0))
             earlier++;
-        if (mend != NULL && earlier == i)
-            uex_buffer_append_format(out, "  %s\n", mend);
+        if (fix != NULL && earlier == i)
+            uex_buffer_append_format(out, "  %s\n", fix);
     }
 }
 
@@ -74,7 +74,7 @@ int uex_topics_check_run(const struct uex_config *config, int operand_count, cha
     }
     write_findings(&findings, format, &out);
     if (format == UEX_OUTPUT_TABLE) {
-        write_mends(&findings, &out);
+        write_fixes(&findings, &out);
         uex_buffer_append_format(&out, "\n%zu errors, %zu warnings\n", findings.error_count, findings.warning_count);
     }
     if (uex_output_print(&out) && findings.error_count == 0)
@@ -140,7 +140,7 @@ static void write_topic(struct uex_table *table, enum uex_output format, const s
 
         uex_table_add(table, cells);
     } else {
-        /* What it has is for `topics check` to say. */
+        /* `topics check` shows what it has. */
         const char *const cells[] = {topic->name, result, NULL, NULL, NULL, NULL};
 
         uex_table_add(table, cells);
@@ -250,10 +250,10 @@ static int grow(const struct uex_config *config, const struct request *request)
         err = uex_topics_grow(admin, config, request->partition_count, request->replication_factor, ASK_MS,
                               &uex_program_cancel, growths, &fault);
     if (growths != NULL && growths->was_unequal && err != UEX_CONFIG && err != UEX_KAFKA_TOPICS)
-        uex_output_complain("the topics had unequal numbers of partitions: an earlier growth was not finished; all of "
-                            "them get %" PRId32,
-                            growths->partition_count);
-    /* What was refused before anything was touched needs no table. */
+        uex_output_error(
+            "the topics had different numbers of partitions (an earlier growth was not finished); each gets %" PRId32,
+            growths->partition_count);
+    /* What was refused before anything was changed needs no table. */
     if (growths != NULL && growths->count > 0 && err != UEX_CONFIG && err != UEX_KAFKA_TOPICS &&
         !print_growths(growths, request->format))
         code = UEX_EXIT_FAILED;

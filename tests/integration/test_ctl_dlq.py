@@ -122,7 +122,7 @@ def test_wrong_usage__is_said_before_anything_is_reached(pipe, arguments, word):
     assert done.code == 2 and word in done.err and len(done.err.splitlines()) == 1, done
 
 
-def test_replay__mended_data__is_exported_once_and_marked(pipe):
+def test_replay__fixed_data__is_exported_once_and_marked(pipe):
     group_id = pipe.new_group()
     pipe.database.add_users(group_id, {"username": "=1+1"})
     command_id = str(uuid.uuid4())
@@ -130,20 +130,20 @@ def test_replay__mended_data__is_exported_once_and_marked(pipe):
     sent = pipe.send(group_id, {"groupId": group_id, "commandId": command_id, "extra": [1.50, 2]}, headers=foreign)
     reject_formulas(pipe)
     (letter,) = pipe.dead_letters()
-    pipe.database.execute("UPDATE {s}_users SET username = 'mended'")
+    pipe.database.execute("UPDATE {s}_users SET username = 'fixed'")
 
     dry = pipe.ctl("dlq", "replay", "--all", "--dry-run", "--output=json")
     assert dry.code == 0 and [row["result"] for row in rows(dry)] == ["would-replay"] and json.loads(dry.out)["dryRun"], dry
     assert len(commands(pipe)) == 1 and len(pipe.dead_letters()) == 1 and listed(pipe)[0]["state"] == "open"
 
-    done = pipe.ctl("dlq", "replay", place(letter), "--reason", "data mended", "--by", "asha", "--output=json")
+    done = pipe.ctl("dlq", "replay", place(letter), "--reason", "data fixed", "--by", "asha", "--output=json")
     assert done.code == 0, done
     answer = json.loads(done.out)
     assert (answer["done"], answer["left"], answer["failed"]) == (1, 0, 0)
     assert answer["letters"][0]["result"] == "replayed" and answer["letters"][0]["commandId"] == command_id
     (audit,) = [line for line in done.log if line.get("event") == "dlq"]
     assert (audit["action"], audit["by"], audit["reason"], audit["command"], audit["group"]) == (
-        "replayed", "asha", "data mended", command_id, group_id)
+        "replayed", "asha", "data fixed", command_id, group_id)
 
     again = [record for record in commands(pipe) if record.offset != sent.offset or record.partition != sent.partition]
     assert len(again) == 1 and (again[0].key, again[0].value) == (sent.key, sent.value)
@@ -153,7 +153,7 @@ def test_replay__mended_data__is_exported_once_and_marked(pipe):
     assert (mark.key, mark.value, mark.partition) == (letter.key, None, letter.partition)
     headers = mark.text_headers
     assert headers["export-dlq-of"] == place(letter) and headers["export-dlq-action"] == "replayed"
-    assert headers["export-dlq-by"] == "asha" and headers["export-dlq-reason"] == "data mended"
+    assert headers["export-dlq-by"] == "asha" and headers["export-dlq-reason"] == "data fixed"
     assert headers["export-command-id"] == command_id and headers["export-dlq-at"].endswith("Z")
 
     pipe.run_worker(export__formula_guard="reject")

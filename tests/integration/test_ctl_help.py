@@ -48,15 +48,16 @@ def test_help__of_a_subcommand__has_options_examples_and_exit_codes(subcommand):
     assert examples
 
 
-@pytest.mark.parametrize("words, expected", [
-    ([], "what is to be done? exportctl --help shows the subcommands"),
-    (["foo"], "there is no subcommand 'foo'; exportctl --help shows the subcommands"),
-    (["dlq"], "dlq takes one of list, show, replay or discard behind it; exportctl dlq --help says more"),
-    (["config", "shwo"], "config takes one of check or show behind it; exportctl config --help says more"),
+@pytest.mark.parametrize("words, named", [
+    ([], ["exportctl --help"]),
+    (["foo"], ["'foo'", "exportctl --help"]),
+    (["dlq"], ["list, show, replay or discard", "exportctl dlq --help"]),
+    (["config", "shwo"], ["check or show", "exportctl config --help"]),
 ])
-def test_subcommand__that_is_none__is_one_line_and_exit_code_2(words, expected):
+def test_subcommand__that_is_none__is_one_line_and_exit_code_2(words, named):
     done = exportctl(*words)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"exportctl: {expected}\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"exportctl: .*\n", done.stderr) and all(text in done.stderr for text in named), done.stderr
 
 
 def test_help__of_a_first_word__shows_its_subcommands_alone():
@@ -69,11 +70,11 @@ def test_help__of_a_first_word__shows_its_subcommands_alone():
 def test_option__mistyped__is_said_with_what_was_perhaps_meant():
     done = exportctl("status", "--kafka.bootstrap.server=x", "--fellow", "--kafka.acks=1")
     assert done.returncode == 2 and not done.stdout
-    for said in ("did you mean kafka.bootstrap.servers?", "--fellow: there is no such option", "kafka.acks: may not be set"):
+    for said in ("did you mean kafka.bootstrap.servers?", "--fellow: ", "kafka.acks: "):
         assert said in done.stderr
 
 
 def test_output__that_cannot_be_written__is_exit_code_1():
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = exportctl("completion", "bash", stdout=full)
-    assert (done.returncode, done.stderr) == (1, "exportctl: stdout cannot be written\n")
+    assert done.returncode == 1 and re.fullmatch(r"exportctl: .*stdout.*\n", done.stderr), done.stderr

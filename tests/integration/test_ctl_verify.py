@@ -97,7 +97,7 @@ def test_verify__object_with_other_bytes__fails_where_it_differs(pipe):
     bucket, _, key = url[len("s3://"):].partition("/")
     pipe.store.client.delete_object(Bucket=bucket, Key=key)
     gone = verify(pipe, group_id, code=1)[group_id]
-    assert failing(gone) == {"object"} and "there is no object" in gone["problems"][0]
+    assert failing(gone) == {"object"} and len(gone["problems"]) == 1
     elsewhere = verify(pipe, group_id, "--storage.url=s3://another-bucket-of-nobody", code=1)[group_id]
     assert failing(elsewhere) == {"object"}
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which dead letters are meant, what stands in the topic, and what became of each. */
+/* The dead-letter topic: the selection, reading it, and the marks of what was done with each dead letter. */
 #include "ctl/dlq/dlq.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #define MARKS_MAX ((size_t)2 << 20)
 #define LETTERS_MAX_BYTES ((size_t)256 << 20)
 
-/* ---- which ones are meant */
+/* ---- the selection */
 
 struct uex_dlq_options uex_dlq_options;
 
@@ -47,13 +47,12 @@ static enum uex_error read_places(int operand_count, char *const *operands, stru
 {
     out->places = calloc((size_t)operand_count + 1, sizeof(*out->places));
     if (out->places == NULL) {
-        uex_output_complain("no memory");
+        uex_output_error("no memory");
         return UEX_NO_MEMORY;
     }
     for (int i = 0; i < operand_count; i++) {
         if (!read_place(operands[i], &out->places[out->place_count])) {
-            uex_output_complain("'%.60s' is no place: allowed is PARTITION:OFFSET, as exportctl dlq list shows them",
-                                operands[i]);
+            uex_output_error("'%.60s' is not PARTITION:OFFSET, as exportctl dlq list prints it", operands[i]);
             return UEX_CONFIG;
         }
         out->place_count++;
@@ -73,9 +72,8 @@ static enum uex_error read_time(const char *name, const char *text, int64_t *out
         *out = uex_wall_ms() - age_ms;
         return UEX_OK;
     }
-    uex_output_complain("%s: allowed is a time (2026-11-22T23:20:00+05:30) or how long ago (units ms, s, m, h), for "
-                        "example 12h",
-                        name);
+    uex_output_error(
+        "%s: must be a time (2026-11-22T23:20:00+05:30) or how long ago (units ms, s, m, h), for example 12h", name);
     return UEX_CONFIG;
 }
 
@@ -85,7 +83,7 @@ static enum uex_error check_code(const char *code)
 
     if (code == NULL || uex_error_from_code(code, &error))
         return UEX_OK;
-    uex_output_complain("--error: there is no code '%.60s'; exportctl dlq list shows those of the letters", code);
+    uex_output_error("--error: unknown error code '%.60s'; exportctl dlq list shows the codes", code);
     return UEX_CONFIG;
 }
 
@@ -99,11 +97,11 @@ enum uex_error uex_dlq_filter_make(int operand_count, char *const *operands, boo
     *out = (struct uex_dlq_filter){
         .group = options->group, .error_code = options->error, .since_ms = UEX_NO_TIME, .until_ms = UEX_NO_TIME};
     if (must_name && !is_narrowed && !uex_ctl_options.all) {
-        uex_output_complain("which letters? name PARTITION:OFFSET, --group, --error, --since or --until; or --all");
+        uex_output_error("no dead letter selected; give PARTITION:OFFSET, --group, --error, --since, --until or --all");
         return UEX_CONFIG;
     }
     if (uex_ctl_options.all && is_narrowed) {
-        uex_output_complain("--all and a choice exclude each other");
+        uex_output_error("--all cannot be combined with PARTITION:OFFSET, --group, --error, --since or --until");
         return UEX_CONFIG;
     }
     err = read_places(operand_count, operands, out);
@@ -144,7 +142,7 @@ bool uex_dlq_filter_fits(struct uex_dlq_filter *filter, const struct uex_record 
            (filter->until_ms == UEX_NO_TIME || record->timestamp_ms < filter->until_ms);
 }
 
-bool uex_dlq_filter_complain(const struct uex_dlq_filter *filter)
+bool uex_dlq_filter_report_missing(const struct uex_dlq_filter *filter)
 {
     bool any = false;
 
@@ -153,15 +151,15 @@ bool uex_dlq_filter_complain(const struct uex_dlq_filter *filter)
 
         if (place->found || (i > 0 && by_place(place, place - 1) == 0))
             continue;
-        uex_output_complain("there is no dead letter at %" PRId32 ":%" PRId64, place->partition, place->offset);
+        uex_output_error("no dead letter at %" PRId32 ":%" PRId64, place->partition, place->offset);
         any = true;
     }
     return any;
 }
 
-/* ---- what became of them */
+/* ---- the marks */
 
-/* Most marks in a row are of one person with one reason, so a text is kept once for a run of them. */
+/* Successive marks mostly have the same person and reason, so repeated texts are kept once. */
 struct uex_dlq_text {
     struct uex_dlq_text *next;
     char text[];
@@ -206,7 +204,7 @@ enum uex_error uex_dlq_marks_add(struct uex_dlq_marks *marks, const struct uex_r
     struct uex_dlq_done *done = NULL;
 
     if (by == NULL || reason == NULL || !make_room(marks))
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for what became of %zu letters", marks->count);
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the marks of %zu dead letters", marks->count);
     done = &marks->items[marks->count++];
     *done = (struct uex_dlq_done){.partition = mark->partition,
                                   .offset = mark->offset,
@@ -278,7 +276,7 @@ struct pass {
     struct uex_fault *fault;
 };
 
-static enum uex_error take(void *context, const rd_kafka_message_t *message)
+static enum uex_error take_record(void *context, const rd_kafka_message_t *message)
 {
     const struct pass *pass = context;
     struct uex_record *record = uex_record_copy(message, NULL);
@@ -308,7 +306,7 @@ enum uex_error uex_dlq_read(const struct uex_config *config, const struct uex_dl
     enum uex_error err = uex_topic_reader_open(config, &topic, 1, &reader, fault);
 
     if (err == UEX_OK)
-        err = uex_topic_reader_drain(reader, take, &pass, fault);
+        err = uex_topic_reader_drain(reader, take_record, &pass, fault);
     uex_topic_reader_close(reader);
     return err;
 }
@@ -327,8 +325,8 @@ static enum uex_error collect_one(void *context, struct uex_record *record, bool
     letters->size_bytes += uex_record_size_bytes(record);
     if (letters->size_bytes > LETTERS_MAX_BYTES)
         return uex_fail(fault, UEX_LIMIT,
-                        "%zu letters and more fit, too many to show at once; narrow it with --group, --error, --since "
-                        "or --until",
+                        "more than %zu dead letters (256 MiB) match; narrow the selection with --group, --error, "
+                        "--since or --until",
                         letters->count);
     if (letters->count == letters->capacity) {
         size_t capacity = letters->capacity == 0 ? 256 : letters->capacity * 2;

@@ -56,7 +56,7 @@ static void add_row(struct uex_table *table, const struct uex_record *record, co
     uex_table_add(table, cells);
 }
 
-/* The newest `most` of those that are to be shown; what fits is counted whether shown or not. */
+/* The newest `most` of those to be shown. All that match are counted, shown or not. */
 static void fill(struct uex_table *table, struct uex_dlq_letters *letters, size_t most, struct counts *counts)
 {
     size_t shown = 0, passed = 0, marks = 0;
@@ -144,7 +144,7 @@ int uex_dlq_list_run(const struct uex_config *config, int operand_count, char **
         code = uex_output_fail(err, &fault);
     else
         code = print(&letters, (size_t)most, format) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
-    if (err == UEX_OK && uex_dlq_filter_complain(&filter))
+    if (err == UEX_OK && uex_dlq_filter_report_missing(&filter))
         code = UEX_EXIT_FAILED;
 done:
     uex_dlq_letters_clear(&letters);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dlq replay, dlq discard. Order of things in a replay: become the only one, then read what was done before, then do. A
- * letter is decided on by marks that are all committed, because whoever could write another one is fenced. */
+/* dlq replay, dlq discard. First fence other replays, then read the marks, then write. So all marks of a dead letter
+ * are committed when it is decided what to do with it. */
 #include <inttypes.h>
 #include <search.h>
 #include <stdio.h>
@@ -18,11 +18,11 @@
     X(DISCARDED, "discarded", "discarded")                                                                             \
     X(WOULD_REPLAY, "would-replay", "would be replayed")                                                               \
     X(WOULD_DISCARD, "would-discard", "would be discarded")                                                            \
-    X(LEFT_REPLAYED, "left-replayed", "left: was replayed before")                                                     \
-    X(LEFT_DISCARDED, "left-discarded", "left: was discarded before")                                                  \
-    X(LEFT_ENDED, "left-ended", "left: this command was exported or skipped meanwhile")                                \
-    X(NO_VALUE, "no-value", "cannot be replayed: its value was too large for the dead letters")                        \
-    X(NO_NEW_ID, "no-new-id", "cannot be replayed again: its id is written in a way that cannot be replaced")          \
+    X(LEFT_REPLAYED, "left-replayed", "left: already replayed")                                                        \
+    X(LEFT_DISCARDED, "left-discarded", "left: already discarded")                                                     \
+    X(LEFT_ENDED, "left-ended", "left: its command was exported or skipped since")                                     \
+    X(NO_VALUE, "no-value", "cannot be replayed: its value was too large to be kept")                                  \
+    X(NO_NEW_ID, "no-new-id", "cannot be replayed again: the id in its value cannot be replaced")                      \
     X(REFUSED, "refused", "refused by Kafka")                                                                          \
     X(NOT_DONE, "not-done", "not done")
 
@@ -33,17 +33,17 @@ enum result {
         RESULT_COUNT
 };
 
-/* One letter that fits. */
+/* One dead letter that matches. */
 struct row {
     int32_t partition;
     int64_t offset;
     char *group_id;                      /* owned; NULL: it has none */
-    char command_id[UEX_UUID_TEXT_SIZE]; /* the letter's own */
-    char new_id[UEX_UUID_TEXT_SIZE];     /* the one that it runs under now, where that is another; "" */
+    char command_id[UEX_UUID_TEXT_SIZE]; /* its own */
+    char new_id[UEX_UUID_TEXT_SIZE];     /* the one that it runs under now, if that is another; "" */
     enum result result;
 };
 
-#define ROWS_MAX 100000 /* that are told one by one; beyond they are only counted */
+#define ROWS_MAX 100000 /* listed one by one; further ones are only counted */
 
 struct report {
     struct row *rows;
@@ -51,7 +51,7 @@ struct report {
     size_t counts[RESULT_COUNT];
 };
 
-/* What is asked for. */
+/* The request. */
 struct order {
     const struct uex_config *config;
     enum uex_dlq_action action;
@@ -64,7 +64,7 @@ struct act {
     const struct order *order;
     struct report *report;
     struct uex_dlq_marks marks;
-    void *groups;                /* of tsearch(3): the groups of letters that fit */
+    void *groups;                /* of tsearch(3): the groups of the matching dead letters */
     struct uex_state_set states; /* of these groups */
     struct uex_dlq_sender *sender;
     struct uex_dlq_item chunk[UEX_DLQ_CHUNK_MAX];
@@ -91,7 +91,7 @@ static enum uex_error note_group(void *context, struct uex_record *record, bool 
     found = copy == NULL ? NULL : tsearch(copy, &act->groups, compare_texts);
     if (found == NULL) {
         free(copy);
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the groups of the letters");
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the groups of the dead letters");
     }
     if (*found != copy)
         free(copy);
@@ -123,7 +123,8 @@ static enum uex_error read_states(struct act *act, struct uex_fault *fault)
     return err;
 }
 
-/* Would the worker pass this command over, because its id is among the group's recent ones as exported or skipped? */
+/* Would the worker take this command for a duplicate: is its id among the group's recent ones as exported or skipped?
+ */
 static enum uex_error has_ended(const struct act *act, const char *group_id, const char *command_id, bool *ended,
                                 struct uex_fault *fault)
 {
@@ -137,12 +138,12 @@ static enum uex_error has_ended(const struct act *act, const char *group_id, con
     err = uex_group_state_read(value, &memory, fault);
     *ended = err == UEX_OK && uex_group_memory_is_duplicate(memory, command_id);
     uex_group_memory_free(memory);
-    return err == UEX_NO_MEMORY ? err : UEX_OK; /* the worker passes an unreadable state over too */
+    return err == UEX_NO_MEMORY ? err : UEX_OK; /* the worker ignores an unreadable state too */
 }
 
 /* ---- the report */
 
-/* UEX_LIMIT: there are ROWS_MAX rows; this letter is only counted. UEX_NO_MEMORY. */
+/* UEX_LIMIT: there are ROWS_MAX rows; this dead letter is only counted. UEX_NO_MEMORY. */
 static enum uex_error add_letter(struct report *report, const struct uex_record *record, struct row **out)
 {
     const char *group_id = uex_dlq_group(record);
@@ -176,9 +177,9 @@ static void clear_report(struct report *report)
     *report = (struct report){0};
 }
 
-/* ---- what is done with a letter */
+/* ---- what is done with a dead letter */
 
-/* The id that the command goes by: its value's own, else the header's, as the worker reads it. */
+/* The command id as the worker reads it: from the value, else from the header. */
 static enum uex_error name_command(const struct uex_record *record, char *out, struct uex_fault *fault)
 {
     struct uex_command command = {0};
@@ -189,11 +190,11 @@ static enum uex_error name_command(const struct uex_record *record, char *out, s
     else
         memcpy(out, record->envelope.command_id, UEX_UUID_TEXT_SIZE);
     uex_command_clear(&command);
-    return err == UEX_NO_MEMORY ? err : UEX_OK; /* a letter may be malformed */
+    return err == UEX_NO_MEMORY ? err : UEX_OK; /* a dead letter may be malformed */
 }
 
-/* An id that was exported or skipped runs no second time, so the command gets another one; where its value says the
- * old one, that is the only thing in it that changes. */
+/* A command id that was exported or skipped does not run again, so the command gets another one. If the value has the
+ * old id, only that changes in it. */
 static enum uex_error rename_command(const struct uex_record *record, struct uex_dlq_item *item, struct row *row,
                                      enum result *out, struct uex_fault *fault)
 {
@@ -213,7 +214,7 @@ static enum uex_error rename_command(const struct uex_record *record, struct uex
     return UEX_OK;
 }
 
-/* What is to be done with the letter. UEX_NO_MEMORY, or UEX_OK. */
+/* Decide what to do with the dead letter. UEX_NO_MEMORY, or UEX_OK. */
 static enum uex_error decide(struct act *act, const struct uex_record *record, struct uex_dlq_item *item,
                              struct row *row, enum result *out, struct uex_fault *fault)
 {
@@ -249,7 +250,7 @@ static void clear_item(struct uex_dlq_item *item)
     *item = (struct uex_dlq_item){0};
 }
 
-/* The audit: who did what with which letter. */
+/* The audit line: who did what with which dead letter. */
 static void log_audit(const struct order *order, const struct uex_dlq_item *item, const char *old_id)
 {
     uex_log_audit(UEX_LOG_INFO, UEX_EVENT_DLQ,
@@ -263,7 +264,7 @@ static void log_audit(const struct order *order, const struct uex_dlq_item *item
 static void settle(struct act *act, struct uex_dlq_item *item, enum result result)
 {
     struct row *row =
-        item->row < act->report->row_count ? &act->report->rows[item->row] : NULL; /* beyond they are only counted */
+        item->row < act->report->row_count ? &act->report->rows[item->row] : NULL; /* further ones are only counted */
     bool is_renamed = row != NULL && row->new_id[0] != 0;
 
     act->report->counts[result]++;
@@ -306,7 +307,7 @@ static enum uex_error take_letter(void *context, struct uex_record *record, bool
     if (err == UEX_LIMIT)
         row = &spare;
     else if (err != UEX_OK)
-        return uex_fail(fault, err, "no memory for the report on the letters");
+        return uex_fail(fault, err, "no memory for the report");
     err = decide(act, record, &item, row, &result, fault);
     if (err != UEX_OK) {
         act->report->counts[RESULT_NOT_DONE]++;
@@ -351,7 +352,7 @@ static enum uex_error make_passes(struct act *act, struct uex_fault *fault)
     return err;
 }
 
-/* Do it. The report has what was done in any case; letters of a transaction that was not committed are in it as "not
+/* Do it. The report is filled in any case; dead letters of a transaction that was not committed are in it as "not
  * done". Errors as of uex_dlq_read() and uex_dlq_sender_…(). */
 static enum uex_error act_on_letters(const struct order *order, struct report *report, struct uex_fault *fault)
 {
@@ -363,7 +364,7 @@ static enum uex_error act_on_letters(const struct order *order, struct report *r
     act->order = order;
     act->report = report;
     err = make_passes(act, fault);
-    /* What was collected when the reading broke off. */
+    /* What was collected before an error ended the reading. */
     for (size_t i = 0; i < act->chunk_count; i++)
         settle(act, &act->chunk[i], RESULT_NOT_DONE);
     uex_dlq_sender_close(act->sender);
@@ -384,7 +385,7 @@ static const struct {
 #undef RESULT_ROW
 };
 
-/* What the letters came to, in three numbers. */
+/* The results in three numbers. */
 struct sums {
     size_t done, left, failed;
 };
@@ -424,14 +425,14 @@ static void write_sums(const struct report *report, enum uex_dlq_action action, 
     size_t all = sums.done + sums.left + sums.failed;
 
     if (all == 0) {
-        uex_buffer_append_text(out, "no dead letter fits\n");
+        uex_buffer_append_text(out, "no dead letter matches\n");
         return;
     }
     if (report->row_count < all)
         uex_buffer_append_format(out, "… and %zu more\n", all - report->row_count);
-    uex_buffer_append_format(out, "\n%zu %s%s, %zu left as they are, %zu could not be%s\n", sums.done,
-                             dry_run ? "would be " : "", uex_dlq_action_text(action), sums.left, sums.failed,
-                             dry_run ? "; nothing was done (--dry-run)" : "");
+    uex_buffer_append_format(out, "\n%zu %s%s, %zu left, %zu failed%s\n", sums.done, dry_run ? "would be " : "",
+                             uex_dlq_action_text(action), sums.left, sums.failed,
+                             dry_run ? "; nothing was changed (--dry-run)" : "");
 }
 
 /* False when stdout failed. */
@@ -498,18 +499,19 @@ static int replay_or_discard(const struct uex_config *config, enum uex_dlq_actio
     uex_option_by(who);
     err = act_on_letters(&order, &report, &fault);
     code = err == UEX_OK && sum_up(&report).failed == 0 ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
-    /* What was done is told also when it broke off; before the first letter there is nothing to tell. */
+    /* After an error print what was done before it, if anything. */
     if ((err == UEX_OK || sum_up(&report).done > 0) && !print_report(&report, action, order.dry_run, format))
         code = UEX_EXIT_FAILED;
-    if (err == UEX_OK && uex_dlq_filter_complain(&filter))
+    if (err == UEX_OK && uex_dlq_filter_report_missing(&filter))
         code = UEX_EXIT_FAILED;
     if (err == UEX_TIMEOUT)
-        uex_output_complain("whether the last letters were %s is not known; the same command again does none twice",
-                            uex_dlq_action_text(action));
+        uex_output_error(
+            "it is unknown whether the last dead letters were %s; run the same command again: none is done twice",
+            uex_dlq_action_text(action));
     if (err != UEX_OK) {
-        uex_output_complain("%s (%s); %zu were %s", fault.text[0] == 0 ? uex_error_sentence(err) : fault.text,
-                            uex_error_code(err), sum_up(&report).done, uex_dlq_action_text(action));
-        /* Of unknown end is not "could not be reached", which says that nothing was done. */
+        uex_output_error("%s (%s); %zu were %s", fault.text[0] == 0 ? uex_error_sentence(err) : fault.text,
+                         uex_error_code(err), sum_up(&report).done, uex_dlq_action_text(action));
+        /* An unknown outcome is not UEX_EXIT_UNREACHABLE, which means that nothing was done. */
         code = err == UEX_TIMEOUT ? UEX_EXIT_FAILED : uex_exit_of(err);
     }
 done:
@@ -526,7 +528,7 @@ int uex_dlq_replay_run(const struct uex_config *config, int operand_count, char 
 int uex_dlq_discard_run(const struct uex_config *config, int operand_count, char **operands)
 {
     if (uex_ctl_options.reason == NULL) {
-        uex_output_complain("--reason is needed: why is nobody to run these commands?");
+        uex_output_error("--reason is required for dlq discard");
         return UEX_EXIT_USAGE;
     }
     return replay_or_discard(config, UEX_DLQ_DISCARDED, operand_count, operands);

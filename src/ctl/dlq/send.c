@@ -9,7 +9,7 @@
 
 #define TRIES_MAX 3
 #define ASK_MS 10000
-/* Short: one that is killed holds the workers back for so long. */
+/* Short: after a kill, workers wait for the open transaction for this time. */
 #define TRANSACTION_MS 20000
 
 struct uex_dlq_sender {
@@ -32,7 +32,7 @@ static void on_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t cod
 
 static enum uex_error taken_over(struct uex_fault *fault)
 {
-    return uex_fail(fault, UEX_KAFKA, "another dlq replay or discard took over (they exclude each other)");
+    return uex_fail(fault, UEX_KAFKA, "another dlq replay or discard was started; only one can run at a time");
 }
 
 enum uex_error uex_dlq_sender_open(const struct uex_config *config, enum uex_dlq_action action, const char *by,
@@ -52,7 +52,7 @@ enum uex_error uex_dlq_sender_open(const struct uex_config *config, enum uex_dlq
     if (sender == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a replay");
     *sender = (struct uex_dlq_sender){.config = config, .action = action, .by = by, .reason = reason};
-    /* Fixed: whoever begins ends what another one left open, and keeps it from going on. */
+    /* A fixed id: a new sender aborts the open transaction of the previous one and fences it. */
     snprintf(id, sizeof(id), "%.249s-dlq", config->kafka_group_id);
     uex_txn_init(&sender->txn, &setup);
     err = uex_txn_prepare(&sender->txn, config->startup_timeout_ms, fault);
@@ -136,7 +136,7 @@ static size_t count_refused(const struct uex_dlq_item *items, size_t count)
     return refused;
 }
 
-/* One transaction from begin to end; what has failed is aborted. */
+/* One transaction from begin to end; aborted on a failure. */
 static enum uex_error try_once(struct uex_dlq_sender *sender, struct uex_dlq_item *items, size_t count,
                                struct uex_fault *fault)
 {
@@ -167,7 +167,7 @@ enum uex_error uex_dlq_sender_send(struct uex_dlq_sender *sender, struct uex_dlq
         if (sender->txn.state != UEX_TXN_READY || err == UEX_CANCELLED || err == UEX_NO_MEMORY)
             return err;
         if (count_refused(items, count) > refused_before)
-            continue; /* again, without those */
+            continue; /* try again without those */
         if (tries++ == TRIES_MAX)
             return err;
     }

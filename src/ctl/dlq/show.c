@@ -25,7 +25,7 @@ static void append_hex(struct uex_buffer *out, struct uex_bytes bytes, size_t mo
         uex_buffer_append_text(out, "…");
 }
 
-/* The big-endian integers that Spring's tools and we write; other bytes are no number. */
+/* Big-endian integers, as Spring's tools and this service write them; other bytes are not a number. */
 static bool integer_of(const char *name, struct uex_bytes value, int64_t *out)
 {
     uint64_t number = 0;
@@ -77,7 +77,7 @@ static void append_bytes(struct uex_buffer *out, const char *name, struct uex_by
     uex_buffer_append_text(out, "\n");
 }
 
-/* Avro is for machines: what it says is shown as JSON. */
+/* An Avro command is shown as JSON. */
 static bool append_avro(struct uex_buffer *out, const struct uex_record *record, bool *is_avro)
 {
     struct uex_command command = {0};
@@ -151,7 +151,7 @@ static void show_text(const struct uex_record *record, const struct uex_dlq_done
     }
     if (letter.has_origin) {
         uex_time_format(letter.origin.timestamp_ms, at);
-        append_name(out, "command stood at");
+        append_name(out, "command was at");
         uex_buffer_append_format(out, "%s %" PRId32 ":%" PRId64 ", %s\n", letter.origin.topic, letter.origin.partition,
                                  letter.origin.offset, at);
     }
@@ -167,7 +167,7 @@ static void show_text(const struct uex_record *record, const struct uex_dlq_done
 
 /* ---- for scripts */
 
-/* Text, or null and the bytes in hex under a name of its own. */
+/* Text; or null, and the bytes in hex under another name. */
 static void json_bytes(struct uex_buffer *out, const char *name, struct uex_bytes bytes)
 {
     bool text = bytes.data != NULL && is_text(bytes);
@@ -334,10 +334,10 @@ int uex_dlq_show_run(const struct uex_config *config, int operand_count, char **
         code = uex_output_fail(err, &fault);
     else
         code = print(&letters, format) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
-    if (err == UEX_OK && uex_dlq_filter_complain(&filter))
+    if (err == UEX_OK && uex_dlq_filter_report_missing(&filter))
         code = UEX_EXIT_FAILED;
     else if (err == UEX_OK && letters.count == 0 && format == UEX_OUTPUT_TABLE)
-        uex_output_complain("no dead letter fits");
+        uex_output_error("no dead letter matches");
 done:
     uex_dlq_letters_clear(&letters);
     uex_dlq_filter_clear(&filter);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* doctor: every dependency, tried for real. */
+/* doctor: tests every dependency. */
 #include "ctl/doctor/doctor.h"
 
 #include "ctl/options.h"
@@ -24,14 +24,14 @@ int uex_doctor_run(const struct uex_config *config, int operand_count, char **op
         uex_buffer_append_buffer(&out, &doctor.json);
         uex_buffer_append_text(&out, doctor.row_count == 0 ? "[]\n" : "\n]\n");
     } else {
-        uex_buffer_append_format(&out, "\n%zu looked at: %zu failed, %zu warnings\n", doctor.row_count,
-                                 doctor.fail_count, doctor.warn_count);
+        uex_buffer_append_format(&out, "\n%zu checks: %zu failed, %zu warnings\n", doctor.row_count, doctor.fail_count,
+                                 doctor.warn_count);
     }
     printed = uex_output_print(&out);
     uex_buffer_clear(&out);
     uex_buffer_clear(&doctor.json);
     if (uex_cancel_requested(&uex_program_cancel)) {
-        uex_output_complain("stopped; what is told was looked at, the rest was not");
+        uex_output_error("stopped; only the checks above were done");
         return UEX_EXIT_FAILED;
     }
     if (doctor.unreachable)

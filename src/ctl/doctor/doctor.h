@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/doctor/doctor.h — the rooms of `exportctl doctor`: each tries one dependency and says what it found, a line
- * at a time. Main thread. */
+/* src/ctl/doctor/doctor.h — the parts of `exportctl doctor`: each tests one dependency and prints a line for each
+ * check. Main thread. */
 #ifndef EXPORT_CTL_DOCTOR_H
 #define EXPORT_CTL_DOCTOR_H
 
@@ -17,14 +17,15 @@ struct uex_doctor {
     bool unreachable; /* a dependency did not answer */
 };
 
-/* A line: what was looked at ("kafka", "transactions"), how it is, and what mends it (NULL: nothing needs to). It is
- * printed at once in a table. */
-void uex_doctor_say(struct uex_doctor *doctor, const char *dependency, const char *check, enum uex_doctor_result result,
-                    const char *mend, const char *format, ...) UEX_PRINTF(6, 7);
-/* The same for an error: fails, and the exit code tells of what could not be reached. `mend` NULL: by the error. */
+/* Print a line: the dependency and the check ("kafka", "transactions"), its result, and how to fix it (NULL: nothing to
+ * fix). With JSON it is kept for the document. */
+void uex_doctor_report(struct uex_doctor *doctor, const char *dependency, const char *check,
+                       enum uex_doctor_result result, const char *fix, const char *format, ...) UEX_PRINTF(6, 7);
+/* The same for an error: UEX_DOCTOR_FAIL, and exit code 3 if the dependency could not be reached. `fix` NULL: by the
+ * error. */
 void uex_doctor_fail(struct uex_doctor *doctor, const char *dependency, const char *check, enum uex_error err,
-                     const struct uex_fault *fault, const char *mend);
-/* A line about a clock that is `skew_ms` ahead of ours (negative: behind), known to `precision_ms`. */
+                     const struct uex_fault *fault, const char *fix);
+/* A line about a clock that is `skew_ms` ahead of ours (negative: behind), give or take `precision_ms`. */
 void uex_doctor_clock(struct uex_doctor *doctor, const char *dependency, const char *whose, int64_t skew_ms,
                       int64_t precision_ms);
 
@@ -32,7 +33,7 @@ void uex_doctor_kafka(struct uex_doctor *doctor);
 void uex_doctor_postgres(struct uex_doctor *doctor);
 void uex_doctor_store(struct uex_doctor *doctor);
 void uex_doctor_redis(struct uex_doctor *doctor);
-/* A real transaction under a name of the worker's prefix, aborted at its end; `handle` then asks the brokers for the
- * markers that ended it, which have the times of their clocks. */
+/* Run a transaction under an id with the worker's prefix, and abort it. `handle` then finds the markers that ended it:
+ * they have the times of the brokers' clocks. */
 void uex_doctor_transaction(struct uex_doctor *doctor, rd_kafka_t *handle);
 #endif

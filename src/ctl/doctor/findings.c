@@ -14,9 +14,9 @@ static const char *const result_texts[] = {
 static const char *const result_colours[] = {
     [UEX_DOCTOR_OK] = "32", [UEX_DOCTOR_WARN] = "33", [UEX_DOCTOR_FAIL] = "31", [UEX_DOCTOR_SKIP] = "2"};
 
-/* Each line as soon as it is known: an unreachable dependency takes its time. */
+/* Print each line at once: an unreachable dependency takes time. */
 static void print_row(enum uex_doctor_result result, const char *dependency, const char *check, const char *text,
-                      const char *mend)
+                      const char *fix)
 {
     bool coloured = uex_output_is_terminal();
     struct uex_buffer out = {0};
@@ -26,18 +26,18 @@ static void print_row(enum uex_doctor_result result, const char *dependency, con
                              coloured ? "\033[0m" : "", dependency, check);
     uex_output_append_clean(&out, text);
     uex_buffer_append_text(&out, "\n");
-    if (mend != NULL) {
-        uex_buffer_append_text(&out, "      mend: ");
-        uex_output_append_clean(&out, mend);
+    if (fix != NULL) {
+        uex_buffer_append_text(&out, "      fix: ");
+        uex_output_append_clean(&out, fix);
         uex_buffer_append_text(&out, "\n");
     }
     if (!uex_output_print(&out))
-        uex_output_complain("a finding could not be printed");
+        uex_output_error("cannot print a result");
     uex_buffer_clear(&out);
 }
 
 static void add_json(struct uex_doctor *doctor, enum uex_doctor_result result, const char *dependency,
-                     const char *check, const char *text, const char *mend)
+                     const char *check, const char *text, const char *fix)
 {
     struct uex_buffer *out = &doctor->json;
 
@@ -50,12 +50,12 @@ static void add_json(struct uex_doctor *doctor, enum uex_doctor_result result, c
     uex_buffer_append_text(out, ", \"detail\": ");
     uex_buffer_append_json(out, text);
     uex_buffer_append_text(out, ", \"mend\": ");
-    uex_buffer_append_json(out, mend);
+    uex_buffer_append_json(out, fix);
     uex_buffer_append_text(out, "}");
 }
 
-void uex_doctor_say(struct uex_doctor *doctor, const char *dependency, const char *check, enum uex_doctor_result result,
-                    const char *mend, const char *format, ...)
+void uex_doctor_report(struct uex_doctor *doctor, const char *dependency, const char *check,
+                       enum uex_doctor_result result, const char *fix, const char *format, ...)
 {
     va_list arguments;
     char text[768];
@@ -64,64 +64,62 @@ void uex_doctor_say(struct uex_doctor *doctor, const char *dependency, const cha
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     if (doctor->format == UEX_OUTPUT_JSON)
-        add_json(doctor, result, dependency, check, text, mend);
+        add_json(doctor, result, dependency, check, text, fix);
     else
-        print_row(result, dependency, check, text, mend);
+        print_row(result, dependency, check, text, fix);
     doctor->row_count++;
     doctor->fail_count += result == UEX_DOCTOR_FAIL;
     doctor->warn_count += result == UEX_DOCTOR_WARN;
 }
 
-/* What usually helps. */
-static const char *mend_of(enum uex_error err)
+/* What usually fixes it. */
+static const char *usual_fix(enum uex_error err)
 {
     switch (err) {
     case UEX_KAFKA_UNAVAILABLE:
-        return "check kafka.bootstrap.servers, kafka.security.protocol and the way there (firewall, DNS, certificates)";
+        return "check kafka.bootstrap.servers, kafka.security.protocol and the network (firewall, DNS, certificates)";
     case UEX_DB_UNAVAILABLE:
     case UEX_DB_STALLED:
         return "check host and port in postgres.dsn, pg_hba.conf, and that the server runs";
     case UEX_DB_CONNECTIONS:
-        return "raise the role's CONNECTION LIMIT, max_connections or the pooler's limits, or lower export.lanes; who "
-               "holds "
-               "the connections stands in pg_stat_activity";
+        return "raise the role's CONNECTION LIMIT, max_connections or the pooler's limits, or lower export.lanes; "
+               "pg_stat_activity shows who holds connections";
     case UEX_DB_SILENT:
         return "check that the server answers (psql), and a pooler's pool_size; a paused PgBouncer needs RESUME";
     case UEX_DB_AUTH:
         return "check user and password of postgres.dsn";
     case UEX_DB_SCHEMA:
-        return "deploy/sql/schema.sql shows how the views have to look; postgres.group_view and postgres.user_view "
-               "name them";
+        return "compare the views postgres.group_view and postgres.user_view with deploy/sql/schema.sql";
     case UEX_DB_DENIED:
-        return "GRANT SELECT on both views to the role; deploy/sql/roles.sql shows it";
+        return "GRANT SELECT on both views to the role, as in deploy/sql/roles.sql";
     case UEX_STORE_UNAVAILABLE:
-        return "check s3.endpoint, s3.ca_file and the way there (firewall, DNS, certificates)";
+        return "check s3.endpoint, s3.ca_file and the network (firewall, DNS, certificates)";
     case UEX_STORE_AUTH:
         return "check s3.access_key_id, s3.secret_access_key, s3.session_token and s3.region, and this machine's clock";
     case UEX_STORE_DENIED:
         return "the policy of these credentials needs s3:PutObject, s3:GetObject, s3:ListBucket, "
                "s3:AbortMultipartUpload and s3:ListBucketMultipartUploads on the bucket and the prefix";
     case UEX_STORE_REFUSED:
-        return "workers would wait with this store: the policy needs s3:PutObject, s3:GetObject, s3:ListBucket and "
-               "s3:AbortMultipartUpload on the bucket and the prefix, and the server has to know If-None-Match: * and "
+        return "workers cannot export to this store: the policy needs s3:PutObject, s3:GetObject, s3:ListBucket and "
+               "s3:AbortMultipartUpload on the bucket and the prefix, and the server must support If-None-Match: * and "
                "multipart uploads";
     case UEX_STORE_BUCKET:
-        return "make the bucket or directory of storage.url, or correct the name; a bucket of another region needs its "
+        return "create the bucket or directory of storage.url, or correct its name; for a bucket in another region set "
                "s3.region and s3.endpoint";
     case UEX_CONFIG:
-        return "exportctl config show tells every setting and where it was set";
+        return "exportctl config show prints every setting and where it was set";
     default:
         return NULL;
     }
 }
 
 void uex_doctor_fail(struct uex_doctor *doctor, const char *dependency, const char *check, enum uex_error err,
-                     const struct uex_fault *fault, const char *mend)
+                     const struct uex_fault *fault, const char *fix)
 {
     if (uex_exit_of(err) == UEX_EXIT_UNREACHABLE)
         doctor->unreachable = true;
-    uex_doctor_say(doctor, dependency, check, UEX_DOCTOR_FAIL, mend != NULL ? mend : mend_of(err), "%s (%s)",
-                   fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err));
+    uex_doctor_report(doctor, dependency, check, UEX_DOCTOR_FAIL, fix != NULL ? fix : usual_fix(err), "%s (%s)",
+                      fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err));
 }
 
 void uex_doctor_clock(struct uex_doctor *doctor, const char *dependency, const char *whose, int64_t skew_ms,
@@ -133,9 +131,10 @@ void uex_doctor_clock(struct uex_doctor *doctor, const char *dependency, const c
                                     : sure_ms >= CLOCK_WARN_MS ? UEX_DOCTOR_WARN
                                                                : UEX_DOCTOR_OK;
 
-    uex_doctor_say(doctor, dependency, "clock", result,
-                   result == UEX_DOCTOR_OK ? NULL : "let NTP set the clocks; retries are due by the workers' clocks",
-                   "%s is %" PRId64 ".%01d s %s this machine's clock (known to %" PRId64 ".%01d s)", whose,
-                   size_ms / 1000, (int)(size_ms % 1000 / 100), skew_ms < 0 ? "behind" : "ahead of",
-                   precision_ms / 1000, (int)(precision_ms % 1000 / 100));
+    uex_doctor_report(
+        doctor, dependency, "clock", result,
+        result == UEX_DOCTOR_OK ? NULL : "synchronize the clocks with NTP; workers start retries by their own clocks",
+        "%s is %" PRId64 ".%01d s %s this machine's clock (to within %" PRId64 ".%01d s)", whose, size_ms / 1000,
+        (int)(size_ms % 1000 / 100), skew_ms < 0 ? "behind" : "ahead of", precision_ms / 1000,
+        (int)(precision_ms % 1000 / 100));
 }

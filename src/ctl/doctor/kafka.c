@@ -14,7 +14,7 @@
 #define READ_MS 5000
 #define JOIN_MS 20000
 
-static void say_brokers(struct uex_doctor *doctor, rd_kafka_t *handle)
+static void check_brokers(struct uex_doctor *doctor, rd_kafka_t *handle)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 0, NULL, &metadata, ASK_MS);
@@ -22,19 +22,18 @@ static void say_brokers(struct uex_doctor *doctor, rd_kafka_t *handle)
     struct uex_fault fault = {0};
 
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        uex_doctor_fail(doctor, "kafka", "brokers", uex_kafka_fail(&fault, code, "asking for the brokers"), &fault,
-                        NULL);
+        uex_doctor_fail(doctor, "kafka", "brokers", uex_kafka_fail(&fault, code, "listing the brokers"), &fault, NULL);
         return;
     }
     if (uex_kafka_cluster_id(handle, ASK_MS, cluster_id, &fault) != UEX_OK)
         cluster_id[0] = 0;
-    uex_doctor_say(doctor, "kafka", "brokers", UEX_DOCTOR_OK, NULL, "brokers: %d, cluster %s", metadata->broker_cnt,
-                   cluster_id[0] == 0 ? "without an id" : cluster_id);
+    uex_doctor_report(doctor, "kafka", "brokers", UEX_DOCTOR_OK, NULL, "brokers: %d, cluster %s", metadata->broker_cnt,
+                      cluster_id[0] == 0 ? "without an id" : cluster_id);
     rd_kafka_metadata_destroy(metadata);
 }
 
-/* Each finding that is not good is a line; if there is none, one for all. */
-static bool say_topics(struct uex_doctor *doctor, rd_kafka_t *handle)
+/* One line for each finding that is not good; if there is none, one for all topics. */
+static bool check_topics(struct uex_doctor *doctor, rd_kafka_t *handle)
 {
     struct uex_topic_findings findings = {0};
     struct uex_fault fault = {0};
@@ -49,19 +48,20 @@ static bool say_topics(struct uex_doctor *doctor, rd_kafka_t *handle)
         if (item->severity == UEX_TOPIC_GOOD)
             continue;
         all_there = all_there && strcmp(item->what, "topic") != 0;
-        uex_doctor_say(doctor, "kafka", "topics", item->severity == UEX_TOPIC_ERROR ? UEX_DOCTOR_FAIL : UEX_DOCTOR_WARN,
-                       item->mend, "%s: %s is %s, expected %s", item->topic, item->what, item->found, item->expected);
+        uex_doctor_report(doctor, "kafka", "topics",
+                          item->severity == UEX_TOPIC_ERROR ? UEX_DOCTOR_FAIL : UEX_DOCTOR_WARN, item->mend,
+                          "%s: %s is %s, expected %s", item->topic, item->what, item->found, item->expected);
     }
     if (err == UEX_OK && findings.error_count + findings.warning_count == 0)
-        uex_doctor_say(doctor, "kafka", "topics", UEX_DOCTOR_OK, NULL,
-                       "all are there with their settings; commands have %" PRId32 " partitions",
-                       findings.partition_count);
+        uex_doctor_report(doctor, "kafka", "topics", UEX_DOCTOR_OK, NULL,
+                          "all topics exist with their settings; the command topic has %" PRId32 " partitions",
+                          findings.partition_count);
     uex_topic_findings_clear(&findings);
     return all_there;
 }
 
-/* Every leader of the command topic has to answer, not only the broker that told of them. */
-static void say_leaders(struct uex_doctor *doctor, rd_kafka_t *handle)
+/* Every leader of the command topic has to answer, not only the broker that listed them. */
+static void check_leaders(struct uex_doctor *doctor, rd_kafka_t *handle)
 {
     struct uex_fault fault = {0};
     int32_t count = 0;
@@ -75,13 +75,14 @@ static void say_leaders(struct uex_doctor *doctor, rd_kafka_t *handle)
     }
     if (err != UEX_OK)
         uex_doctor_fail(doctor, "kafka", "leaders", err, &fault,
-                        "all brokers have to be reachable by the addresses that they announce (advertised.listeners)");
+                        "every broker must be reachable at its advertised.listeners");
     else
-        uex_doctor_say(doctor, "kafka", "leaders", UEX_DOCTOR_OK, NULL,
-                       "the leaders of all %" PRId32 " partitions of %s answer", count, doctor->config->topics_command);
+        uex_doctor_report(doctor, "kafka", "leaders", UEX_DOCTOR_OK, NULL,
+                          "the leaders of all %" PRId32 " partitions of %s answer", count,
+                          doctor->config->topics_command);
 }
 
-/* The end of one partition of each topic that is read; true when all were reached. */
+/* Read one partition of each topic to its end. */
 static enum uex_error read_ends(rd_kafka_t *handle, size_t open, char *denied, size_t denied_size,
                                 struct uex_fault *fault)
 {
@@ -98,14 +99,14 @@ static enum uex_error read_ends(rd_kafka_t *handle, size_t open, char *denied, s
         if (message != NULL)
             rd_kafka_message_destroy(message);
         if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
-            return uex_fail(fault, UEX_KAFKA, "reading %s is not allowed", denied);
+            return uex_fail(fault, UEX_KAFKA, "not authorized to read %s", denied);
         if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
-            return uex_fail(fault, UEX_KAFKA, "groups whose names begin with kafka.group.id are not allowed");
+            return uex_fail(fault, UEX_KAFKA, "not authorized for consumer groups with the prefix kafka.group.id");
     }
-    return open == 0 ? UEX_OK : uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "nothing could be read within %d ms", READ_MS);
+    return open == 0 ? UEX_OK : uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "nothing was read within %d ms", READ_MS);
 }
 
-static void say_reading(struct uex_doctor *doctor)
+static void check_reading(struct uex_doctor *doctor)
 {
     const struct uex_config *config = doctor->config;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
@@ -130,34 +131,34 @@ static void say_reading(struct uex_doctor *doctor)
                                    &list->elems[i].offset, &fault);
     }
     if (err == UEX_OK)
-        err = uex_kafka_fail(&fault, rd_kafka_assign(handle, list), "beginning to read");
+        err = uex_kafka_fail(&fault, rd_kafka_assign(handle, list), "starting to read");
     if (err == UEX_OK)
         err = read_ends(handle, (size_t)list->cnt, denied, sizeof(denied), &fault);
     if (err != UEX_OK)
         uex_doctor_fail(doctor, "kafka", "reading", err, &fault,
-                        "allow READ on the topics of commands, retries, states and dead letters, and on groups with "
-                        "the prefix kafka.group.id");
+                        "allow READ on the command, retry, state and dead-letter topics, and on groups with the prefix "
+                        "kafka.group.id");
     else
-        uex_doctor_say(doctor, "kafka", "reading", UEX_DOCTOR_OK, NULL,
-                       "commands, retries, states and dead letters can be read");
+        uex_doctor_report(doctor, "kafka", "reading", UEX_DOCTOR_OK, NULL,
+                          "the command, retry, state and dead-letter topics can be read");
     rd_kafka_topic_partition_list_destroy(list);
     uex_kafka_destroy(handle);
 }
 
-static void say_members(struct uex_doctor *doctor, const rd_kafka_ConsumerGroupDescription_t *group)
+static void check_members(struct uex_doctor *doctor, const rd_kafka_ConsumerGroupDescription_t *group)
 {
     const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(group);
     size_t members = rd_kafka_ConsumerGroupDescription_member_count(group);
 
     if (error != NULL)
-        uex_doctor_say(doctor, "kafka", "consumer group", UEX_DOCTOR_FAIL,
-                       "allow DESCRIBE and READ on groups with the prefix kafka.group.id", "%s: %s",
-                       doctor->config->kafka_group_id, rd_kafka_error_string(error));
+        uex_doctor_report(doctor, "kafka", "consumer group", UEX_DOCTOR_FAIL,
+                          "allow DESCRIBE and READ on groups with the prefix kafka.group.id", "%s: %s",
+                          doctor->config->kafka_group_id, rd_kafka_error_string(error));
     else
-        uex_doctor_say(doctor, "kafka", "consumer group", members == 0 ? UEX_DOCTOR_WARN : UEX_DOCTOR_OK,
-                       members == 0 ? "start export-worker; without one commands only wait" : NULL,
-                       "%s is %s, workers: %zu", doctor->config->kafka_group_id,
-                       rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)), members);
+        uex_doctor_report(doctor, "kafka", "consumer group", members == 0 ? UEX_DOCTOR_WARN : UEX_DOCTOR_OK,
+                          members == 0 ? "start export-worker; without a worker all commands wait" : NULL,
+                          "%s is %s, workers: %zu", doctor->config->kafka_group_id,
+                          rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)), members);
 }
 
 static void ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle)
@@ -182,16 +183,16 @@ static void ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle)
     }
     groups = rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event), &count);
     if (count == 1)
-        say_members(doctor, groups[0]);
+        check_members(doctor, groups[0]);
 done:
     rd_kafka_event_destroy(event);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
 }
 
-/* On a handle that ends with the question: should a coordinator be found after the time, librdkafka would abort on one
- * that lives on (its issue 4605). */
-static void say_group(struct uex_doctor *doctor)
+/* On a handle that is destroyed after the request: if a coordinator is found after the timeout, librdkafka aborts on a
+ * handle that lives on (its issue 4605). */
+static void check_group(struct uex_doctor *doctor)
 {
     struct uex_fault fault = {0};
     rd_kafka_t *handle = NULL;
@@ -249,7 +250,7 @@ static enum uex_error join_and_leave(const struct uex_config *config, struct uex
             rd_kafka_message_destroy(message);
     }
     if (err == UEX_OK && !joined)
-        err = uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "a group could not be joined within %d ms", JOIN_MS);
+        err = uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "could not join a consumer group within %d ms", JOIN_MS);
     if (handle != NULL)
         (void)rd_kafka_consumer_close(handle);
 done:
@@ -258,20 +259,19 @@ done:
     return err;
 }
 
-static void say_joining(struct uex_doctor *doctor)
+static void check_joining(struct uex_doctor *doctor)
 {
     struct uex_fault fault = {0};
     const enum uex_error err = join_and_leave(doctor->config, &fault);
 
     if (err == UEX_OK)
-        uex_doctor_say(doctor, "kafka", "joining", UEX_DOCTOR_OK, NULL,
-                       "a group was joined and left with the worker's settings");
+        uex_doctor_report(doctor, "kafka", "joining", UEX_DOCTOR_OK, NULL,
+                          "joined and left a consumer group with the worker's settings");
     else
         uex_doctor_fail(doctor, "kafka", "joining", err, &fault,
-                        err == UEX_CONFIG
-                            ? "kafka.session.timeout.ms has to be between group.min.session.timeout.ms and "
-                              "group.max.session.timeout.ms of the brokers"
-                            : "allow READ on groups with the prefix kafka.group.id");
+                        err == UEX_CONFIG ? "set kafka.session.timeout.ms between group.min.session.timeout.ms and "
+                                            "group.max.session.timeout.ms of the brokers"
+                                          : "allow READ on groups with the prefix kafka.group.id");
 }
 
 void uex_doctor_kafka(struct uex_doctor *doctor)
@@ -285,16 +285,16 @@ void uex_doctor_kafka(struct uex_doctor *doctor)
         uex_doctor_fail(doctor, "kafka", "brokers", err, &fault, NULL);
         goto done;
     }
-    say_brokers(doctor, handle);
-    all_there = say_topics(doctor, handle);
-    say_group(doctor);
+    check_brokers(doctor, handle);
+    all_there = check_topics(doctor, handle);
+    check_group(doctor);
     if (!all_there) {
-        uex_doctor_say(doctor, "kafka", "transactions", UEX_DOCTOR_SKIP, NULL, "not tried: topics are missing");
+        uex_doctor_report(doctor, "kafka", "transactions", UEX_DOCTOR_SKIP, NULL, "not tried: topics are missing");
         goto done;
     }
-    say_leaders(doctor, handle);
-    say_reading(doctor);
-    say_joining(doctor);
+    check_leaders(doctor, handle);
+    check_reading(doctor);
+    check_joining(doctor);
     uex_doctor_transaction(doctor, handle);
 done:
     uex_kafka_destroy(handle);

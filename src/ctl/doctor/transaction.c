@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker does all day, done once for each topic and given up: a record in a transaction, a position in it. */
+/* What a worker does, once for each topic, and aborted: a transaction with a record, and one with an offset. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,25 +15,25 @@
 #define ASK_MS 10000
 #define CLOCK_ASK_MS 5000
 #define BROKERS_MAX 16
-#define CLOCK_RANGE_MS INT64_C(7200000) /* clocks that are off by more are not told */
+#define CLOCK_RANGE_MS INT64_C(7200000) /* clocks that are off by more are not measured */
 
-/* A record that the transaction wrote where its leader's clock is asked for. */
+/* A record of the transaction, in a partition whose leader's clock is measured. */
 struct probe {
     int32_t broker_id, partition;
-    int64_t offset; /* of the record; -1: it was not taken */
+    int64_t offset; /* of the record; -1: it was not accepted */
 };
 struct probes {
     struct probe items[BROKERS_MAX];
     size_t count;
-    int64_t aborting_at_ms, aborted_at_ms; /* local: the abort was asked for, was answered */
+    int64_t aborting_at_ms, aborted_at_ms; /* local clock: before and after the abort */
 };
 
 struct attempt {
     struct uex_doctor *doctor;
     struct uex_txn txn;
     struct uex_topic_plan *plan;
-    struct uex_buffer denied; /* topics that may not be written */
-    bool dlq_denied;          /* among them the one that tells the clocks */
+    struct uex_buffer denied; /* topics without the right to write */
+    bool dlq_denied;          /* among them the one that shows the clocks */
     struct uex_fault fault;
     enum uex_error err; /* of the first step that failed */
 };
@@ -53,7 +53,7 @@ static void on_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t cod
     *sent = (struct sent){.answered = true, .code = code, .offset = offset};
 }
 
-/* Older than any time that is asked for, so that it does not stand before its marker. */
+/* With an old timestamp, so that a search by time finds the marker and not the record. */
 static bool send_record(struct attempt *attempt, const char *topic, int32_t partition, struct sent *sent)
 {
     const struct uex_txn_record record = {.topic = topic,
@@ -75,7 +75,7 @@ static void await(struct attempt *attempt, const struct sent *sent)
         (void)rd_kafka_poll(attempt->txn.producer, 50);
 }
 
-/* A position in the transaction. It also tells why the transaction has failed already, if it has. */
+/* Send an offset in the transaction. If the transaction has failed already, this returns why. */
 static rd_kafka_resp_err_t send_position(struct attempt *attempt, char *text, size_t text_size)
 {
     const struct uex_config *config = attempt->doctor->config;
@@ -98,11 +98,11 @@ static bool end(struct attempt *attempt)
     uex_txn_abort(&attempt->txn);
     if (attempt->txn.state == UEX_TXN_READY)
         return true;
-    attempt->err = uex_fail(&attempt->fault, UEX_KAFKA, "a transaction could not be aborted");
+    attempt->err = uex_fail(&attempt->fault, UEX_KAFKA, "cannot abort a transaction");
     return false;
 }
 
-/* May this topic be written? False: no further topic need be tried. */
+/* May this topic be written to? False: stop, no further topic is tried. */
 static bool try_topic(struct attempt *attempt, const char *topic)
 {
     struct sent sent = {0};
@@ -116,7 +116,7 @@ static bool try_topic(struct attempt *attempt, const char *topic)
         return false;
     }
     await(attempt, &sent);
-    /* A record of a transaction that has failed is only thrown away; why it failed, the next step says. */
+    /* In a failed transaction a record is only discarded; the next step returns the reason. */
     if (!sent.answered || sent.code != RD_KAFKA_RESP_ERR_NO_ERROR)
         code = send_position(attempt, text, sizeof(text));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && sent.answered)
@@ -129,7 +129,7 @@ static bool try_topic(struct attempt *attempt, const char *topic)
     return end(attempt) && attempt->err == UEX_OK;
 }
 
-/* One partition of the dead letters, where little is written, for each broker that leads any of it. */
+/* One partition of the dead-letter topic, where little is written, for each broker that leads one. */
 static void choose_partitions(struct attempt *attempt, struct probes *probes)
 {
     const struct rd_kafka_metadata *metadata = NULL;
@@ -153,17 +153,17 @@ static void choose_partitions(struct attempt *attempt, struct probes *probes)
     rd_kafka_metadata_destroy(metadata);
 }
 
-static void say_position(struct uex_doctor *doctor, rd_kafka_resp_err_t code, const char *text)
+static void check_position(struct uex_doctor *doctor, rd_kafka_resp_err_t code, const char *text)
 {
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        uex_doctor_say(doctor, "kafka", "positions", UEX_DOCTOR_OK, NULL,
-                       "a transaction may carry positions of groups named %s…", doctor->config->kafka_group_id);
+        uex_doctor_report(doctor, "kafka", "positions", UEX_DOCTOR_OK, NULL,
+                          "a transaction can commit offsets of groups named %s…", doctor->config->kafka_group_id);
     else
-        uex_doctor_say(doctor, "kafka", "positions", UEX_DOCTOR_FAIL,
-                       "allow READ on groups with the prefix kafka.group.id", "%s", text);
+        uex_doctor_report(doctor, "kafka", "positions", UEX_DOCTOR_FAIL,
+                          "allow READ on groups with the prefix kafka.group.id", "%s", text);
 }
 
-/* The last transaction: a position, and the records whose markers tell the brokers' clocks. */
+/* The last transaction: an offset, and the records whose markers show the brokers' clocks. */
 static bool try_positions(struct attempt *attempt, struct probes *probes)
 {
     struct sent sent[BROKERS_MAX];
@@ -190,7 +190,7 @@ static bool try_positions(struct attempt *attempt, struct probes *probes)
         if (sent[i].answered && sent[i].code == RD_KAFKA_RESP_ERR_NO_ERROR)
             probes->items[i].offset = sent[i].offset;
     }
-    say_position(attempt->doctor, code, text);
+    check_position(attempt->doctor, code, text);
     return aborted;
 }
 
@@ -208,7 +208,7 @@ static bool try_all(struct attempt *attempt, struct probes *probes)
                                                         .cancel = &uex_program_cancel,
                                                         .on_delivery = on_delivery});
     attempt->err = uex_txn_prepare(&attempt->txn, config->startup_timeout_ms, &attempt->fault);
-    /* Topics that are not known yet would cost a second each. */
+    /* Each topic without metadata would cost a second. */
     if (attempt->err == UEX_OK)
         attempt->err = uex_kafka_partition_count(attempt->txn.producer, config->topics_command, ASK_MS,
                                                  &partition_count, &attempt->fault);
@@ -226,10 +226,10 @@ static void try_transactions(struct uex_doctor *doctor, struct probes *probes)
 {
     struct attempt attempt = {.doctor = doctor, .plan = calloc(1, sizeof(*attempt.plan))};
     bool done = attempt.plan != NULL && try_all(&attempt, probes);
-    const char *mend = attempt.err == UEX_CONFIG
-                           ? "kafka.transaction.timeout.ms has to be within transaction.max.timeout.ms of the brokers"
-                           : "allow WRITE and DESCRIBE on transactional ids with the prefix kafka.group.id, and WRITE "
-                             "on all topics";
+    const char *fix = attempt.err == UEX_CONFIG
+                          ? "set kafka.transaction.timeout.ms to at most transaction.max.timeout.ms of the brokers"
+                          : "allow WRITE and DESCRIBE on transactional ids with the prefix kafka.group.id, and WRITE "
+                            "on all topics";
 
     if (attempt.plan == NULL || uex_buffer_failed(&attempt.denied)) {
         attempt.err = uex_fail(&attempt.fault, UEX_NO_MEMORY, "no memory to try a transaction");
@@ -238,17 +238,17 @@ static void try_transactions(struct uex_doctor *doctor, struct probes *probes)
     if (!done) {
         probes->count = 0;
         if (attempt.err != UEX_OK)
-            uex_doctor_fail(doctor, "kafka", "transactions", attempt.err, &attempt.fault, mend);
+            uex_doctor_fail(doctor, "kafka", "transactions", attempt.err, &attempt.fault, fix);
     } else {
-        uex_doctor_say(doctor, "kafka", "transactions", UEX_DOCTOR_OK, NULL, "begun and aborted under ids named %s…",
-                       doctor->config->kafka_group_id);
+        uex_doctor_report(doctor, "kafka", "transactions", UEX_DOCTOR_OK, NULL,
+                          "began and aborted transactions under ids named %s…", doctor->config->kafka_group_id);
     }
     if (attempt.denied.size_bytes > 0)
-        uex_doctor_say(doctor, "kafka", "writing", UEX_DOCTOR_FAIL, "allow WRITE on these topics",
-                       "not allowed to write %s", uex_buffer_text(&attempt.denied));
+        uex_doctor_report(doctor, "kafka", "writing", UEX_DOCTOR_FAIL, "allow WRITE on these topics",
+                          "not authorized to write to %s", uex_buffer_text(&attempt.denied));
     else if (done)
-        uex_doctor_say(doctor, "kafka", "writing", UEX_DOCTOR_OK, NULL,
-                       "all %zu topics took a record of a transaction that was aborted", attempt.plan->count);
+        uex_doctor_report(doctor, "kafka", "writing", UEX_DOCTOR_OK, NULL,
+                          "all %zu topics accepted a record of an aborted transaction", attempt.plan->count);
     uex_txn_close(&attempt.txn);
     uex_buffer_clear(&attempt.denied);
     free(attempt.plan);
@@ -256,11 +256,11 @@ static void try_transactions(struct uex_doctor *doctor, struct probes *probes)
 
 /* ---- the brokers' clocks */
 
-/* A broker tells its clock nowhere, but it writes it: the marker that ends a transaction carries the time of the
- * partition's leader, and the first offset "not before" a time can be asked for. So the marker behind our record is
- * found for times up to its own and not for later ones, and twenty questions tell it to a few milliseconds. Source:
- * Apache Kafka, MemoryRecords.withEndTransactionMarker (timestamp) and LogSegment.findOffsetByTimestamp (which looks at
- * control records too). */
+/* No request returns a broker's clock, but the marker that ends a transaction has the time of the partition's leader,
+ * and Kafka can find the first offset "not before" a time. It finds the marker after our record for times up to the
+ * marker's own, and not for later ones, so twenty requests find that time to the millisecond. Source: Apache Kafka,
+ * MemoryRecords.withEndTransactionMarker (timestamp) and LogSegment.findOffsetByTimestamp (which looks at control
+ * records too). */
 
 /* The first offset whose time is not before `at_ms`; the end if there is none. */
 static bool first_not_before(rd_kafka_t *handle, const char *topic, int32_t partition, int64_t at_ms, int64_t *offset)
@@ -276,7 +276,7 @@ static bool first_not_before(rd_kafka_t *handle, const char *topic, int32_t part
     return known;
 }
 
-/* The marker's time. False: it cannot be told, for example because somebody wrote in between. */
+/* The marker's time. False: it cannot be found, for example because another record is in between. */
 static bool find_marker(rd_kafka_t *handle, const char *topic, const struct probe *probe, int64_t around_ms,
                         int64_t *out)
 {
@@ -296,7 +296,7 @@ static bool find_marker(rd_kafka_t *handle, const char *topic, const struct prob
     return first_not_before(handle, topic, probe->partition, low, &offset) && offset == probe->offset + 1;
 }
 
-static void say_clocks(struct uex_doctor *doctor, rd_kafka_t *handle, const struct probes *probes)
+static void check_clocks(struct uex_doctor *doctor, rd_kafka_t *handle, const struct probes *probes)
 {
     int64_t half_ms = (probes->aborted_at_ms - probes->aborting_at_ms) / 2;
     int64_t middle_ms = probes->aborting_at_ms + half_ms;
@@ -310,9 +310,9 @@ static void say_clocks(struct uex_doctor *doctor, rd_kafka_t *handle, const stru
             find_marker(handle, doctor->config->topics_dlq, &probes->items[i], middle_ms, &at_ms))
             uex_doctor_clock(doctor, "kafka", whose, at_ms - middle_ms, half_ms + 1);
         else
-            uex_doctor_say(doctor, "kafka", "clock", UEX_DOCTOR_SKIP, NULL,
-                           "%s: not told (somebody wrote to %s at the same moment, or a clock is off by hours)", whose,
-                           doctor->config->topics_dlq);
+            uex_doctor_report(doctor, "kafka", "clock", UEX_DOCTOR_SKIP, NULL,
+                              "%s: unknown (another client wrote to %s at the same time, or a clock is off by hours)",
+                              whose, doctor->config->topics_dlq);
     }
 }
 
@@ -321,5 +321,5 @@ void uex_doctor_transaction(struct uex_doctor *doctor, rd_kafka_t *handle)
     struct probes probes = {0};
 
     try_transactions(doctor, &probes);
-    say_clocks(doctor, handle, &probes);
+    check_clocks(doctor, handle, &probes);
 }

@@ -21,7 +21,7 @@
 
 /* ---- the bar, on a terminal only */
 
-/* How many rows there will be is asked on a connection of its own, beside the export: the bar is no reason to wait. */
+/* Another connection counts the rows while the export runs, so that the export does not wait for the bar. */
 struct bar {
     struct uex_live live;
     const struct uex_config *config;
@@ -51,7 +51,7 @@ static void *count_rows(void *context)
 
 static void write_share(uint64_t rows, uint64_t expected, struct uex_buffer *out)
 {
-    /* Rows may have come since they were counted. */
+    /* There may be more rows by now than were counted. */
     uint64_t share = rows >= expected ? 100 : rows * 100 / expected;
 
     uex_buffer_append_text(out, "  [");
@@ -137,23 +137,23 @@ static enum uex_error write_file(void *context, struct uex_bytes data)
     return uex_export_file_write(sink->file, data, sink->fault);
 }
 
-static int fail_skipped(const struct uex_config *config, const char *group_id, enum uex_skip_reason skip)
+static int report_skipped(const struct uex_config *config, const char *group_id, enum uex_skip_reason skip)
 {
     switch (skip) {
     case UEX_SKIP_UNKNOWN_GROUP:
-        uex_output_complain("there is no group %s in the view %s", group_id, config->postgres_group_view);
+        uex_output_error("group %s is not in the view %s", group_id, config->postgres_group_view);
         break;
     case UEX_SKIP_EMPTY:
-        uex_output_complain("%s has no rows to export: no file was made", group_id);
+        uex_output_error("%s has no rows to export; no file was written", group_id);
         break;
     default:
-        uex_output_complain("%s is not exported: %s (view %s); workers skip it too", group_id, uex_skip_text(skip),
-                            config->postgres_group_view);
+        uex_output_error("%s was not exported: %s (view %s); workers skip it too", group_id, uex_skip_text(skip),
+                         config->postgres_group_view);
     }
     return UEX_EXIT_FAILED;
 }
 
-static void say_done(const struct uex_export_file *file, const struct uex_job_outcome *outcome)
+static void print_summary(const struct uex_export_file *file, const struct uex_job_outcome *outcome)
 {
     char rows[32], size[32], spent[32], snapshot[UEX_TIME_TEXT_SIZE], hex[UEX_SHA256_HEX_SIZE];
 
@@ -195,18 +195,17 @@ static int export_to(const struct uex_config *config, const char *group_id, stru
     if (write_fault.error == UEX_OK && err == UEX_OK && outcome.skip == UEX_SKIP_NONE)
         err = uex_export_file_publish(file, &outcome.fault);
     if (file->closed) {
-        code = UEX_EXIT_FAILED; /* quietly: whoever read had enough */
+        code = UEX_EXIT_FAILED; /* without a message: the reader has what it wanted */
     } else if (write_fault.error != UEX_OK) {
         code = uex_output_fail(write_fault.error, &write_fault);
     } else if (err == UEX_CANCELLED) {
-        uex_output_complain("stopped; %s",
-                            file->temporary == NULL ? "what was written is not complete" : "no file was made");
+        uex_output_error("stopped; %s", file->temporary == NULL ? "the output is incomplete" : "no file was written");
     } else if (err != UEX_OK) {
         code = uex_output_fail(err, &outcome.fault);
     } else if (outcome.skip != UEX_SKIP_NONE) {
-        code = fail_skipped(config, group_id, outcome.skip);
+        code = report_skipped(config, group_id, outcome.skip);
     } else {
-        say_done(file, &outcome);
+        print_summary(file, &outcome);
         code = UEX_EXIT_DONE;
     }
     uex_job_outcome_clear(&outcome);
@@ -230,7 +229,7 @@ void uex_export_check(const struct uex_config *config, struct uex_buffer *proble
 
 int uex_export_run(const struct uex_config *config, int operand_count, char **operands)
 {
-    /* Only the database is needed, whatever else the configuration names. */
+    /* Only the database is used, whatever else is configured. */
     struct uex_config plain = *config;
     struct uex_export_file file = {.fd = -1};
     struct uex_fault fault = {0};
@@ -240,9 +239,9 @@ int uex_export_run(const struct uex_config *config, int operand_count, char **op
 
     plain.storage_url = plain.redis_url = nothing;
     if (operand_count != 1)
-        uex_output_complain("which group? export takes one GROUP");
+        uex_output_error("export needs exactly one GROUP");
     if (operand_count == 1 && uex_ctl_options.output == NULL)
-        uex_output_complain("where to? --output FILE, or --output - for stdout");
+        uex_output_error("--output is required: FILE, or - for stdout");
     if (operand_count != 1 || uex_ctl_options.output == NULL || uex_ctl_options.output[0] == 0 ||
         uex_operands_are_groups(operand_count, operands) != UEX_OK)
         return code;

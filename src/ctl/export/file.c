@@ -18,8 +18,7 @@ static enum uex_error fail(struct uex_fault *fault, enum uex_error err, const ch
 static enum uex_error open_stdout(struct uex_export_file *file, struct uex_fault *fault)
 {
     if (isatty(STDOUT_FILENO))
-        return uex_fail(fault, UEX_CONFIG,
-                        "--output -: gzip is not for a terminal; name a file, or send it on by a pipe");
+        return uex_fail(fault, UEX_CONFIG, "--output -: will not write gzip to a terminal; name a file or use a pipe");
     file->fd = STDOUT_FILENO;
     return UEX_OK;
 }
@@ -28,14 +27,14 @@ static enum uex_error open_temporary(struct uex_export_file *file, struct uex_fa
 {
     if (asprintf(&file->temporary, "%s.part-XXXXXX", file->path) < 0) {
         file->temporary = NULL;
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the file's name");
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the file name");
     }
     file->fd = mkostemp(file->temporary, O_CLOEXEC);
     if (file->fd >= 0)
         return UEX_OK;
     free(file->temporary);
     file->temporary = NULL;
-    return fail(fault, UEX_CONFIG, file->path, "no file can be made there");
+    return fail(fault, UEX_CONFIG, file->path, "cannot create a file there");
 }
 
 enum uex_error uex_export_file_open(struct uex_export_file *file, const char *path, bool force, struct uex_fault *fault)
@@ -48,13 +47,13 @@ enum uex_error uex_export_file_open(struct uex_export_file *file, const char *pa
     if (stat(path, &found) != 0)
         return open_temporary(file, fault);
     if (S_ISDIR(found.st_mode))
-        return uex_fail(fault, UEX_CONFIG, "%s is a directory; --output names a file", path);
+        return uex_fail(fault, UEX_CONFIG, "%s is a directory; --output needs a file", path);
     if (!S_ISREG(found.st_mode)) {
         file->fd = open(path, O_WRONLY | O_CLOEXEC);
-        return file->fd >= 0 ? UEX_OK : fail(fault, UEX_CONFIG, path, "it cannot be written");
+        return file->fd >= 0 ? UEX_OK : fail(fault, UEX_CONFIG, path, "cannot write");
     }
     if (!force)
-        return uex_fail(fault, UEX_CONFIG, "%s is there already; --force replaces it", path);
+        return uex_fail(fault, UEX_CONFIG, "%s exists; --force replaces it", path);
     return open_temporary(file, fault);
 }
 
@@ -67,10 +66,10 @@ enum uex_error uex_export_file_write(struct uex_export_file *file, struct uex_by
             continue;
         if (written < 0 && errno == EPIPE) {
             file->closed = true;
-            return uex_fail(fault, UEX_END, "nobody reads any more");
+            return uex_fail(fault, UEX_END, "the reader of stdout has gone");
         }
         if (written < 0)
-            return fail(fault, UEX_SPOOL, file->path, "it cannot be written");
+            return fail(fault, UEX_SPOOL, file->path, "cannot write");
         data.data += written;
         data.size_bytes -= (size_t)written;
         file->size_bytes += (uint64_t)written;
@@ -78,7 +77,7 @@ enum uex_error uex_export_file_write(struct uex_export_file *file, struct uex_by
     return UEX_OK;
 }
 
-/* Some file systems cannot rename without replacing; there a look before has to do. */
+/* Some file systems cannot rename without replacing; there the name is checked before. */
 static int rename_new(const char *from, const char *to)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
@@ -99,11 +98,12 @@ enum uex_error uex_export_file_publish(struct uex_export_file *file, struct uex_
     if (file->temporary == NULL)
         return UEX_OK;
     if (fsync(file->fd) != 0)
-        return fail(fault, UEX_SPOOL, file->path, "it cannot be written");
+        return fail(fault, UEX_SPOOL, file->path, "cannot write");
     result = file->force ? rename(file->temporary, file->path) : rename_new(file->temporary, file->path);
     if (result != 0)
-        return errno == EEXIST ? uex_fail(fault, UEX_CONFIG, "%s was made by somebody else meanwhile", file->path)
-                               : fail(fault, UEX_SPOOL, file->path, "it cannot be named so");
+        return errno == EEXIST
+                   ? uex_fail(fault, UEX_CONFIG, "another process has created %s in the meantime", file->path)
+                   : fail(fault, UEX_SPOOL, file->path, "cannot rename the temporary file");
     free(file->temporary);
     file->temporary = NULL;
     return UEX_OK;

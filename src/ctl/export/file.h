@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/export/file.h — where exportctl export writes to: a file that appears whole or not at all, or stdout. */
+/* src/ctl/export/file.h — where exportctl export writes to: stdout, or a file that appears only when it is complete. */
 #ifndef EXPORT_CTL_EXPORT_FILE_H
 #define EXPORT_CTL_EXPORT_FILE_H
 
@@ -7,22 +7,23 @@
 
 struct uex_export_file {
     const char *path; /* "-": stdout */
-    char *temporary;  /* its name until it is whole; NULL: written directly (stdout, a device, a pipe) */
+    char *temporary;  /* its name until it is complete; NULL: written directly (stdout, a device, a pipe) */
     int fd;
-    bool force;  /* what is there may be replaced */
-    bool closed; /* the reader of stdout went away */
+    bool force;  /* an existing file may be replaced */
+    bool closed; /* the reader of stdout has gone */
     uint64_t size_bytes;
 };
 
-/* Look at the path and make the temporary file beside it (0600: it is personal data). UEX_CONFIG, said in `fault`: it
- * is there already (without `force`), is a directory, or cannot be written. uex_export_file_discard() in any case. */
+/* Check the path and create the temporary file next to it (0600: it is personal data). UEX_CONFIG, with the reason in
+ * `fault`: it exists (without `force`), is a directory, or cannot be written. The caller calls
+ * uex_export_file_discard() in any case. */
 UEX_MUST_CHECK enum uex_error uex_export_file_open(struct uex_export_file *file, const char *path, bool force,
                                                    struct uex_fault *fault);
-/* All of the bytes. UEX_SPOOL with the reason in `fault`; UEX_END: the reader of stdout went away. */
+/* Write all of the bytes. UEX_SPOOL with the reason in `fault`; UEX_END: the reader of stdout has gone. */
 UEX_MUST_CHECK enum uex_error uex_export_file_write(struct uex_export_file *file, struct uex_bytes data,
                                                     struct uex_fault *fault);
-/* Give it its name, once it is on the disk. UEX_SPOOL, UEX_CONFIG (somebody else took the name). */
+/* Sync it to disk and give it its name. UEX_SPOOL, UEX_CONFIG (another process has created that file). */
 UEX_MUST_CHECK enum uex_error uex_export_file_publish(struct uex_export_file *file, struct uex_fault *fault);
-/* Close; what was not published goes. Accepts a struct of which `fd` is -1. */
+/* Close, and remove what was not published. Accepts a struct of which `fd` is -1. */
 void uex_export_file_discard(struct uex_export_file *file);
 #endif

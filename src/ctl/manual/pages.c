@@ -73,7 +73,7 @@ static void append_exit_codes(struct uex_buffer *out)
     uex_buffer_append_text(out, ".SH EXIT STATUS\n");
     append_term(out, "0", NULL, "done");
     append_term(out, "1", NULL, "the work failed");
-    append_term(out, "2", NULL, "wrong usage or configuration, said before anything was touched");
+    append_term(out, "2", NULL, "wrong usage or configuration; nothing was done");
     append_term(out, "3", NULL, "a dependency could not be reached within startup.timeout");
     append_term(out, "4", NULL, "--timeout ran out");
 }
@@ -81,7 +81,7 @@ static void append_exit_codes(struct uex_buffer *out)
 static void append_common_options(struct uex_buffer *out)
 {
     append_term(out, "--config", "FILE", "Read settings from this INI file.");
-    append_term(out, "--section.key=", "value", "One setting, before all other sources.");
+    append_term(out, "--section.key=", "value", "One setting; overrides all other sources.");
     append_term(out, "--help", NULL, "Show the usage and exit.");
     append_term(out, "--version", NULL, "Show the version and exit.");
 }
@@ -110,7 +110,7 @@ static void append_subcommand(const struct uex_subcommand *subcommand, struct ue
          example++)
         append_term(out, example->command, NULL, example->what);
     append_exit_codes(out);
-    uex_buffer_append_text(out, ".SH SEE ALSO\n\\fBexportctl\\fR(1), which tells the settings\n");
+    uex_buffer_append_text(out, ".SH SEE ALSO\n\\fBexportctl\\fR(1), which lists the settings\n");
 }
 
 static void append_all(const struct uex_subcommand *subcommands, struct uex_buffer *out)
@@ -121,17 +121,18 @@ static void append_all(const struct uex_subcommand *subcommands, struct uex_buff
     uex_buffer_append_text(out,
                            ".SH SYNOPSIS\n\\fBexportctl\\fR \\fISUBCOMMAND\\fR [\\fIOPTION\\fR…]\n.SH DESCRIPTION\n");
     append_roff(out,
-                "Triggers exports of groups of users, tells what became of them, mends what failed, and checks "
-                "configuration, topics and files. Each subcommand has a page of its own, exportctl-SUBCOMMAND(1).");
+                "Triggers exports of groups of users, shows their outcomes, replays or discards dead letters, and "
+                "checks configuration, topics and files. Each subcommand has its own page, exportctl-SUBCOMMAND(1).");
     uex_buffer_append_text(out, "\n.SH SUBCOMMANDS\n");
     for (const struct uex_subcommand *subcommand = subcommands; subcommand->name != NULL; subcommand++)
         append_term(out, subcommand->name, subcommand->operands, subcommand->summary);
     uex_buffer_append_text(out, ".SH OPTIONS\n");
     append_common_options(out);
     append_exit_codes(out);
-    uex_buffer_append_text(out, ".SH SETTINGS\nEach also as EXPORT_SECTION_KEY in the environment, or in the file of "
-                                "\\-\\-config or EXPORT_CONFIG; a secret also from the file that "
-                                "EXPORT_SECTION_KEY_FILE names.\n.PP\n.nf\n");
+    uex_buffer_append_text(
+        out, ".SH SETTINGS\nEach can also be set as EXPORT_SECTION_KEY in the environment, or in the file of "
+             "\\-\\-config or EXPORT_CONFIG; a secret also through the file that EXPORT_SECTION_KEY_FILE "
+             "names.\n.PP\n.nf\n");
     uex_config_help(&settings);
     append_roff(out, uex_buffer_text(&settings));
     out->failed = out->failed || uex_buffer_failed(&settings);

@@ -12,9 +12,9 @@
 #include "export/thread.h"
 
 #define APPLICATION_NAME "exportctl"
-#define DATABASE_WAIT_MS 5000 /* beyond the time that reading the states took anyway */
+#define DATABASE_WAIT_MS 5000 /* on top of the time for reading the states */
 
-/* ---- the active groups: read while Kafka hands the states out */
+/* ---- the active groups: read while the states are read from Kafka */
 
 struct uex_active_groups {
     const struct uex_config *config;
@@ -71,7 +71,7 @@ static enum uex_error finish_reading(struct uex_active_groups *groups, int64_t w
     while (!atomic_load(&groups->is_done) && uex_monotonic_ms() < until_ms && uex_sleep_ms(10, &uex_program_cancel))
         continue;
     if (!atomic_load(&groups->is_done))
-        uex_cancel_request(&groups->cancel); /* every wait of the connection ends soon */
+        uex_cancel_request(&groups->cancel); /* ends the waits of the connection */
     pthread_join(groups->thread, NULL);
     err = groups->error;
     if (err == UEX_OK)
@@ -120,7 +120,7 @@ static enum uex_error add_nothing(struct uex_status_report *report, const char *
     return row == NULL ? UEX_NO_MEMORY : uex_status_rows_put(&report->rows, row);
 }
 
-/* Groups that were named: these and no others, also where they have no state. */
+/* Exactly the named groups, also those without a state. */
 static enum uex_error keep_asked(struct uex_status_report *report)
 {
     enum uex_error err = UEX_OK;
@@ -135,7 +135,7 @@ static enum uex_error keep_asked(struct uex_status_report *report)
     return err;
 }
 
-/* Active groups without an outcome in the run are missing; of the others only those with one belong to it. */
+/* Active groups without an outcome in the run are missing. Other groups count only if they have an outcome in it. */
 static enum uex_error keep_run(struct uex_status_report *report, const struct uex_group_list *active)
 {
     struct uex_status_rows *rows = &report->rows;
@@ -198,7 +198,7 @@ void uex_status_print_counts(const struct uex_status_report *report, struct uex_
     uex_status_counts_write(&report->rows, out);
     uex_buffer_append_text(out, "\n");
     if (is_partial)
-        uex_buffer_append_format(out, "which groups are missing is not known: %s\n", report->why_not.text);
+        uex_buffer_append_format(out, "missing groups are unknown: %s\n", report->why_not.text);
 }
 
 static void print_json(const struct uex_status_report *report, struct uex_buffer *out)

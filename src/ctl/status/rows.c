@@ -57,19 +57,19 @@ void uex_status_row_free(struct uex_status_row *row)
 
 /* ---- from a state record to a row */
 
-/* What a row takes from a state record; borrowed. */
-struct told {
+/* The texts and the status of a row; borrowed from a state record. */
+struct row_source {
     enum uex_status status;
     const char *reason, *run_id, *file_path, *sha256;
 };
 
-static void take_record(const struct uex_state_record *record, struct uex_status_row *row, struct told *told)
+static void take_record(const struct uex_state_record *record, struct uex_status_row *row, struct row_source *source)
 {
-    *told = (struct told){.status = status_of(record->outcome),
-                          .reason = record->reason,
-                          .run_id = record->run_id,
-                          .file_path = record->file_path,
-                          .sha256 = record->sha256};
+    *source = (struct row_source){.status = status_of(record->outcome),
+                                  .reason = record->reason,
+                                  .run_id = record->run_id,
+                                  .file_path = record->file_path,
+                                  .sha256 = record->sha256};
     memcpy(row->command_id, record->command_id, UEX_UUID_TEXT_SIZE);
     row->at_ms = record->at_ms;
     row->snapshot_at_ms = record->snapshot_at_ms;
@@ -81,47 +81,47 @@ static void take_record(const struct uex_state_record *record, struct uex_status
 }
 
 static void take_recent(const struct uex_recent_view *entry, const struct uex_group_memory_view *memory,
-                        struct uex_status_row *row, struct told *told, char hex[UEX_SHA256_HEX_SIZE])
+                        struct uex_status_row *row, struct row_source *source, char hex[UEX_SHA256_HEX_SIZE])
 {
     const struct uex_last_exported_view *last = &memory->last;
 
-    *told = (struct told){.status = status_of(entry->outcome),
-                          .reason = entry->reason,
-                          .run_id = entry->run_id,
-                          .file_path = "",
-                          .sha256 = ""};
+    *source = (struct row_source){.status = status_of(entry->outcome),
+                                  .reason = entry->reason,
+                                  .run_id = entry->run_id,
+                                  .file_path = "",
+                                  .sha256 = ""};
     uex_uuid_from_bytes(entry->command_id, row->command_id);
     row->at_ms = entry->at_ms;
     if (!memory->has_last || entry->outcome != UEX_OUTCOME_EXPORTED ||
         memcmp(last->command_id, entry->command_id, sizeof(entry->command_id)) != 0)
         return;
     row->rows = last->rows;
-    told->file_path = last->file_path;
+    source->file_path = last->file_path;
     if (last->has_sha256) {
         uex_hex(last->sha256, sizeof(last->sha256), hex);
-        told->sha256 = hex;
+        source->sha256 = hex;
     }
 }
 
-/* The group's outcome in a run: the newest one, or what it remembers of it. */
+/* The group's outcome in a run: the newest one, or one of the recent commands. */
 static void take_run(const struct uex_group_state_view *view, const char *run_id, struct uex_status_row *row,
-                     struct told *told, char hex[UEX_SHA256_HEX_SIZE])
+                     struct row_source *source, char hex[UEX_SHA256_HEX_SIZE])
 {
     const struct uex_group_memory_view *memory = &view->memory;
 
     if (strcmp(view->record.run_id, run_id) == 0) {
-        take_record(&view->record, row, told);
+        take_record(&view->record, row, source);
         return;
     }
     for (size_t i = memory->recent_count; i-- > 0;) {
         if (strcmp(memory->recent[i].run_id, run_id) != 0)
             continue;
-        take_recent(&memory->recent[i], memory, row, told, hex);
+        take_recent(&memory->recent[i], memory, row, source, hex);
         return;
     }
-    /* Whether it could have been forgotten is known once the run's first outcome is: see uex_status_rows_finish(). */
+    /* Whether it is too old is decided when all rows are there: see uex_status_rows_finish(). */
     if (memory->recent_count == UEX_RECENT_MAX) {
-        told->status = UEX_STATUS_UNKNOWN;
+        source->status = UEX_STATUS_UNKNOWN;
         row->at_ms = memory->recent[0].at_ms;
     }
 }
@@ -138,9 +138,9 @@ static const struct uex_status_row nothing_known = {.at_ms = UEX_NO_TIME,
 
 /* A row in a block of its own, with copies of the strings. */
 static struct uex_status_row *row_new(const struct uex_status_row *figures, const char *group_id,
-                                      const struct told *told)
+                                      const struct row_source *source)
 {
-    const char *const texts_of_row[] = {group_id, told->reason, told->run_id, told->file_path, told->sha256};
+    const char *const texts_of_row[] = {group_id, source->reason, source->run_id, source->file_path, source->sha256};
     size_t lengths[sizeof(texts_of_row) / sizeof(texts_of_row[0])], total = 0, at = 0;
     struct uex_status_row *row = NULL;
     const char **places[sizeof(texts_of_row) / sizeof(texts_of_row[0])];
@@ -153,7 +153,7 @@ static struct uex_status_row *row_new(const struct uex_status_row *figures, cons
     if (row == NULL)
         return NULL;
     *row = *figures;
-    row->status = told->status;
+    row->status = source->status;
     places[0] = &row->group_id;
     places[1] = &row->reason;
     places[2] = &row->run_id;
@@ -171,23 +171,23 @@ static struct uex_status_row *row_new(const struct uex_status_row *figures, cons
 struct uex_status_row *uex_status_row_of_record(const struct uex_state_record *record)
 {
     struct uex_status_row row = nothing_known;
-    struct told told = {0};
+    struct row_source source = {0};
 
-    take_record(record, &row, &told);
+    take_record(record, &row, &source);
     row.newest_at_ms = record->at_ms;
-    return row_new(&row, record->group_id, &told);
+    return row_new(&row, record->group_id, &source);
 }
 
 struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value, const char *run_id)
 {
     struct uex_status_row row = nothing_known, *made = NULL;
-    struct told told = {.status = UEX_STATUS_MISSING, .run_id = run_id};
+    struct row_source source = {.status = UEX_STATUS_MISSING, .run_id = run_id};
     struct uex_group_state_view view = {0};
     struct uex_fault fault = {0};
     char hex[UEX_SHA256_HEX_SIZE] = "";
     enum uex_error err = UEX_OK;
 
-    /* What came before it is of no interest where the newest outcome is the one that was asked for. */
+    /* The recent commands need not be read if the newest outcome is the one that was asked for. */
     if (value.data != NULL)
         err = uex_group_state_newest_read(value, &view, &fault);
     if (value.data != NULL && err == UEX_OK && run_id != NULL && strcmp(view.record.run_id, run_id) != 0) {
@@ -195,19 +195,19 @@ struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_
         err = uex_group_state_view_read(value, &view, &fault);
     }
     if (err == UEX_MALFORMED) {
-        told.status = UEX_STATUS_UNREADABLE;
-        told.reason = fault.text;
+        source.status = UEX_STATUS_UNREADABLE;
+        source.reason = fault.text;
     } else if (err == UEX_OK && value.data != NULL) {
         if (run_id == NULL)
-            take_record(&view.record, &row, &told);
+            take_record(&view.record, &row, &source);
         else
-            take_run(&view, run_id, &row, &told, hex);
+            take_run(&view, run_id, &row, &source, hex);
         row.newest_at_ms = view.record.at_ms;
         if (view.memory.has_last)
             row.last_exported_at_ms = view.memory.last.at_ms;
     }
     if (err == UEX_OK || err == UEX_MALFORMED)
-        made = row_new(&row, group_id, &told);
+        made = row_new(&row, group_id, &source);
     uex_group_state_view_clear(&view);
     return made;
 }
@@ -256,8 +256,8 @@ static bool make_room(struct uex_status_rows *rows)
     return true;
 }
 
-/* Is the row that stands there to stay? Of two records in one partition the later is the newer; in two, as they are
- * once the topic has grown, only their times tell. */
+/* Does the existing row stay? In one partition the later record is newer. In two partitions, after the topic has grown,
+ * their times decide. */
 static bool stays(const struct uex_status_row *before, const struct uex_status_row *row)
 {
     return before->partition != row->partition && row->newest_at_ms < before->newest_at_ms;
@@ -312,7 +312,7 @@ enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *mes
     memcpy(group_id, key.data, key.size_bytes);
     if (message->payload == NULL) {
         before = uex_status_rows_find(rows, group_id);
-        if (before != NULL && before->partition == message->partition) /* else the newer one stands elsewhere */
+        if (before != NULL && before->partition == message->partition) /* else the newer one is in another partition */
             forget(rows, before);
         return UEX_OK;
     }
@@ -352,7 +352,7 @@ void uex_status_rows_finish(struct uex_status_rows *rows)
 
         if (row->status != UEX_STATUS_UNKNOWN)
             continue;
-        /* What it remembers goes back to before the run: an outcome in the run would be among it. */
+        /* Its recent commands go back to before the run, so an outcome in the run would be among them. */
         if (row->at_ms < first_ms) {
             row->status = UEX_STATUS_MISSING;
             rows->counts[UEX_STATUS_UNKNOWN]--;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/ctl/status/rows.h — what exportctl status shows: a row for each group, and how many of each outcome. A state
- * record is read when it comes, while Kafka hands the next ones out, and only its row is kept. One thread. */
+ * record is parsed when it arrives, while librdkafka fetches the next ones, and only its row is kept. One thread. */
 #ifndef EXPORT_CTL_STATUS_ROWS_H
 #define EXPORT_CTL_STATUS_ROWS_H
 
@@ -8,13 +8,13 @@
 #include "ctl/topic_reader.h"
 #include "export/group_state_view.h"
 
-/* In the order in which they are shown: what somebody has to look at comes first. */
+/* In the order in which they are shown: what needs attention comes first. */
 enum uex_status {
     UEX_STATUS_DEAD_LETTERED,
     UEX_STATUS_UNREADABLE, /* its state record cannot be read */
     UEX_STATUS_RETRIED,
     UEX_STATUS_MISSING, /* no outcome in this run, or no state at all */
-    UEX_STATUS_UNKNOWN, /* the run lies further back than the state remembers */
+    UEX_STATUS_UNKNOWN, /* the run is older than the last 16 commands of the state */
     UEX_STATUS_SKIPPED,
     UEX_STATUS_EXPORTED,
     UEX_STATUS_COUNT
@@ -23,11 +23,11 @@ enum uex_status {
 const char *uex_status_text(enum uex_status status);
 /* The SGR parameters for it on a terminal; NULL: none. */
 const char *uex_status_colour(const char *text);
-/* Does it tell of an outcome? */
+/* Is it an outcome? */
 bool uex_status_is_outcome(enum uex_status status);
 
-/* One block of memory with its strings, which are "" where there is nothing. Figures are those of the outcome shown;
- * UEX_UNKNOWN and UEX_NO_TIME where the state does not tell them (any more). */
+/* One block of memory with its strings, which are "" if absent. Figures are of the outcome shown; UEX_UNKNOWN and
+ * UEX_NO_TIME if the state does not have them (any more). */
 struct uex_status_row {
     enum uex_status status;
     const char *group_id, *reason, *run_id, *file_path, *sha256;
@@ -35,7 +35,7 @@ struct uex_status_row {
     int64_t at_ms, snapshot_at_ms, duration_ms, next_attempt_at_ms, last_exported_at_ms;
     uint64_t rows, bytes, attempts;
     int64_t newest_at_ms; /* of the state record */
-    int32_t partition;    /* where it stands */
+    int32_t partition;    /* of the state topic */
     bool is_wanted;       /* for the caller */
     size_t index;         /* of the rows */
     char strings[];
@@ -61,19 +61,17 @@ struct uex_status_rows {
 void uex_status_rows_clear(struct uex_status_rows *rows);
 /* The row of a group; NULL if there is none. */
 struct uex_status_row *uex_status_rows_find(const struct uex_status_rows *rows, const char *group_id);
-/* Take a row over, in the place of the one that its group has, unless that is the newer one. UEX_NO_MEMORY: `row` is
- * freed too. */
+/* Add a row; takes ownership. Of two rows of a group the newer stays. UEX_NO_MEMORY: `row` is freed too. */
 UEX_MUST_CHECK enum uex_error uex_status_rows_put(struct uex_status_rows *rows, struct uex_status_row *row);
-/* Take a record of the state topic in; the older of two of a group goes, one without a value forgets its group.
+/* Add a record of the state topic; of two of a group the newer stays, one without a value removes its group.
  * `context` is the rows; its signature is that of uex_topic_reader_drain(). UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *message);
-/* Rows that are not wanted go. */
+/* Remove rows that are not wanted. */
 void uex_status_rows_keep_wanted(struct uex_status_rows *rows);
-/* Once all are there: a run of which nothing is remembered is unknown only where it could have been forgotten; what has
- * to be looked at first comes first. */
+/* After all were added: decide which rows of the run are unknown and which are missing, and sort. */
 void uex_status_rows_finish(struct uex_status_rows *rows);
 
-/* An outcome that a state record tells of, in one line for people: "g-17  exported  12,345 rows  3.2 s  s3://…". */
+/* An outcome in one line for people: "g-17  exported  12,345 rows  3.2 s  s3://…". */
 void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *out);
 /* The same as a JSON object with "event": "outcome" in it. */
 void uex_status_row_write_json(const struct uex_status_row *row, struct uex_buffer *out);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/ctl/status/running.h — what workers are doing now, from the records of the progress topic. One thread. */
+/* src/ctl/status/running.h — running exports, from the progress topic. One thread. */
 #ifndef EXPORT_CTL_RUNNING_H
 #define EXPORT_CTL_RUNNING_H
 
 #include "export/group_progress.h"
 
-#define UEX_RUNNING_MAX 4096        /* exports side by side that are followed */
-#define UEX_RUNNING_SILENT_MS 30000 /* one of which nothing was heard for so long is not shown any more */
+#define UEX_RUNNING_MAX 4096        /* running exports at most */
+#define UEX_RUNNING_SILENT_MS 30000 /* an export without a record for this time is no longer shown */
 #define UEX_RUNNING_ENDED_MAX 256
 
 struct uex_running_export {
@@ -19,15 +19,15 @@ struct uex_running_export {
 struct uex_running {
     struct uex_running_export *items;
     size_t count, capacity;
-    char ended[UEX_RUNNING_ENDED_MAX][UEX_UUID_TEXT_SIZE]; /* progress may come later than the outcome */
+    char ended[UEX_RUNNING_ENDED_MAX][UEX_UUID_TEXT_SIZE]; /* a progress record may arrive after the outcome */
     size_t ended_next;
 };
 
-/* Take a record's value in at monotonic time `now_ms`. NULL: it cannot be read, or tells of what has ended. */
+/* Add the value of a record at monotonic time `now_ms`. NULL: it cannot be parsed, or its export has ended. */
 const struct uex_running_export *uex_running_take(struct uex_running *running, struct uex_bytes value, int64_t now_ms);
-/* A command got its outcome. */
+/* A command has an outcome. */
 void uex_running_end(struct uex_running *running, const char *command_id);
-/* Drop what is silent. */
+/* Remove exports without records for UEX_RUNNING_SILENT_MS. */
 void uex_running_expire(struct uex_running *running, int64_t now_ms);
 void uex_running_clear(struct uex_running *running);
 

@@ -15,17 +15,17 @@
 #define WAIT_MS 200
 #define SHOWN_ON_TERMINAL 50
 #define SHOWN_MOST 100000000
-#define COMPLAINTS_MAX 20
+#define REPORTED_MAX 20
 
-/* ---- --follow: new outcomes as they come, and what is running. On a terminal the running exports stand at its foot
- * and change in place; elsewhere each is a line. */
+/* ---- --follow: new outcomes, and running exports. On a terminal the running exports are at the bottom and change in
+ * place; elsewhere each update is a line. */
 
 struct follow {
     struct uex_status_report *report;
     struct uex_topic_reader *reader;
     struct uex_running running;
     struct uex_live live;
-    bool is_live; /* everything that was there has been read */
+    bool is_live; /* all existing records have been read */
     bool is_away; /* Kafka does not answer */
 };
 
@@ -94,14 +94,14 @@ static enum uex_error take_progress(struct follow *follow, const rd_kafka_messag
     if (follow->report->format == UEX_OUTPUT_JSON)
         uex_running_write_json(item, &out);
     else if (follow->live.is_on)
-        return UEX_OK; /* drawn with the others */
+        return UEX_OK; /* drawn at the bottom */
     else
         uex_running_write(item, uex_wall_ms(), &out);
     uex_buffer_append_text(&out, "\n");
     return print(follow, &out) ? UEX_OK : UEX_END;
 }
 
-static enum uex_error take(struct follow *follow, const rd_kafka_message_t *message)
+static enum uex_error take_message(struct follow *follow, const rd_kafka_message_t *message)
 {
     follow->is_away = false;
     if (strcmp(rd_kafka_topic_name(message->rkt), follow->report->config->topics_progress) == 0)
@@ -109,7 +109,7 @@ static enum uex_error take(struct follow *follow, const rd_kafka_message_t *mess
     return follow->is_live ? take_outcome(follow, message) : uex_status_rows_take(&follow->report->rows, message);
 }
 
-/* What was there before: counts, and the rows that somebody has to look at. */
+/* The existing states: counts, and the rows that need attention. */
 static enum uex_error begin(struct follow *follow)
 {
     struct uex_status_report *report = follow->report;
@@ -145,7 +145,7 @@ static void draw(struct follow *follow)
     if (follow->report->run_id != NULL)
         uex_buffer_append_format(&lines, "run %s: ", follow->report->run_id);
     uex_status_counts_write(&follow->report->rows, &lines);
-    uex_buffer_append_format(&lines, "; %zu running%s  (Ctrl-C ends this)\n", follow->running.count,
+    uex_buffer_append_format(&lines, "; %zu running%s  (Ctrl-C to stop)\n", follow->running.count,
                              follow->is_away ? "; KAFKA DOES NOT ANSWER" : "");
     for (size_t i = 0; i < follow->running.count && shown + 2 < room; i++) {
         if (!uex_status_is_asked(follow->report, follow->running.items[i].progress.group_id))
@@ -158,13 +158,13 @@ static void draw(struct follow *follow)
     uex_buffer_clear(&lines);
 }
 
-static void look_for_kafka(struct follow *follow)
+static void check_kafka(struct follow *follow)
 {
     bool is_new = false;
 
     follow->is_away = uex_topic_reader_is_away(follow->reader, &is_new);
-    if (is_new && !follow->live.is_on) /* there it stands at the foot */
-        uex_output_complain("Kafka does not answer; waiting for it");
+    if (is_new && !follow->live.is_on) /* a terminal shows it at the bottom */
+        uex_output_error("Kafka does not answer; waiting for it");
 }
 
 static enum uex_error step(struct follow *follow, struct uex_fault *fault)
@@ -173,19 +173,19 @@ static enum uex_error step(struct follow *follow, struct uex_fault *fault)
     enum uex_error err = uex_topic_reader_next(follow->reader, WAIT_MS, &message, fault);
 
     if (err == UEX_OK) {
-        err = take(follow, message);
+        err = take_message(follow, message);
         rd_kafka_message_destroy(message);
     } else if (err == UEX_END) {
         err = begin(follow);
     } else if (err == UEX_TIMEOUT) {
-        look_for_kafka(follow);
+        check_kafka(follow);
         err = uex_output_closed() ? UEX_END : UEX_OK;
     }
     draw(follow);
     return err;
 }
 
-/* Until a signal comes or nobody reads any more. Returns the exit code. */
+/* Until a signal comes or stdout has no reader. Returns the exit code. */
 static int follow_outcomes(struct uex_status_report *report)
 {
     const struct uex_read_topic topics[] = {{.name = report->config->topics_state, .from = UEX_READ_ALL},
@@ -218,20 +218,20 @@ static int follow_outcomes(struct uex_status_report *report)
 
 /* ---- once */
 
-/* Groups that were named and have nothing to show. */
-static int complain_missing(const struct uex_status_report *report)
+/* Named groups without an outcome. */
+static int report_missing(const struct uex_status_report *report)
 {
-    int code = UEX_EXIT_DONE, said = 0;
+    int code = UEX_EXIT_DONE, reported = 0;
 
     for (size_t i = 0; report->group_count > 0 && i < report->rows.count; i++) {
         if (report->rows.items[i]->status != UEX_STATUS_MISSING)
             continue;
         code = UEX_EXIT_FAILED;
-        if (said++ < COMPLAINTS_MAX)
-            uex_output_complain("%s has no outcome%s%s; exportctl trigger exports it, exportctl status --follow shows "
-                                "what is running",
-                                report->rows.items[i]->group_id, report->run_id == NULL ? "" : " in run ",
-                                report->run_id == NULL ? "" : report->run_id);
+        if (reported++ < REPORTED_MAX)
+            uex_output_error("%s has no outcome%s%s; exportctl trigger exports it, exportctl status --follow shows "
+                             "what is running",
+                             report->rows.items[i]->group_id, report->run_id == NULL ? "" : " in run ",
+                             report->run_id == NULL ? "" : report->run_id);
     }
     return code;
 }
@@ -261,7 +261,7 @@ static int show_once(struct uex_status_report *report)
         return uex_output_fail(err, &fault);
     uex_status_print(report, &out);
     if (uex_output_print(&out))
-        code = complain_missing(report);
+        code = report_missing(report);
     uex_buffer_clear(&out);
     return code;
 }

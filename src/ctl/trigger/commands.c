@@ -37,7 +37,7 @@ enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fa
                             .record = command_of,
                             .context = (void *)(uintptr_t)trigger,
                             .cancel = &uex_program_cancel,
-                            .opening = "asking for a transaction",
+                            .opening = "opening a transaction",
                             .what = "sending a command",
                             .unknown_end = "exportctl status shows whether the groups get an outcome"};
     char random[UEX_UUID_TEXT_SIZE];
@@ -47,14 +47,16 @@ enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fa
 
     uex_uuid_random(random);
     if (asprintf(&id, "%s-trigger-%s", config->kafka_group_id, random) < 0)
-        return uex_fail(fault, UEX_NO_MEMORY, "the transactional id");
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the transactional id");
     bulk.transactional_id = id;
     err = uex_bulk_send(&bulk, &fenced, fault);
     free(id);
     if (err == UEX_NOT_FOUND)
-        return uex_fail(fault, UEX_KAFKA_TOPICS, "there is no topic %s; this makes it: exportctl topics create",
+        return uex_fail(fault, UEX_KAFKA_TOPICS, "topic %s does not exist; to create it: exportctl topics create",
                         config->topics_command);
-    return err == UEX_OK && fenced ? uex_fail(fault, UEX_KAFKA, "another producer took over; nothing was sent") : err;
+    return err == UEX_OK && fenced
+               ? uex_fail(fault, UEX_KAFKA, "another producer took over the transactional id; nothing was sent")
+               : err;
 }
 
 static void add_item(struct uex_table *table, const struct uex_trigger *trigger, const struct uex_triggered *item)

@@ -20,8 +20,8 @@ static int compare_items(const void *left, const void *right)
     return strcmp(((const struct uex_triggered *)left)->group_id, ((const struct uex_triggered *)right)->group_id);
 }
 
-/* In order, each group once, with an id of its own. */
-static void settle_items(struct uex_trigger *trigger)
+/* Sorted, each group once, with a new command id. */
+static void sort_items(struct uex_trigger *trigger)
 {
     size_t kept = 0;
 
@@ -59,17 +59,18 @@ static enum uex_error take_all(struct uex_trigger *trigger, struct uex_group_lis
     for (const char *id = uex_group_list_next(list, NULL); id != NULL; id = uex_group_list_next(list, id))
         trigger->items[trigger->count++].group_id = id;
     if (list->left_out > 0)
-        uex_output_complain("%" PRIu64 " active groups are left out: their ids are not 1 to 255 bytes of UTF-8 without "
-                            "control characters",
-                            list->left_out);
+        uex_output_error("%" PRIu64 " active groups were left out: their ids are not 1 to 255 bytes of UTF-8 without "
+                         "control characters",
+                         list->left_out);
     return UEX_OK;
 }
 
-static int send_and_say(const struct uex_trigger *trigger)
+static int send_and_print(const struct uex_trigger *trigger)
 {
     struct uex_fault fault = {0};
     rd_kafka_t *admin = NULL;
-    enum uex_error err = uex_ctl_connect(trigger->config, UEX_KAFKA_ADMIN, &admin, &fault); /* says best why not */
+    enum uex_error err =
+        uex_ctl_connect(trigger->config, UEX_KAFKA_ADMIN, &admin, &fault); /* gives the best reason why not */
 
     uex_kafka_destroy(admin);
     if (err == UEX_OK)
@@ -77,15 +78,16 @@ static int send_and_say(const struct uex_trigger *trigger)
     if (err != UEX_OK) {
         int code = uex_output_fail(err, &fault);
 
-        return err == UEX_TIMEOUT ? UEX_EXIT_FAILED : code; /* what is not known is no outage before the start */
+        return err == UEX_TIMEOUT ? UEX_EXIT_FAILED
+                                  : code; /* the commands may be there, so this must not look as if nothing was done */
     }
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "%zu command%s sent to %s; exportctl status --follow shows what comes of %s\n", trigger->count,
-                trigger->count == 1 ? "" : "s", trigger->config->topics_command, trigger->count == 1 ? "it" : "them");
+        fprintf(stderr, "%zu command%s sent to %s; exportctl status --follow shows the outcome%s\n", trigger->count,
+                trigger->count == 1 ? "" : "s", trigger->config->topics_command, trigger->count == 1 ? "" : "s");
     return uex_trigger_print(trigger) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
 }
 
-/* --all is the one thing that needs the database. */
+/* Only --all needs the database. */
 void uex_trigger_check(const struct uex_config *config, struct uex_buffer *problems)
 {
     struct uex_fault fault = {0};
@@ -95,7 +97,7 @@ void uex_trigger_check(const struct uex_config *config, struct uex_buffer *probl
     if (!uex_ctl_options.all)
         return;
     if (!has_dsn)
-        uex_buffer_append_text(problems, "postgres.dsn: needed for --all: the active groups stand in the database\n");
+        uex_buffer_append_text(problems, "postgres.dsn: required for --all, to read the active groups\n");
     else if (uex_postgres_check_dsn(config->postgres_dsn, &fault) != UEX_OK)
         uex_buffer_append_format(problems, "postgres.dsn: %s\n", fault.text);
 }
@@ -112,11 +114,12 @@ static enum uex_error read_options(struct uex_trigger *trigger, int operand_coun
         uex_operands_are_groups(operand_count, operands) != UEX_OK)
         return UEX_CONFIG;
     if (given->timeout != NULL && !given->wait) {
-        uex_output_complain("--timeout goes with --wait");
+        uex_output_error("--timeout needs --wait");
         return UEX_CONFIG;
     }
     if (given->all == (operand_count > 0)) {
-        uex_output_complain(given->all ? "either --all or GROUP…, not both" : "which groups? name them, or give --all");
+        uex_output_error(given->all ? "give either --all or GROUP…, not both"
+                                    : "no group given; name groups or give --all");
         return UEX_CONFIG;
     }
     trigger->all = given->all;
@@ -137,14 +140,14 @@ int uex_trigger_run(const struct uex_config *config, int operand_count, char **o
     if (read_options(&trigger, operand_count, operands) != UEX_OK)
         return code;
     err = trigger.all ? take_all(&trigger, &list, &fault) : take_named(&trigger, operand_count, operands);
-    settle_items(&trigger);
+    sort_items(&trigger);
     if (err != UEX_OK) {
         code = uex_output_fail(err, &fault);
     } else if (trigger.count == 0) {
-        uex_output_complain("there is no active group: nothing was sent");
+        uex_output_error("no active group; nothing was sent");
         code = UEX_EXIT_DONE;
     } else {
-        code = uex_ctl_options.wait ? uex_trigger_and_wait(&trigger) : send_and_say(&trigger);
+        code = uex_ctl_options.wait ? uex_trigger_and_wait(&trigger) : send_and_print(&trigger);
     }
     if (code == UEX_EXIT_DONE && list.left_out > 0)
         code = UEX_EXIT_FAILED;

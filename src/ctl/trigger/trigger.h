@@ -30,11 +30,11 @@ struct uex_trigger {
 
 /* Send the commands, all of them or none. */
 UEX_MUST_CHECK enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fault *fault);
-/* The commands: a table, or the JSON document with what came of them. False: stdout cannot be written. */
+/* Print the commands: a table, or a JSON document with their outcomes. False: stdout cannot be written. */
 UEX_MUST_CHECK bool uex_trigger_print(const struct uex_trigger *trigger);
 
 /* ---- wait.c */
 
-/* Send, and follow each command to its end. Returns the exit code. */
+/* Send, and wait for the outcome of each command. Returns the exit code. */
 int uex_trigger_and_wait(struct uex_trigger *trigger);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trigger --wait: the state topic from its end before the commands were sent, until each command has ended. */
+/* trigger --wait: reads the state topic from where it ended before the commands were sent, until each has ended. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@
 #include "export/program.h"
 
 #define WAIT_MS 200
-#define COMPLAINTS_MAX 20
+#define REPORTED_MAX 20
 
 struct wait {
     struct uex_trigger *trigger;
@@ -39,7 +39,7 @@ static struct uex_triggered *find_item(const struct uex_trigger *trigger, const 
     return NULL;
 }
 
-/* Has the command been left undone though it did not fail? Of named groups that is what the operator has to know. */
+/* Was a named group skipped for another reason than being empty? The operator has to know. */
 static bool is_undone(const struct uex_trigger *trigger, const struct uex_status_row *row)
 {
     return !trigger->all && row->status == UEX_STATUS_SKIPPED &&
@@ -61,7 +61,7 @@ static bool print_outcome(struct wait *wait, const struct uex_status_row *row)
     return printed && !uex_output_closed();
 }
 
-/* Is this command's outcome in the record: as the newest one, or, where others came behind it, among the recent ones?
+/* Is this command's outcome in the record: as the newest one or, if others followed, among the recent ones?
  */
 static bool tells_of(const struct uex_group_state_view *view, const char *command_id, bool *is_newest)
 {
@@ -110,7 +110,7 @@ static enum uex_error take_state(struct wait *wait, const rd_kafka_message_t *me
         return UEX_OK;
     err = uex_group_state_view_read(uex_bytes_of(message->payload, message->len), &view, NULL);
     if (err != UEX_NO_MEMORY && (err != UEX_OK || !tells_of(&view, item->command_id, &is_newest)))
-        err = UEX_END; /* not this command's outcome */
+        err = UEX_END; /* the outcome of another command */
     if (err != UEX_OK) {
         err = err == UEX_END ? UEX_OK : err;
         goto done;
@@ -132,7 +132,7 @@ done:
     return err;
 }
 
-static enum uex_error take(struct wait *wait, const rd_kafka_message_t *message)
+static enum uex_error take_message(struct wait *wait, const rd_kafka_message_t *message)
 {
     const struct uex_triggered *item = NULL;
 
@@ -176,7 +176,7 @@ static void draw(struct wait *wait)
     if (!uex_live_is_due(&wait->live, uex_monotonic_ms()))
         return;
     uex_running_expire(&wait->running, uex_monotonic_ms());
-    for (int pass = 0; pass < 2; pass++) { /* what runs comes first */
+    for (int pass = 0; pass < 2; pass++) { /* running ones first */
         for (size_t i = 0; i < trigger->count && shown + 2 < room; i++) {
             const struct uex_triggered *item = &trigger->items[i];
 
@@ -189,14 +189,14 @@ static void draw(struct wait *wait)
     uex_buffer_append_format(&lines, "%zu of %zu have ended, %zu running", trigger->ended_count, trigger->count,
                              wait->running.count);
     if (open_count > shown)
-        uex_buffer_append_format(&lines, "; %zu more are not shown", open_count - shown);
+        uex_buffer_append_format(&lines, "; %zu more not shown", open_count - shown);
     uex_buffer_append_text(&lines, "\n");
     uex_live_draw(&wait->live, &lines);
     uex_buffer_clear(&lines);
 }
 
-/* Up to the ends of the topics as they are before anything is sent. */
-static enum uex_error arm(struct wait *wait, struct uex_fault *fault)
+/* Read to the ends of the topics before anything is sent. */
+static enum uex_error read_to_ends(struct wait *wait, struct uex_fault *fault)
 {
     const struct uex_config *config = wait->trigger->config;
     const struct uex_read_topic topics[] = {{.name = config->topics_state, .from = UEX_READ_NEW},
@@ -209,18 +209,18 @@ static enum uex_error arm(struct wait *wait, struct uex_fault *fault)
 
         err = uex_topic_reader_next(wait->reader, WAIT_MS, &message, fault);
         if (message != NULL)
-            rd_kafka_message_destroy(message); /* of others: ours are not sent yet */
+            rd_kafka_message_destroy(message); /* of other commands: ours are not sent yet */
         if (err == UEX_TIMEOUT && uex_monotonic_ms() < until_ms)
             err = UEX_OK;
     }
     if (err == UEX_TIMEOUT)
-        return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "Kafka does not say how far %s goes; nothing was sent",
+        return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "Kafka did not return the end offsets of %s; nothing was sent",
                         config->topics_state);
     return err == UEX_END ? UEX_OK : err;
 }
 
-/* Nothing comes while long exports run, and nothing while Kafka is away: only the second is worth a line. */
-static void look_for_kafka(struct wait *wait)
+/* No record comes while long exports run, nor while Kafka is unavailable; only the latter is reported. */
+static void check_kafka(struct wait *wait)
 {
     bool is_new = false;
 
@@ -228,10 +228,10 @@ static void look_for_kafka(struct wait *wait)
     if (!is_new)
         return;
     uex_live_erase(&wait->live);
-    uex_output_complain("Kafka does not answer; waiting for it. The commands were sent");
+    uex_output_error("Kafka does not answer; waiting for it. The commands were sent");
 }
 
-static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
+static enum uex_error wait_for_outcomes(struct wait *wait, struct uex_fault *fault)
 {
     struct uex_trigger *trigger = wait->trigger;
     enum uex_error err = UEX_OK;
@@ -245,10 +245,10 @@ static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
             return UEX_TIMEOUT;
         err = uex_topic_reader_next(wait->reader, left_ms < WAIT_MS ? left_ms : WAIT_MS, &message, fault);
         if (err == UEX_OK) {
-            err = take(wait, message);
+            err = take_message(wait, message);
             rd_kafka_message_destroy(message);
         } else if (err == UEX_TIMEOUT || err == UEX_END) {
-            look_for_kafka(wait);
+            check_kafka(wait);
             err = uex_output_closed() ? UEX_END : UEX_OK;
         }
         draw(wait);
@@ -256,8 +256,8 @@ static enum uex_error follow(struct wait *wait, struct uex_fault *fault)
     return err;
 }
 
-/* Why one failed, each on a line. */
-static int complain(const struct uex_trigger *trigger)
+/* One line for each failed command. */
+static int report_failures(const struct uex_trigger *trigger)
 {
     size_t count = 0;
 
@@ -266,22 +266,21 @@ static int complain(const struct uex_trigger *trigger)
         enum uex_error reason = UEX_INTERNAL;
         bool is_error = row != NULL && row->status == UEX_STATUS_DEAD_LETTERED;
 
-        if (row == NULL || (!is_error && !is_undone(trigger, row)) || count++ >= COMPLAINTS_MAX)
+        if (row == NULL || (!is_error && !is_undone(trigger, row)) || count++ >= REPORTED_MAX)
             continue;
         if (!is_error)
-            uex_output_complain("%s was not exported: %s", trigger->items[i].group_id, row->reason);
+            uex_output_error("%s was not exported: %s", trigger->items[i].group_id, row->reason);
         else
-            uex_output_complain(
-                "%s failed: %s (%s); more of it: exportctl dlq list --group %s", trigger->items[i].group_id,
-                uex_error_from_code(row->reason, &reason) ? uex_error_sentence(reason) : "the reason is", row->reason,
-                trigger->items[i].group_id);
+            uex_output_error("%s failed: %s (%s); details: exportctl dlq list --group %s", trigger->items[i].group_id,
+                             uex_error_from_code(row->reason, &reason) ? uex_error_sentence(reason) : "error",
+                             row->reason, trigger->items[i].group_id);
     }
-    if (count > COMPLAINTS_MAX)
-        uex_output_complain("and %zu more", count - COMPLAINTS_MAX);
+    if (count > REPORTED_MAX)
+        uex_output_error("and %zu more", count - REPORTED_MAX);
     return count == 0 ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
 }
 
-static int say_end(struct wait *wait, enum uex_error err, const struct uex_fault *fault)
+static int report_end(struct wait *wait, enum uex_error err, const struct uex_fault *fault)
 {
     const struct uex_trigger *trigger = wait->trigger;
     int code = UEX_EXIT_FAILED;
@@ -289,13 +288,14 @@ static int say_end(struct wait *wait, enum uex_error err, const struct uex_fault
     uex_live_erase(&wait->live);
     if (trigger->format == UEX_OUTPUT_JSON && !uex_trigger_print(trigger))
         return code;
-    code = complain(trigger);
-    if (err == UEX_OK || err == UEX_END) /* the end: nobody reads what we print any more */
+    code = report_failures(trigger);
+    if (err == UEX_OK || err == UEX_END) /* UEX_END: stdout has no reader any more */
         return code;
     if (err != UEX_CANCELLED && err != UEX_TIMEOUT)
         return uex_output_fail(err, fault);
-    uex_output_complain("%s: %zu of %zu commands have ended; the others go on, exportctl status --follow shows them",
-                        err == UEX_TIMEOUT ? "--timeout ran out" : "stopped", trigger->ended_count, trigger->count);
+    uex_output_error(
+        "%s: %zu of %zu commands have ended; the others continue, exportctl status --wait_for_outcomes shows them",
+        err == UEX_TIMEOUT ? "--timeout ran out" : "stopped", trigger->ended_count, trigger->count);
     return err == UEX_TIMEOUT ? UEX_EXIT_TIMEOUT : UEX_EXIT_FAILED;
 }
 
@@ -309,12 +309,12 @@ int uex_trigger_and_wait(struct uex_trigger *trigger)
     if (wait == NULL)
         return uex_output_fail(err, &fault);
     wait->trigger = trigger;
-    err = arm(wait, &fault);
+    err = read_to_ends(wait, &fault);
     if (err == UEX_OK)
         err = uex_trigger_send(trigger, &fault);
     if (err != UEX_OK) {
         code = uex_output_fail(err, &fault);
-        if (err == UEX_TIMEOUT) /* the commands may be there: this must not look like nothing was done */
+        if (err == UEX_TIMEOUT) /* the commands may be there, so this must not look as if nothing was done */
             code = UEX_EXIT_FAILED;
         goto done;
     }
@@ -322,8 +322,8 @@ int uex_trigger_and_wait(struct uex_trigger *trigger)
     uex_live_begin(&wait->live);
     if (trigger->format == UEX_OUTPUT_TABLE && !uex_trigger_print(trigger))
         goto done;
-    err = uex_output_closed() ? UEX_END : follow(wait, &fault);
-    code = say_end(wait, err, &fault);
+    err = uex_output_closed() ? UEX_END : wait_for_outcomes(wait, &fault);
+    code = report_end(wait, err, &fault);
 done:
     uex_topic_reader_close(wait->reader);
     uex_running_clear(&wait->running);

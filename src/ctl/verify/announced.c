@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The announcements in topics.result, and whether the state says the same. */
+/* The announcements in topics.result, compared with the states. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,10 +42,10 @@ static uint64_t number_header(const struct uex_record *record, const char *name)
     return *end == 0 ? value : UEX_UNKNOWN;
 }
 
-/* The parts of an announcement are written in one transaction, in order, into one partition. A command that is
- * announced again begins anew when all parts are there, or when its first parts are older than what is read here; or in
- * another partition, if the topic has grown. The newest counts: it is what the state speaks of. */
-static bool begins_anew(const struct uex_verified *item, const struct uex_record *record, uint64_t part)
+/* The parts of an announcement are written in one transaction, in order, into one partition. A second announcement of a
+ * command starts after all parts of the first, or when part 1 comes and the first parts of the earlier one are older
+ * than what is read here, or in another partition after the topic has grown. The newest counts, as in the state. */
+static bool starts_again(const struct uex_verified *item, const struct uex_record *record, uint64_t part)
 {
     const bool is_whole = item->parts_seen_count == item->part_count;
 
@@ -76,7 +76,7 @@ static enum uex_error note_part(struct uex_verified *item, const struct uex_reco
     uint64_t part = number_header(record, UEX_HEADER_PART), count = number_header(record, UEX_HEADER_PART_COUNT);
 
     if (count == UEX_UNKNOWN || count == 0 || count > PARTS_MAX || part == UEX_UNKNOWN || part == 0 || part > count) {
-        uex_verify_fails(item, UEX_VERIFY_PARTS, "a record's %s and %s cannot be right", UEX_HEADER_PART,
+        uex_verify_fails(item, UEX_VERIFY_PARTS, "a record has impossible values of %s and %s", UEX_HEADER_PART,
                          UEX_HEADER_PART_COUNT);
         return UEX_OK;
     }
@@ -87,7 +87,7 @@ static enum uex_error note_part(struct uex_verified *item, const struct uex_reco
         item->part_count = (uint32_t)count;
     }
     if (count != item->part_count)
-        uex_verify_fails(item, UEX_VERIFY_PARTS, "records do not agree on the number of parts");
+        uex_verify_fails(item, UEX_VERIFY_PARTS, "records differ in the number of parts");
     else if (item->parts_seen[part - 1]++ > 0)
         uex_verify_fails(item, UEX_VERIFY_PARTS, "part %" PRIu64 " was announced more than once", part);
     else
@@ -95,7 +95,7 @@ static enum uex_error note_part(struct uex_verified *item, const struct uex_reco
     return UEX_OK;
 }
 
-/* What stands in the headers of the first record; the others must say the same. */
+/* The headers of the first record; those of the others must be the same. */
 static void note_headers(struct uex_verified *item, const struct uex_record *record)
 {
     struct uex_verify_facts facts = {.rows = number_header(record, UEX_HEADER_ROW_COUNT),
@@ -109,7 +109,7 @@ static void note_headers(struct uex_verified *item, const struct uex_record *rec
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is missing", UEX_HEADER_ROW_COUNT);
     text_header(record, UEX_HEADER_RUN_ID, item->announced_run_id, sizeof(item->announced_run_id));
     if (item->is_announced && (facts.rows != item->announced.rows || strcmp(facts.sha256, item->announced.sha256) != 0))
-        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "its records do not say the same");
+        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "its records differ");
     if (item->is_announced)
         return;
     item->announced.rows = facts.rows;
@@ -161,7 +161,7 @@ static enum uex_error note_value(struct uex_verified *item, const struct uex_rec
     enum uex_error err = UEX_OK;
     size_t offset_bytes = 0;
 
-    /* What passes the check can only be missing for lack of memory. */
+    /* Valid JSON that was not parsed: no memory. */
     if (object == NULL && record->value.data != NULL && uex_json_check(record->value, &offset_bytes) == NULL)
         return UEX_NO_MEMORY;
     if (!cJSON_IsObject(object) || !has_the_six_fields(object)) {
@@ -169,7 +169,7 @@ static enum uex_error note_value(struct uex_verified *item, const struct uex_rec
         goto done;
     }
     if (group_id == NULL || strcmp(group_id, item->group_id) != 0)
-        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "groupId is that of another group");
+        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "groupId is another group");
     if (domain_id == NULL || !uex_uuid_parse(domain_id, strlen(domain_id), item->domain_id))
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "domainId is not a UUID");
     item->is_list = file_path == NULL;
@@ -184,14 +184,14 @@ done:
     return err;
 }
 
-enum uex_error uex_verify_take_record(struct uex_verified *item, const struct uex_record *record)
+enum uex_error uex_verify_add_record(struct uex_verified *item, const struct uex_record *record)
 {
     const uint64_t part = number_header(record, UEX_HEADER_PART);
     enum uex_error err = UEX_OK;
 
     if (item->is_announced && record->partition != item->partition && record->timestamp_ms < item->announced_at_ms)
-        return UEX_OK; /* of an older announcement, before the topic has grown */
-    if (begins_anew(item, record, part))
+        return UEX_OK; /* of an older announcement, from before the topic grew */
+    if (starts_again(item, record, part))
         begin_announcement(item, record, part);
     note_headers(item, record);
     err = note_part(item, record);
@@ -206,7 +206,7 @@ static int compare_id(const void *id, const void *item)
     return strcmp(id, (*(struct uex_verified *const *)item)->command_id);
 }
 
-static enum uex_error take(void *context, const rd_kafka_message_t *message)
+static enum uex_error take_message(void *context, const rd_kafka_message_t *message)
 {
     struct uex_verification *verification = context;
     struct uex_record *record = uex_record_copy(message, NULL);
@@ -219,7 +219,7 @@ static enum uex_error take(void *context, const rd_kafka_message_t *message)
         found = bsearch(record->envelope.command_id, verification->by_command, verification->command_count,
                         sizeof(*verification->by_command), compare_id);
     if (found != NULL)
-        err = uex_verify_take_record(*found, record);
+        err = uex_verify_add_record(*found, record);
     uex_record_free(record);
     return err;
 }
@@ -229,8 +229,8 @@ static enum uex_error take(void *context, const rd_kafka_message_t *message)
 static void compare_count(struct uex_verified *item, const char *what, uint64_t state, uint64_t announced)
 {
     if (state != UEX_UNKNOWN && announced != UEX_UNKNOWN && state != announced)
-        uex_verify_fails(item, UEX_VERIFY_STATE, "the state says %" PRIu64 " %s, the announcement %" PRIu64, state,
-                         what, announced);
+        uex_verify_fails(item, UEX_VERIFY_STATE, "the state has %" PRIu64 " %s, the announcement %" PRIu64, state, what,
+                         announced);
 }
 
 static void compare_with_state(struct uex_verified *item)
@@ -240,14 +240,14 @@ static void compare_with_state(struct uex_verified *item)
     compare_count(item, "rows", state->rows, announced->rows);
     compare_count(item, "bytes", state->bytes, announced->bytes);
     if (state->sha256[0] != 0 && strcmp(state->sha256, announced->sha256) != 0)
-        uex_verify_fails(item, UEX_VERIFY_STATE, "the state says sha256 %s, the announcement %s", state->sha256,
+        uex_verify_fails(item, UEX_VERIFY_STATE, "the state has sha256 %s, the announcement %s", state->sha256,
                          announced->sha256[0] == 0 ? "none" : announced->sha256);
     if (state->file_path != NULL && announced->file_path != NULL && strcmp(state->file_path, announced->file_path) != 0)
         uex_verify_fails(item, UEX_VERIFY_STATE, "the state and the announcement name different files");
     uex_verify_holds(item, UEX_VERIFY_STATE);
 }
 
-void uex_verify_judge(struct uex_verified *item)
+void uex_verify_check_announcement(struct uex_verified *item)
 {
     if (!item->is_announced) {
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED,
@@ -256,7 +256,7 @@ void uex_verify_judge(struct uex_verified *item)
         return;
     }
     if (strcmp(item->announced_run_id, item->run_id) != 0)
-        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "it was announced for run '%s', the state says '%s'",
+        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "it was announced for run '%s', the state has '%s'",
                          item->announced_run_id, item->run_id);
     if (item->parts_seen_count != item->part_count)
         uex_verify_fails(item, UEX_VERIFY_PARTS, "%" PRIu32 " of %" PRIu32 " parts were announced",
@@ -277,7 +277,7 @@ void uex_verify_judge(struct uex_verified *item)
 
 static enum uex_error read_since(struct uex_verification *verification, int64_t since_ms, struct uex_fault *fault)
 {
-    /* To the high watermark: the state's marker can be there before the result's. */
+    /* To the high watermark: the end of the transaction can be visible in the state topic before the result topic. */
     const struct uex_read_topic topic = {.name = verification->config->topics_result,
                                          .from = since_ms == UEX_NO_TIME ? UEX_READ_ALL : UEX_READ_SINCE,
                                          .since_ms = since_ms,
@@ -286,12 +286,12 @@ static enum uex_error read_since(struct uex_verification *verification, int64_t 
     enum uex_error err = uex_topic_reader_open(verification->config, &topic, 1, &reader, fault);
 
     if (err == UEX_OK)
-        err = uex_topic_reader_drain(reader, take, verification, fault);
+        err = uex_topic_reader_drain(reader, take_message, verification, fault);
     uex_topic_reader_close(reader);
     return err;
 }
 
-/* Those that were found need not be looked for again. */
+/* Drop those that were found. */
 static void forget_found(struct uex_verification *verification)
 {
     size_t kept = 0;
@@ -313,11 +313,11 @@ enum uex_error uex_verify_announcements(struct uex_verification *verification, s
     if (verification->command_count > 0 && since_ms > CLOCKS_DIFFER_MS)
         err = read_since(verification, since_ms - CLOCKS_DIFFER_MS, fault);
     forget_found(verification);
-    /* Clocks that differ more than that: the whole topic then. */
+    /* The clocks differ by more: read the whole topic. */
     if (err == UEX_OK && verification->command_count > 0)
         err = read_since(verification, UEX_NO_TIME, fault);
     for (size_t i = 0; err == UEX_OK && i < verification->count; i++)
         if (verification->items[i].command_id[0] != 0)
-            uex_verify_judge(&verification->items[i]);
+            uex_verify_check_announcement(&verification->items[i]);
     return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What there is to verify, from the states. */
+/* The exports to verify, from the states. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +87,7 @@ static bool set_ids(struct uex_verified *item, const uint8_t command_id[16], con
     return item->run_id != NULL;
 }
 
-/* What the state says of this command's export: everything while it is the newest outcome, less while it is the last
+/* What the state has about this command's export: everything if it is the newest outcome, less if it is the last
  * export. */
 static bool take_facts(struct uex_verified *item, const struct uex_group_state_view *view)
 {
@@ -123,15 +123,14 @@ static enum uex_error add_last(struct uex_verification *verification, const char
     if (item == NULL)
         return UEX_NO_MEMORY;
     if (!view->memory.has_last) {
-        uex_verify_fails(item, UEX_VERIFY_STATE, "the group was never exported; exportctl status %s tells more",
-                         group_id);
+        uex_verify_fails(item, UEX_VERIFY_STATE, "the group was never exported; see exportctl status %s", group_id);
         return UEX_OK;
     }
     return set_ids(item, last->command_id, last->run_id, last->at_ms) && take_facts(item, view) ? UEX_OK
                                                                                                 : UEX_NO_MEMORY;
 }
 
-/* The group's outcome in the run: its newest export, which was announced whatever came after it; else the newest. */
+/* The group's outcome in the run: its newest export, because that was announced; else the newest outcome. */
 static bool find_in_run(const struct uex_group_state_view *view, const char *run_id, struct uex_recent_view *out)
 {
     bool is_there = strcmp(view->record.run_id, run_id) == 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The object itself, read as a stream: digest and size of what is stored, and what is inside. */
+/* The object, read as a stream: its digest and size, and the CSV inside. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +14,12 @@ struct reading {
     struct uex_gzip_reader *reader;
     struct uex_digest *digest;
     uint64_t size_bytes;
-    struct uex_fault broken; /* what the reader found first */
+    struct uex_fault broken; /* the first error of the gzip reader */
     void (*heard)(void *context, uint64_t size_bytes);
     void *context;
 };
 
-/* What is no gzip has a digest too, so reading goes on. */
+/* The digest needs all bytes, so reading goes on after a gzip error. */
 static enum uex_error take_bytes(void *context, struct uex_bytes data)
 {
     struct reading *reading = context;
@@ -34,7 +34,7 @@ static enum uex_error take_bytes(void *context, struct uex_bytes data)
     return uex_digest_add(reading->digest, data);
 }
 
-/* Does this stop everything, rather than tell of this object? */
+/* Does this error end the whole run, and not only concern this object? */
 static bool stops_all(enum uex_error err)
 {
     return err == UEX_CANCELLED || err == UEX_NO_MEMORY || err == UEX_STORE_UNAVAILABLE ||
@@ -48,13 +48,13 @@ static enum uex_error find_object(struct uex_verified *item, struct uex_object_s
     enum uex_error err = store->find(store, key, &facts, fault);
 
     if (err == UEX_OK && strcmp(facts.url, item->announced.file_path) != 0)
-        uex_verify_fails(item, UEX_VERIFY_OBJECT, "announced was %s, in storage.url it is %s",
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "%s was announced, in storage.url it is %s",
                          item->announced.file_path, facts.url);
     else if (err == UEX_OK && strcmp(facts.command_id, item->command_id) != 0)
         uex_verify_fails(item, UEX_VERIFY_OBJECT, "the object's metadata name %s",
                          facts.command_id[0] == 0 ? "no command" : "another command");
     else if (err == UEX_NOT_FOUND)
-        uex_verify_fails(item, UEX_VERIFY_OBJECT, "there is no object %s in storage.url", key);
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "no object %s in storage.url", key);
     else if (err != UEX_OK && !stops_all(err))
         uex_verify_fails(item, UEX_VERIFY_OBJECT, "%s (%s)", fault->text, uex_error_code(err));
     uex_object_facts_clear(&facts);
@@ -64,16 +64,16 @@ static enum uex_error find_object(struct uex_verified *item, struct uex_object_s
 static void compare_bytes(struct uex_verified *item)
 {
     if (strcmp(item->object.sha256, item->announced.sha256) != 0)
-        uex_verify_fails(item, UEX_VERIFY_SHA256, "sha256 of the object is %s, announced was %s", item->object.sha256,
+        uex_verify_fails(item, UEX_VERIFY_SHA256, "the object has sha256 %s, %s was announced", item->object.sha256,
                          item->announced.sha256[0] == 0 ? "none" : item->announced.sha256);
     if (item->object.bytes != item->announced.bytes)
-        uex_verify_fails(item, UEX_VERIFY_BYTES, "the object has %" PRIu64 " bytes, announced were %" PRIu64,
+        uex_verify_fails(item, UEX_VERIFY_BYTES, "the object has %" PRIu64 " bytes, the announcement %" PRIu64,
                          item->object.bytes, item->announced.bytes == UEX_UNKNOWN ? 0 : item->announced.bytes);
     uex_verify_holds(item, UEX_VERIFY_SHA256);
     uex_verify_holds(item, UEX_VERIFY_BYTES);
 }
 
-/* export.version_field may have been another one when the file was made: any of the three forms is a right one. */
+/* export.version_field may have been different when the file was written, so each of its three forms is valid. */
 static bool is_header(const char *line, enum uex_version_field version, bool *starved)
 {
     struct uex_buffer header = {0};
@@ -99,10 +99,10 @@ static enum uex_error compare_text(struct uex_verified *item, const struct uex_g
     if (starved)
         return UEX_NO_MEMORY;
     if (!is_right)
-        uex_verify_fails(item, UEX_VERIFY_HEADER, "the file's first line is not that of the 20 columns");
+        uex_verify_fails(item, UEX_VERIFY_HEADER, "the first line is not the header of the 20 columns");
     item->object.rows = facts->line_count < before ? 0 : facts->line_count - before;
     if (item->object.rows != item->announced.rows)
-        uex_verify_fails(item, UEX_VERIFY_ROWS, "the object has %" PRIu64 " rows, announced were %" PRIu64,
+        uex_verify_fails(item, UEX_VERIFY_ROWS, "the object has %" PRIu64 " rows, the announcement %" PRIu64,
                          item->object.rows, item->announced.rows);
     uex_verify_holds(item, UEX_VERIFY_HEADER);
     uex_verify_holds(item, UEX_VERIFY_ROWS);
@@ -119,7 +119,7 @@ static enum uex_error read_object(struct uex_verified *item, struct uex_object_s
     if (err == UEX_OK)
         err = uex_digest_finish(reading->digest, sha256);
     if (err != UEX_OK && !stops_all(err))
-        uex_verify_fails(item, UEX_VERIFY_OBJECT, "it cannot be read to its end: %s (%s)", fault->text,
+        uex_verify_fails(item, UEX_VERIFY_OBJECT, "it cannot be read completely: %s (%s)", fault->text,
                          uex_error_code(err));
     if (err != UEX_OK)
         return err;

@@ -57,11 +57,10 @@ static void write_problems(const struct uex_verified *item, struct uex_buffer *o
     if (uex_buffer_failed(&item->problems))
         out->failed = true;
     if (item->announcement_count > 1)
-        uex_buffer_append_format(
-            out,
-            "%s: command %s was announced %u times, as a duplicate older than the last 16 commands "
-            "of its group is; the newest announcement was verified\n",
-            item->group_id, item->command_id, item->announcement_count);
+        uex_buffer_append_format(out,
+                                 "%s: command %s was announced %u times (a duplicate older than the last 16 commands "
+                                 "of its group runs again); the newest announcement was verified\n",
+                                 item->group_id, item->command_id, item->announcement_count);
     for (; *line != 0; line += strcspn(line, "\n"), line += *line != 0) {
         char text[512];
 
@@ -72,7 +71,7 @@ static void write_problems(const struct uex_verified *item, struct uex_buffer *o
     }
 }
 
-/* First those that do not hold, then the others, `shown_max` at most (0: all). */
+/* First those with a failed check, then the others; `shown_max` at most (0: all). */
 static void write_table(const struct uex_verification *verification, size_t shown_max, struct uex_buffer *out)
 {
     static const struct uex_column_of_table columns[FIXED_COLUMNS + UEX_VERIFY_COUNT] = {{"groupId", "GROUP", false},
@@ -268,12 +267,12 @@ static int verify(struct uex_verification *verification, struct uex_object_store
     }
     uex_buffer_clear(&out);
     if (err == UEX_OK && verification->count == 0 && group_count == 0) {
-        uex_output_complain("nothing was exported in run %s that is still remembered; exportctl status --run shows it",
-                            verification->run_id);
+        uex_output_error("no export of run %s is in the states; see exportctl status --run %s", verification->run_id,
+                         verification->run_id);
         code = UEX_EXIT_FAILED;
     }
     if (err == UEX_CANCELLED)
-        uex_output_complain("stopped: %zu of %zu were verified", good + bad, verification->count);
+        uex_output_error("stopped: %zu of %zu were verified", good + bad, verification->count);
     else if (err != UEX_OK)
         code = uex_output_fail(err, &fault);
     return err == UEX_CANCELLED ? UEX_EXIT_FAILED : code;
@@ -305,7 +304,7 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
         uex_operands_are_groups(operand_count, operands) != UEX_OK)
         return code;
     if (operand_count == 0 && uex_ctl_options.run == NULL) {
-        uex_output_complain("what is to be verified? name groups, or give --run");
+        uex_output_error("nothing to verify; name groups or give --run");
         return code;
     }
     err = uex_store_service_new(config, &service, &fault);

@@ -8,17 +8,17 @@
 #include "export/object_store.h"
 #include "kafka/record.h"
 
-/* What is looked at, in the order of the table. X(NAME, key in JSON, title) */
+/* The checks, in the order of the table. X(NAME, key in JSON, title) */
 #define UEX_VERIFY_CHECKS(X)                                                                                           \
-    X(ANNOUNCED, "announced", "ANNOUNCED") /* in topics.result, with everything that belongs there */                  \
+    X(ANNOUNCED, "announced", "ANNOUNCED") /* in topics.result, complete */                                            \
     X(PARTS, "parts", "PARTS")             /* 1 to n, each once */                                                     \
-    X(OBJECT, "object", "OBJECT")          /* there, under the announced name, with the command's metadata */          \
+    X(OBJECT, "object", "OBJECT")          /* exists under the announced name, with the command's metadata */          \
     X(SHA256, "sha256", "SHA256")          /* of the object as announced */                                            \
     X(BYTES, "bytes", "SIZE")              /* likewise */                                                              \
     X(GZIP, "gzip", "GZIP")                /* one member, CSV inside */                                                \
     X(ROWS, "rows", "COUNT")               /* of the object, or usernames, as announced */                             \
     X(HEADER, "header", "HEADER")          /* the line with the columns */                                             \
-    X(STATE, "state", "STATE")             /* says the same as the announcement */
+    X(STATE, "state", "STATE")             /* agrees with the announcement */
 
 enum uex_verify_check {
 #define UEX_VERIFY_ENUM(name, key, title) UEX_VERIFY_##name,
@@ -29,7 +29,7 @@ enum uex_verify_check {
 
 enum uex_verdict { UEX_VERDICT_OPEN, UEX_VERDICT_HOLDS, UEX_VERDICT_FAILS };
 
-/* The figures of an export as one of its witnesses has them. Strings are owned; "" or UEX_UNKNOWN: it says nothing. */
+/* The figures of an export, from one source. Strings are owned; "" or UEX_UNKNOWN: the source does not have it. */
 struct uex_verify_facts {
     uint64_t rows, bytes;
     char sha256[UEX_SHA256_HEX_SIZE];
@@ -52,7 +52,7 @@ struct uex_verified {
     unsigned announcement_count;
     uint64_t name_count;
     enum uex_verdict verdicts[UEX_VERIFY_COUNT];
-    struct uex_buffer problems; /* a line for each thing that does not hold */
+    struct uex_buffer problems; /* a line for each failed check */
     bool is_done;
 };
 
@@ -67,22 +67,22 @@ struct uex_verification {
 };
 void uex_verification_clear(struct uex_verification *verification);
 
-/* Something does not hold. */
+/* A check fails. */
 void uex_verify_fails(struct uex_verified *item, enum uex_verify_check check, const char *format, ...) UEX_PRINTF(3, 4);
-/* It holds, unless something else said before that it does not. */
+/* A check holds, unless it has failed before. */
 void uex_verify_holds(struct uex_verified *item, enum uex_verify_check check);
 bool uex_verified_is_good(const struct uex_verified *item);
 
-/* What was exported: from the states, of these groups (none: all of the run). UEX_NO_MEMORY. */
+/* Find the exports to verify in the states, of these groups (none: all of the run). UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_verify_find(struct uex_verification *verification, const struct uex_state_set *states,
                                               int group_count, char **group_ids);
-/* A record of topics.result that announces this item's command, in the order of its partition; and, after all of them,
- * whether they are right and say what the state says. UEX_NO_MEMORY. */
-UEX_MUST_CHECK enum uex_error uex_verify_take_record(struct uex_verified *item, const struct uex_record *record);
-void uex_verify_judge(struct uex_verified *item);
-/* The announcements of all items, from topics.result. Errors as of the topic reader. */
+/* Add a record of topics.result that announces this item's command, in the order of its partition. UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_verify_add_record(struct uex_verified *item, const struct uex_record *record);
+/* After its last record: check the announcement, and compare it with the state. */
+void uex_verify_check_announcement(struct uex_verified *item);
+/* Read the announcements of all items from topics.result and check them. Errors as of the topic reader. */
 UEX_MUST_CHECK enum uex_error uex_verify_announcements(struct uex_verification *verification, struct uex_fault *fault);
-/* Fetch the object and compare. Only what stops everything is an error: the store cannot be reached, UEX_CANCELLED.
+/* Read the object and compare. An error is only what ends the whole run: the store cannot be reached, UEX_CANCELLED.
  * `heard` (may be NULL) is called with the bytes so far. */
 UEX_MUST_CHECK enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_store *store,
                                                 void (*heard)(void *context, uint64_t size_bytes), void *context,

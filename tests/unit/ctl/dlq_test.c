@@ -88,10 +88,10 @@ static void filter__all_that_is_asked_for__has_to_fit(void **state)
     (void)state;
     assert_int_equal(
         make((struct uex_dlq_options){.group = "g-1", .error = "database-data"}, false, "1:7", true, &filter), UEX_OK);
-    assert_true(uex_dlq_filter_complain(&filter)); /* nothing was found yet */
+    assert_true(uex_dlq_filter_report_missing(&filter)); /* nothing was found yet */
     assert_true(uex_dlq_filter_fits(&filter, &record));
     assert_false(uex_dlq_filter_fits(&filter, &other));
-    assert_false(uex_dlq_filter_complain(&filter));
+    assert_false(uex_dlq_filter_report_missing(&filter));
     filter.group = "g-10";
     assert_false(uex_dlq_filter_fits(&filter, &record));
     filter.group = "g-";

@@ -144,7 +144,7 @@ static void announce(struct uex_verified *item, int32_t partition, int64_t at_ms
         uex_buffer_append_format(&value, "%s\"u%u\"", i == 0 ? "" : ",", i);
     uex_buffer_append_text(&value, "]}");
     record.value = uex_buffer_bytes(&value);
-    assert_int_equal(uex_verify_take_record(item, &record), UEX_OK);
+    assert_int_equal(uex_verify_add_record(item, &record), UEX_OK);
     uex_buffer_clear(&value);
 }
 
@@ -161,7 +161,7 @@ static struct uex_verified *new_list(void)
 
 static void end_list(struct uex_verified *item, bool good)
 {
-    uex_verify_judge(item);
+    uex_verify_check_announcement(item);
     if (uex_verified_is_good(item) != good)
         print_message("%s\n", uex_buffer_text(&item->problems));
     assert_int_equal(uex_verified_is_good(item), good);
