@@ -62,6 +62,8 @@ bool uex_program_asks(int argc, char **argv);
  * superfluous value and flag given twice. False if any. */
 UEX_MUST_CHECK bool uex_options_parse(const struct uex_option *options, int *argument_count, char **arguments,
                                       struct uex_buffer *problems);
+/* The name that a mistyped word may have meant; NULL: none is close. `names` ends with NULL. */
+const char *uex_program_closest(const char *word, const char *const *names);
 /* The options part of --help, one line each. */
 void uex_options_help(const struct uex_option *options, struct uex_buffer *out);
 /* Say lines of `problems` as the program says its mistakes: log lines, or plain ones for people. */

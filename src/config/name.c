@@ -4,6 +4,7 @@
 
 #include "config/kafka.h"
 #include "config/load.h"
+#include "export/program.h"
 #include "export/text.h"
 
 #define COMPARED_BYTES 64
@@ -96,6 +97,15 @@ static void consider(struct guess *guess, const char *prefix, const char *name, 
         found = 0;
     if (strcmp(key, name) != 0 && found < guess->distance && is_known_here(prefix, name))
         *guess = (struct guess){.prefix = prefix, .name = name, .distance = found};
+}
+
+const char *uex_program_closest(const char *word, const char *const *names)
+{
+    struct guess guess = {.distance = (strlen(word) < 12 ? 2 : strlen(word) / 4) + 1};
+
+    for (; *names != NULL; names++)
+        consider(&guess, "", *names, word);
+    return guess.name;
 }
 
 bool uex_config_closest(const char *key, struct uex_buffer *out)

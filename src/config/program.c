@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define OPTIONS_COMPARED_MAX 32
+
 extern char **environ;
 
 static void print(FILE *stream, const struct uex_buffer *text)
@@ -180,6 +182,24 @@ static const struct uex_option *find_option(const struct uex_option *options, co
     return NULL;
 }
 
+static void report_unknown(const struct uex_option *options, const char *argument, size_t length,
+                           struct uex_buffer *problems)
+{
+    const char *names[OPTIONS_COMPARED_MAX + 1] = {NULL}, *closest = NULL;
+    char name[64];
+
+    for (size_t i = 0; i < OPTIONS_COMPARED_MAX && options != NULL && options[i].name != NULL; i++)
+        names[i] = options[i].name;
+    if (length < sizeof(name)) {
+        memcpy(name, argument, length);
+        name[length] = 0;
+        closest = uex_program_closest(name, names);
+    }
+    uex_buffer_append_format(problems, "%.*s: unknown option; %s%s%s\n", (int)length, argument,
+                             closest == NULL ? "--help shows the options" : "did you mean ",
+                             closest == NULL ? "" : closest, closest == NULL ? "" : "?");
+}
+
 /* Take one flag; `next` is the argument behind it (NULL: none). Returns how many arguments it used. */
 static int take_option(const struct uex_option *options, char *argument, char *next, struct uex_buffer *problems)
 {
@@ -189,8 +209,7 @@ static int take_option(const struct uex_option *options, char *argument, char *n
     int used = 1;
 
     if (option == NULL) {
-        uex_buffer_append_format(problems, "%.*s: there is no such option; --help shows what there is\n", (int)length,
-                                 argument);
+        report_unknown(options, argument, length, problems);
         return 1;
     }
     if (option->value_name == NULL && value != NULL)

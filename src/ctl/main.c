@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exportctl: the operators' tool. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ctl/output.h"
@@ -33,10 +34,25 @@ static void append_second_words(const char *first_word, struct uex_buffer *out)
         uex_buffer_append_format(out, " or %s", found->name + strlen(first_word) + 1);
 }
 
+/* The first word that was perhaps meant; NULL: none is close. */
+static const char *closest_first_word(const char *word, char *out, size_t out_size)
+{
+    const char *names[2] = {NULL}, *found = NULL;
+
+    for (const struct uex_subcommand *subcommand = uex_subcommands; subcommand->name != NULL && found == NULL;
+         subcommand++) {
+        snprintf(out, out_size, "%.*s", (int)strcspn(subcommand->name, " "), subcommand->name);
+        names[0] = out;
+        found = uex_program_closest(word, names);
+    }
+    return found;
+}
+
 /* Wrong usage: no known subcommand. */
 static int no_subcommand(const char *first_word)
 {
     struct uex_buffer words = {0};
+    char closest[32];
 
     if (first_word != NULL)
         append_second_words(first_word, &words);
@@ -45,6 +61,8 @@ static int no_subcommand(const char *first_word)
     else if (words.size_bytes > 0)
         uex_output_error("%.60s needs one of%s; see exportctl %.60s --help", first_word, uex_buffer_text(&words),
                          first_word);
+    else if (closest_first_word(first_word, closest, sizeof(closest)) != NULL)
+        uex_output_error("unknown subcommand '%.60s'; did you mean %s? See exportctl --help", first_word, closest);
     else
         uex_output_error("unknown subcommand '%.60s'; see exportctl --help", first_word);
     uex_buffer_clear(&words);

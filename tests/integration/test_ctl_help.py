@@ -51,6 +51,7 @@ def test_help__of_a_subcommand__has_options_examples_and_exit_codes(subcommand):
 @pytest.mark.parametrize("words, named", [
     ([], ["exportctl --help"]),
     (["foo"], ["'foo'", "exportctl --help"]),
+    (["stats"], ["'stats'", "did you mean status?", "exportctl --help"]),
     (["dlq"], ["list, show, replay or discard", "exportctl dlq --help"]),
     (["config", "shwo"], ["check or show", "exportctl config --help"]),
 ])
@@ -70,7 +71,7 @@ def test_help__of_a_first_word__shows_its_subcommands_alone():
 def test_option__mistyped__is_said_with_what_was_perhaps_meant():
     done = exportctl("status", "--kafka.bootstrap.server=x", "--fellow", "--kafka.acks=1")
     assert done.returncode == 2 and not done.stdout
-    for said in ("did you mean kafka.bootstrap.servers?", "--fellow: ", "kafka.acks: "):
+    for said in ("did you mean kafka.bootstrap.servers?", "--fellow: ", "did you mean --follow?", "kafka.acks: "):
         assert said in done.stderr
 
 

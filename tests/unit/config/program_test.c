@@ -62,11 +62,24 @@ static void options__mistakes__are_all_said(void **state)
 
     (void)state;
     assert_false(parse(&flags, &problems, &count, arguments));
-    assert_non_null(strstr(uex_buffer_text(&problems), "--what: there is no such option"));
+    assert_non_null(strstr(uex_buffer_text(&problems), "--what: unknown option; --help"));
     assert_non_null(strstr(uex_buffer_text(&problems), "--dry-run: takes no value"));
     assert_non_null(strstr(uex_buffer_text(&problems), "--dry-run: given more than once"));
     assert_non_null(strstr(uex_buffer_text(&problems), "--run: given more than once"));
     assert_non_null(strstr(uex_buffer_text(&problems), "--run: needs a value (ID)"));
+    uex_buffer_clear(&problems);
+}
+
+static void options__mistyped__closest_one_is_named(void **state)
+{
+    struct flags flags;
+    struct uex_buffer problems = {0};
+    char *arguments[] = {word("--dry-rum"), NULL};
+    int count = 1;
+
+    (void)state;
+    assert_false(parse(&flags, &problems, &count, arguments));
+    assert_non_null(strstr(uex_buffer_text(&problems), "--dry-rum: unknown option; did you mean --dry-run?"));
     uex_buffer_clear(&problems);
 }
 
@@ -140,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options__both_spellings__are_taken_out),
         cmocka_unit_test(options__mistakes__are_all_said),
+        cmocka_unit_test(options__mistyped__closest_one_is_named),
         cmocka_unit_test(exit_of__errors__are_the_contracts_codes),
         cmocka_unit_test(start__several_mistakes__are_said_at_once),
         cmocka_unit_test(start__operands__are_left_to_the_program_and_sigpipe_is_ignored),
