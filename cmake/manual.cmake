@@ -6,7 +6,7 @@ if(CMAKE_CROSSCOMPILING OR UEX_SANITIZE)
 endif()
 add_executable(exportctl_manual src/ctl/manual/main.c)
 set_target_properties(exportctl_manual PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/manual)
-target_include_directories(exportctl_manual PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(exportctl_manual PRIVATE ${CMAKE_BINARY_DIR}/headers/ctl/own)
 target_link_libraries(exportctl_manual PRIVATE uex_ctl)
 add_custom_command(
     OUTPUT ${CMAKE_BINARY_DIR}/manual/bash-completion
