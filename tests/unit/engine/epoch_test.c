@@ -5,6 +5,8 @@
 
 #include "engine_fixture.h"
 
+#define NEVER INT64_C(-1)
+
 static struct uex_partition *partition_at(int32_t number)
 {
     return &world.engine.synced.partitions[number];
@@ -19,7 +21,7 @@ static int64_t rejoins_in_ms(void)
 {
     const int64_t at_ms = world.engine.membership.resubscribe_at_ms;
 
-    return at_ms == 0 ? 0 : at_ms - world.now_ms;
+    return at_ms == 0 ? NEVER : at_ms - world.now_ms;
 }
 
 static int64_t assigned_offset(const char *topic, int32_t partition)
@@ -27,21 +29,10 @@ static int64_t assigned_offset(const char *topic, int32_t partition)
     return rd_kafka_topic_partition_list_find(world.assigned, topic, partition)->offset;
 }
 
-/* A group whose key belongs to `partition` of `count`, and (where other_count is not 0) to `other` of `other_count`. */
-static const char *group_of(int32_t partition, int32_t count, int32_t other, int32_t other_count)
+/* A group of the only partition there is; once there are two, of this one. */
+static const char *group_that_will_be_at(int32_t partition)
 {
-    static char names[8][16];
-    static size_t next;
-    char *name = names[next++ % 8];
-
-    for (int i = 0; i < 1000; i++) {
-        (void)snprintf(name, sizeof(names[0]), "group-%d", i);
-        if (uex_partition_of(uex_bytes_of_text(name), count) == partition &&
-            (other_count == 0 || uex_partition_of(uex_bytes_of_text(name), other_count) == other))
-            return name;
-    }
-    fail();
-    return NULL;
+    return fixture_group(partition, 2, 0);
 }
 
 static struct uex_delivery *find(int32_t partition, int64_t offset)
@@ -158,7 +149,7 @@ static void reserve_sources__one_more_topic__slots_of_the_others_stay(void **sta
 {
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
-    assert_non_null(fixture_command(1, 0, group_of(1, 2, 0, 0)));
+    assert_non_null(fixture_command(1, 0, fixture_group(1, 2, 0)));
     uex_engine_lock(&world.engine);
     assert_true(uex_epoch_reserve_sources_synced(&world.engine, 3));
     world.engine.sources[2].topic = strdup("retry-1");
@@ -187,8 +178,8 @@ static void reserve_sources__no_memory__what_there_was_stays_usable(void **state
     uex_torture.armed = false;
     uex_engine_unlock(&world.engine);
     assert_false(reserved);
-    assert_non_null(fixture_command(0, 0, group_of(0, 2, 0, 0)));
-    assert_non_null(fixture_command(1, 0, group_of(1, 2, 0, 0)));
+    assert_non_null(fixture_command(0, 0, fixture_group(0, 2, 0)));
+    assert_non_null(fixture_command(1, 0, fixture_group(1, 2, 0)));
 }
 
 /* ---- partition numbers that are worked */
@@ -217,7 +208,7 @@ static void assign__number_not_held_in_every_topic__is_not_worked(void **state)
     assert_int_equal(world.assigned->cnt, 2);
     assert_null(rd_kafka_topic_partition_list_find(world.assigned, COMMANDS, 1));
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_SPLIT], 1);
-    assert_null(fixture_command(1, 0, group_of(1, 2, 0, 0)));
+    assert_null(fixture_command(1, 0, fixture_group(1, 2, 0)));
 }
 
 static void assign__number_not_held_in_every_topic_again_and_again__rejoins_after_growing_pauses(void **state)
@@ -234,7 +225,7 @@ static void assign__number_not_held_in_every_topic_again_and_again__rejoins_afte
         assert_int_equal(world.leave_calls, i + 1); /* so that the group assigns the partitions that there are now */
     }
     rebalance(0, 2);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
     assign_split();
     assert_int_equal(rejoins_in_ms(), pauses_ms[0]);
 }
@@ -247,7 +238,7 @@ static void assign__numbers_of_other_members__are_no_reason_to_rejoin(void **sta
     assert_false(partition_at(0)->assigned);
     assert_true(partition_at(1)->assigned && partition_at(2)->assigned);
     assert_false(partition_at(3)->assigned);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_SPLIT], 0);
 }
 
@@ -474,7 +465,7 @@ static void assign__partition_went_elsewhere__its_command_is_cancelled_for_good(
 
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
-    delivery = run(0, 0, group_of(0, 2, 0, 0));
+    delivery = run(0, 0, fixture_group(0, 2, 0));
     rebalance(1, 1);
     assert_int_equal(world.cancelled, 1);
     assert_true(uex_cancel_requested(&delivery->cancel));
@@ -490,8 +481,8 @@ static void assign__topic_has_grown_and_the_group_moved__its_command_is_cancelle
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    stays = run(0, 0, group_of(0, 1, 0, 2));
-    moved = run(0, 1, group_of(0, 1, 1, 2));
+    stays = run(0, 0, group_that_will_be_at(0));
+    moved = run(0, 1, group_that_will_be_at(1));
     world.command_partitions = 2;
     rebalance(0, 2);
     assert_int_equal(world.adopted, 1);
@@ -535,7 +526,7 @@ static void assign__topic_has_grown_and_an_outcome_holds_no_group__is_adopted(vo
 {
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    read_malformed(0, 0, group_of(0, 1, 1, 2));
+    read_malformed(0, 0, group_that_will_be_at(1));
     world.command_partitions = 2;
     rebalance(0, 2);
     assert_int_equal(world.adopted, 1);
@@ -573,15 +564,6 @@ static void assign__running_command_is_cancelled__no_crash_marker_is_needed(void
     assert_false(has_open_mark(0));
 }
 
-static struct uex_committer *committer;
-
-static void commit_while_waiting(void)
-{
-    world.on_wait = NULL; /* the committer waits too */
-    uex_committer_step_synced(committer);
-    world.on_wait = commit_while_waiting;
-}
-
 /* The start of a suspected poison pill is counted in each epoch in which it runs. */
 static void assign__running_suspect_is_adopted__its_start_is_counted_again(void **state)
 {
@@ -591,11 +573,7 @@ static void assign__running_suspect_is_adopted__its_start_is_counted_again(void 
     fixture_begin_at(1, "uex1;n=1;u=1");
     fixture_fetch(fixture_record(COMMANDS, 0, 0, "g", NULL));
     fixture_intake();
-    committer = uex_committer_new(&world.engine);
-    world.on_wait = commit_while_waiting;
-    delivery = uex_dispatch_take(&world.engine, NULL);
-    world.on_wait = NULL;
-    uex_committer_free(committer);
+    delivery = fixture_lane();
     assert_non_null(delivery);
     rebalance(0, 1);
     assert_int_equal(world.adopted, 1);
@@ -682,7 +660,7 @@ static void commit_while_assigned(int32_t first, int64_t offset)
     struct uex_delivery *delivery = NULL;
 
     fixture_begin_at(2, "uex1;n=2");
-    delivery = run(0, 0, group_of(0, 2, 0, 0));
+    delivery = run(0, 0, fixture_group(0, 2, 0));
     fixture_finish(delivery, UEX_OK);
     next_first = first;
     next_offset = offset;
@@ -737,7 +715,7 @@ static void assign__topic_has_grown_and_the_group_moved__outcome_of_a_running_tr
 {
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    fixture_finish(run(0, 0, group_of(0, 1, 1, 2)), UEX_OK);
+    fixture_finish(run(0, 0, group_that_will_be_at(1)), UEX_OK);
     world.on_step = grow_in_commit;
     world.commit_error = UEX_KAFKA;
     fixture_commits(1);
@@ -754,7 +732,7 @@ static const struct uex_group_entry *entry_of(const char *group)
 
 static void assign__partition_stays__memory_of_its_groups_stays(void **state)
 {
-    const char *stays = group_of(0, 2, 0, 0), *goes = group_of(1, 2, 0, 0);
+    const char *stays = fixture_group(0, 2, 0), *goes = fixture_group(1, 2, 0);
 
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
@@ -771,7 +749,7 @@ static void assign__partition_stays__memory_of_its_groups_stays(void **state)
 /* The group stays locked until its job has ended, over rebalances too. */
 static void assign__partition_went_elsewhere_while_a_job_runs__its_group_stays_locked(void **state)
 {
-    const char *group = group_of(0, 2, 0, 0);
+    const char *group = fixture_group(0, 2, 0);
     struct uex_delivery *delivery = NULL;
 
     (void)state;

@@ -4,6 +4,7 @@
 #include "engine_fixture.h"
 
 #define OTHER_TOPIC "other"
+#define NEVER INT64_C(-1)
 
 static struct uex_intake intake;
 static unsigned read_seen, ready_seen;
@@ -52,7 +53,7 @@ static int64_t rejoins_in_ms(void)
 {
     const int64_t at_ms = world.engine.membership.resubscribe_at_ms;
 
-    return at_ms == 0 ? 0 : at_ms - world.now_ms;
+    return at_ms == 0 ? NEVER : at_ms - world.now_ms;
 }
 
 static bool is_known(size_t source, int32_t partition, int64_t offset)
@@ -386,7 +387,7 @@ static void held__partition_count_unknown__is_asked_again_after_200_ms(void **st
     assert_int_equal(slot_at(0, 0)->hold, UEX_HOLD_ROUTE);
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_COUNT_UNKNOWN], 1);
     assert_int_equal(world.count_calls, asked + 1);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
     idle_until(held_ms + 199);
     assert_int_equal(world.count_calls, asked + 1);
     world.count_error = UEX_OK;
@@ -420,7 +421,7 @@ static void held__topic_has_grown__worker_rejoins(void **state)
     idle_until(world.now_ms + 500);
     assert_int_equal(world.subscribe_calls, 1);
     assert_int_equal(world.leave_calls, 1);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
     assert_int_equal(in_flight(), 0);
 }
 
@@ -432,7 +433,7 @@ static void held__broker_knows_fewer_partitions__is_asked_again_without_rejoinin
     world.command_partitions = 1;
     read_record(COMMANDS, 0, 0, fixture_group(1, 2, 0));
     assert_int_equal(slot_at(0, 0)->hold, UEX_HOLD_ROUTE);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
     world.command_partitions = 2;
     idle_until(world.now_ms + 500);
     assert_int_equal(in_flight(), 1);
@@ -895,7 +896,7 @@ static void step__subscribing_fails__is_tried_again_after_5_s(void **state)
     world.tiers_error = UEX_OK;
     idle_until(world.now_ms + 5000);
     assert_int_equal(world.subscribe_calls, 2);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
 }
 
 static int polled_with_ms;

@@ -5,6 +5,7 @@
 
 #define REJOIN_AFTER_MS 5000
 #define ANOTHER_WITHIN_MS (6 * 60 * 1000)
+#define NEVER INT64_C(-1)
 
 static bool is_held(void)
 {
@@ -15,7 +16,7 @@ static int64_t rejoins_in_ms(void)
 {
     const int64_t at_ms = world.engine.membership.resubscribe_at_ms;
 
-    return at_ms == 0 ? 0 : at_ms - world.now_ms;
+    return at_ms == 0 ? NEVER : at_ms - world.now_ms;
 }
 
 static int64_t assigned_offset(const char *topic, int32_t partition)
@@ -105,7 +106,7 @@ static void assign__passed_over_and_no_other_follows__rejoins_without_leaving(vo
     fixture_intake();
     assert_int_equal(world.subscribe_calls, 1);
     assert_int_equal(world.leave_calls, 0);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
 }
 
 static void assign__stands_after_some_were_passed_over__rejoin_is_called_off(void **state)
@@ -122,7 +123,7 @@ static void assign__stands_after_some_were_passed_over__rejoin_is_called_off(voi
     fixture_assign(0, 1);
     assert_true(is_held());
     assert_int_equal(world.engine.membership.passed_over_count, 0);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
 }
 
 /* The coordinator is not asked about metadata that are nobody's: brokers take offsets under them unchecked. */
@@ -409,15 +410,12 @@ static void transaction__more_assignments_than_places_for_metadata__none_is_free
 
 /* ---- revoke */
 
-static struct uex_committer *committer; /* works while the revoke waits */
 static bool was_closing;
 
 static void commit_while_waiting(void)
 {
-    world.on_wait = NULL; /* the committer waits too */
     was_closing = was_closing || world.engine.synced.assignment == UEX_ASSIGNMENT_CLOSING;
-    uex_committer_step_synced(committer);
-    world.on_wait = commit_while_waiting;
+    fixture_committer_works();
 }
 
 /* How long it took, in ms. */
@@ -426,11 +424,9 @@ static int64_t revoke_with_committer(void)
     const int64_t started_ms = world.now_ms;
 
     was_closing = false;
-    committer = uex_committer_new(&world.engine);
     world.on_wait = commit_while_waiting;
     fixture_revoke();
     world.on_wait = NULL;
-    uex_committer_free(committer);
     return world.now_ms - started_ms;
 }
 
@@ -487,10 +483,7 @@ static void revoke__suspect_runs__its_start_is_taken_back_and_the_marker_stays(v
     fixture_begin_at(1, "uex1;n=1;u=5");
     fixture_fetch(fixture_record(COMMANDS, 0, 0, "g", NULL));
     fixture_intake();
-    committer = uex_committer_new(&world.engine);
-    world.on_wait = commit_while_waiting;
-    delivery = uex_dispatch_take(&world.engine, NULL);
-    uex_committer_free(committer);
+    delivery = fixture_lane();
     assert_non_null(delivery);
     assert_non_null(strstr(fixture_committed_text(COMMANDS, 0), ";s=0:1"));
     assert_true(revoke_with_committer() < 1000);
@@ -658,7 +651,7 @@ static void revoke__no_rejoin_is_due__none_is_planned(void **state)
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
     fixture_revoke();
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
     assert_int_equal(world.logged[UEX_EVENT_PARTITIONS_REVOKED], 1);
 }
 
@@ -703,7 +696,7 @@ static void assign__is_pending_after_one_was_passed_over__rejoin_is_called_off(v
     world.holds = true;
     world.committed_code = RD_KAFKA_RESP_ERR__TIMED_OUT;
     fixture_assign(0, 1);
-    assert_int_equal(rejoins_in_ms(), 0);
+    assert_int_equal(rejoins_in_ms(), NEVER);
 }
 
 static void revoke__assignment_is_pending__is_dropped(void **state)
