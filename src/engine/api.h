@@ -10,7 +10,7 @@
 #ifndef ENGINE_API_H
 #define ENGINE_API_H
 
-#include "engine/delivery.h"
+#include "engine/inflight.h"
 #include "engine/lifecycle.h"
 #include "export/config.h"
 
@@ -28,17 +28,17 @@ struct uex_breaker {
 /* Calls out of the engine, on the committer's thread unless said otherwise; members may be NULL. */
 struct uex_engine_observer {
     void *context;
-    /* An outcome is committed: the audit line. The delivery is valid for the time of the call. */
-    void (*committed)(void *context, const struct uex_delivery *delivery);
+    /* An outcome is committed: the audit line. The command is valid for the time of the call. */
+    void (*committed)(void *context, const struct uex_inflight *inflight);
     void (*transaction)(void *context, const char *result, int64_t duration_us, size_t outcome_count);
     void (*rebalanced)(void *context, size_t partition_count, size_t adopted, size_t cancelled); /* intake thread */
-    void (*taken)(void *context, const struct uex_delivery *delivery);                           /* a lane's thread */
+    void (*taken)(void *context, const struct uex_inflight *inflight);                           /* a lane's thread */
     /* A record was read and taken over, whatever becomes of it; not a suspect, which is parsed when it is taken. Intake
      * thread. */
-    void (*read)(void *context, const struct uex_delivery *delivery);
+    void (*read)(void *context, const struct uex_inflight *inflight);
     /* A command of this worker was read and waits for a lane; a suspect is only known when it is taken. Intake thread.
      */
-    void (*seen)(void *context, const struct uex_delivery *delivery);
+    void (*seen)(void *context, const struct uex_inflight *inflight);
 };
 
 /* ---- life; the main thread */
@@ -86,21 +86,21 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
 
 /* ---- commands (dispatch.c) */
 
-/* The next delivery for a lane, in state RUNNING; waits; NULL when the engine drains. With `idle` (may be NULL) it also
+/* The next command for a lane, in state RUNNING; waits; NULL when the engine drains. With `idle` (may be NULL) it also
  * returns NULL, and *idle true, when there was none for UEX_LANE_IDLE_MS, or for UEX_LANE_IDLE_SHORT_MS while a lane
  * waits for a connection: what the lane holds can be given away. */
 #define UEX_LANE_IDLE_MS 5000
 #define UEX_LANE_IDLE_SHORT_MS 200
-struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle);
-/* A lane brings its delivery back; `job` is moved into its outcome. */
-void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
-/* A breaker is open: the delivery goes back to where it was taken from, nothing is charged, unless it was running at
+struct uex_inflight *uex_dispatch_take(struct uex_engine *engine, bool *idle);
+/* A lane brings its command back; `job` is moved into its outcome. */
+void uex_dispatch_finish(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
+/* A breaker is open: the command goes back to where it was taken from, nothing is charged, unless it was running at
  * retry.crashes openings in a row. `job` is cleared. */
-void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
-/* The lane cannot run the delivery now, another one may: it goes back to where it was taken from, nothing is charged.
+void uex_dispatch_return(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
+/* The lane cannot run the command now, another one may: it goes back to where it was taken from, nothing is charged.
  * What failed on its way (`is_break`) may be the cause: it is charged at the retry.crashes'th time. `job` is cleared.
  */
-void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job,
+void uex_dispatch_give_back(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job,
                             bool is_break);
 
 /* ---- outages (breaker.c) and connections (shortage.c) */

@@ -40,66 +40,66 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
 }
 
 /* The group's memory with this outcome in it, which is also what the state record says. */
-static bool remember(struct uex_engine *engine, struct uex_delivery *delivery)
+static bool remember(struct uex_engine *engine, struct uex_inflight *inflight)
 {
     const struct uex_group_entry *entry = NULL;
     struct uex_state_record record;
     char sha256_hex[UEX_SHA256_HEX_SIZE];
 
-    uex_group_memory_free(delivery->outcome.memory);
-    delivery->outcome.memory = NULL;
-    if (delivery->outcome.keeps_no_state)
+    uex_group_memory_free(inflight->outcome.memory);
+    inflight->outcome.memory = NULL;
+    if (inflight->outcome.keeps_no_state)
         return true;
-    entry = uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
-    delivery->outcome.memory =
+    entry = uex_group_table_find(&engine->synced.in_flight.groups, inflight->command.group_id);
+    inflight->outcome.memory =
         entry != NULL && entry->memory != NULL ? uex_group_memory_copy(entry->memory) : uex_group_memory_new();
-    if (delivery->outcome.memory == NULL)
+    if (inflight->outcome.memory == NULL)
         return false;
-    uex_policy_state_record(delivery, sha256_hex, &record);
-    return uex_group_memory_add(delivery->outcome.memory, &record) == UEX_OK;
+    uex_policy_state_record(inflight, sha256_hex, &record);
+    return uex_group_memory_add(inflight->outcome.memory, &record) == UEX_OK;
 }
 
 /* A command whose id has got its outcome meanwhile says nothing again. */
-static void check_duplicate(struct uex_engine *engine, struct uex_delivery *delivery)
+static void check_duplicate(struct uex_engine *engine, struct uex_inflight *inflight)
 {
     const struct uex_group_entry *entry = NULL;
 
-    if (delivery->outcome.keeps_no_state)
+    if (inflight->outcome.keeps_no_state)
         return;
-    entry = uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
+    entry = uex_group_table_find(&engine->synced.in_flight.groups, inflight->command.group_id);
     if (entry == NULL || entry->memory == NULL ||
-        !uex_group_memory_is_duplicate(entry->memory, delivery->command.command_id))
+        !uex_group_memory_is_duplicate(entry->memory, inflight->command.command_id))
         return;
-    uex_outcome_clear(&delivery->outcome);
-    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
-    delivery->outcome.skip = UEX_SKIP_DUPLICATE;
-    delivery->outcome.keeps_no_state = true;
-    delivery->outcome.at_ms = uex_wall_ms();
+    uex_outcome_clear(&inflight->outcome);
+    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
+    inflight->outcome.skip = UEX_SKIP_DUPLICATE;
+    inflight->outcome.keeps_no_state = true;
+    inflight->outcome.at_ms = uex_wall_ms();
 }
 
-static uint64_t list_bytes(const struct uex_delivery *delivery)
+static uint64_t list_bytes(const struct uex_inflight *inflight)
 {
-    return delivery->outcome.job.lists == NULL ? 0 : uex_spool_size_bytes(delivery->outcome.job.lists);
+    return inflight->outcome.job.lists == NULL ? 0 : uex_spool_size_bytes(inflight->outcome.job.lists);
 }
 
-static bool goes_alone(const struct uex_delivery *delivery)
+static bool goes_alone(const struct uex_inflight *inflight)
 {
-    return delivery->commit_alone || list_bytes(delivery) > UEX_BATCH_LIST_BYTES;
+    return inflight->commit_alone || list_bytes(inflight) > UEX_BATCH_LIST_BYTES;
 }
 
-static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_delivery *delivery)
+static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_inflight *inflight)
 {
-    struct uex_batch_position *position = position_of(engine, batch, delivery->source, delivery->partition);
+    struct uex_batch_position *position = position_of(engine, batch, inflight->source, inflight->partition);
 
-    check_duplicate(engine, delivery);
-    if (position == NULL || !remember(engine, delivery))
+    check_duplicate(engine, inflight);
+    if (position == NULL || !remember(engine, inflight))
         return false;
-    uex_window_complete(&position->window, delivery->offset);
-    uex_dispatch_withdraw_synced(engine, delivery);
-    delivery->state = UEX_DELIVERY_COMMITTING;
-    delivery->verdict = UEX_VERDICT_NONE;
-    delivery->refused_code = 0;
-    batch->deliveries[batch->count++] = delivery;
+    uex_window_complete(&position->window, inflight->offset);
+    uex_dispatch_withdraw_synced(engine, inflight);
+    inflight->state = UEX_INFLIGHT_COMMITTING;
+    inflight->verdict = UEX_VERDICT_NONE;
+    inflight->refused_code = 0;
+    batch->commands[batch->count++] = inflight;
     return true;
 }
 
@@ -126,7 +126,7 @@ static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *bat
 
 bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex_batch *batch)
 {
-    struct uex_delivery *delivery = engine->synced.outbox.first;
+    struct uex_inflight *inflight = engine->synced.outbox.first;
     const int64_t now_ms = uex_monotonic_ms();
     uint64_t bytes = 0;
 
@@ -134,34 +134,34 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
     batch->position_count = 0;
     batch->epoch = engine->synced.epoch;
     batch->metadata = engine->synced.group_metadata;
-    while (delivery != NULL && batch->count < most && batch->count < UEX_BATCH_MAX) {
-        struct uex_delivery *next = delivery->next_outcome;
-        const bool alone = goes_alone(delivery);
-        const bool later = delivery->not_before_ms > now_ms;
+    while (inflight != NULL && batch->count < most && batch->count < UEX_BATCH_MAX) {
+        struct uex_inflight *next = inflight->next_outcome;
+        const bool alone = goes_alone(inflight);
+        const bool later = inflight->not_before_ms > now_ms;
 
         /* Without the group's history its state record would lose it: what was adopted waits for the restore. And where
          * nothing was ever committed there is no position for it before something was read. */
         const bool ready =
-            (delivery->outcome.keeps_no_state || engine->synced.partitions[delivery->partition].restored) &&
-            uex_engine_slot(engine, delivery->source, delivery->partition)->window.base != UEX_OFFSET_NONE;
+            (inflight->outcome.keeps_no_state || engine->synced.partitions[inflight->partition].restored) &&
+            uex_engine_slot(engine, inflight->source, inflight->partition)->window.base != UEX_OFFSET_NONE;
 
-        if (uex_cancel_requested(&delivery->cancel)) { /* its topic was made anew: there is no such command any more */
-            uex_dispatch_withdraw_synced(engine, delivery);
-            uex_dispatch_release_synced(engine, delivery);
-            delivery = next;
+        if (uex_cancel_requested(&inflight->cancel)) { /* its topic was made anew: there is no such command any more */
+            uex_dispatch_withdraw_synced(engine, inflight);
+            uex_dispatch_release_synced(engine, inflight);
+            inflight = next;
             continue;
         }
-        if (ready && !later && delivery->epoch == engine->synced.epoch && (!alone || batch->count == 0) &&
-            (batch->count == 0 || bytes + list_bytes(delivery) <= UEX_BATCH_LISTS_BYTES)) {
-            if (!add(engine, batch, delivery))
+        if (ready && !later && inflight->epoch == engine->synced.epoch && (!alone || batch->count == 0) &&
+            (batch->count == 0 || bytes + list_bytes(inflight) <= UEX_BATCH_LISTS_BYTES)) {
+            if (!add(engine, batch, inflight))
                 break; /* no memory: the rest waits */
-            bytes += list_bytes(delivery);
+            bytes += list_bytes(inflight);
             if (alone)
                 break;
         }
-        delivery = next;
+        inflight = next;
     }
-    if (batch->count < UEX_BATCH_MAX && (batch->count == 0 || !goes_alone(batch->deliveries[0])))
+    if (batch->count < UEX_BATCH_MAX && (batch->count == 0 || !goes_alone(batch->commands[0])))
         add_quiet_positions(engine, batch);
     return batch->count > 0 || batch->position_count > 0;
 }
@@ -169,11 +169,11 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
 /* ---- producing */
 
 static enum uex_error produce_parts(const struct uex_engine *engine, const struct uex_transaction *transaction,
-                                    struct uex_delivery *delivery, struct uex_fault *fault)
+                                    struct uex_inflight *inflight, struct uex_fault *fault)
 {
-    const struct uex_job_outcome *job = &delivery->outcome.job;
-    struct uex_result_facts facts = {.command_id = delivery->command.command_id,
-                                     .run_id = delivery->command.run_id,
+    const struct uex_job_outcome *job = &inflight->outcome.job;
+    struct uex_result_facts facts = {.command_id = inflight->command.command_id,
+                                     .run_id = inflight->command.run_id,
                                      .row_count = job->row_count,
                                      .snapshot_at_ms = job->snapshot_at_ms,
                                      .part_count = job->object.url != NULL ? 1 : (uint32_t)job->part_count,
@@ -186,13 +186,13 @@ static enum uex_error produce_parts(const struct uex_engine *engine, const struc
     for (uint32_t part = 0; part < facts.part_count && error == UEX_OK; part++) {
         struct uex_txn_record record = {.topic = engine->config->topics_result,
                                         .partition = RD_KAFKA_PARTITION_UA,
-                                        .key = uex_bytes_of_text(delivery->command.group_id),
-                                        .opaque = delivery};
+                                        .key = uex_bytes_of_text(inflight->command.group_id),
+                                        .opaque = inflight};
 
         facts.part = part + 1;
         uex_buffer_reset(&value);
         if (facts.is_file) {
-            uex_result_write_file(delivery->command.group_id, job->domain_id, job->object.url, &value);
+            uex_result_write_file(inflight->command.group_id, job->domain_id, job->object.url, &value);
         } else {
             uint8_t *room = uex_buffer_reserve(&value, job->parts[part].size_bytes);
 
@@ -206,7 +206,7 @@ static enum uex_error produce_parts(const struct uex_engine *engine, const struc
         if (error != UEX_OK)
             break;
         record.value = uex_buffer_bytes(&value);
-        record.headers = uex_headers_result(delivery->record, &facts);
+        record.headers = uex_headers_result(inflight->record, &facts);
         error = record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers")
                                        : transaction->produce(transaction->context, &record, fault);
     }
@@ -215,21 +215,21 @@ static enum uex_error produce_parts(const struct uex_engine *engine, const struc
 }
 
 static enum uex_error produce_state(const struct uex_engine *engine, const struct uex_transaction *transaction,
-                                    struct uex_delivery *delivery, struct uex_fault *fault)
+                                    struct uex_inflight *inflight, struct uex_fault *fault)
 {
     struct uex_txn_record record = {.topic = engine->config->topics_state,
-                                    .partition = delivery->partition,
-                                    .key = uex_bytes_of_text(delivery->command.group_id),
-                                    .opaque = delivery};
+                                    .partition = inflight->partition,
+                                    .key = uex_bytes_of_text(inflight->command.group_id),
+                                    .opaque = inflight};
     struct uex_state_record state;
     char sha256_hex[UEX_SHA256_HEX_SIZE];
     struct uex_buffer value = {0};
     enum uex_error error = UEX_OK;
 
-    if (delivery->outcome.keeps_no_state)
+    if (inflight->outcome.keeps_no_state)
         return UEX_OK;
-    uex_policy_state_record(delivery, sha256_hex, &state);
-    uex_group_state_write(&state, delivery->outcome.memory, &value);
+    uex_policy_state_record(inflight, sha256_hex, &state);
+    uex_group_state_write(&state, inflight->outcome.memory, &value);
     record.value = uex_buffer_bytes(&value);
     error = uex_buffer_failed(&value) ? uex_fail(fault, UEX_NO_MEMORY, "a state record")
                                       : transaction->produce(transaction->context, &record, fault);
@@ -239,27 +239,27 @@ static enum uex_error produce_state(const struct uex_engine *engine, const struc
 
 /* The record itself goes on: key, value and its own headers as they were. */
 static enum uex_error forward(const struct uex_engine *engine, const struct uex_transaction *transaction,
-                              struct uex_delivery *delivery, struct uex_fault *fault)
+                              struct uex_inflight *inflight, struct uex_fault *fault)
 {
-    const struct uex_outcome *outcome = &delivery->outcome;
+    const struct uex_outcome *outcome = &inflight->outcome;
     const char *code = uex_error_code(outcome->fault.error);
     const char *text = outcome->fault.text[0] != '\0' ? outcome->fault.text : uex_error_sentence(outcome->fault.error);
-    struct uex_record bare = *delivery->record;
-    struct uex_txn_record record = {.key = delivery->record->key, .value = delivery->record->value, .opaque = delivery};
+    struct uex_record bare = *inflight->record;
+    struct uex_txn_record record = {.key = inflight->record->key, .value = inflight->record->value, .opaque = inflight};
 
     if (outcome->kind == UEX_OUTCOME_REROUTED) {
         record.topic = engine->sources[0].topic;
         record.partition = outcome->to_partition;
-        record.timestamp_ms = delivery->origin.timestamp_ms > 0 ? delivery->origin.timestamp_ms : 0;
+        record.timestamp_ms = inflight->origin.timestamp_ms > 0 ? inflight->origin.timestamp_ms : 0;
         if (record.key.data == NULL)
-            record.key = uex_bytes_of_text(delivery->command.group_id);
+            record.key = uex_bytes_of_text(inflight->command.group_id);
         record.headers =
-            uex_headers_move(delivery->record, outcome->headers_refused ? NULL : delivery->command.command_id);
+            uex_headers_move(inflight->record, outcome->headers_refused ? NULL : inflight->command.command_id);
     } else if (outcome->kind == UEX_OUTCOME_RETRIED) {
         record.topic = engine->sources[1 + outcome->tier].topic;
-        record.partition = delivery->partition;
-        record.headers = uex_headers_retry(delivery->record, &delivery->origin, delivery->command.command_id,
-                                           (int32_t)delivery->attempt + 1, outcome->due_at_ms, code, text);
+        record.partition = inflight->partition;
+        record.headers = uex_headers_retry(inflight->record, &inflight->origin, inflight->command.command_id,
+                                           (int32_t)inflight->attempt + 1, outcome->due_at_ms, code, text);
     } else {
         record.topic = engine->config->topics_dlq;
         record.partition = RD_KAFKA_PARTITION_UA;
@@ -269,32 +269,32 @@ static enum uex_error forward(const struct uex_engine *engine, const struct uex_
             bare.header_count = 0;
             record.key = outcome->keeps_no_state ? (struct uex_bytes){0} : record.key;
         }
-        record.headers = uex_headers_dead_letter(&bare, &delivery->origin, delivery->command.command_id, code, text,
-                                                 (int32_t)delivery->attempt);
+        record.headers = uex_headers_dead_letter(&bare, &inflight->origin, inflight->command.command_id, code, text,
+                                                 (int32_t)inflight->attempt);
     }
     return record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "headers")
                                   : transaction->produce(transaction->context, &record, fault);
 }
 
 enum uex_error uex_batch_produce(const struct uex_engine *engine, const struct uex_transaction *transaction,
-                                 struct uex_delivery *delivery, struct uex_fault *fault)
+                                 struct uex_inflight *inflight, struct uex_fault *fault)
 {
     enum uex_error error = UEX_OK;
 
-    switch (delivery->outcome.kind) {
+    switch (inflight->outcome.kind) {
     case UEX_OUTCOME_EXPORTED:
-        error = produce_parts(engine, transaction, delivery, fault);
+        error = produce_parts(engine, transaction, inflight, fault);
         break;
     case UEX_OUTCOME_RETRIED:
     case UEX_OUTCOME_DEAD_LETTERED:
     case UEX_OUTCOME_REROUTED:
-        error = forward(engine, transaction, delivery, fault);
+        error = forward(engine, transaction, inflight, fault);
         break;
     case UEX_OUTCOME_SKIPPED:
     case UEX_OUTCOME_COUNT:
         break;
     }
-    return error != UEX_OK ? error : produce_state(engine, transaction, delivery, fault);
+    return error != UEX_OK ? error : produce_state(engine, transaction, inflight, fault);
 }
 
 rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engine, const struct uex_batch *batch)

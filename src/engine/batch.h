@@ -28,7 +28,7 @@ struct uex_batch {
     uint64_t epoch;
     const rd_kafka_consumer_group_metadata_t
         *metadata; /* of that epoch; the engine keeps it until the transaction has ended */
-    struct uex_delivery *deliveries[UEX_BATCH_MAX];
+    struct uex_inflight *commands[UEX_BATCH_MAX];
     size_t count;
     struct uex_batch_position *positions;
     size_t position_count, position_capacity;
@@ -41,7 +41,7 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
 /* Produce all records of an outcome. UEX_RESULT_REFUSED, UEX_KAFKA… as uex_txn_produce(); UEX_SPOOL. Not locked. */
 UEX_MUST_CHECK enum uex_error uex_batch_produce(const struct uex_engine *engine,
                                                 const struct uex_transaction *transaction,
-                                                struct uex_delivery *delivery, struct uex_fault *fault);
+                                                struct uex_inflight *inflight, struct uex_fault *fault);
 /* The positions as librdkafka wants them. NULL when memory ends. */
 rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engine, const struct uex_batch *batch);
 void uex_batch_clear(struct uex_batch *batch);

@@ -7,32 +7,32 @@
 #define ROUTE_TIMEOUT_MS 5000
 #define ASK_EVERY_MS 250
 
-void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_command *command = &delivery->command;
-    const struct uex_record *record = delivery->record;
+    struct uex_command *command = &inflight->command;
+    const struct uex_record *record = inflight->record;
 
-    delivery->has_own_id = command->command_id[0] != '\0';
-    if (!delivery->has_own_id)
+    inflight->has_own_id = command->command_id[0] != '\0';
+    if (!inflight->has_own_id)
         memcpy(command->command_id, record->envelope.command_id, sizeof(command->command_id));
     if (command->command_id[0] == '\0')
         uex_command_id_of_record(engine->cluster_id, record->topic, record->partition, record->offset,
                                  record->timestamp_ms, command->command_id);
     if (command->requested_at_ms == UEX_NO_TIME)
-        command->requested_at_ms = delivery->origin.timestamp_ms;
+        command->requested_at_ms = inflight->origin.timestamp_ms;
 }
 
-static void reroute(struct uex_delivery *delivery, int32_t to_partition)
+static void reroute(struct uex_inflight *inflight, int32_t to_partition)
 {
-    delivery->outcome.kind = UEX_OUTCOME_REROUTED;
-    delivery->outcome.keeps_no_state = true;
-    delivery->outcome.to_partition = to_partition;
-    delivery->outcome.at_ms = uex_wall_ms();
+    inflight->outcome.kind = UEX_OUTCOME_REROUTED;
+    inflight->outcome.keeps_no_state = true;
+    inflight->outcome.to_partition = to_partition;
+    inflight->outcome.at_ms = uex_wall_ms();
 }
 
 /* How many partitions there are now; asked of the broker at most every ASK_EVERY_MS, so that a run of commands on wrong
  * partitions does not ask for each. */
-static bool ask_count(struct uex_engine *engine, const struct uex_delivery *delivery, int32_t *count)
+static bool ask_count(struct uex_engine *engine, const struct uex_inflight *inflight, int32_t *count)
 {
     struct uex_fault fault = {0};
     const int64_t now_ms = uex_monotonic_ms();
@@ -47,8 +47,8 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
     if (engine->consumer.command_partitions(engine->consumer.context, ROUTE_TIMEOUT_MS, count, &fault) != UEX_OK) {
         uex_log(UEX_LOG_WARN, UEX_EVENT_PARTITION_COUNT_UNKNOWN,
                 "command waits: Kafka does not report the partition count; asking again", UEX_STR("error", fault.text),
-                UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
-                UEX_INT("offset", delivery->offset));
+                UEX_STR("topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
+                UEX_INT("offset", inflight->offset));
         return false;
     }
     uex_engine_lock(engine);
@@ -59,26 +59,26 @@ static bool ask_count(struct uex_engine *engine, const struct uex_delivery *deli
 }
 
 /* Which partition does this key belong to now? A count that has grown must not send a command astray. */
-static enum uex_hold route(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_bytes key,
+static enum uex_hold route(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_bytes key,
                            int32_t known_count, bool *moved)
 {
     int32_t count = 0;
 
-    if (!ask_count(engine, delivery, &count))
+    if (!ask_count(engine, inflight, &count))
         return UEX_HOLD_ROUTE;
-    if (delivery->record->key.data != NULL && uex_partition_of(key, count) == delivery->partition)
+    if (inflight->record->key.data != NULL && uex_partition_of(key, count) == inflight->partition)
         /* Right by the new count; its group's state is found by the next assignment only. A lower count comes from a
          * broker that has not heard of a growth yet. */
         return count > known_count ? UEX_HOLD_GROWN : UEX_HOLD_ROUTE;
-    reroute(delivery, uex_partition_of(key, count));
+    reroute(inflight, uex_partition_of(key, count));
     *moved = true;
     return UEX_HOLD_NONE;
 }
 
 /* A record that is no command is not worth a move: it is a dead letter where it stands. */
-enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *delivery, bool *ended)
+enum uex_hold uex_classify(struct uex_engine *engine, struct uex_inflight *inflight, bool *ended)
 {
-    const struct uex_record *record = delivery->record;
+    const struct uex_record *record = inflight->record;
     struct uex_fault fault = {0};
     struct uex_bytes key = record->key;
     enum uex_hold hold = UEX_HOLD_NONE;
@@ -88,10 +88,10 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
     uex_engine_lock(engine);
     count = engine->synced.partition_count;
     uex_engine_unlock(engine);
-    delivery->origin = record->envelope.origin;
-    delivery->attempt = (unsigned)record->envelope.attempt;
-    uex_command_clear(&delivery->command);
-    err = uex_command_parse(record->key, record->value, &delivery->command, &fault);
+    inflight->origin = record->envelope.origin;
+    inflight->attempt = (unsigned)record->envelope.attempt;
+    uex_command_clear(&inflight->command);
+    err = uex_command_parse(record->key, record->value, &inflight->command, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the command */
         uex_engine_lock(engine);
         uex_engine_out_of_memory_synced(engine, "reading a command");
@@ -99,14 +99,14 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *deliv
         return UEX_HOLD_NO_MEMORY;
     }
     if (err != UEX_OK) {
-        uex_policy_dead_letter(delivery, &fault);
+        uex_policy_dead_letter(inflight, &fault);
         *ended = true;
     } else {
         if (key.data == NULL)
-            key = uex_bytes_of_text(delivery->command.group_id);
-        if (record->key.data == NULL || uex_partition_of(key, count) != delivery->partition)
-            hold = route(engine, delivery, key, count, ended);
+            key = uex_bytes_of_text(inflight->command.group_id);
+        if (record->key.data == NULL || uex_partition_of(key, count) != inflight->partition)
+            hold = route(engine, inflight, key, count, ended);
     }
-    uex_classify_name(engine, delivery);
+    uex_classify_name(engine, inflight);
     return hold;
 }

@@ -34,14 +34,14 @@ struct uex_committer {
 
 void uex_committer_note_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t code, int64_t offset)
 {
-    struct uex_delivery *delivery = opaque;
+    struct uex_inflight *inflight = opaque;
 
     (void)offset;
-    if (delivery == NULL || !uex_kafka_refuses_record(code) || delivery->refused_code != 0)
+    if (inflight == NULL || !uex_kafka_refuses_record(code) || inflight->refused_code != 0)
         return;
-    delivery->refused_code = code;
-    free(delivery->refused_topic);
-    delivery->refused_topic = strdup(topic);
+    inflight->refused_code = code;
+    free(inflight->refused_topic);
+    inflight->refused_topic = strdup(topic);
 }
 
 static struct uex_transaction_facts facts_of(const struct uex_committer *committer)
@@ -156,11 +156,11 @@ static void complain(struct uex_committer *committer, enum uex_event event, cons
 static enum uex_error produce_all(struct uex_committer *committer, struct uex_fault *fault)
 {
     for (size_t i = 0; i < committer->batch.count; i++) {
-        struct uex_delivery *delivery = committer->batch.deliveries[i];
-        const enum uex_error error = uex_batch_produce(committer->engine, committer->transaction, delivery, fault);
+        struct uex_inflight *inflight = committer->batch.commands[i];
+        const enum uex_error error = uex_batch_produce(committer->engine, committer->transaction, inflight, fault);
 
         if (error == UEX_SPOOL) /* no repetition of the transaction mends it */
-            delivery->spool_failed = true;
+            inflight->spool_failed = true;
         if (error != UEX_OK)
             return error;
     }
@@ -170,7 +170,7 @@ static enum uex_error produce_all(struct uex_committer *committer, struct uex_fa
 static bool any_refused(const struct uex_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->deliveries[i]->refused_code != 0)
+        if (batch->commands[i]->refused_code != 0)
             return true;
     }
     return false;
@@ -266,16 +266,16 @@ static void judge(struct uex_committer *committer)
     }
     uex_engine_lock(engine);
     for (size_t i = 0; known && i < batch->count; i++) {
-        struct uex_delivery *delivery = batch->deliveries[i];
+        struct uex_inflight *inflight = batch->commands[i];
         const rd_kafka_topic_partition_t *place =
-            rd_kafka_topic_partition_list_find(list, engine->sources[delivery->source].topic, delivery->partition);
+            rd_kafka_topic_partition_list_find(list, engine->sources[inflight->source].topic, inflight->partition);
         struct uex_window window;
 
-        if (delivery->verdict != UEX_VERDICT_NONE || place == NULL)
+        if (inflight->verdict != UEX_VERDICT_NONE || place == NULL)
             continue; /* an assignment knew it before */
         uex_window_restore(&window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
                            uex_bytes_of(place->metadata, place->metadata_size), NULL);
-        delivery->verdict = uex_window_finished(&window, delivery->offset) ? UEX_VERDICT_DONE : UEX_VERDICT_REDO;
+        inflight->verdict = uex_window_finished(&window, inflight->offset) ? UEX_VERDICT_DONE : UEX_VERDICT_REDO;
     }
     uex_engine_unlock(engine);
     if (list != NULL)
@@ -309,8 +309,8 @@ static void after_abort_synced(struct uex_committer *committer, const struct uex
     complain(committer, UEX_EVENT_TXN_ABORTED, "transaction aborted; its outcomes stay queued", fault);
     committer->aborts_in_a_row++;
     if (committer->batch.count == 1 && committer->aborts_in_a_row >= LONE_ABORTS_MAX &&
-        engine->synced.outbox.count > 1 && committer->batch.deliveries[0] != NULL)
-        committer->batch.deliveries[0]->not_before_ms = uex_monotonic_ms() + LONE_AGAIN_MS;
+        engine->synced.outbox.count > 1 && committer->batch.commands[0] != NULL)
+        committer->batch.commands[0]->not_before_ms = uex_monotonic_ms() + LONE_AGAIN_MS;
     committer->not_before_ms =
         uex_monotonic_ms() +
         (committer->aborts_in_a_row > 10 ? PAUSE_AFTER_ABORT_MAX_MS : 50 * (int64_t)committer->aborts_in_a_row);

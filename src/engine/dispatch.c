@@ -12,47 +12,47 @@ static size_t bucket_of(size_t source, int32_t partition, int64_t offset)
     return (size_t)(place ^ (place >> 32)) & (UEX_PLACE_BUCKETS - 1);
 }
 
-static struct uex_delivery **bucket_for(struct uex_engine *engine, const struct uex_delivery *delivery)
+static struct uex_inflight **bucket_for(struct uex_engine *engine, const struct uex_inflight *inflight)
 {
-    return &engine->synced.in_flight.by_place[bucket_of(delivery->source, delivery->partition, delivery->offset)];
+    return &engine->synced.in_flight.by_place[bucket_of(inflight->source, inflight->partition, inflight->offset)];
 }
 
-static void forget_place_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+static void forget_place_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_delivery **place = bucket_for(engine, delivery);
+    struct uex_inflight **place = bucket_for(engine, inflight);
 
-    while (*place != NULL && *place != delivery)
+    while (*place != NULL && *place != inflight)
         place = &(*place)->next_at_place;
     if (*place != NULL)
-        *place = delivery->next_at_place;
-    delivery->next_at_place = NULL;
+        *place = inflight->next_at_place;
+    inflight->next_at_place = NULL;
 }
 
-void uex_dispatch_add_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_add_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_delivery **place = bucket_for(engine, delivery);
+    struct uex_inflight **place = bucket_for(engine, inflight);
 
-    delivery->next_at_place = *place;
-    *place = delivery;
-    delivery->epoch = engine->synced.epoch;
-    delivery->next = engine->synced.in_flight.first;
+    inflight->next_at_place = *place;
+    *place = inflight;
+    inflight->epoch = engine->synced.epoch;
+    inflight->next = engine->synced.in_flight.first;
     if (engine->synced.in_flight.first != NULL)
-        engine->synced.in_flight.first->previous = delivery;
-    engine->synced.in_flight.first = delivery;
+        engine->synced.in_flight.first->previous = inflight;
+    engine->synced.in_flight.first = inflight;
     engine->synced.in_flight.count++;
-    engine->synced.in_flight.bytes += uex_delivery_size_bytes(delivery);
+    engine->synced.in_flight.bytes += uex_inflight_size_bytes(inflight);
 }
 
-struct uex_delivery *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
+struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
                                               int64_t offset)
 {
-    struct uex_delivery *delivery = engine->synced.in_flight.by_place[bucket_of(source, partition, offset)];
+    struct uex_inflight *inflight = engine->synced.in_flight.by_place[bucket_of(source, partition, offset)];
 
-    for (; delivery != NULL; delivery = delivery->next_at_place) {
-        if (delivery->offset == offset && delivery->partition == partition && delivery->source == source &&
-            !uex_cancel_requested(&delivery->cancel) &&
-            delivery->verdict != UEX_VERDICT_LOST) /* one that is given up leaves room for its successor */
-            return delivery;
+    for (; inflight != NULL; inflight = inflight->next_at_place) {
+        if (inflight->offset == offset && inflight->partition == partition && inflight->source == source &&
+            !uex_cancel_requested(&inflight->cancel) &&
+            inflight->verdict != UEX_VERDICT_LOST) /* one that is given up leaves room for its successor */
+            return inflight;
     }
     return NULL;
 }
@@ -71,52 +71,52 @@ static void push_ready_synced(struct uex_engine *engine, struct uex_group_entry 
     pthread_cond_signal(&engine->synced.work_changed);
 }
 
-static void wait_for_group_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+static void wait_for_group_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
+    struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, inflight->command.group_id);
 
-    delivery->next_in_group = NULL;
+    inflight->next_in_group = NULL;
     if (entry == NULL) { /* lost to this process, not to Kafka: its window stays open, and the next owner takes it */
         uex_engine_out_of_memory_synced(engine, "a command's group");
-        uex_dispatch_release_synced(engine, delivery);
+        uex_dispatch_release_synced(engine, inflight);
         return;
     }
     if (entry->last_waiting != NULL)
-        entry->last_waiting->next_in_group = delivery;
+        entry->last_waiting->next_in_group = inflight;
     else
-        entry->first_waiting = delivery;
-    entry->last_waiting = delivery;
+        entry->first_waiting = inflight;
+    entry->last_waiting = inflight;
     push_ready_synced(engine, entry);
 }
 
-void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
+    struct uex_partition *partition = &engine->synced.partitions[inflight->partition];
 
     if (partition->restored) {
-        wait_for_group_synced(engine, delivery);
+        wait_for_group_synced(engine, inflight);
         return;
     }
-    delivery->next_in_group = NULL;
+    inflight->next_in_group = NULL;
     if (partition->last_waiting != NULL)
-        partition->last_waiting->next_in_group = delivery;
+        partition->last_waiting->next_in_group = inflight;
     else
-        partition->first_waiting = delivery;
-    partition->last_waiting = delivery;
+        partition->first_waiting = inflight;
+    partition->last_waiting = inflight;
 }
 
 void uex_dispatch_restored_synced(struct uex_engine *engine, struct uex_partition *partition)
 {
-    struct uex_delivery *delivery = partition->first_waiting;
+    struct uex_inflight *inflight = partition->first_waiting;
 
     partition->restored = true;
     partition->first_waiting = NULL;
     partition->last_waiting = NULL;
-    while (delivery != NULL) {
-        struct uex_delivery *next = delivery->next_in_group;
+    while (inflight != NULL) {
+        struct uex_inflight *next = inflight->next_in_group;
 
-        wait_for_group_synced(engine, delivery);
-        delivery = next;
+        wait_for_group_synced(engine, inflight);
+        inflight = next;
     }
     pthread_cond_broadcast(&engine->synced.work_changed);
 }
@@ -133,19 +133,19 @@ static void drop_ready_synced(struct uex_engine *engine, struct uex_group_entry 
     entry->next_ready = NULL;
 }
 
-static struct uex_delivery *pop_waiting_synced(struct uex_group_entry *entry)
+static struct uex_inflight *pop_waiting_synced(struct uex_group_entry *entry)
 {
-    struct uex_delivery *delivery = entry->first_waiting;
+    struct uex_inflight *inflight = entry->first_waiting;
 
-    if (delivery == NULL)
+    if (inflight == NULL)
         return NULL;
-    entry->first_waiting = delivery->next_in_group;
+    entry->first_waiting = inflight->next_in_group;
     if (entry->first_waiting == NULL)
         entry->last_waiting = NULL;
-    delivery->next_in_group = NULL;
-    delivery->holds_group = true;
-    entry->holder = delivery;
-    return delivery;
+    inflight->next_in_group = NULL;
+    inflight->holds_group = true;
+    entry->holder = inflight;
+    return inflight;
 }
 
 static bool is_duplicate(const struct uex_group_entry *entry)
@@ -154,24 +154,24 @@ static bool is_duplicate(const struct uex_group_entry *entry)
            uex_group_memory_is_duplicate(entry->memory, entry->first_waiting->command.command_id);
 }
 
-static void skip_duplicate_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+static void skip_duplicate_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
-    delivery->outcome.skip = UEX_SKIP_DUPLICATE;
-    delivery->outcome.keeps_no_state = true;
-    uex_dispatch_submit_synced(engine, delivery);
+    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
+    inflight->outcome.skip = UEX_SKIP_DUPLICATE;
+    inflight->outcome.keeps_no_state = true;
+    uex_dispatch_submit_synced(engine, inflight);
 }
 
-/* The next delivery that needs a job; duplicates on the way get their outcome at once, and what may not be started yet
+/* The next command that needs a job; duplicates on the way get their outcome at once, and what may not be started yet
  * stays. */
-static struct uex_delivery *next_job_synced(struct uex_engine *engine)
+static struct uex_inflight *next_job_synced(struct uex_engine *engine)
 {
     struct uex_group_entry *before = NULL;
     struct uex_group_entry *entry = engine->synced.in_flight.first_ready;
 
     while (entry != NULL) {
         struct uex_group_entry *next = entry->next_ready;
-        struct uex_delivery *head = entry->first_waiting;
+        struct uex_inflight *head = entry->first_waiting;
 
         if (head == NULL) {
             drop_ready_synced(engine, entry, before);
@@ -192,34 +192,34 @@ static struct uex_delivery *next_job_synced(struct uex_engine *engine)
 }
 
 /* While there are suspects nothing else starts, and each has the process to itself. */
-static struct uex_delivery *next_suspect_synced(struct uex_engine *engine)
+static struct uex_inflight *next_suspect_synced(struct uex_engine *engine)
 {
-    struct uex_delivery *delivery = engine->synced.poison.first_suspect;
+    struct uex_inflight *inflight = engine->synced.poison.first_suspect;
 
-    if (engine->synced.in_flight.running_count > 0 || !engine->synced.partitions[delivery->partition].restored)
+    if (engine->synced.in_flight.running_count > 0 || !engine->synced.partitions[inflight->partition].restored)
         return NULL;
-    engine->synced.poison.first_suspect = delivery->next_in_group;
+    engine->synced.poison.first_suspect = inflight->next_in_group;
     if (engine->synced.poison.first_suspect == NULL)
         engine->synced.poison.last_suspect = NULL;
-    delivery->next_in_group = NULL;
-    engine->synced.poison.exclusive = delivery;
-    return delivery;
+    inflight->next_in_group = NULL;
+    engine->synced.poison.exclusive = inflight;
+    return inflight;
 }
 
-struct uex_delivery *uex_dispatch_next_synced(struct uex_engine *engine)
+struct uex_inflight *uex_dispatch_next_synced(struct uex_engine *engine)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     if (engine->synced.poison.exclusive != NULL || !uex_assignment_may_start(engine->synced.assignment) ||
         engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || engine->synced.outbox.count >= engine->outcomes_max ||
         uex_breaker_any_open_synced(engine))
         return NULL;
-    delivery = engine->synced.poison.first_suspect != NULL ? next_suspect_synced(engine) : next_job_synced(engine);
-    if (delivery != NULL) {
-        delivery->state = UEX_DELIVERY_RUNNING;
+    inflight = engine->synced.poison.first_suspect != NULL ? next_suspect_synced(engine) : next_job_synced(engine);
+    if (inflight != NULL) {
+        inflight->state = UEX_INFLIGHT_RUNNING;
         engine->synced.in_flight.running_count++;
     }
-    return delivery;
+    return inflight;
 }
 
 /* False: what an idle lane holds is to be given away now. */
@@ -235,15 +235,15 @@ static bool wait_for_work_synced(struct uex_engine *engine, int64_t idle_since_m
     return true;
 }
 
-static struct uex_delivery *wait_for_delivery(struct uex_engine *engine, bool *idle)
+static struct uex_inflight *wait_for_command(struct uex_engine *engine, bool *idle)
 {
     const int64_t idle_since_ms = uex_monotonic_ms();
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     bool waits = true;
 
     uex_engine_lock(engine);
     while (waits && engine->synced.lifecycle == UEX_LIFECYCLE_WORKING &&
-           (delivery = uex_dispatch_next_synced(engine)) == NULL) {
+           (inflight = uex_dispatch_next_synced(engine)) == NULL) {
         if (idle != NULL)
             waits = wait_for_work_synced(engine, idle_since_ms);
         else
@@ -252,176 +252,176 @@ static struct uex_delivery *wait_for_delivery(struct uex_engine *engine, bool *i
     if (idle != NULL)
         *idle = !waits;
     uex_engine_unlock(engine);
-    return delivery;
+    return inflight;
 }
 
-struct uex_delivery *uex_dispatch_take(struct uex_engine *engine, bool *idle)
+struct uex_inflight *uex_dispatch_take(struct uex_engine *engine, bool *idle)
 {
-    struct uex_delivery *delivery = wait_for_delivery(engine, idle);
+    struct uex_inflight *inflight = wait_for_command(engine, idle);
 
-    while (delivery != NULL && delivery->suspect && !uex_starts_begin_alone(engine, delivery))
-        delivery = wait_for_delivery(engine, idle);
-    if (delivery != NULL && engine->observer.taken != NULL)
-        engine->observer.taken(engine->observer.context, delivery);
-    return delivery;
+    while (inflight != NULL && inflight->suspect && !uex_starts_begin_alone(engine, inflight))
+        inflight = wait_for_command(engine, idle);
+    if (inflight != NULL && engine->observer.taken != NULL)
+        engine->observer.taken(engine->observer.context, inflight);
+    return inflight;
 }
 
 /* Back to the front of where it was taken from. */
-static void put_back_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+static void put_back_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_group_entry *entry = uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
+    struct uex_group_entry *entry = uex_group_table_find(&engine->synced.in_flight.groups, inflight->command.group_id);
 
-    delivery->state = UEX_DELIVERY_QUEUED;
-    delivery->holds_group = false;
+    inflight->state = UEX_INFLIGHT_QUEUED;
+    inflight->holds_group = false;
     if (entry != NULL)
         entry->holder = NULL;
     /* It was there at more than one opening: run it alone, so that the others clear themselves. */
-    delivery->suspect = delivery->suspect || delivery->openings > 1;
-    if (delivery->suspect || entry == NULL) {
-        uex_starts_return_synced(engine, delivery);
-        if (engine->synced.poison.exclusive == delivery)
+    inflight->suspect = inflight->suspect || inflight->openings > 1;
+    if (inflight->suspect || entry == NULL) {
+        uex_starts_return_synced(engine, inflight);
+        if (engine->synced.poison.exclusive == inflight)
             engine->synced.poison.exclusive = NULL;
-        delivery->suspect = true;
-        delivery->next_in_group = engine->synced.poison.first_suspect;
-        engine->synced.poison.first_suspect = delivery;
+        inflight->suspect = true;
+        inflight->next_in_group = engine->synced.poison.first_suspect;
+        engine->synced.poison.first_suspect = inflight;
         if (engine->synced.poison.last_suspect == NULL)
-            engine->synced.poison.last_suspect = delivery;
+            engine->synced.poison.last_suspect = inflight;
         if (entry != NULL) /* those behind it go on after the suspects */
             push_ready_synced(engine, entry);
         return;
     }
-    delivery->next_in_group = entry->first_waiting;
-    entry->first_waiting = delivery;
+    inflight->next_in_group = entry->first_waiting;
+    entry->first_waiting = inflight;
     if (entry->last_waiting == NULL)
-        entry->last_waiting = delivery;
+        entry->last_waiting = inflight;
     push_ready_synced(engine, entry);
 }
 
-static void go_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+static void go_back(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job)
 {
     bool adoptable = false;
 
     uex_job_outcome_clear(job);
     uex_engine_lock(engine);
     engine->synced.in_flight.running_count--;
-    adoptable = engine->synced.assignment != UEX_ASSIGNMENT_NONE && delivery->epoch == engine->synced.epoch &&
-                !uex_cancel_requested(&delivery->cancel);
+    adoptable = engine->synced.assignment != UEX_ASSIGNMENT_NONE && inflight->epoch == engine->synced.epoch &&
+                !uex_cancel_requested(&inflight->cancel);
     if (adoptable)
-        put_back_synced(engine, delivery);
+        put_back_synced(engine, inflight);
     else { /* whoever gets the partition reads it again */
-        uex_starts_return_synced(engine, delivery);
-        uex_dispatch_release_synced(engine, delivery);
+        uex_starts_return_synced(engine, inflight);
+        uex_dispatch_release_synced(engine, inflight);
     }
     pthread_cond_broadcast(&engine->synced.work_changed);
     pthread_cond_broadcast(&engine->synced.between);
     uex_engine_unlock(engine);
 }
 
-void uex_dispatch_return(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+void uex_dispatch_return(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job)
 {
-    if (++delivery->openings >= (unsigned)engine->config->retry_crashes) {
-        uex_dispatch_finish(engine, delivery, job); /* it was there each time: perhaps it is the cause */
+    if (++inflight->openings >= (unsigned)engine->config->retry_crashes) {
+        uex_dispatch_finish(engine, inflight, job); /* it was there each time: perhaps it is the cause */
         return;
     }
-    go_back(engine, delivery, job);
+    go_back(engine, inflight, job);
 }
 
-void uex_dispatch_give_back(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job,
+void uex_dispatch_give_back(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job,
                             bool is_break)
 {
-    if (is_break && ++delivery->breaks >= (unsigned)engine->config->retry_crashes) {
-        uex_dispatch_finish(engine, delivery, job);
+    if (is_break && ++inflight->breaks >= (unsigned)engine->config->retry_crashes) {
+        uex_dispatch_finish(engine, inflight, job);
         return;
     }
-    go_back(engine, delivery, job);
+    go_back(engine, inflight, job);
 }
 
-void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    if (delivery->outcome.at_ms == 0)
-        delivery->outcome.at_ms = uex_wall_ms();
-    delivery->state = UEX_DELIVERY_ENDED;
-    delivery->next_outcome = NULL;
+    if (inflight->outcome.at_ms == 0)
+        inflight->outcome.at_ms = uex_wall_ms();
+    inflight->state = UEX_INFLIGHT_ENDED;
+    inflight->next_outcome = NULL;
     if (engine->synced.outbox.last != NULL)
-        engine->synced.outbox.last->next_outcome = delivery;
+        engine->synced.outbox.last->next_outcome = inflight;
     else
-        engine->synced.outbox.first = delivery;
-    engine->synced.outbox.last = delivery;
+        engine->synced.outbox.first = inflight;
+    engine->synced.outbox.last = inflight;
     engine->synced.outbox.count++;
-    if (delivery == engine->synced.poison.exclusive)
+    if (inflight == engine->synced.poison.exclusive)
         uex_starts_prepare_next_synced(engine);
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
-void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_delivery **place = &engine->synced.outbox.first;
-    struct uex_delivery *before = NULL;
+    struct uex_inflight **place = &engine->synced.outbox.first;
+    struct uex_inflight *before = NULL;
 
-    while (*place != NULL && *place != delivery) {
+    while (*place != NULL && *place != inflight) {
         before = *place;
         place = &(*place)->next_outcome;
     }
     if (*place == NULL)
         return;
-    *place = delivery->next_outcome;
-    if (engine->synced.outbox.last == delivery)
+    *place = inflight->next_outcome;
+    if (engine->synced.outbox.last == inflight)
         engine->synced.outbox.last = before;
-    delivery->next_outcome = NULL;
+    inflight->next_outcome = NULL;
     engine->synced.outbox.count--;
 }
 
-void uex_dispatch_finish(struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+void uex_dispatch_finish(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job)
 {
     const bool given_up = job->error == UEX_CANCELLED;
 
     if (!given_up)
-        uex_policy_decide(engine, delivery, job);
+        uex_policy_decide(engine, inflight, job);
     uex_engine_lock(engine);
     engine->synced.in_flight.running_count--;
     if (given_up ||
-        uex_cancel_requested(&delivery->cancel)) { /* the partition went to somebody else, or the program ends */
-        uex_starts_return_synced(engine, delivery);
-        uex_dispatch_release_synced(engine, delivery);
+        uex_cancel_requested(&inflight->cancel)) { /* the partition went to somebody else, or the program ends */
+        uex_starts_return_synced(engine, inflight);
+        uex_dispatch_release_synced(engine, inflight);
     } else {
-        uex_dispatch_submit_synced(engine, delivery);
+        uex_dispatch_submit_synced(engine, inflight);
     }
     pthread_cond_broadcast(&engine->synced.between);
     uex_engine_unlock(engine);
     uex_job_outcome_clear(job);
 }
 
-void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    if (delivery->holds_group) {
+    if (inflight->holds_group) {
         struct uex_group_entry *entry =
-            uex_group_table_find(&engine->synced.in_flight.groups, delivery->command.group_id);
+            uex_group_table_find(&engine->synced.in_flight.groups, inflight->command.group_id);
 
-        if (entry != NULL && entry->holder == delivery) {
+        if (entry != NULL && entry->holder == inflight) {
             entry->holder = NULL;
             push_ready_synced(engine, entry);
             uex_group_table_release(&engine->synced.in_flight.groups, entry);
         }
     }
-    if (engine->synced.poison.exclusive == delivery) {
+    if (engine->synced.poison.exclusive == inflight) {
         engine->synced.poison.exclusive = NULL;
         pthread_cond_broadcast(&engine->synced.work_changed);
     }
-    forget_place_synced(engine, delivery);
-    if (delivery->previous != NULL)
-        delivery->previous->next = delivery->next;
+    forget_place_synced(engine, inflight);
+    if (inflight->previous != NULL)
+        inflight->previous->next = inflight->next;
     else
-        engine->synced.in_flight.first = delivery->next;
-    if (delivery->next != NULL)
-        delivery->next->previous = delivery->previous;
+        engine->synced.in_flight.first = inflight->next;
+    if (inflight->next != NULL)
+        inflight->next->previous = inflight->previous;
     engine->synced.in_flight.count--;
-    engine->synced.in_flight.bytes -= uex_delivery_size_bytes(delivery);
-    delivery->previous = NULL;
-    delivery->next = engine->synced.gone;
-    engine->synced.gone = delivery;
+    engine->synced.in_flight.bytes -= uex_inflight_size_bytes(inflight);
+    inflight->previous = NULL;
+    inflight->next = engine->synced.gone;
+    engine->synced.gone = inflight;
 }
 
-/* Waiting deliveries leave their groups' queues; a group that someone holds stays. */
+/* Waiting commands leave their groups' queues; a group that someone holds stays. */
 static bool forget_waiting(void *context, struct uex_group_entry *entry)
 {
     (void)context;
@@ -434,7 +434,7 @@ static bool forget_waiting(void *context, struct uex_group_entry *entry)
 
 void uex_dispatch_drop_queued_synced(struct uex_engine *engine)
 {
-    struct uex_delivery *delivery = engine->synced.in_flight.first;
+    struct uex_inflight *inflight = engine->synced.in_flight.first;
 
     engine->synced.in_flight.first_ready = NULL;
     engine->synced.in_flight.last_ready = NULL;
@@ -445,11 +445,11 @@ void uex_dispatch_drop_queued_synced(struct uex_engine *engine)
         engine->synced.partitions[i].first_waiting = NULL;
         engine->synced.partitions[i].last_waiting = NULL;
     }
-    while (delivery != NULL) {
-        struct uex_delivery *next = delivery->next;
+    while (inflight != NULL) {
+        struct uex_inflight *next = inflight->next;
 
-        if (delivery->state == UEX_DELIVERY_QUEUED)
-            uex_dispatch_release_synced(engine, delivery);
-        delivery = next;
+        if (inflight->state == UEX_INFLIGHT_QUEUED)
+            uex_dispatch_release_synced(engine, inflight);
+        inflight = next;
     }
 }

@@ -177,13 +177,13 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");
 }
 
-static void free_all(struct uex_delivery *delivery)
+static void free_all(struct uex_inflight *inflight)
 {
-    while (delivery != NULL) {
-        struct uex_delivery *next = delivery->next;
+    while (inflight != NULL) {
+        struct uex_inflight *next = inflight->next;
 
-        uex_delivery_free(delivery);
-        delivery = next;
+        uex_inflight_free(inflight);
+        inflight = next;
     }
 }
 
@@ -195,7 +195,7 @@ void uex_engine_lock(struct uex_engine *engine)
 
 void uex_engine_unlock(struct uex_engine *engine)
 {
-    struct uex_delivery *gone = engine->synced.gone;
+    struct uex_inflight *gone = engine->synced.gone;
 
     engine->synced.gone = NULL;
     (void)pthread_mutex_unlock(&engine->synced.lock);
@@ -335,10 +335,10 @@ size_t uex_engine_abandon_jobs(struct uex_engine *engine)
     size_t count = 0;
 
     uex_engine_lock(engine);
-    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
-        if (delivery->state != UEX_DELIVERY_RUNNING)
+    for (struct uex_inflight *inflight = engine->synced.in_flight.first; inflight != NULL; inflight = inflight->next) {
+        if (inflight->state != UEX_INFLIGHT_RUNNING)
             continue;
-        uex_cancel_request(&delivery->cancel);
+        uex_cancel_request(&inflight->cancel);
         count++;
     }
     uex_engine_unlock(engine);

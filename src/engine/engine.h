@@ -6,7 +6,7 @@
  *   rebalance.c  revokes and assignments: does a list stand, what are its positions (on the intake thread)
  *   epoch.c      a new epoch: slots at their positions, adoption and cancellation of what is under way (likewise)
  *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
- *   dispatch.c   one lane per group at a time; lanes take deliveries here and bring back what came out
+ *   dispatch.c   one lane per group at a time; lanes take commands here and bring back what came out
  *   reset.c      logs that were cut, or deleted and created again
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
  *   starts.c     suspects: commands that may have killed a worker run alone
@@ -35,7 +35,7 @@
 #include "export/config.h"
 
 #define UEX_SOURCES_MAX (1 + 2 * UEX_RETRY_TIERS_MAX)
-#define UEX_PLACE_BUCKETS 4096 /* a power of two, about twice the deliveries that there are at most */
+#define UEX_PLACE_BUCKETS 4096 /* a power of two, about twice the commands that there are at most */
 
 /* A topic that commands are read from: [0] is the command topic, then the retry tiers. */
 struct uex_source {
@@ -63,7 +63,7 @@ struct uex_slot {
     int64_t seek_to;     /* where the consumer has to go, what comes before is dropped; UEX_OFFSET_NONE: nowhere */
     uint64_t log_number; /* rises when the log is cut or made anew: what a transaction says of the one before is void */
     int64_t end_offset;  /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
-    struct uex_delivery *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
+    struct uex_inflight *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
     enum uex_hold hold;                          /* why the first of them waits */
     int64_t held_until_ms;                       /* wall: when to look again */
     struct uex_marks marks;                      /* starts that are to be committed; see starts.c */
@@ -86,7 +86,7 @@ struct uex_partition {
     bool mixed;             /* groups of this partition have their newest state in another one: the topic grew */
     bool needs_all;         /* its restore reads every partition of the state topic */
     int64_t state_next;     /* the state partition is read up to here */
-    struct uex_delivery *first_waiting, *last_waiting; /* until the restore is done (linked by next_in_group) */
+    struct uex_inflight *first_waiting, *last_waiting; /* until the restore is done (linked by next_in_group) */
 };
 
 /* Lanes that were refused a database connection and have not had one since. */
@@ -114,21 +114,21 @@ struct uex_membership {
 struct uex_in_flight {
     struct uex_group_table groups;
     struct uex_group_entry *first_ready, *last_ready;
-    struct uex_delivery *first;                       /* all of them */
-    struct uex_delivery *by_place[UEX_PLACE_BUCKETS]; /* the same, by source, partition and offset */
+    struct uex_inflight *first;                       /* all of them */
+    struct uex_inflight *by_place[UEX_PLACE_BUCKETS]; /* the same, by source, partition and offset */
     size_t count, bytes;
     size_t running_count;
 };
 
 /* Suspected poison pills, in the order of their partitions (linked by next_in_group). */
 struct uex_poison {
-    struct uex_delivery *first_suspect, *last_suspect;
-    struct uex_delivery *exclusive; /* has the process to itself until its outcome is committed */
+    struct uex_inflight *first_suspect, *last_suspect;
+    struct uex_inflight *exclusive; /* has the process to itself until its outcome is committed */
 };
 
 /* Outcomes that wait for the committer. */
 struct uex_outbox {
-    struct uex_delivery *first, *last;
+    struct uex_inflight *first, *last;
     size_t count;
     bool transaction_open; /* from before begin until its end is known */
     bool can_commit;       /* the transactional producer was ready once: Kafka takes its settings */
@@ -160,7 +160,7 @@ struct uex_synced {
     struct uex_outbox outbox;
     struct uex_breaker breakers[UEX_DEPENDENCY_COUNT];
     struct uex_shortage shortage;
-    struct uex_delivery
+    struct uex_inflight
         *gone; /* over: freed when the lock is given up, since the end of a spool's file takes its time */
 
     int32_t asked_count; /* partitions of the command topic, when last asked */
@@ -181,7 +181,7 @@ struct uex_engine {
     size_t source_count;
     size_t tier_count;   /* tiers that new retries go to: the first ones of sources[1…] */
     size_t outcomes_max; /* outcomes that wait for the committer; with more no lane takes work */
-    size_t queue_max;    /* deliveries at most */
+    size_t queue_max;    /* commands at most */
     size_t queue_max_bytes;
 
     struct uex_membership membership; /* the intake thread's own */
@@ -207,7 +207,7 @@ void uex_engine_close(struct uex_engine *engine);
  * engine is broken, nothing more is started, and the worker logs it. What is not committed is taken again by the next
  * owner. */
 void uex_engine_out_of_memory_synced(struct uex_engine *engine, const char *what);
-/* Take and give up the lock; log lines of between are written, and deliveries that are over freed, after it. The lock
+/* Take and give up the lock; log lines of between are written, and commands that are over freed, after it. The lock
  * is not recursive. */
 void uex_engine_lock(struct uex_engine *engine);
 void uex_engine_unlock(struct uex_engine *engine);
@@ -234,32 +234,32 @@ void uex_intake_step(struct uex_engine *engine, struct uex_intake *intake);
 void *uex_intake_run(void *engine);
 
 /* ---- dispatch.c */
-/* Put a delivery into the list of all; counts. */
-void uex_dispatch_add_synced(struct uex_engine *engine, struct uex_delivery *delivery);
+/* Put a command into the list of all; counts. */
+void uex_dispatch_add_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* A readable command: behind its group, or behind the restore of its partition. */
-void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_delivery *delivery);
-/* The partition's memories are complete: let its deliveries go on. */
+void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_inflight *inflight);
+/* The partition's memories are complete: let its commands go on. */
 void uex_dispatch_restored_synced(struct uex_engine *engine, struct uex_partition *partition);
-/* The next delivery that may run now, in state RUNNING; NULL: there is none. */
-struct uex_delivery *uex_dispatch_next_synced(struct uex_engine *engine);
+/* The next command that may run now, in state RUNNING; NULL: there is none. */
+struct uex_inflight *uex_dispatch_next_synced(struct uex_engine *engine);
 /* Hand an outcome that is complete to the committer. */
-void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* Take an outcome out of the committer's queue. */
-void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_delivery *delivery);
-/* The delivery is over (committed, lost or dropped): unlock its group; uex_engine_unlock() frees it. */
-void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_inflight *inflight);
+/* The command is over (committed, lost or dropped): unlock its group; uex_engine_unlock() frees it. */
+void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* Drop what has not started: it is read again by whoever owns the partition next. */
 void uex_dispatch_drop_queued_synced(struct uex_engine *engine);
 /* What was read from there and is not over; NULL: nothing, or only what is given up. */
-struct uex_delivery *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
+struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
                                               int64_t offset);
 
 /* ---- classify.c */
 /* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). Not
  * locked. UEX_HOLD_NO_MEMORY: it could not be read, nothing is known of it; the engine is broken. */
-enum uex_hold uex_classify(struct uex_engine *engine, struct uex_delivery *delivery, bool *ended);
+enum uex_hold uex_classify(struct uex_engine *engine, struct uex_inflight *inflight, bool *ended);
 /* Give the command the id that its record stands for, if it has none. */
-void uex_classify_name(const struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inflight);
 
 /* ---- starts.c: commands that kill their worker.
  *
@@ -284,12 +284,12 @@ void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32
                                  const struct uex_marks *marks);
 /* A suspect has ended: the start of the next one can be committed together with its outcome. */
 void uex_starts_prepare_next_synced(struct uex_engine *engine);
-/* A running delivery goes on in a new epoch, whose positions have to say that it is under way. */
-void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_delivery *delivery);
+/* A running command goes on in a new epoch, whose positions have to say that it is under way. */
+void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* A suspect goes back to its queue: its start does not count. */
-void uex_starts_return_synced(struct uex_engine *engine, struct uex_delivery *delivery);
+void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
-bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery);
+bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_inflight *inflight);
 
 /* ---- breaker.c */
 bool uex_breaker_any_open_synced(const struct uex_engine *engine);
@@ -307,7 +307,7 @@ enum uex_step {
     UEX_STEP_DROP,  /* it is known, or only compared */
     UEX_STEP_CHECK, /* drop it: a check begins */
     UEX_STEP_CUT,   /* drop it: the log was cut at slot->seek_to; what stood from there on is cancelled */
-    UEX_STEP_ANEW   /* drop it: another log, read from its beginning; all deliveries are cancelled */
+    UEX_STEP_ANEW   /* drop it: another log, read from its beginning; all commands are cancelled */
 };
 /* A record was read at `offset`, or the partition ends there (`record` is NULL). The consumer has to seek where
  * slot->seek_to is set. `*read_until`: up to where it had been read. The slot is assigned. */
@@ -316,7 +316,7 @@ UEX_MUST_CHECK enum uex_step uex_reset_notice_synced(struct uex_engine *engine, 
                                                      int64_t *read_until);
 /* A fresh assignment: nothing was read yet. */
 void uex_reset_begin_synced(struct uex_slot *slot);
-/* Cancel the deliveries of a partition from an offset on: their records are no more. */
+/* Cancel the commands of a partition from an offset on: their records are no more. */
 void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t from);
 /* Free the records that wait outside of the queue. */
 void uex_reset_forget_held_synced(struct uex_slot *slot);
@@ -357,21 +357,21 @@ void uex_restore_cancel(struct uex_engine *engine);
 /* When a record of a retry tier, or one that was moved from there to the command topic, may be taken; UEX_NO_TIME: at
  * once. It is the time in its header, but not later than its tier's delay after it was written or read: the header may
  * come from another program or from a worker with a wrong clock. Any thread. */
-int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_delivery *delivery);
-/* What became of a delivery whose job came to `job` (moved). The lane's thread. */
-void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job);
+int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_inflight *inflight);
+/* What became of a command whose job came to `job` (moved). The lane's thread. */
+void uex_policy_decide(const struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
 /* The outcome of a command that failed with `fault` before or outside of a job. */
-void uex_policy_dead_letter(struct uex_delivery *delivery, const struct uex_fault *fault);
+void uex_policy_dead_letter(struct uex_inflight *inflight, const struct uex_fault *fault);
 /* The outcome cannot be sent because its spool cannot be read: a failure of its own. */
-void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_delivery *delivery);
-/* The state record of an outcome; strings are borrowed from the delivery. `sha256_hex` has UEX_SHA256_HEX_SIZE bytes.
+void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_inflight *inflight);
+/* The state record of an outcome; strings are borrowed from the command. `sha256_hex` has UEX_SHA256_HEX_SIZE bytes.
  */
-void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_hex, struct uex_state_record *out);
+void uex_policy_state_record(const struct uex_inflight *inflight, char *sha256_hex, struct uex_state_record *out);
 
 /* ---- committer.c */
 struct uex_committer;
 /* For uex_transaction_open(): what became of a record of an outcome. */
-void uex_committer_note_delivery(void *delivery, const char *topic, rd_kafka_resp_err_t code, int64_t offset);
+void uex_committer_note_delivery(void *inflight, const char *topic, rd_kafka_resp_err_t code, int64_t offset);
 /* NULL when memory ends. */
 struct uex_committer *uex_committer_new(struct uex_engine *engine);
 /* One round: at most one transaction, or a bounded wait for something to commit. */

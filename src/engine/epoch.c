@@ -135,60 +135,60 @@ static void start_slots_synced(struct uex_engine *engine, rd_kafka_topic_partiti
                 "previous owner did not shut down cleanly; running its unfinished commands one at a time first");
 }
 
-static bool belongs_here(const struct uex_engine *engine, const struct uex_delivery *delivery)
+static bool belongs_here(const struct uex_engine *engine, const struct uex_inflight *inflight)
 {
-    const struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
+    const struct uex_partition *partition = &engine->synced.partitions[inflight->partition];
 
-    if (!partition->assigned || uex_cancel_requested(&delivery->cancel))
+    if (!partition->assigned || uex_cancel_requested(&inflight->cancel))
         return false;
-    if (uex_window_finished(&partition->slots[delivery->source].window, delivery->offset))
+    if (uex_window_finished(&partition->slots[inflight->source].window, inflight->offset))
         return false;
-    return !delivery->holds_group || uex_partition_of(uex_bytes_of_text(delivery->command.group_id),
-                                                      engine->synced.partition_count) == delivery->partition;
+    return !inflight->holds_group || uex_partition_of(uex_bytes_of_text(inflight->command.group_id),
+                                                      engine->synced.partition_count) == inflight->partition;
 }
 
 /* An outcome whose transaction is still under way: the position that was just read knows how it ended. */
-static void judge_committing_synced(const struct uex_engine *engine, struct uex_delivery *delivery)
+static void judge_committing_synced(const struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    const struct uex_partition *partition = &engine->synced.partitions[delivery->partition];
+    const struct uex_partition *partition = &engine->synced.partitions[inflight->partition];
 
     if (!partition->assigned)
-        delivery->verdict = UEX_VERDICT_LOST;
-    else if (uex_window_finished(&partition->slots[delivery->source].window, delivery->offset))
-        delivery->verdict = UEX_VERDICT_DONE;
+        inflight->verdict = UEX_VERDICT_LOST;
+    else if (uex_window_finished(&partition->slots[inflight->source].window, inflight->offset))
+        inflight->verdict = UEX_VERDICT_DONE;
     else
-        delivery->verdict = belongs_here(engine, delivery) ? UEX_VERDICT_REDO : UEX_VERDICT_LOST;
-    delivery->epoch = engine->synced.epoch;
+        inflight->verdict = belongs_here(engine, inflight) ? UEX_VERDICT_REDO : UEX_VERDICT_LOST;
+    inflight->epoch = engine->synced.epoch;
 }
 
 /* What is under way goes on where its partition came back with the command unfinished; the rest is given up. */
 static void adopt_synced(struct uex_engine *engine, size_t *adopted, size_t *cancelled)
 {
-    struct uex_delivery *delivery = engine->synced.in_flight.first;
+    struct uex_inflight *inflight = engine->synced.in_flight.first;
 
-    while (delivery != NULL) {
-        struct uex_delivery *next = delivery->next;
+    while (inflight != NULL) {
+        struct uex_inflight *next = inflight->next;
 
-        if (delivery->state == UEX_DELIVERY_COMMITTING) {
-            judge_committing_synced(engine, delivery);
-        } else if (belongs_here(engine, delivery)) {
-            delivery->epoch = engine->synced.epoch;
+        if (inflight->state == UEX_INFLIGHT_COMMITTING) {
+            judge_committing_synced(engine, inflight);
+        } else if (belongs_here(engine, inflight)) {
+            inflight->epoch = engine->synced.epoch;
             (*adopted)++;
-            uex_log(delivery->state == UEX_DELIVERY_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG, UEX_EVENT_EXPORT_ADOPTED,
+            uex_log(inflight->state == UEX_INFLIGHT_RUNNING ? UEX_LOG_INFO : UEX_LOG_DEBUG, UEX_EVENT_EXPORT_ADOPTED,
                     "export adopted: its partition came back",
-                    UEX_STR("command", delivery->holds_group ? delivery->command.command_id : NULL),
-                    UEX_STR("group", delivery->holds_group ? delivery->command.group_id : NULL),
-                    UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
-        } else if (delivery->state == UEX_DELIVERY_RUNNING) {
-            if (!uex_cancel_requested(&delivery->cancel))
+                    UEX_STR("command", inflight->holds_group ? inflight->command.command_id : NULL),
+                    UEX_STR("group", inflight->holds_group ? inflight->command.group_id : NULL),
+                    UEX_INT("partition", inflight->partition), UEX_INT("offset", inflight->offset));
+        } else if (inflight->state == UEX_INFLIGHT_RUNNING) {
+            if (!uex_cancel_requested(&inflight->cancel))
                 (*cancelled)++;
-            uex_cancel_request(&delivery->cancel);
+            uex_cancel_request(&inflight->cancel);
         } else {
-            uex_dispatch_withdraw_synced(engine, delivery);
-            uex_dispatch_release_synced(engine, delivery);
+            uex_dispatch_withdraw_synced(engine, inflight);
+            uex_dispatch_release_synced(engine, inflight);
             (*cancelled)++;
         }
-        delivery = next;
+        inflight = next;
     }
 }
 
@@ -251,10 +251,10 @@ void uex_epoch_begin_synced(struct uex_engine *engine, rd_kafka_topic_partition_
         uex_log(UEX_LOG_WARN, UEX_EVENT_MEMBERSHIP_LOST,
                 "membership ended while partitions were assigned; nothing is committed before the next assignment");
     (void)uex_assignment_advance(&engine->synced.assignment, is_member ? UEX_ASSIGNMENT_HELD : UEX_ASSIGNMENT_FENCED);
-    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
-        if (delivery->state == UEX_DELIVERY_RUNNING && delivery->epoch == engine->synced.epoch &&
-            !uex_cancel_requested(&delivery->cancel))
-            uex_starts_adopt_synced(engine, delivery);
+    for (struct uex_inflight *inflight = engine->synced.in_flight.first; inflight != NULL; inflight = inflight->next) {
+        if (inflight->state == UEX_INFLIGHT_RUNNING && inflight->epoch == engine->synced.epoch &&
+            !uex_cancel_requested(&inflight->cancel))
+            uex_starts_adopt_synced(engine, inflight);
     }
     pthread_cond_broadcast(&engine->synced.outcomes_changed);
 }

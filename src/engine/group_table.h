@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/engine/group_table.h — the groups that a worker knows: their memory and who is at work for them.
  *
- * A group is locked from the start of a delivery until that delivery's outcome is committed; later deliveries of the
+ * A group is locked from the start of a command until that command's outcome is committed; later commands of the
  * group wait in order. The table is global to the process, so that a job that outlives its partition still keeps a
  * second one of its group away. Used under the engine's lock.
  */
 #ifndef ENGINE_GROUP_TABLE_H
 #define ENGINE_GROUP_TABLE_H
 
-#include "engine/delivery.h"
+#include "engine/inflight.h"
 
 struct uex_group_entry {
     char *group_id;
     struct uex_group_memory *memory; /* NULL: nothing is known of the group */
     int32_t memory_partition;        /* the partition whose restore gave the memory; -1 without one */
-    struct uex_delivery *holder;     /* the delivery that holds the group */
-    struct uex_delivery *first_waiting, *last_waiting;
+    struct uex_inflight *holder;     /* the command that holds the group */
+    struct uex_inflight *first_waiting, *last_waiting;
     bool ready; /* in the ready list */
     struct uex_group_entry *next_ready;
     struct uex_group_entry *next_in_bucket;

@@ -11,43 +11,43 @@
 #define REJOIN_AFTER_MS 1000
 
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
-static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
+static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struct uex_inflight *inflight)
 {
     uex_engine_lock(engine);
-    uex_window_see(&slot->window, delivery->offset);
-    uex_dispatch_add_synced(engine, delivery);
-    delivery->suspect = true;
-    delivery->next_in_group = NULL;
+    uex_window_see(&slot->window, inflight->offset);
+    uex_dispatch_add_synced(engine, inflight);
+    inflight->suspect = true;
+    inflight->next_in_group = NULL;
     if (engine->synced.poison.last_suspect != NULL)
-        engine->synced.poison.last_suspect->next_in_group = delivery;
+        engine->synced.poison.last_suspect->next_in_group = inflight;
     else
-        engine->synced.poison.first_suspect = delivery;
-    engine->synced.poison.last_suspect = delivery;
+        engine->synced.poison.first_suspect = inflight;
+    engine->synced.poison.last_suspect = inflight;
     pthread_cond_signal(&engine->synced.work_changed);
     uex_engine_unlock(engine);
 }
 
-/* Take a record that is not held back. UEX_HOLD_NONE: the delivery is taken over (or was known already). */
-static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, struct uex_delivery *delivery)
+/* Take a record that is not held back. UEX_HOLD_NONE: the command is taken over (or was known already). */
+static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, struct uex_inflight *inflight)
 {
-    const int64_t due_ms = uex_policy_due_ms(engine, delivery);
+    const int64_t due_ms = uex_policy_due_ms(engine, inflight);
     enum uex_hold hold = UEX_HOLD_NONE;
     bool known = false;
     bool suspect = false;
     bool ended = false;
 
     uex_engine_lock(engine);
-    if (!uex_window_fits(&slot->window, delivery->offset))
+    if (!uex_window_fits(&slot->window, inflight->offset))
         hold = UEX_HOLD_WINDOW;
     known = hold == UEX_HOLD_NONE &&
-            (uex_dispatch_find_synced(engine, delivery->source, delivery->partition, delivery->offset) != NULL ||
-             uex_window_finished(&slot->window, delivery->offset));
+            (uex_dispatch_find_synced(engine, inflight->source, inflight->partition, inflight->offset) != NULL ||
+             uex_window_finished(&slot->window, inflight->offset));
     if (known)
-        uex_window_see(&slot->window, delivery->offset);
-    suspect = uex_starts_is_suspect_synced(slot, delivery->offset);
+        uex_window_see(&slot->window, inflight->offset);
+    suspect = uex_starts_is_suspect_synced(slot, inflight->offset);
     uex_engine_unlock(engine);
     if (known)
-        uex_delivery_free(delivery);
+        uex_inflight_free(inflight);
     if (known || hold != UEX_HOLD_NONE)
         return hold;
     if (due_ms != UEX_NO_TIME && due_ms > uex_wall_ms()) {
@@ -55,35 +55,35 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
         return UEX_HOLD_DUE;
     }
     if (suspect) {
-        take_suspect(engine, slot, delivery);
+        take_suspect(engine, slot, inflight);
         return UEX_HOLD_NONE;
     }
-    hold = uex_classify(engine, delivery, &ended);
+    hold = uex_classify(engine, inflight, &ended);
     if (hold != UEX_HOLD_NONE)
         return hold;
     if (engine->observer.read != NULL)
-        engine->observer.read(engine->observer.context, delivery);
+        engine->observer.read(engine->observer.context, inflight);
     if (!ended && engine->observer.seen != NULL)
-        engine->observer.seen(engine->observer.context, delivery);
+        engine->observer.seen(engine->observer.context, inflight);
     uex_engine_lock(engine);
-    uex_window_see(&slot->window, delivery->offset);
-    uex_dispatch_add_synced(engine, delivery);
+    uex_window_see(&slot->window, inflight->offset);
+    uex_dispatch_add_synced(engine, inflight);
     if (ended)
-        uex_dispatch_submit_synced(engine, delivery);
+        uex_dispatch_submit_synced(engine, inflight);
     else
-        uex_dispatch_enqueue_synced(engine, delivery);
+        uex_dispatch_enqueue_synced(engine, inflight);
     uex_engine_unlock(engine);
     return UEX_HOLD_NONE;
 }
 
-static void hold_back(struct uex_slot *slot, struct uex_delivery *delivery)
+static void hold_back(struct uex_slot *slot, struct uex_inflight *inflight)
 {
-    delivery->next_in_group = NULL;
+    inflight->next_in_group = NULL;
     if (slot->last_held != NULL)
-        slot->last_held->next_in_group = delivery;
+        slot->last_held->next_in_group = inflight;
     else
-        slot->first_held = delivery;
-    slot->last_held = delivery;
+        slot->first_held = inflight;
+    slot->last_held = inflight;
 }
 
 static void note_hold(struct uex_engine *engine, struct uex_slot *slot, enum uex_hold hold)
@@ -144,26 +144,26 @@ static bool is_next(struct uex_engine *engine, size_t source, int32_t partition,
     return step == UEX_STEP_SAME;
 }
 
-static void note_age(struct uex_delivery *delivery)
+static void note_age(struct uex_inflight *inflight)
 {
-    const int64_t asked_ms = delivery->record->envelope.origin.timestamp_ms;
+    const int64_t asked_ms = inflight->record->envelope.origin.timestamp_ms;
 
-    delivery->since_ms = asked_ms > 0 ? asked_ms : delivery->taken_at_ms;
+    inflight->since_ms = asked_ms > 0 ? asked_ms : inflight->taken_at_ms;
 }
 
 /* A record that asks for more than its tier's delay would hold the partition behind it for as long as it likes. */
-static void note_early(const struct uex_engine *engine, const struct uex_delivery *delivery)
+static void note_early(const struct uex_engine *engine, const struct uex_inflight *inflight)
 {
-    const int64_t asked_ms = delivery->record->envelope.due_ms;
-    const int64_t due_ms = uex_policy_due_ms(engine, delivery);
+    const int64_t asked_ms = inflight->record->envelope.due_ms;
+    const int64_t due_ms = uex_policy_due_ms(engine, inflight);
 
-    if (delivery->source == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
+    if (inflight->source == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
         return;
     uex_log(UEX_LOG_WARN, UEX_EVENT_RETRY_DUE_BOUNDED,
             "retry record asks for a longer wait than its topic's delay (foreign record, or a wrong clock?); the "
             "topic's delay counts",
-            UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
-            UEX_INT("offset", delivery->offset), UEX_INT("asked_ms", asked_ms), UEX_TIME("due_at", due_ms));
+            UEX_STR("topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
+            UEX_INT("offset", inflight->offset), UEX_INT("asked_ms", asked_ms), UEX_TIME("due_at", due_ms));
 }
 
 /* The slot that this belongs to; NULL: none that is assigned. */
@@ -181,7 +181,7 @@ static void on_record(struct uex_engine *engine, const struct uex_fetched *fetch
     size_t source = 0;
     struct uex_slot *slot = slot_of(engine, fetched, &source);
     struct uex_record *record = fetched->record;
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     if (slot == NULL) {
         uex_record_free(record);
@@ -191,24 +191,24 @@ static void on_record(struct uex_engine *engine, const struct uex_fetched *fetch
         uex_record_free(record);
         return;
     }
-    delivery = record == NULL ? NULL : uex_delivery_new(record, source);
-    if (delivery == NULL) {
+    inflight = record == NULL ? NULL : uex_inflight_new(record, source);
+    if (inflight == NULL) {
         uex_record_free(record);
         uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,
                 "not enough memory for a record; the program ends, the next owner reads the record again");
         uex_engine_break(engine);
         return;
     }
-    note_age(delivery);
-    note_early(engine, delivery);
+    note_age(inflight);
+    note_early(engine, inflight);
     if (slot->first_held == NULL) {
-        const enum uex_hold hold = take(engine, slot, delivery);
+        const enum uex_hold hold = take(engine, slot, inflight);
 
         if (hold == UEX_HOLD_NONE)
             return;
         note_hold(engine, slot, hold);
     }
-    hold_back(slot, delivery);
+    hold_back(slot, inflight);
 }
 
 /* ---- slots: held records, pauses, positions */
@@ -231,9 +231,9 @@ static void move_to_end(struct uex_engine *engine, struct uex_slot *slot)
 static void serve_held(struct uex_engine *engine, struct uex_slot *slot)
 {
     while (slot->first_held != NULL && slot->held_until_ms <= uex_wall_ms()) {
-        struct uex_delivery *delivery = slot->first_held;
-        struct uex_delivery *next = delivery->next_in_group;
-        const enum uex_hold hold = take(engine, slot, delivery);
+        struct uex_inflight *inflight = slot->first_held;
+        struct uex_inflight *next = inflight->next_in_group;
+        const enum uex_hold hold = take(engine, slot, inflight);
 
         if (hold != UEX_HOLD_NONE) {
             note_hold(engine, slot, hold);

@@ -17,11 +17,11 @@ static void count_in_flight_synced(const struct uex_engine *engine, struct uex_e
 {
     const struct uex_in_flight *in_flight = &engine->synced.in_flight;
 
-    for (const struct uex_delivery *delivery = in_flight->first; delivery != NULL; delivery = delivery->next) {
-        if (out->oldest_ms == UEX_NO_TIME || delivery->since_ms < out->oldest_ms)
-            out->oldest_ms = delivery->since_ms;
-        out->queued += delivery->state == UEX_DELIVERY_QUEUED ? 1 : 0;
-        out->uncommitted += delivery->state == UEX_DELIVERY_ENDED || delivery->state == UEX_DELIVERY_COMMITTING ? 1 : 0;
+    for (const struct uex_inflight *inflight = in_flight->first; inflight != NULL; inflight = inflight->next) {
+        if (out->oldest_ms == UEX_NO_TIME || inflight->since_ms < out->oldest_ms)
+            out->oldest_ms = inflight->since_ms;
+        out->queued += inflight->state == UEX_INFLIGHT_QUEUED ? 1 : 0;
+        out->uncommitted += inflight->state == UEX_INFLIGHT_ENDED || inflight->state == UEX_INFLIGHT_COMMITTING ? 1 : 0;
     }
     out->running = in_flight->running_count;
     out->bytes = in_flight->bytes;

@@ -18,30 +18,30 @@ static int64_t delay_of(const struct uex_engine *engine, size_t source)
     return longest_ms;
 }
 
-int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_delivery *delivery)
+int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_inflight *inflight)
 {
-    const struct uex_record *record = delivery->record;
+    const struct uex_record *record = inflight->record;
     const int64_t due_ms = record->envelope.due_ms;
-    int64_t latest_ms = delivery->taken_at_ms + CLOCK_SKEW_MAX_MS;
+    int64_t latest_ms = inflight->taken_at_ms + CLOCK_SKEW_MAX_MS;
 
     if (due_ms == UEX_NO_TIME)
         return UEX_NO_TIME;
     /* In the command topic stand a tier's records that were moved there when they were due: all that can be left of the
      * time is the difference of two clocks, and nothing with more than that may hold up the commands behind it. */
-    if (delivery->source == 0)
+    if (inflight->source == 0)
         return record->envelope.attempt <= 1 || due_ms > latest_ms ? UEX_NO_TIME : due_ms;
-    if (record->timestamp_ms > 0 && record->timestamp_ms < delivery->taken_at_ms)
+    if (record->timestamp_ms > 0 && record->timestamp_ms < inflight->taken_at_ms)
         latest_ms = record->timestamp_ms + CLOCK_SKEW_MAX_MS;
-    latest_ms += delay_of(engine, delivery->source);
+    latest_ms += delay_of(engine, inflight->source);
     return due_ms < latest_ms ? due_ms : latest_ms;
 }
 
 /* A failed command goes one tier further, or to the dead letters when no retry can mend it or no tier is left. Outages
  * and transient errors that outlast their step retries are charged like any other failure here. */
-static void decide_failure(const struct uex_engine *engine, struct uex_delivery *delivery)
+static void decide_failure(const struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_outcome *outcome = &delivery->outcome;
-    const size_t tier = delivery->attempt - 1;
+    struct uex_outcome *outcome = &inflight->outcome;
+    const size_t tier = inflight->attempt - 1;
 
     if (uex_error_disposition(outcome->fault.error) == UEX_DISPOSITION_REJECT || tier >= engine->tier_count) {
         outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
@@ -52,9 +52,9 @@ static void decide_failure(const struct uex_engine *engine, struct uex_delivery 
     outcome->due_at_ms = outcome->at_ms + engine->config->retry_delays_ms[tier];
 }
 
-void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *delivery, struct uex_job_outcome *job)
+void uex_policy_decide(const struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job)
 {
-    struct uex_outcome *outcome = &delivery->outcome;
+    struct uex_outcome *outcome = &inflight->outcome;
 
     outcome->at_ms = uex_wall_ms();
     outcome->job = *job;
@@ -62,7 +62,7 @@ void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *del
     if (outcome->job.error != UEX_OK) {
         outcome->fault = outcome->job.fault;
         outcome->fault.error = outcome->job.error;
-        decide_failure(engine, delivery);
+        decide_failure(engine, inflight);
     } else if (outcome->job.skip != UEX_SKIP_NONE) {
         outcome->kind = UEX_OUTCOME_SKIPPED;
         outcome->skip = outcome->job.skip;
@@ -71,46 +71,46 @@ void uex_policy_decide(const struct uex_engine *engine, struct uex_delivery *del
     }
 }
 
-void uex_policy_dead_letter(struct uex_delivery *delivery, const struct uex_fault *fault)
+void uex_policy_dead_letter(struct uex_inflight *inflight, const struct uex_fault *fault)
 {
-    delivery->outcome.kind = UEX_OUTCOME_DEAD_LETTERED;
-    delivery->outcome.fault = *fault;
-    delivery->outcome.keeps_no_state = fault->error == UEX_MALFORMED;
-    delivery->outcome.at_ms = uex_wall_ms();
+    inflight->outcome.kind = UEX_OUTCOME_DEAD_LETTERED;
+    inflight->outcome.fault = *fault;
+    inflight->outcome.keeps_no_state = fault->error == UEX_MALFORMED;
+    inflight->outcome.at_ms = uex_wall_ms();
 }
 
-void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_inflight *inflight)
 {
     struct uex_fault fault = {0};
 
-    delivery->spool_failed = false;
-    uex_outcome_clear(&delivery->outcome);
-    delivery->outcome.at_ms = uex_wall_ms();
+    inflight->spool_failed = false;
+    uex_outcome_clear(&inflight->outcome);
+    inflight->outcome.at_ms = uex_wall_ms();
     (void)uex_fail(&fault, UEX_SPOOL, "the list of usernames could not be read back from export.work_dir");
-    delivery->outcome.fault = fault;
-    decide_failure(engine, delivery);
+    inflight->outcome.fault = fault;
+    decide_failure(engine, inflight);
 }
 
-void uex_policy_state_record(const struct uex_delivery *delivery, char *sha256_hex, struct uex_state_record *out)
+void uex_policy_state_record(const struct uex_inflight *inflight, char *sha256_hex, struct uex_state_record *out)
 {
-    const struct uex_outcome *outcome = &delivery->outcome;
+    const struct uex_outcome *outcome = &inflight->outcome;
     const struct uex_job_outcome *job = &outcome->job;
     const bool exported = outcome->kind == UEX_OUTCOME_EXPORTED;
     const bool failed = outcome->kind == UEX_OUTCOME_RETRIED || outcome->kind == UEX_OUTCOME_DEAD_LETTERED;
 
     *out = (struct uex_state_record){
-        .group_id = delivery->command.group_id,
+        .group_id = inflight->command.group_id,
         .outcome = outcome->kind,
         .reason = failed ? uex_error_code(outcome->fault.error) : uex_skip_text(outcome->skip),
-        .command_id = delivery->command.command_id,
-        .run_id = delivery->command.run_id,
+        .command_id = inflight->command.command_id,
+        .run_id = inflight->command.run_id,
         .at_ms = outcome->at_ms,
         .rows = exported ? job->row_count : UEX_UNKNOWN,
         .bytes = exported && job->object.url != NULL ? job->object.size_bytes : UEX_UNKNOWN,
         .file_path = exported ? job->object.url : NULL,
         .snapshot_at_ms = exported && job->snapshot_at_ms != 0 ? job->snapshot_at_ms : UEX_NO_TIME,
         .duration_ms = job->started_at_ms != 0 ? job->duration_ms : UEX_NO_TIME,
-        .attempts = delivery->attempt,
+        .attempts = inflight->attempt,
         .next_attempt_at_ms = outcome->kind == UEX_OUTCOME_RETRIED ? outcome->due_at_ms : UEX_NO_TIME,
     };
     if (exported && job->object.url != NULL && job->object.has_sha256) {

@@ -41,18 +41,18 @@ static enum likeness compare(const struct uex_engine *engine, const struct uex_s
                              int32_t partition, int64_t offset, const struct uex_record *record)
 {
     const struct uex_known_record *known = &slot->known[offset % UEX_KNOWN_RECORDS];
-    const struct uex_delivery *delivery = uex_dispatch_find_synced(engine, source, partition, offset);
+    const struct uex_inflight *inflight = uex_dispatch_find_synced(engine, source, partition, offset);
 
-    if (delivery != NULL)
-        return print_of(delivery->record) == print_of(record) ? SAME : OTHER;
+    if (inflight != NULL)
+        return print_of(inflight->record) == print_of(record) ? SAME : OTHER;
     if (known->offset != offset)
         return UNKNOWN;
     return known->print == print_of(record) ? SAME : OTHER;
 }
 
-static bool is_of(const struct uex_delivery *delivery, size_t source, int32_t partition)
+static bool is_of(const struct uex_inflight *inflight, size_t source, int32_t partition)
 {
-    return delivery->source == source && delivery->partition == partition && !uex_cancel_requested(&delivery->cancel);
+    return inflight->source == source && inflight->partition == partition && !uex_cancel_requested(&inflight->cancel);
 }
 
 /* UEX_OFFSET_NONE: no record of the log is known. */
@@ -67,10 +67,10 @@ static int64_t oldest_known(const struct uex_engine *engine, const struct uex_sl
         if (offset != UEX_OFFSET_NONE && (oldest == UEX_OFFSET_NONE || offset < oldest))
             oldest = offset;
     }
-    for (const struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL;
-         delivery = delivery->next) {
-        if (is_of(delivery, source, partition) && (oldest == UEX_OFFSET_NONE || delivery->offset < oldest))
-            oldest = delivery->offset;
+    for (const struct uex_inflight *inflight = engine->synced.in_flight.first; inflight != NULL;
+         inflight = inflight->next) {
+        if (is_of(inflight, source, partition) && (oldest == UEX_OFFSET_NONE || inflight->offset < oldest))
+            oldest = inflight->offset;
     }
     return oldest;
 }
@@ -80,9 +80,9 @@ static int64_t oldest_known(const struct uex_engine *engine, const struct uex_sl
 void uex_reset_forget_held_synced(struct uex_slot *slot)
 {
     while (slot->first_held != NULL) {
-        struct uex_delivery *next = slot->first_held->next_in_group;
+        struct uex_inflight *next = slot->first_held->next_in_group;
 
-        uex_delivery_free(slot->first_held);
+        uex_inflight_free(slot->first_held);
         slot->first_held = next;
     }
     slot->last_held = NULL;
@@ -101,9 +101,9 @@ void uex_reset_begin_synced(struct uex_slot *slot)
 
 void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t from)
 {
-    for (struct uex_delivery *delivery = engine->synced.in_flight.first; delivery != NULL; delivery = delivery->next) {
-        if (is_of(delivery, source, partition) && delivery->offset >= from)
-            uex_cancel_request(&delivery->cancel);
+    for (struct uex_inflight *inflight = engine->synced.in_flight.first; inflight != NULL; inflight = inflight->next) {
+        if (is_of(inflight, source, partition) && inflight->offset >= from)
+            uex_cancel_request(&inflight->cancel);
     }
 }
 

@@ -14,83 +14,83 @@
 void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, bool committed)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        struct uex_delivery *delivery = batch->deliveries[i];
+        struct uex_inflight *inflight = batch->commands[i];
         bool done = committed;
 
         if (!done) {
             uex_engine_lock(engine);
-            done = delivery->verdict == UEX_VERDICT_DONE;
+            done = inflight->verdict == UEX_VERDICT_DONE;
             uex_engine_unlock(engine);
         }
         if (done && engine->observer.committed != NULL)
-            engine->observer.committed(engine->observer.context, delivery);
-        delivery->announced = done;
+            engine->observer.committed(engine->observer.context, inflight);
+        inflight->announced = done;
     }
 }
 
-static void take_memory_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+static void take_memory_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
     struct uex_group_entry *entry = NULL;
 
-    if (delivery->outcome.memory == NULL || !engine->synced.partitions[delivery->partition].assigned)
+    if (inflight->outcome.memory == NULL || !engine->synced.partitions[inflight->partition].assigned)
         return;
-    entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
+    entry = uex_group_table_get(&engine->synced.in_flight.groups, inflight->command.group_id);
     if (entry == NULL) { /* the group's next state would be written without this outcome */
         uex_engine_out_of_memory_synced(engine, "a group's history");
         return;
     }
     uex_group_memory_free(entry->memory);
-    entry->memory = delivery->outcome.memory;
-    entry->memory_partition = delivery->partition;
-    delivery->outcome.memory = NULL;
+    entry->memory = inflight->outcome.memory;
+    entry->memory_partition = inflight->partition;
+    inflight->outcome.memory = NULL;
 }
 
 /* In a later epoch the group's memory was read anew, and knows of it, and perhaps of more. The window may not: a member
  * that joins again can be given the same generation, and then the broker takes positions that are sent after those of
  * the new epoch were read. */
-static void done_synced(struct uex_engine *engine, const struct uex_batch *batch, struct uex_delivery *delivery)
+static void done_synced(struct uex_engine *engine, const struct uex_batch *batch, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
 
-    if (!delivery->announced && engine->observer.committed != NULL)
-        engine->observer.committed(engine->observer.context, delivery);
-    if (!uex_cancel_requested(&delivery->cancel)) {
+    if (!inflight->announced && engine->observer.committed != NULL)
+        engine->observer.committed(engine->observer.context, inflight);
+    if (!uex_cancel_requested(&inflight->cancel)) {
         if (slot->assigned)
-            uex_window_complete(&slot->window, delivery->offset);
+            uex_window_complete(&slot->window, inflight->offset);
         if (batch->epoch == engine->synced.epoch)
-            take_memory_synced(engine, delivery);
+            take_memory_synced(engine, inflight);
     }
-    uex_dispatch_release_synced(engine, delivery);
+    uex_dispatch_release_synced(engine, inflight);
 }
 
 /* One record of the outcome was refused, and it went alone: the refusal becomes the command's own outcome, step by step
  * down to a dead letter of a few hundred bytes that says where the command stands. */
-static void refuse(struct uex_delivery *delivery)
+static void refuse(struct uex_inflight *inflight)
 {
-    struct uex_outcome *outcome = &delivery->outcome;
+    struct uex_outcome *outcome = &inflight->outcome;
 
-    if (outcome->kind == UEX_OUTCOME_REROUTED && delivery->has_own_id && !outcome->headers_refused) {
+    if (outcome->kind == UEX_OUTCOME_REROUTED && inflight->has_own_id && !outcome->headers_refused) {
         outcome->headers_refused = true; /* the value says its id: it moves as it came */
     } else if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
         outcome->headers_refused = false;
         (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome for topic %s: %s",
-                       delivery->refused_topic == NULL ? "?" : delivery->refused_topic,
-                       rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code));
+                       inflight->refused_topic == NULL ? "?" : inflight->refused_topic,
+                       rd_kafka_err2str((rd_kafka_resp_err_t)inflight->refused_code));
         outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
-        outcome->keeps_no_state = !delivery->holds_group;
+        outcome->keeps_no_state = !inflight->holds_group;
     } else if (!outcome->value_refused) {
         outcome->value_refused = true;
     } else if (!outcome->headers_refused) {
         outcome->headers_refused = true;
         outcome->keeps_no_state = true;
     } else {
-        delivery->not_before_ms = uex_monotonic_ms() + REFUSED_AGAIN_MS;
+        inflight->not_before_ms = uex_monotonic_ms() + REFUSED_AGAIN_MS;
         uex_log(UEX_LOG_ERROR, UEX_EVENT_DEAD_LETTER_REFUSED,
                 "Kafka refuses even the bare dead letter of a command; its offset stays open and it is tried again",
-                UEX_STR("topic", delivery->refused_topic), UEX_STR("command", delivery->command.command_id),
-                UEX_STR("from_topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
-                UEX_INT("offset", delivery->offset),
-                UEX_STR("error", rd_kafka_err2str((rd_kafka_resp_err_t)delivery->refused_code)));
+                UEX_STR("topic", inflight->refused_topic), UEX_STR("command", inflight->command.command_id),
+                UEX_STR("from_topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
+                UEX_INT("offset", inflight->offset),
+                UEX_STR("error", rd_kafka_err2str((rd_kafka_resp_err_t)inflight->refused_code)));
     }
 }
 
@@ -103,76 +103,76 @@ static bool is_too_slow(const struct uex_txn_age *age, uint64_t list_bytes)
 }
 
 /* What counts is said each time, what does not once a minute. */
-static void say_timed_out(struct uex_delivery *delivery, const struct uex_txn_age *age, bool counts)
+static void say_timed_out(struct uex_inflight *inflight, const struct uex_txn_age *age, bool counts)
 {
     const int64_t now_ms = uex_monotonic_ms();
 
-    if (!counts && delivery->complained_ms != 0 && now_ms - delivery->complained_ms < COMPLAIN_EVERY_MS)
+    if (!counts && inflight->complained_ms != 0 && now_ms - inflight->complained_ms < COMPLAIN_EVERY_MS)
         return;
-    delivery->complained_ms = now_ms;
+    inflight->complained_ms = now_ms;
     uex_log(UEX_LOG_WARN, UEX_EVENT_LIST_TIMED_OUT,
             counts ? "a list of usernames could not be sent within a transaction's timeout"
                    : "a transaction with a list of usernames timed out as in an outage of Kafka: it is tried again "
                      "until it goes through",
-            UEX_STR("group", delivery->command.group_id), UEX_STR("command", delivery->command.command_id),
-            UEX_NUM("bytes", uex_spool_size_bytes(delivery->outcome.job.lists)),
+            UEX_STR("group", inflight->command.group_id), UEX_STR("command", inflight->command.command_id),
+            UEX_NUM("bytes", uex_spool_size_bytes(inflight->outcome.job.lists)),
             UEX_NUM("acknowledged_bytes", age->acked_bytes), UEX_INT("timeout_ms", age->timeout_ms),
-            UEX_NUM("times", delivery->timed_out), UEX_STR("mend", counts ? LIST_MEND : OUTAGE_MEND));
+            UEX_NUM("times", inflight->timed_out), UEX_STR("mend", counts ? LIST_MEND : OUTAGE_MEND));
 }
 
 void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age)
 {
     for (size_t i = 0; i < batch->count && age->timed_out; i++) {
-        struct uex_delivery *delivery = batch->deliveries[i];
-        const struct uex_spool *lists = delivery->outcome.job.lists;
+        struct uex_inflight *inflight = batch->commands[i];
+        const struct uex_spool *lists = inflight->outcome.job.lists;
 
-        if (delivery->outcome.kind != UEX_OUTCOME_EXPORTED || lists == NULL || uex_spool_size_bytes(lists) < LIST_BYTES)
+        if (inflight->outcome.kind != UEX_OUTCOME_EXPORTED || lists == NULL || uex_spool_size_bytes(lists) < LIST_BYTES)
             continue;
         if (batch->count > 1) {
-            delivery->commit_alone = true;
+            inflight->commit_alone = true;
             continue;
         }
-        delivery->timed_out++;
-        delivery->too_slow = is_too_slow(age, uex_spool_size_bytes(lists)) ? delivery->too_slow + 1 : 0;
-        delivery->given_up = delivery->too_slow >= UEX_SLOW_ENDS_MAX;
-        say_timed_out(delivery, age, delivery->too_slow > 0);
+        inflight->timed_out++;
+        inflight->too_slow = is_too_slow(age, uex_spool_size_bytes(lists)) ? inflight->too_slow + 1 : 0;
+        inflight->given_up = inflight->too_slow >= UEX_SLOW_ENDS_MAX;
+        say_timed_out(inflight, age, inflight->too_slow > 0);
     }
 }
 
 /* It becomes a dead letter, which needs no list. */
-static void give_up(struct uex_delivery *delivery)
+static void give_up(struct uex_inflight *inflight)
 {
-    struct uex_outcome *outcome = &delivery->outcome;
+    struct uex_outcome *outcome = &inflight->outcome;
 
-    delivery->given_up = false;
+    inflight->given_up = false;
     (void)uex_fail(
         &outcome->fault, UEX_RESULT_REFUSED,
         "the list of %llu bytes could not be sent within kafka.transaction.timeout.ms, in %u transactions: " LIST_MEND,
-        (unsigned long long)uex_spool_size_bytes(outcome->job.lists), delivery->timed_out);
+        (unsigned long long)uex_spool_size_bytes(outcome->job.lists), inflight->timed_out);
     outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
-    outcome->keeps_no_state = !delivery->holds_group;
+    outcome->keeps_no_state = !inflight->holds_group;
 }
 
 /* Back to the front of the queue, in order. */
 static void put_back_synced(struct uex_engine *engine, struct uex_batch *batch)
 {
     for (size_t i = batch->count; i-- > 0;) {
-        struct uex_delivery *delivery = batch->deliveries[i];
+        struct uex_inflight *inflight = batch->commands[i];
 
-        if (delivery == NULL)
+        if (inflight == NULL)
             continue;
-        if (delivery->refused_code != 0 && batch->count == 1)
-            refuse(delivery);
-        if (delivery->given_up)
-            give_up(delivery);
-        if (delivery->spool_failed)
-            uex_policy_spool_failed(engine, delivery);
-        delivery->commit_alone = delivery->commit_alone || delivery->refused_code != 0;
-        delivery->state = UEX_DELIVERY_ENDED;
-        delivery->next_outcome = engine->synced.outbox.first;
-        engine->synced.outbox.first = delivery;
+        if (inflight->refused_code != 0 && batch->count == 1)
+            refuse(inflight);
+        if (inflight->given_up)
+            give_up(inflight);
+        if (inflight->spool_failed)
+            uex_policy_spool_failed(engine, inflight);
+        inflight->commit_alone = inflight->commit_alone || inflight->refused_code != 0;
+        inflight->state = UEX_INFLIGHT_ENDED;
+        inflight->next_outcome = engine->synced.outbox.first;
+        engine->synced.outbox.first = inflight;
         if (engine->synced.outbox.last == NULL)
-            engine->synced.outbox.last = delivery;
+            engine->synced.outbox.last = inflight;
         engine->synced.outbox.count++;
     }
 }
@@ -210,14 +210,14 @@ static void note_first_positions_synced(struct uex_engine *engine, const struct 
 void uex_settle_synced(struct uex_engine *engine, struct uex_batch *batch, bool committed)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        struct uex_delivery *delivery = batch->deliveries[i];
+        struct uex_inflight *inflight = batch->commands[i];
 
-        if (committed || delivery->verdict == UEX_VERDICT_DONE) {
-            done_synced(engine, batch, delivery);
-            batch->deliveries[i] = NULL;
-        } else if (delivery->verdict == UEX_VERDICT_LOST) {
-            uex_dispatch_release_synced(engine, delivery);
-            batch->deliveries[i] = NULL;
+        if (committed || inflight->verdict == UEX_VERDICT_DONE) {
+            done_synced(engine, batch, inflight);
+            batch->commands[i] = NULL;
+        } else if (inflight->verdict == UEX_VERDICT_LOST) {
+            uex_dispatch_release_synced(engine, inflight);
+            batch->commands[i] = NULL;
         }
     }
     if (committed && batch->epoch == engine->synced.epoch)

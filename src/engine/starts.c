@@ -88,18 +88,18 @@ bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct
 
 /* A start that killed nobody does not count. */
 static void take_back_synced(struct uex_marks *marks, const struct uex_engine *engine, const struct uex_slot *slot,
-                             const struct uex_delivery *delivery, bool begun)
+                             const struct uex_inflight *inflight, bool begun)
 {
-    const int64_t count = delivery == NULL ? 0 : uex_marks_starts(marks, delivery->offset);
+    const int64_t count = inflight == NULL ? 0 : uex_marks_starts(marks, inflight->offset);
 
-    if (count > 0 && begun && delivery->start_epoch == engine->synced.epoch &&
-        slot == uex_engine_slot((struct uex_engine *)(uintptr_t)engine, delivery->source, delivery->partition))
-        uex_marks_set_starts(marks, delivery->offset, count - 1);
+    if (count > 0 && begun && inflight->start_epoch == engine->synced.epoch &&
+        slot == uex_engine_slot((struct uex_engine *)(uintptr_t)engine, inflight->source, inflight->partition))
+        uex_marks_set_starts(marks, inflight->offset, count - 1);
 }
 
 void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
 {
-    const struct uex_delivery *alone = engine->synced.poison.exclusive;
+    const struct uex_inflight *alone = engine->synced.poison.exclusive;
 
     *out = slot->marks;
     out->open_until = open_until(slot);
@@ -108,17 +108,17 @@ void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct u
         return;
     /* What never ran alone stays suspected, also over a clean revoke. */
     out->open_until = slot->window.base < slot->suspect_until ? slot->suspect_until : UEX_OFFSET_NONE;
-    take_back_synced(out, engine, slot, alone, alone != NULL && alone->state == UEX_DELIVERY_RUNNING);
+    take_back_synced(out, engine, slot, alone, alone != NULL && alone->state == UEX_INFLIGHT_RUNNING);
     take_back_synced(out, engine, slot, engine->synced.poison.first_suspect, true);
 }
 
-static void note_start_synced(struct uex_delivery *delivery, const struct uex_engine *engine, size_t source,
+static void note_start_synced(struct uex_inflight *inflight, const struct uex_engine *engine, size_t source,
                               int32_t partition, const struct uex_marks *marks)
 {
-    if (delivery != NULL && delivery->source == source && delivery->partition == partition &&
-        delivery->start_epoch == engine->synced.epoch &&
-        uex_marks_starts(marks, delivery->offset) >= delivery->start_count)
-        delivery->start_committed = true;
+    if (inflight != NULL && inflight->source == source && inflight->partition == partition &&
+        inflight->start_epoch == engine->synced.epoch &&
+        uex_marks_starts(marks, inflight->offset) >= inflight->start_count)
+        inflight->start_committed = true;
 }
 
 void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32_t partition,
@@ -141,26 +141,26 @@ void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32
 }
 
 /* Count the start of a suspect, once in each epoch: a new one has the counts that were committed before. */
-static void count_start_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+static void count_start_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
 
     if (!slot->assigned || !uex_assignment_may_start(engine->synced.assignment) ||
-        delivery->start_epoch == engine->synced.epoch)
+        inflight->start_epoch == engine->synced.epoch)
         return;
-    delivery->start_epoch = engine->synced.epoch;
-    delivery->start_committed = false;
+    inflight->start_epoch = engine->synced.epoch;
+    inflight->start_committed = false;
     uex_marks_prune(&slot->marks, &slot->window);
-    delivery->start_count = uex_marks_starts(&slot->marks, delivery->offset) + 1;
-    uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count);
-    (void)uex_starts_allowed_synced(engine, slot, delivery->offset);
+    inflight->start_count = uex_marks_starts(&slot->marks, inflight->offset) + 1;
+    uex_marks_set_starts(&slot->marks, inflight->offset, inflight->start_count);
+    (void)uex_starts_allowed_synced(engine, slot, inflight->offset);
     slot->starts_dirty = true;
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
 void uex_starts_prepare_next_synced(struct uex_engine *engine)
 {
-    struct uex_delivery *next = engine->synced.poison.first_suspect;
+    struct uex_inflight *next = engine->synced.poison.first_suspect;
 
     if (next == NULL || !engine->synced.partitions[next->partition].restored || next->epoch != engine->synced.epoch)
         return;
@@ -169,36 +169,36 @@ void uex_starts_prepare_next_synced(struct uex_engine *engine)
         count_start_synced(engine, next);
 }
 
-void uex_starts_return_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
 
-    if (delivery->start_epoch == engine->synced.epoch && slot->assigned) {
-        uex_marks_set_starts(&slot->marks, delivery->offset, delivery->start_count - 1);
+    if (inflight->start_epoch == engine->synced.epoch && slot->assigned) {
+        uex_marks_set_starts(&slot->marks, inflight->offset, inflight->start_count - 1);
         slot->starts_dirty = true;
         pthread_cond_signal(&engine->synced.outcomes_changed);
     }
-    delivery->start_epoch = 0;
-    delivery->start_committed = false;
+    inflight->start_epoch = 0;
+    inflight->start_committed = false;
 }
 
-void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, delivery->source, delivery->partition);
+    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
 
-    (void)uex_starts_allowed_synced(engine, slot, delivery->offset);
-    if (slot->started_until < delivery->offset + 1)
-        slot->started_until = delivery->offset + 1;
+    (void)uex_starts_allowed_synced(engine, slot, inflight->offset);
+    if (slot->started_until < inflight->offset + 1)
+        slot->started_until = inflight->offset + 1;
     slot->starts_dirty = true;
-    if (delivery->suspect)
-        count_start_synced(engine, delivery);
+    if (inflight->suspect)
+        count_start_synced(engine, inflight);
 }
 
 /* ---- a suspect */
 
-static bool given_up_synced(const struct uex_engine *engine, const struct uex_delivery *delivery)
+static bool given_up_synced(const struct uex_engine *engine, const struct uex_inflight *inflight)
 {
-    return engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || uex_cancel_requested(&delivery->cancel);
+    return engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || uex_cancel_requested(&inflight->cancel);
 }
 
 static void wait_a_little_synced(struct uex_engine *engine)
@@ -212,13 +212,13 @@ static void wait_a_little_synced(struct uex_engine *engine)
     (void)uex_engine_wait_synced(engine, &engine->synced.between, &until);
 }
 
-/* False: the delivery is given up. */
-static bool commit_start_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+/* False: the command is given up. */
+static bool commit_start_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    while (!given_up_synced(engine, delivery)) {
-        if (delivery->epoch == engine->synced.epoch)
-            count_start_synced(engine, delivery);
-        if (delivery->start_committed)
+    while (!given_up_synced(engine, inflight)) {
+        if (inflight->epoch == engine->synced.epoch)
+            count_start_synced(engine, inflight);
+        if (inflight->start_committed)
             return true;
         wait_a_little_synced(engine);
     }
@@ -226,107 +226,107 @@ static bool commit_start_synced(struct uex_engine *engine, struct uex_delivery *
 }
 
 /* The group becomes the suspect's; false: it is a duplicate, or was given up. */
-static bool hold_group_synced(struct uex_engine *engine, struct uex_delivery *delivery)
+static bool hold_group_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
+    struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, inflight->command.group_id);
 
-    while (entry != NULL && entry->holder != NULL && !given_up_synced(engine, delivery)) {
+    while (entry != NULL && entry->holder != NULL && !given_up_synced(engine, inflight)) {
         wait_a_little_synced(engine);
-        entry = uex_group_table_get(&engine->synced.in_flight.groups, delivery->command.group_id);
+        entry = uex_group_table_get(&engine->synced.in_flight.groups, inflight->command.group_id);
     }
     if (entry == NULL)
         uex_engine_out_of_memory_synced(engine, "a command's group");
-    if (entry == NULL || given_up_synced(engine, delivery))
+    if (entry == NULL || given_up_synced(engine, inflight))
         return false;
-    entry->holder = delivery;
-    delivery->holds_group = true;
-    if (entry->memory == NULL || !uex_group_memory_is_duplicate(entry->memory, delivery->command.command_id))
+    entry->holder = inflight;
+    inflight->holds_group = true;
+    if (entry->memory == NULL || !uex_group_memory_is_duplicate(entry->memory, inflight->command.command_id))
         return true;
-    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
-    delivery->outcome.skip = UEX_SKIP_DUPLICATE;
-    delivery->outcome.keeps_no_state = true;
+    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
+    inflight->outcome.skip = UEX_SKIP_DUPLICATE;
+    inflight->outcome.keeps_no_state = true;
     return false;
 }
 
-static void end_alone_synced(struct uex_engine *engine, struct uex_delivery *delivery, bool has_outcome)
+static void end_alone_synced(struct uex_engine *engine, struct uex_inflight *inflight, bool has_outcome)
 {
     engine->synced.in_flight.running_count--;
-    if (has_outcome && !uex_cancel_requested(&delivery->cancel)) {
-        uex_dispatch_submit_synced(engine, delivery);
+    if (has_outcome && !uex_cancel_requested(&inflight->cancel)) {
+        uex_dispatch_submit_synced(engine, inflight);
     } else {
-        uex_starts_return_synced(engine, delivery);
-        uex_dispatch_release_synced(engine, delivery);
+        uex_starts_return_synced(engine, inflight);
+        uex_dispatch_release_synced(engine, inflight);
     }
     pthread_cond_broadcast(&engine->synced.between);
 }
 
 /* What is asked for, for its outcome; what cannot be read stays empty. UEX_NO_MEMORY, or UEX_OK. */
-static enum uex_error read_killer(struct uex_delivery *delivery)
+static enum uex_error read_killer(struct uex_inflight *inflight)
 {
     struct uex_fault ignored = {0};
     enum uex_error err = UEX_OK;
 
-    uex_command_clear(&delivery->command);
-    err = uex_command_parse(delivery->record->key, delivery->record->value, &delivery->command, &ignored);
+    uex_command_clear(&inflight->command);
+    err = uex_command_parse(inflight->record->key, inflight->record->value, &inflight->command, &ignored);
     if (err != UEX_OK) {
-        uex_command_clear(&delivery->command);
-        delivery->command.requested_at_ms = UEX_NO_TIME;
+        uex_command_clear(&inflight->command);
+        inflight->command.requested_at_ms = UEX_NO_TIME;
     }
     return err == UEX_NO_MEMORY ? err : UEX_OK;
 }
 
 /* The command has ended with its worker's death often enough. False: it is given up, or a duplicate. */
-static bool dead_letter_killer_synced(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+static bool dead_letter_killer_synced(struct uex_engine *engine, struct uex_inflight *inflight, int64_t starts)
 {
-    const struct uex_bytes key = delivery->record->key;
+    const struct uex_bytes key = inflight->record->key;
     struct uex_fault fault = {0};
 
     (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran alone",
                    (long long)starts);
-    delivery->origin = delivery->record->envelope.origin;
-    delivery->attempt = (unsigned)delivery->record->envelope.attempt;
-    uex_classify_name(engine, delivery);
-    if (delivery->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key)) {
-        delivery->command.group_id = uex_text_copy(key);
-        if (delivery->command.group_id == NULL) {
+    inflight->origin = inflight->record->envelope.origin;
+    inflight->attempt = (unsigned)inflight->record->envelope.attempt;
+    uex_classify_name(engine, inflight);
+    if (inflight->command.group_id == NULL && key.data != NULL && uex_group_id_valid(key)) {
+        inflight->command.group_id = uex_text_copy(key);
+        if (inflight->command.group_id == NULL) {
             uex_engine_out_of_memory_synced(engine, "a dead letter's group");
             return false;
         }
     }
     /* Of a group that belongs elsewhere the history is not known here: its state stays as it is. */
-    if (delivery->command.group_id != NULL &&
-        uex_partition_of(uex_bytes_of_text(delivery->command.group_id), engine->synced.partition_count) ==
-            delivery->partition &&
-        !hold_group_synced(engine, delivery))
+    if (inflight->command.group_id != NULL &&
+        uex_partition_of(uex_bytes_of_text(inflight->command.group_id), engine->synced.partition_count) ==
+            inflight->partition &&
+        !hold_group_synced(engine, inflight))
         return false;
-    uex_policy_dead_letter(delivery, &fault);
-    delivery->outcome.keeps_no_state = !delivery->holds_group;
+    uex_policy_dead_letter(inflight, &fault);
+    inflight->outcome.keeps_no_state = !inflight->holds_group;
     return true;
 }
 
 /* Reading its record may be what kills: that is one more start, and after another death it is left out. */
-static void end_killer_synced(struct uex_engine *engine, struct uex_delivery *delivery, int64_t starts)
+static void end_killer_synced(struct uex_engine *engine, struct uex_inflight *inflight, int64_t starts)
 {
     enum uex_error err = UEX_OK;
 
-    delivery->command.requested_at_ms = UEX_NO_TIME;
+    inflight->command.requested_at_ms = UEX_NO_TIME;
     if (starts == engine->config->retry_crashes) {
-        if (!commit_start_synced(engine, delivery)) {
-            end_alone_synced(engine, delivery, false);
+        if (!commit_start_synced(engine, inflight)) {
+            end_alone_synced(engine, inflight, false);
             return;
         }
         uex_engine_unlock(engine);
-        err = read_killer(delivery);
+        err = read_killer(inflight);
         uex_engine_lock(engine);
         if (err != UEX_OK) {
             uex_engine_out_of_memory_synced(engine, "reading a command");
-            end_alone_synced(engine, delivery, false);
+            end_alone_synced(engine, inflight, false);
             return;
         }
     }
-    end_alone_synced(engine, delivery,
-                     dead_letter_killer_synced(engine, delivery, starts) ||
-                         delivery->outcome.skip == UEX_SKIP_DUPLICATE);
+    end_alone_synced(engine, inflight,
+                     dead_letter_killer_synced(engine, inflight, starts) ||
+                         inflight->outcome.skip == UEX_SKIP_DUPLICATE);
 }
 
 static void ask_to_rejoin(struct uex_engine *engine)
@@ -338,14 +338,14 @@ static void ask_to_rejoin(struct uex_engine *engine)
 
 /* How often it was started before. This start may be counted already: with the outcome of the suspect before it, or by
  * an assignment that came after it was taken. */
-static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_delivery *delivery)
+static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_inflight *inflight)
 {
-    if (delivery->start_epoch == engine->synced.epoch)
-        return delivery->start_count - 1;
-    return uex_marks_starts(&uex_engine_slot(engine, delivery->source, delivery->partition)->marks, delivery->offset);
+    if (inflight->start_epoch == engine->synced.epoch)
+        return inflight->start_count - 1;
+    return uex_marks_starts(&uex_engine_slot(engine, inflight->source, inflight->partition)->marks, inflight->offset);
 }
 
-bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *delivery)
+bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_inflight *inflight)
 {
     enum uex_hold hold = UEX_HOLD_NONE;
     bool ended = false;
@@ -353,37 +353,37 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_delivery *deli
     int64_t starts = 0;
 
     uex_engine_lock(engine);
-    starts = starts_before_synced(engine, delivery);
+    starts = starts_before_synced(engine, inflight);
     if (starts >= engine->config->retry_crashes) {
-        end_killer_synced(engine, delivery, starts);
+        end_killer_synced(engine, inflight, starts);
         uex_engine_unlock(engine);
         return false;
     }
-    if (!commit_start_synced(engine, delivery)) {
-        end_alone_synced(engine, delivery, false);
+    if (!commit_start_synced(engine, inflight)) {
+        end_alone_synced(engine, inflight, false);
         uex_engine_unlock(engine);
         return false;
     }
     uex_engine_unlock(engine);
     uex_log(UEX_LOG_WARN, UEX_EVENT_POISON_SUSPECTED,
             "a worker died while this command may have been running; it runs exclusively",
-            UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
-            UEX_INT("offset", delivery->offset), UEX_INT("start", delivery->start_count));
-    while ((hold = uex_classify(engine, delivery, &ended)) != UEX_HOLD_NONE) {
+            UEX_STR("topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
+            UEX_INT("offset", inflight->offset), UEX_INT("start", inflight->start_count));
+    while ((hold = uex_classify(engine, inflight, &ended)) != UEX_HOLD_NONE) {
         if (hold == UEX_HOLD_NO_MEMORY)
             break;
         if (hold == UEX_HOLD_GROWN)
             ask_to_rejoin(engine);
-        if (!uex_sleep_ms(ROUTE_AGAIN_MS, &delivery->cancel))
+        if (!uex_sleep_ms(ROUTE_AGAIN_MS, &inflight->cancel))
             break;
     }
     uex_engine_lock(engine);
     if (ended || hold == UEX_HOLD_NO_MEMORY) {
-        end_alone_synced(engine, delivery, ended);
+        end_alone_synced(engine, inflight, ended);
     } else {
-        job = hold_group_synced(engine, delivery);
+        job = hold_group_synced(engine, inflight);
         if (!job)
-            end_alone_synced(engine, delivery, delivery->outcome.skip == UEX_SKIP_DUPLICATE);
+            end_alone_synced(engine, inflight, inflight->outcome.skip == UEX_SKIP_DUPLICATE);
     }
     uex_engine_unlock(engine);
     return job;

@@ -21,18 +21,18 @@ static const char *advice_of(const struct uex_outcome *outcome)
     return NULL;
 }
 
-void uex_audit(const struct uex_delivery *delivery)
+void uex_audit(const struct uex_inflight *inflight)
 {
-    const struct uex_outcome *outcome = &delivery->outcome;
+    const struct uex_outcome *outcome = &inflight->outcome;
     const struct uex_job_outcome *job = &outcome->job;
-    const struct uex_command *command = &delivery->command;
+    const struct uex_command *command = &inflight->command;
     const bool exported = outcome->kind == UEX_OUTCOME_EXPORTED;
     const bool failed = outcome->kind == UEX_OUTCOME_RETRIED || outcome->kind == UEX_OUTCOME_DEAD_LETTERED;
     const bool timed = job->started_at_ms != 0;
     char sha256_hex[UEX_SHA256_HEX_SIZE] = "";
     struct uex_span span;
 
-    uex_trace_command(delivery, &span);
+    uex_trace_command(inflight, &span);
     if (exported && job->object.url != NULL && job->object.has_sha256)
         uex_hex(job->object.sha256, UEX_SHA256_SIZE, sha256_hex);
     uex_log_audit(level_of(outcome), UEX_EVENT_OUTCOME, uex_outcome_text(outcome->kind),
@@ -48,10 +48,10 @@ void uex_audit(const struct uex_delivery *delivery)
                   UEX_STR("announced_again", job->object_was_there ? "true" : NULL),
                   UEX_TIME("snapshot_at", exported && job->snapshot_at_ms != 0 ? job->snapshot_at_ms : UEX_NO_TIME),
                   UEX_NUM("duration_ms", timed ? (uint64_t)job->duration_ms : UEX_UNKNOWN),
-                  UEX_INT("attempt", delivery->attempt),
+                  UEX_INT("attempt", inflight->attempt),
                   UEX_TIME("next_attempt_at", outcome->kind == UEX_OUTCOME_RETRIED ? outcome->due_at_ms : UEX_NO_TIME),
                   UEX_TIME("requested_at", command->requested_at_ms), UEX_STR("requested_by", command->requested_by),
-                  UEX_STR("requested_reason", command->reason), UEX_STR("topic", delivery->record->topic),
-                  UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset),
+                  UEX_STR("requested_reason", command->reason), UEX_STR("topic", inflight->record->topic),
+                  UEX_INT("partition", inflight->partition), UEX_INT("offset", inflight->offset),
                   UEX_STR("trace_id", span.trace_id), UEX_STR("span_id", span.span_id));
 }

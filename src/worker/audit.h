@@ -3,8 +3,8 @@
 #ifndef WORKER_AUDIT_H
 #define WORKER_AUDIT_H
 
-#include "engine/delivery.h"
+#include "engine/inflight.h"
 
 /* Who asked, which group, what came of it, how many rows, which object, digest, snapshot, how long. Any thread. */
-void uex_audit(const struct uex_delivery *delivery);
+void uex_audit(const struct uex_inflight *inflight);
 #endif

@@ -57,8 +57,8 @@ static uint64_t more_than(uint64_t before, uint64_t now)
 
 static void count_bytes(struct uex_lane *lane)
 {
-    const uint64_t read_bytes = lane->delivery->progress.text_bytes;
-    const uint64_t written_bytes = lane->delivery->progress.object_bytes;
+    const uint64_t read_bytes = lane->inflight->progress.text_bytes;
+    const uint64_t written_bytes = lane->inflight->progress.object_bytes;
 
     uex_meters_bytes(lane->meters, more_than(lane->read_bytes, read_bytes),
                      more_than(lane->written_bytes, written_bytes));
@@ -83,41 +83,41 @@ static void on_group_known(void *context, const struct uex_group *group)
     if (group->type == UEX_GROUP_INVALID)
         uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_TYPE_INVALID, "unknown group type; the group is skipped",
                 UEX_STR("group", group->group_id), UEX_STR("type", group->type_text),
-                UEX_STR("command", lane->delivery->command.command_id));
+                UEX_STR("command", lane->inflight->command.command_id));
 }
 
-static void begin_job(struct uex_lane *lane, struct uex_delivery *delivery)
+static void begin_job(struct uex_lane *lane, struct uex_inflight *inflight)
 {
     lane->read_bytes = 0;
     lane->written_bytes = 0;
     pthread_mutex_lock(&lane->lock);
-    lane->delivery = delivery;
+    lane->inflight = inflight;
     lane->started_at_ms = uex_wall_ms();
     lane->told = false;
     pthread_mutex_unlock(&lane->lock);
     sign_of_life(lane);
     lane->busy = true;
-    uex_trace_export_begins(delivery, lane->started_at_ms);
+    uex_trace_export_begins(inflight, lane->started_at_ms);
 }
 
 static void tell(const struct uex_lane *lane, struct uex_lane_news *news)
 {
-    const struct uex_delivery *delivery = lane->delivery;
+    const struct uex_inflight *inflight = lane->inflight;
 
-    (void)snprintf(news->group_id, sizeof(news->group_id), "%s", delivery->command.group_id);
-    memcpy(news->command_id, delivery->command.command_id, sizeof(news->command_id));
+    (void)snprintf(news->group_id, sizeof(news->group_id), "%s", inflight->command.group_id);
+    memcpy(news->command_id, inflight->command.command_id, sizeof(news->command_id));
     news->ended = false;
-    news->rows = delivery->progress.row_count;
-    news->text_bytes = delivery->progress.text_bytes;
-    news->object_bytes = delivery->progress.object_bytes;
+    news->rows = inflight->progress.row_count;
+    news->text_bytes = inflight->progress.text_bytes;
+    news->object_bytes = inflight->progress.object_bytes;
     news->started_at_ms = lane->started_at_ms;
 }
 
-/* Whoever gets the delivery next may free it. */
+/* Whoever gets the command next may free it. */
 static void end_job(struct uex_lane *lane, const struct uex_job_outcome *job)
 {
     count_bytes(lane);
-    uex_trace_export_ends(lane->delivery, lane->started_at_ms, job);
+    uex_trace_export_ends(lane->inflight, lane->started_at_ms, job);
     uex_meters_attempt(lane->meters, job);
     pthread_mutex_lock(&lane->lock);
     if (lane->told) {
@@ -125,7 +125,7 @@ static void end_job(struct uex_lane *lane, const struct uex_job_outcome *job)
         lane->last.ended = true;
         lane->has_last = true;
     }
-    lane->delivery = NULL;
+    lane->inflight = NULL;
     pthread_mutex_unlock(&lane->lock);
     lane->busy = false;
 }
@@ -138,7 +138,7 @@ size_t uex_lane_news(struct uex_lane *lane, struct uex_lane_news *news)
     if (lane->has_last)
         news[count++] = lane->last;
     lane->has_last = false;
-    if (lane->delivery != NULL) {
+    if (lane->inflight != NULL) {
         lane->told = true;
         tell(lane, &news[count++]);
     }
@@ -247,13 +247,13 @@ static bool is_any_connected(const struct uex_lanes *lanes)
 /* No connection to be had is nothing that the command did: it goes back, and the lane waits; but one that fails on its
  * way each time is not asked for ever. A database that answers nobody is an outage; while a lane has a connection that
  * works, a pooler lets the others wait. */
-static void give_back(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job,
+static void give_back(struct uex_lane *lane, struct uex_inflight *inflight, struct uex_job_outcome *job,
                       const struct uex_fault *fault)
 {
     const bool is_outage = fault->error == UEX_DB_SILENT && !is_any_connected(lane->all);
     const bool opened = is_outage && uex_breaker_open(lane->engine, UEX_DEPENDENCY_DATABASE, fault);
 
-    uex_dispatch_give_back(lane->engine, delivery, job, job->had_connection);
+    uex_dispatch_give_back(lane->engine, inflight, job, job->had_connection);
     if (!is_outage) {
         uex_shortage_wait(lane->engine, &lane->waits, fault);
         return;
@@ -264,21 +264,21 @@ static void give_back(struct uex_lane *lane, struct uex_delivery *delivery, stru
 }
 
 /* The dependency was not even asked. */
-static void give_back_starved(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job,
+static void give_back_starved(struct uex_lane *lane, struct uex_inflight *inflight, struct uex_job_outcome *job,
                               const struct uex_fault *fault)
 {
     uex_log(UEX_LOG_WARN, UEX_EVENT_PROBE_STARVED,
             "not enough memory to ask whether a dependency is well: the command is run again",
-            UEX_STR("command", delivery->command.command_id), UEX_STR("code", uex_error_code(job->error)),
+            UEX_STR("command", inflight->command.command_id), UEX_STR("code", uex_error_code(job->error)),
             UEX_STR("error", fault->text));
-    uex_dispatch_give_back(lane->engine, delivery, job, true);
+    uex_dispatch_give_back(lane->engine, inflight, job, true);
     for (int64_t slept_ms = 0; slept_ms < PROBE_FIRST_MS && !is_draining(lane->engine); slept_ms += PROBE_SLICE_MS)
         (void)uex_sleep_ms(PROBE_SLICE_MS, NULL);
 }
 
-/* A failure is the command's own unless a neutral probe fails as well. True: the delivery is settled, and the breaker
+/* A failure is the command's own unless a neutral probe fails as well. True: the command is settled, and the breaker
  * watched, or a connection waited for. */
-static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job)
+static bool settle_outage(struct uex_lane *lane, struct uex_inflight *inflight, struct uex_job_outcome *job)
 {
     const enum uex_dependency dependency = uex_breaker_dependency(job->error);
     struct uex_fault fault = job->fault;
@@ -288,28 +288,28 @@ static bool settle_outage(struct uex_lane *lane, struct uex_delivery *delivery, 
     if (dependency == UEX_DEPENDENCY_NONE)
         return false;
     if (!is_refusal(error))
-        error = probe(lane, dependency, &delivery->cancel, &fault);
+        error = probe(lane, dependency, &inflight->cancel, &fault);
     /* Nobody is charged while a breaker is open, also when the dependency answers a moment before it closes. */
     if (error == UEX_OK && uex_breaker_is_open(lane->engine, dependency)) {
         end_job(lane, job);
-        uex_dispatch_return(lane->engine, delivery, job);
+        uex_dispatch_return(lane->engine, inflight, job);
         return true;
     }
     if (error == UEX_OK || error == UEX_CANCELLED) /* given up meanwhile: that says nothing about the dependency */
         return false;
     if (is_refusal(error)) {
         end_job(lane, job);
-        give_back(lane, delivery, job, &fault);
+        give_back(lane, inflight, job, &fault);
         return true;
     }
     if (error == UEX_NO_MEMORY) {
         end_job(lane, job);
-        give_back_starved(lane, delivery, job, &fault);
+        give_back_starved(lane, inflight, job, &fault);
         return true;
     }
     opened = uex_breaker_open(lane->engine, dependency, &fault);
     end_job(lane, job);
-    uex_dispatch_return(lane->engine, delivery, job);
+    uex_dispatch_return(lane->engine, inflight, job);
     if (opened)
         watch(lane, dependency, error);
     return true;
@@ -330,7 +330,7 @@ static enum uex_error connect_first(struct uex_lane *lane, const struct uex_canc
 
 /* A lane that was refused a connection, or starts before the views could be looked at, takes a command's time only once
  * it has one. */
-static bool is_connected(struct uex_lane *lane, struct uex_delivery *delivery)
+static bool is_connected(struct uex_lane *lane, struct uex_inflight *inflight)
 {
     struct uex_job_outcome none = {0};
     struct uex_fault fault = {0};
@@ -338,38 +338,38 @@ static bool is_connected(struct uex_lane *lane, struct uex_delivery *delivery)
 
     if (!lane->waits && !lane->all->views_unchecked)
         return true;
-    error = connect_first(lane, &delivery->cancel, &fault);
+    error = connect_first(lane, &inflight->cancel, &fault);
     if (is_refusal(error)) {
-        give_back(lane, delivery, &none, &fault);
+        give_back(lane, inflight, &none, &fault);
         return false;
     }
     uex_shortage_end(lane->engine, &lane->waits);
     if (error != UEX_CONFIG)
         return true;
     uex_engine_refuse(lane->engine, fault.text, "make export.mask and the views of the database fit each other");
-    uex_dispatch_give_back(lane->engine, delivery, &none, false);
+    uex_dispatch_give_back(lane->engine, inflight, &none, false);
     return false;
 }
 
-static void finish(struct uex_lane *lane, struct uex_delivery *delivery, struct uex_job_outcome *job)
+static void finish(struct uex_lane *lane, struct uex_inflight *inflight, struct uex_job_outcome *job)
 {
     end_job(lane, job);
-    uex_dispatch_finish(lane->engine, delivery, job);
+    uex_dispatch_finish(lane->engine, inflight, job);
 }
 
-static void run(struct uex_lane *lane, struct uex_delivery *delivery)
+static void run(struct uex_lane *lane, struct uex_inflight *inflight)
 {
     const struct uex_job_observer observer = {.context = lane, .group_known = on_group_known, .batch = on_batch};
     struct uex_job_outcome job = {0};
 
-    uex_log(UEX_LOG_DEBUG, UEX_EVENT_COMMAND_TAKEN, "command taken", UEX_STR("command", delivery->command.command_id),
-            UEX_STR("group", delivery->command.group_id), UEX_STR("topic", delivery->record->topic),
-            UEX_INT("partition", delivery->partition), UEX_INT("offset", delivery->offset));
-    begin_job(lane, delivery);
-    uex_job_run(lane->runner, &delivery->command, &delivery->cancel, &delivery->progress, &observer, &job);
+    uex_log(UEX_LOG_DEBUG, UEX_EVENT_COMMAND_TAKEN, "command taken", UEX_STR("command", inflight->command.command_id),
+            UEX_STR("group", inflight->command.group_id), UEX_STR("topic", inflight->record->topic),
+            UEX_INT("partition", inflight->partition), UEX_INT("offset", inflight->offset));
+    begin_job(lane, inflight);
+    uex_job_run(lane->runner, &inflight->command, &inflight->cancel, &inflight->progress, &observer, &job);
     sign_of_life(lane);
-    if (!settle_outage(lane, delivery, &job))
-        finish(lane, delivery, &job);
+    if (!settle_outage(lane, inflight, &job))
+        finish(lane, inflight, &job);
 }
 
 /* A lane without work holds nothing that others may need. */
@@ -386,12 +386,12 @@ static void *lane_run(void *argument)
 
     for (;;) {
         bool idle = false;
-        struct uex_delivery *delivery = uex_dispatch_take(lane->engine, lane->resting ? NULL : &idle);
+        struct uex_inflight *inflight = uex_dispatch_take(lane->engine, lane->resting ? NULL : &idle);
 
-        if (delivery != NULL) {
+        if (inflight != NULL) {
             lane->resting = false;
-            if (is_connected(lane, delivery))
-                run(lane, delivery);
+            if (is_connected(lane, inflight))
+                run(lane, inflight);
         } else if (idle) {
             rest(lane);
         } else {

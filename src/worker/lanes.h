@@ -36,7 +36,7 @@ struct uex_lane {
     _Atomic int64_t moved_ms;
 
     pthread_mutex_t lock; /* guards what follows */
-    struct uex_delivery *delivery;
+    struct uex_inflight *inflight;
     int64_t started_at_ms;
     bool told;     /* of this job */
     bool has_last; /* a job that was told of has ended */

@@ -107,12 +107,12 @@ static const char *type_of_job(struct uex_meters *meters, const struct uex_job_o
 }
 
 /* A command that could not be read may still have its group's name as key. */
-static const char *group_of(struct uex_meters *meters, const struct uex_delivery *delivery, char *room, size_t size)
+static const char *group_of(struct uex_meters *meters, const struct uex_inflight *inflight, char *room, size_t size)
 {
-    const struct uex_bytes key = delivery->record->key;
+    const struct uex_bytes key = inflight->record->key;
 
-    if (delivery->command.group_id != NULL && delivery->command.group_id[0] != '\0')
-        return group_label(meters, delivery->command.group_id);
+    if (inflight->command.group_id != NULL && inflight->command.group_id[0] != '\0')
+        return group_label(meters, inflight->command.group_id);
     if (key.data == NULL || key.size_bytes == 0 || key.size_bytes >= size ||
         memchr(key.data, 0, key.size_bytes) != NULL)
         return UEX_LABEL_OTHER;
@@ -164,11 +164,11 @@ void uex_meters_seen(struct uex_meters *meters, const struct uex_command *comman
     make_series(meters, group_label(meters, command->group_id));
 }
 
-void uex_meters_unreadable(struct uex_meters *meters, const struct uex_delivery *delivery)
+void uex_meters_unreadable(struct uex_meters *meters, const struct uex_inflight *inflight)
 {
     char room[UEX_GROUP_ID_MAX_BYTES + 1];
 
-    make_series(meters, group_of(meters, delivery, room, sizeof(room)));
+    make_series(meters, group_of(meters, inflight, room, sizeof(room)));
 }
 
 void uex_meters_group_known(struct uex_meters *meters, const struct uex_group *group)
@@ -215,9 +215,9 @@ void uex_meters_attempt(struct uex_meters *meters, const struct uex_job_outcome 
 
 /* ---- an outcome is committed */
 
-static void note_failure(struct uex_meters *meters, const struct uex_delivery *delivery, const char *group_id)
+static void note_failure(struct uex_meters *meters, const struct uex_inflight *inflight, const char *group_id)
 {
-    const struct uex_outcome *outcome = &delivery->outcome;
+    const struct uex_outcome *outcome = &inflight->outcome;
     char tier[24];
 
     uex_series_add(with(meters, UEX_METER_FAILED_ATTEMPTS, uex_error_code(outcome->fault.error)), 1);
@@ -246,9 +246,9 @@ static void note_durations(struct uex_meters *meters, const struct uex_outcome *
                            (double)job->csv_duration_ms / 1000);
 }
 
-void uex_meters_committed(struct uex_meters *meters, const struct uex_delivery *delivery)
+void uex_meters_committed(struct uex_meters *meters, const struct uex_inflight *inflight)
 {
-    const struct uex_outcome *outcome = &delivery->outcome;
+    const struct uex_outcome *outcome = &inflight->outcome;
     const struct uex_job_outcome *job = &outcome->job;
     char room[UEX_GROUP_ID_MAX_BYTES + 1];
     const char *group_id = NULL;
@@ -256,8 +256,8 @@ void uex_meters_committed(struct uex_meters *meters, const struct uex_delivery *
     uex_series_add(with(meters, UEX_METER_COMMANDS, uex_outcome_text(outcome->kind)), 1);
     if (outcome->kind == UEX_OUTCOME_REROUTED)
         return; /* it is another worker's, or comes back here as a command */
-    note_scheduled(meters, &delivery->command);
-    group_id = group_of(meters, delivery, room, sizeof(room));
+    note_scheduled(meters, &inflight->command);
+    group_id = group_of(meters, inflight, room, sizeof(room));
     note_durations(meters, outcome, group_id);
     if (outcome->kind == UEX_OUTCOME_SKIPPED)
         uex_series_add(with(meters, UEX_METER_SKIPPED, uex_skip_text(outcome->skip)), 1);
@@ -266,7 +266,7 @@ void uex_meters_committed(struct uex_meters *meters, const struct uex_delivery *
     if (outcome->kind == UEX_OUTCOME_EXPORTED && job->object.url != NULL && !job->object_was_there)
         uex_series_add(with(meters, UEX_METER_CSV_PROCESSED, group_id), job->row_count);
     if (outcome->kind == UEX_OUTCOME_RETRIED || outcome->kind == UEX_OUTCOME_DEAD_LETTERED)
-        note_failure(meters, delivery, group_id);
+        note_failure(meters, inflight, group_id);
 }
 
 /* ---- the engine and the store */

@@ -8,7 +8,7 @@
 #ifndef WORKER_METERS_H
 #define WORKER_METERS_H
 
-#include "engine/delivery.h"
+#include "engine/inflight.h"
 #include "export/config.h"
 #include "export/metrics.h"
 
@@ -81,7 +81,7 @@ void uex_meters_clear(struct uex_meters *meters);
 /* A command was read, or taken by a lane. */
 void uex_meters_seen(struct uex_meters *meters, const struct uex_command *command);
 /* A record that is no command was read: the series of the group that its key names. */
-void uex_meters_unreadable(struct uex_meters *meters, const struct uex_delivery *delivery);
+void uex_meters_unreadable(struct uex_meters *meters, const struct uex_inflight *inflight);
 /* A running job knows its group. */
 void uex_meters_group_known(struct uex_meters *meters, const struct uex_group *group);
 void uex_meters_batch(struct uex_meters *meters, const struct uex_group *group, uint64_t row_count,
@@ -90,7 +90,7 @@ void uex_meters_bytes(struct uex_meters *meters, uint64_t read_bytes, uint64_t w
 /* A job has ended, whatever becomes of it. */
 void uex_meters_attempt(struct uex_meters *meters, const struct uex_job_outcome *job);
 /* An outcome is committed. */
-void uex_meters_committed(struct uex_meters *meters, const struct uex_delivery *delivery);
+void uex_meters_committed(struct uex_meters *meters, const struct uex_inflight *inflight);
 void uex_meters_transaction(struct uex_meters *meters, const char *result, int64_t duration_us);
 void uex_meters_rebalanced(struct uex_meters *meters, size_t adopted, size_t cancelled);
 void uex_meters_request(struct uex_meters *meters, const char *method, long status, int64_t duration_ms);

@@ -17,14 +17,14 @@ static void name_process(void)
     uex_uuid_random(process_id);
 }
 
-static void span_id(const struct uex_delivery *delivery, const char *name, int64_t since_ms, char *out)
+static void span_id(const struct uex_inflight *inflight, const char *name, int64_t since_ms, char *out)
 {
     uint8_t digest[UEX_SHA256_SIZE];
     char text[512];
 
     (void)pthread_once(&process_once, name_process);
     (void)snprintf(text, sizeof(text), "%s/%s/%" PRId32 "/%" PRId64 "/%" PRId64 "/%s", process_id, name,
-                   delivery->partition, delivery->offset, since_ms, delivery->record->topic);
+                   inflight->partition, inflight->offset, since_ms, inflight->record->topic);
     uex_sha256(uex_bytes_of_text(text), digest);
     uex_hex(digest, (UEX_SPAN_ID_SIZE - 1) / 2, out);
 }
@@ -41,29 +41,29 @@ static void trace_of_command(const char *command_id, char *out)
     out[size_bytes] = '\0';
 }
 
-void uex_trace_command(const struct uex_delivery *delivery, struct uex_span *out)
+void uex_trace_command(const struct uex_inflight *inflight, struct uex_span *out)
 {
     struct uex_trace_parent parent = {0};
 
     *out = (struct uex_span){0};
-    if (uex_trace_parent_parse(delivery->record->envelope.traceparent, &parent)) {
+    if (uex_trace_parent_parse(inflight->record->envelope.traceparent, &parent)) {
         memcpy(out->trace_id, parent.trace_id, sizeof(out->trace_id));
         memcpy(out->parent_id, parent.span_id, sizeof(out->parent_id));
         out->is_sampled = parent.is_sampled;
     } else {
-        trace_of_command(delivery->command.command_id, out->trace_id);
+        trace_of_command(inflight->command.command_id, out->trace_id);
     }
-    span_id(delivery, "command", delivery->taken_at_ms, out->span_id);
+    span_id(inflight, "command", inflight->taken_at_ms, out->span_id);
 }
 
-static void export_span(const struct uex_delivery *delivery, int64_t started_at_ms, struct uex_span *out)
+static void export_span(const struct uex_inflight *inflight, int64_t started_at_ms, struct uex_span *out)
 {
-    uex_trace_command(delivery, out);
+    uex_trace_command(inflight, out);
     memcpy(out->parent_id, out->span_id, sizeof(out->parent_id));
-    span_id(delivery, "export", started_at_ms, out->span_id);
+    span_id(inflight, "export", started_at_ms, out->span_id);
 }
 
-static void say(const struct uex_delivery *delivery, const struct uex_span *span, const char *name, bool begins,
+static void say(const struct uex_inflight *inflight, const struct uex_span *span, const char *name, bool begins,
                 int64_t since_ms, const char *result)
 {
     uex_log(span->is_sampled ? UEX_LOG_INFO : UEX_LOG_DEBUG, begins ? UEX_EVENT_SPAN_BEGIN : UEX_EVENT_SPAN_END,
@@ -71,41 +71,41 @@ static void say(const struct uex_delivery *delivery, const struct uex_span *span
             UEX_STR("span_id", span->span_id), UEX_STR("parent_span_id", span->parent_id),
             UEX_TIME("began_at", begins ? UEX_NO_TIME : since_ms),
             UEX_INT("span_ms", begins ? UEX_NO_TIME : uex_wall_ms() - since_ms), UEX_STR("result", result),
-            UEX_STR("group", delivery->command.group_id), UEX_STR("command", delivery->command.command_id),
-            UEX_STR("run", delivery->command.run_id), UEX_INT("attempt", delivery->attempt),
-            UEX_STR("topic", delivery->record->topic), UEX_INT("partition", delivery->partition),
-            UEX_INT("offset", delivery->offset));
+            UEX_STR("group", inflight->command.group_id), UEX_STR("command", inflight->command.command_id),
+            UEX_STR("run", inflight->command.run_id), UEX_INT("attempt", inflight->attempt),
+            UEX_STR("topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
+            UEX_INT("offset", inflight->offset));
 }
 
-void uex_trace_command_begins(const struct uex_delivery *delivery)
+void uex_trace_command_begins(const struct uex_inflight *inflight)
 {
     struct uex_span span;
 
-    uex_trace_command(delivery, &span);
-    say(delivery, &span, "command", true, delivery->taken_at_ms, NULL);
+    uex_trace_command(inflight, &span);
+    say(inflight, &span, "command", true, inflight->taken_at_ms, NULL);
 }
 
-void uex_trace_command_ends(const struct uex_delivery *delivery)
+void uex_trace_command_ends(const struct uex_inflight *inflight)
 {
     struct uex_span span;
 
-    uex_trace_command(delivery, &span);
-    say(delivery, &span, "command", false, delivery->taken_at_ms, uex_outcome_text(delivery->outcome.kind));
+    uex_trace_command(inflight, &span);
+    say(inflight, &span, "command", false, inflight->taken_at_ms, uex_outcome_text(inflight->outcome.kind));
 }
 
-void uex_trace_export_begins(const struct uex_delivery *delivery, int64_t started_at_ms)
+void uex_trace_export_begins(const struct uex_inflight *inflight, int64_t started_at_ms)
 {
     struct uex_span span;
 
-    export_span(delivery, started_at_ms, &span);
-    say(delivery, &span, "export", true, started_at_ms, NULL);
+    export_span(inflight, started_at_ms, &span);
+    say(inflight, &span, "export", true, started_at_ms, NULL);
 }
 
-void uex_trace_export_ends(const struct uex_delivery *delivery, int64_t started_at_ms,
+void uex_trace_export_ends(const struct uex_inflight *inflight, int64_t started_at_ms,
                            const struct uex_job_outcome *job)
 {
     struct uex_span span;
 
-    export_span(delivery, started_at_ms, &span);
-    say(delivery, &span, "export", false, started_at_ms, job->error == UEX_OK ? "ok" : uex_error_code(job->error));
+    export_span(inflight, started_at_ms, &span);
+    say(inflight, &span, "export", false, started_at_ms, job->error == UEX_OK ? "ok" : uex_error_code(job->error));
 }

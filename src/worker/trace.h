@@ -6,7 +6,7 @@
  *
  * The trace is that of the command's header traceparent, whose span is the parent; the header goes on unchanged, so all
  * attempts, the dead letter and the result are in one trace. Without one the trace has the command's id. Nothing is
- * kept of a span: its id follows from what the delivery has anyway. An attempt whose partition is lost has no end: the
+ * kept of a span: its id follows from what the command has anyway. An attempt whose partition is lost has no end: the
  * next owner begins another.
  *
  * The lines are of level info where the header says "sampled", else debug. Any thread.
@@ -14,7 +14,7 @@
 #ifndef WORKER_TRACE_H
 #define WORKER_TRACE_H
 
-#include "engine/delivery.h"
+#include "engine/inflight.h"
 #include "kafka/trace_parent.h"
 
 /* The ids that a line about a command carries. */
@@ -25,14 +25,14 @@ struct uex_span {
     bool is_sampled;
 };
 
-/* The span "command" of a delivery: the same at each call. */
-void uex_trace_command(const struct uex_delivery *delivery, struct uex_span *out);
+/* The span "command" of a command: the same at each call. */
+void uex_trace_command(const struct uex_inflight *inflight, struct uex_span *out);
 
 /* Its lines. */
-void uex_trace_command_begins(const struct uex_delivery *delivery);
-void uex_trace_command_ends(const struct uex_delivery *delivery);
+void uex_trace_command_begins(const struct uex_inflight *inflight);
+void uex_trace_command_ends(const struct uex_inflight *inflight);
 /* Those of "export"; `started_at_ms` is when this run of the job began, the same in both calls. */
-void uex_trace_export_begins(const struct uex_delivery *delivery, int64_t started_at_ms);
-void uex_trace_export_ends(const struct uex_delivery *delivery, int64_t started_at_ms,
+void uex_trace_export_begins(const struct uex_inflight *inflight, int64_t started_at_ms);
+void uex_trace_export_ends(const struct uex_inflight *inflight, int64_t started_at_ms,
                            const struct uex_job_outcome *job);
 #endif

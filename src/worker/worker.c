@@ -50,37 +50,37 @@ static int say(enum uex_error error, const char *message, const struct uex_fault
 
 /* ---- what the engine tells */
 
-static void on_committed(void *context, const struct uex_delivery *delivery)
+static void on_committed(void *context, const struct uex_inflight *inflight)
 {
     struct worker *worker = context;
 
-    uex_audit(delivery);
-    uex_trace_command_ends(delivery);
-    uex_meters_committed(&worker->meters, delivery);
+    uex_audit(inflight);
+    uex_trace_command_ends(inflight);
+    uex_meters_committed(&worker->meters, inflight);
 }
 
-static void on_read(void *context, const struct uex_delivery *delivery)
+static void on_read(void *context, const struct uex_inflight *inflight)
 {
     struct worker *worker = context;
 
-    if (delivery->outcome.kind == UEX_OUTCOME_DEAD_LETTERED)
-        uex_meters_unreadable(&worker->meters, delivery);
-    uex_trace_command_begins(delivery);
+    if (inflight->outcome.kind == UEX_OUTCOME_DEAD_LETTERED)
+        uex_meters_unreadable(&worker->meters, inflight);
+    uex_trace_command_begins(inflight);
 }
 
-static void on_seen(void *context, const struct uex_delivery *delivery)
+static void on_seen(void *context, const struct uex_inflight *inflight)
 {
     struct worker *worker = context;
 
-    uex_meters_seen(&worker->meters, &delivery->command);
+    uex_meters_seen(&worker->meters, &inflight->command);
 }
 
 /* A suspect is parsed only now. */
-static void on_taken(void *context, const struct uex_delivery *delivery)
+static void on_taken(void *context, const struct uex_inflight *inflight)
 {
-    if (delivery->suspect)
-        on_read(context, delivery);
-    on_seen(context, delivery);
+    if (inflight->suspect)
+        on_read(context, inflight);
+    on_seen(context, inflight);
 }
 
 static void on_transaction(void *context, const char *result, int64_t duration_us, size_t outcome_count)

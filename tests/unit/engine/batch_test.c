@@ -52,9 +52,9 @@ static int tear_down(void **state)
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
     while (engine.synced.in_flight.first != NULL) {
-        struct uex_delivery *next = engine.synced.in_flight.first->next;
+        struct uex_inflight *next = engine.synced.in_flight.first->next;
 
-        uex_delivery_free(engine.synced.in_flight.first);
+        uex_inflight_free(engine.synced.in_flight.first);
         engine.synced.in_flight.first = next;
     }
     uex_group_table_clear(&engine.synced.in_flight.groups);
@@ -68,27 +68,27 @@ static int tear_down(void **state)
 }
 
 /* A command of a group whose job has ended: exported. */
-static struct uex_delivery *ended(const char *group, int64_t offset)
+static struct uex_inflight *ended(const char *group, int64_t offset)
 {
     struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     record->topic = command_topic;
     record->offset = offset;
-    delivery = uex_delivery_new(record, 0);
-    delivery->command.group_id = strdup(group);
-    delivery->command.run_id = strdup("");
-    (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
+    inflight = uex_inflight_new(record, 0);
+    inflight->command.group_id = strdup(group);
+    inflight->command.run_id = strdup("");
+    (void)snprintf(inflight->command.command_id, sizeof(inflight->command.command_id),
                    "00000000-0000-4000-8000-%012lld", (long long)offset);
     uex_window_see(&engine.synced.partitions[0].slots[0].window, offset);
-    uex_dispatch_add_synced(&engine, delivery);
-    uex_group_table_get(&engine.synced.in_flight.groups, group)->holder = delivery;
-    delivery->holds_group = true;
-    delivery->outcome.kind = UEX_OUTCOME_EXPORTED;
-    delivery->outcome.job.row_count = 3;
-    delivery->outcome.job.snapshot_at_ms = 1;
-    uex_dispatch_submit_synced(&engine, delivery);
-    return delivery;
+    uex_dispatch_add_synced(&engine, inflight);
+    uex_group_table_get(&engine.synced.in_flight.groups, group)->holder = inflight;
+    inflight->holds_group = true;
+    inflight->outcome.kind = UEX_OUTCOME_EXPORTED;
+    inflight->outcome.job.row_count = 3;
+    inflight->outcome.job.snapshot_at_ms = 1;
+    uex_dispatch_submit_synced(&engine, inflight);
+    return inflight;
 }
 
 /* As a restore would, after another owner has exported the command. */
@@ -110,38 +110,38 @@ static void know(const char *group, const char *command_id)
 
 static void collect__id_became_known_after_the_job_began__says_nothing_again(void **state)
 {
-    struct uex_delivery *delivery = ended("g", 7);
+    struct uex_inflight *inflight = ended("g", 7);
 
     (void)state;
-    know("g", delivery->command.command_id);
+    know("g", inflight->command.command_id);
     assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_SKIPPED);
-    assert_int_equal(delivery->outcome.skip, UEX_SKIP_DUPLICATE);
-    assert_true(delivery->outcome.keeps_no_state);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_SKIPPED);
+    assert_int_equal(inflight->outcome.skip, UEX_SKIP_DUPLICATE);
+    assert_true(inflight->outcome.keeps_no_state);
     assert_true(uex_window_finished(&batch.positions[0].window, 7));
 }
 
 static void collect__outcome_of_an_older_epoch__stays_where_it_is(void **state)
 {
-    struct uex_delivery *delivery = ended("g", 7);
+    struct uex_inflight *inflight = ended("g", 7);
 
     (void)state;
-    delivery->epoch = engine.synced.epoch - 1;
+    inflight->epoch = engine.synced.epoch - 1;
     (void)uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch);
     assert_int_equal(batch.count, 0);
-    assert_ptr_equal(engine.synced.outbox.first, delivery);
+    assert_ptr_equal(engine.synced.outbox.first, inflight);
 }
 
 static void collect__partition_not_restored__outcome_waits_for_the_history_of_its_group(void **state)
 {
-    struct uex_delivery *delivery = ended("g", 7);
+    struct uex_inflight *inflight = ended("g", 7);
 
     (void)state;
     engine.synced.partitions[0].restored = false;
     (void)uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch);
     assert_int_equal(batch.count, 0);
-    delivery->outcome.keeps_no_state = true;
+    inflight->outcome.keeps_no_state = true;
     assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
     assert_int_equal(batch.positions[0].marks.partition_count, 0); /* the next owner reads all of the state topic */
@@ -149,17 +149,17 @@ static void collect__partition_not_restored__outcome_waits_for_the_history_of_it
 
 static void collect__one_that_was_refused__goes_alone_and_is_not_joined(void **state)
 {
-    struct uex_delivery *guilty = ended("a", 1);
-    struct uex_delivery *other = ended("b", 2);
+    struct uex_inflight *guilty = ended("a", 1);
+    struct uex_inflight *other = ended("b", 2);
 
     (void)state;
     guilty->commit_alone = true;
     assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
-    assert_ptr_equal(batch.deliveries[0], guilty);
+    assert_ptr_equal(batch.commands[0], guilty);
     assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
-    assert_ptr_equal(batch.deliveries[0], other);
+    assert_ptr_equal(batch.commands[0], other);
 }
 
 static void collect__more_than_may_be_said_now__is_bounded(void **state)

@@ -16,12 +16,12 @@ static void close_breaker(void)
 }
 
 /* The job failed, and the neutral probe too: the breaker opens, the command goes back, the probe succeeds at last. */
-static void fail_for_everybody(struct uex_delivery *delivery)
+static void fail_for_everybody(struct uex_inflight *inflight)
 {
     struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE, .fault = outage};
 
     open_breaker();
-    uex_dispatch_return(&world.engine, delivery, &job);
+    uex_dispatch_return(&world.engine, inflight, &job);
     close_breaker();
 }
 
@@ -100,7 +100,7 @@ static void open__one_dependency__the_other_is_not_touched(void **state)
 
 static void open__either_dependency__nothing_is_taken_until_both_are_closed(void **state)
 {
-    struct uex_delivery *first = NULL, *second = NULL;
+    struct uex_inflight *first = NULL, *second = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -118,7 +118,7 @@ static void open__either_dependency__nothing_is_taken_until_both_are_closed(void
 
 static void open__a_job_is_running__goes_on_and_its_outcome_is_committed(void **state)
 {
-    struct uex_delivery *running = NULL;
+    struct uex_inflight *running = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -147,7 +147,7 @@ static void open__intake__pauses_until_it_is_closed(void **state)
 
 static void return__first_opening__command_is_first_in_its_group_and_not_charged(void **state)
 {
-    struct uex_delivery *first = NULL;
+    struct uex_inflight *first = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -166,7 +166,7 @@ static void return__first_opening__command_is_first_in_its_group_and_not_charged
 /* It was there twice: alone it shows whether it is the cause, and the others clear themselves. */
 static void return__second_opening__command_runs_exclusively(void **state)
 {
-    struct uex_delivery *first = NULL, *other = NULL, *behind = NULL;
+    struct uex_inflight *first = NULL, *other = NULL, *behind = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -192,22 +192,22 @@ static void return__second_opening__command_runs_exclusively(void **state)
 static void return__retry_crashes_openings__command_is_charged(void **state)
 {
     struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE, .fault = outage};
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    delivery = fixture_command(0, 0, "a");
+    inflight = fixture_command(0, 0, "a");
     for (int i = 1; i < world.config.retry_crashes; i++) {
-        assert_ptr_equal(fixture_lane(), delivery);
-        fail_for_everybody(delivery);
+        assert_ptr_equal(fixture_lane(), inflight);
+        fail_for_everybody(inflight);
         assert_int_equal(world.engine.synced.outbox.count, 0);
     }
-    assert_ptr_equal(fixture_lane(), delivery);
+    assert_ptr_equal(fixture_lane(), inflight);
     open_breaker();
-    uex_dispatch_return(&world.engine, delivery, &job);
-    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_RETRIED);
-    assert_int_equal(delivery->outcome.fault.error, UEX_DB_UNAVAILABLE);
+    uex_dispatch_return(&world.engine, inflight, &job);
+    assert_int_equal(inflight->state, UEX_INFLIGHT_ENDED);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_RETRIED);
+    assert_int_equal(inflight->outcome.fault.error, UEX_DB_UNAVAILABLE);
     fixture_commits(1); /* outcomes are committed while a breaker is open */
     assert_int_equal(fixture_committed_records(RETRIES), 1);
     assert_string_equal(fixture_committed_text(COMMANDS, 0), "uex1;n=1;u=17");
@@ -216,7 +216,7 @@ static void return__retry_crashes_openings__command_is_charged(void **state)
 /* Several suspects by the breaker: each is run by itself, the last that came back first. */
 static void return__several_commands_at_each_opening__run_one_at_a_time(void **state)
 {
-    struct uex_delivery *both[2] = {0}, *again[2] = {0};
+    struct uex_inflight *both[2] = {0}, *again[2] = {0};
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");

@@ -10,14 +10,14 @@
 
 /* What was found out of the record that was classified last. */
 static struct {
-    struct uex_delivery *delivery;
+    struct uex_inflight *inflight;
     enum uex_hold hold;
     bool ended;
 } found;
 
 static int close_engine(void **state)
 {
-    uex_delivery_free(found.delivery);
+    uex_inflight_free(found.inflight);
     memset(&found, 0, sizeof(found));
     return fixture_close(state);
 }
@@ -27,12 +27,12 @@ static const struct uex_outcome *classify(struct uex_record *record)
 {
     const size_t source = strcmp(record->topic, COMMANDS) == 0 ? 0 : 1;
 
-    uex_delivery_free(found.delivery);
+    uex_inflight_free(found.inflight);
     uex_envelope_read(record, COMMANDS);
-    found.delivery = uex_delivery_new(record, source);
+    found.inflight = uex_inflight_new(record, source);
     found.ended = false;
-    found.hold = uex_classify(&world.engine, found.delivery, &found.ended);
-    return &found.delivery->outcome;
+    found.hold = uex_classify(&world.engine, found.inflight, &found.ended);
+    return &found.inflight->outcome;
 }
 
 static bool is_command(void)
@@ -43,7 +43,7 @@ static bool is_command(void)
 /* Is it moved to that partition? */
 static bool is_moved(int32_t to_partition)
 {
-    const struct uex_outcome *outcome = &found.delivery->outcome;
+    const struct uex_outcome *outcome = &found.inflight->outcome;
 
     return found.hold == UEX_HOLD_NONE && found.ended && outcome->kind == UEX_OUTCOME_REROUTED &&
            outcome->keeps_no_state && outcome->to_partition == to_partition;
@@ -51,7 +51,7 @@ static bool is_moved(int32_t to_partition)
 
 static bool is_malformed(void)
 {
-    const struct uex_outcome *outcome = &found.delivery->outcome;
+    const struct uex_outcome *outcome = &found.inflight->outcome;
 
     return found.hold == UEX_HOLD_NONE && found.ended && outcome->kind == UEX_OUTCOME_DEAD_LETTERED &&
            outcome->fault.error == UEX_MALFORMED;
@@ -79,10 +79,10 @@ static void classify__command_on_its_keys_partition__is_queued_and_nobody_is_ask
     world.count_calls = 0;
     (void)classify(fixture_record(COMMANDS, 1, 7, group, NULL));
     assert_true(is_command());
-    assert_string_equal(found.delivery->command.group_id, group);
-    assert_int_equal(found.delivery->attempt, 1);
-    assert_int_equal(found.delivery->origin.partition, 1);
-    assert_int_equal(found.delivery->origin.offset, 7);
+    assert_string_equal(found.inflight->command.group_id, group);
+    assert_int_equal(found.inflight->attempt, 1);
+    assert_int_equal(found.inflight->origin.partition, 1);
+    assert_int_equal(found.inflight->origin.offset, 7);
     assert_int_equal(world.count_calls, 0);
 }
 
@@ -92,7 +92,7 @@ static void classify__record_of_a_retry_topic__has_its_attempt(void **state)
     fixture_begin_at(1, "uex1;n=1");
     (void)classify(fixture_retry(0, 3, "g", STARTED_WALL_MS));
     assert_true(is_command());
-    assert_int_equal(found.delivery->attempt, 2);
+    assert_int_equal(found.inflight->attempt, 2);
 }
 
 /* Anybody writes to the command topic: a copy out of another application's retry topic begins anew. */
@@ -106,7 +106,7 @@ static void classify__foreign_retry_headers_in_the_command_topic__is_the_first_a
     record->topic = COMMANDS;
     (void)classify(record);
     assert_true(is_command());
-    assert_int_equal(found.delivery->attempt, 1);
+    assert_int_equal(found.inflight->attempt, 1);
 }
 
 /* ---- its id */
@@ -122,8 +122,8 @@ static void name__id_in_the_value__counts_before_the_header(void **state)
     record->headers = &header;
     record->header_count = 1;
     (void)classify(record);
-    assert_string_equal(found.delivery->command.command_id, OWN_ID);
-    assert_true(found.delivery->has_own_id);
+    assert_string_equal(found.inflight->command.command_id, OWN_ID);
+    assert_true(found.inflight->has_own_id);
 }
 
 /* A retry or a moved record brings the id that its first record stood for. */
@@ -138,8 +138,8 @@ static void name__id_in_the_header_alone__counts(void **state)
     record->headers = &header;
     record->header_count = 1;
     (void)classify(record);
-    assert_string_equal(found.delivery->command.command_id, HEADER_ID);
-    assert_false(found.delivery->has_own_id);
+    assert_string_equal(found.inflight->command.command_id, HEADER_ID);
+    assert_false(found.inflight->has_own_id);
 }
 
 static void name__no_id__is_that_of_the_records_place_and_the_same_each_time(void **state)
@@ -150,14 +150,14 @@ static void name__no_id__is_that_of_the_records_place_and_the_same_each_time(voi
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
     (void)classify(fixture_record(COMMANDS, 0, 5, "g", NULL));
-    memcpy(first, found.delivery->command.command_id, sizeof(first));
-    timestamp_ms = found.delivery->record->timestamp_ms;
+    memcpy(first, found.inflight->command.command_id, sizeof(first));
+    timestamp_ms = found.inflight->record->timestamp_ms;
     uex_command_id_of_record("cluster", COMMANDS, 0, 5, timestamp_ms, expected);
     assert_string_equal(first, expected);
     (void)classify(fixture_record(COMMANDS, 0, 5, "g", NULL));
-    assert_string_equal(found.delivery->command.command_id, first);
+    assert_string_equal(found.inflight->command.command_id, first);
     (void)classify(fixture_record(COMMANDS, 0, 6, "g", NULL));
-    assert_string_not_equal(found.delivery->command.command_id, first);
+    assert_string_not_equal(found.inflight->command.command_id, first);
 }
 
 static void name__no_time_of_the_request__is_that_of_the_record(void **state)
@@ -169,10 +169,10 @@ static void name__no_time_of_the_request__is_that_of_the_record(void **state)
     record = fixture_record(COMMANDS, 0, 0, "g", NULL);
     record->timestamp_ms = 1234567;
     (void)classify(record);
-    assert_int_equal(found.delivery->command.requested_at_ms, 1234567);
+    assert_int_equal(found.inflight->command.requested_at_ms, 1234567);
     record = fixture_record(COMMANDS, 0, 1, "g", "{\"groupId\":\"g\",\"requestedAt\":\"1970-01-01T00:00:01Z\"}");
     (void)classify(record);
-    assert_int_equal(found.delivery->command.requested_at_ms, 1000);
+    assert_int_equal(found.inflight->command.requested_at_ms, 1000);
 }
 
 /* ---- no command */
@@ -190,7 +190,7 @@ static void classify__no_command__is_a_dead_letter_without_a_state(void **state)
         assert_true(is_malformed());
         assert_true(outcome->keeps_no_state);
         assert_int_equal(outcome->at_ms, STARTED_WALL_MS + world.now_ms);
-        assert_string_not_equal(found.delivery->command.command_id, ""); /* the dead letter has an id all the same */
+        assert_string_not_equal(found.inflight->command.command_id, ""); /* the dead letter has an id all the same */
     }
 }
 
@@ -212,11 +212,11 @@ static void classify__no_memory__says_nothing_of_the_command_and_breaks_the_engi
 
     for (; !is_read && failing < FAILURES_MAX; failing++) {
         fixture_begin_at(1, "uex1;n=1");
-        found.delivery = uex_delivery_new(
+        found.inflight = uex_inflight_new(
             fixture_record(COMMANDS, 0, 0, "g", "{\"groupId\":\"g\",\"commandId\":\"" OWN_ID "\"}"), 0);
         found.ended = false;
         uex_torture_from(failing);
-        found.hold = uex_classify(&world.engine, found.delivery, &found.ended);
+        found.hold = uex_classify(&world.engine, found.inflight, &found.ended);
         uex_torture_count(false);
         assert_false(found.ended);
         is_read = found.hold == UEX_HOLD_NONE;
@@ -240,7 +240,7 @@ static void route__key_of_another_partition__is_moved_there_after_the_count_was_
     world.count_calls = 0;
     (void)classify(fixture_record(COMMANDS, 0, 0, fixture_group(1, 2, 0), NULL));
     assert_true(is_moved(1));
-    assert_int_equal(found.delivery->outcome.at_ms, STARTED_WALL_MS + world.now_ms);
+    assert_int_equal(found.inflight->outcome.at_ms, STARTED_WALL_MS + world.now_ms);
     assert_int_equal(world.count_calls, 1);
 }
 

@@ -7,21 +7,21 @@
 static void new__record_of_a_retry_topic__has_its_place_and_time(void **state)
 {
     struct uex_record *record = fixture_retry(3, 17, "g", 0);
-    struct uex_delivery *delivery = uex_delivery_new(record, 1);
+    struct uex_inflight *inflight = uex_inflight_new(record, 1);
 
     (void)state;
-    assert_non_null(delivery);
-    assert_ptr_equal(delivery->record, record);
-    assert_int_equal(delivery->source, 1);
-    assert_int_equal(delivery->partition, 3);
-    assert_int_equal(delivery->offset, 17);
-    assert_int_equal(delivery->taken_at_ms, STARTED_WALL_MS + world.now_ms);
-    assert_int_equal(delivery->attempt, 1); /* until its headers are looked at */
-    assert_int_equal(delivery->state, UEX_DELIVERY_QUEUED);
-    assert_int_equal(delivery->verdict, UEX_VERDICT_NONE);
-    assert_true(uex_delivery_size_bytes(delivery) >= sizeof(*delivery) + uex_record_size_bytes(record));
-    uex_delivery_free(delivery); /* the record goes with it */
-    uex_delivery_free(NULL);
+    assert_non_null(inflight);
+    assert_ptr_equal(inflight->record, record);
+    assert_int_equal(inflight->source, 1);
+    assert_int_equal(inflight->partition, 3);
+    assert_int_equal(inflight->offset, 17);
+    assert_int_equal(inflight->taken_at_ms, STARTED_WALL_MS + world.now_ms);
+    assert_int_equal(inflight->attempt, 1); /* until its headers are looked at */
+    assert_int_equal(inflight->state, UEX_INFLIGHT_QUEUED);
+    assert_int_equal(inflight->verdict, UEX_VERDICT_NONE);
+    assert_true(uex_inflight_size_bytes(inflight) >= sizeof(*inflight) + uex_record_size_bytes(record));
+    uex_inflight_free(inflight); /* the record goes with it */
+    uex_inflight_free(NULL);
 }
 
 /* A refused outcome becomes another one: nothing of the first may stay in it. */
@@ -44,18 +44,18 @@ static void clear__outcome_with_everything__is_as_new(void **state)
 static enum uex_error make(void)
 {
     struct uex_record *record = NULL;
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     uex_torture_count(false);
     record = fixture_record(COMMANDS, 0, 0, "g", NULL);
     uex_torture_count(true);
-    delivery = uex_delivery_new(record, 0);
+    inflight = uex_inflight_new(record, 0);
     uex_torture_count(false);
     uex_torture_note("made");
-    if (delivery == NULL)
+    if (inflight == NULL)
         uex_record_free(record); /* it is still the caller's */
-    uex_delivery_free(delivery);
-    return delivery == NULL ? UEX_NO_MEMORY : UEX_OK;
+    uex_inflight_free(inflight);
+    return inflight == NULL ? UEX_NO_MEMORY : UEX_OK;
 }
 
 static void torture__new__is_made_or_the_record_stays_the_callers(void **state)

@@ -4,10 +4,10 @@
 
 static unsigned taken_seen;
 
-static void note_taken(void *context, const struct uex_delivery *delivery)
+static void note_taken(void *context, const struct uex_inflight *inflight)
 {
     (void)context;
-    assert_int_equal(delivery->state, UEX_DELIVERY_RUNNING);
+    assert_int_equal(inflight->state, UEX_INFLIGHT_RUNNING);
     taken_seen++;
 }
 
@@ -32,11 +32,11 @@ static void lose_and_assign(void)
         uex_engine_slot(&world.engine, source, 0)->committed_until = 1000;
 }
 
-static void give_back(struct uex_delivery *delivery, enum uex_error error, bool is_break)
+static void give_back(struct uex_inflight *inflight, enum uex_error error, bool is_break)
 {
     struct uex_job_outcome job = {.error = error, .had_connection = is_break};
 
-    uex_dispatch_give_back(&world.engine, delivery, &job, is_break);
+    uex_dispatch_give_back(&world.engine, inflight, &job, is_break);
 }
 
 static const struct uex_group_entry *group(const char *group_id)
@@ -48,8 +48,8 @@ static const struct uex_group_entry *group(const char *group_id)
 
 static void take__two_commands_of_a_group__second_waits_for_the_commit_of_the_first(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 0, "g");
-    struct uex_delivery *second = fixture_command(0, 1, "g");
+    struct uex_inflight *first = fixture_command(0, 0, "g");
+    struct uex_inflight *second = fixture_command(0, 1, "g");
 
     (void)state;
     assert_ptr_equal(fixture_take(), first);
@@ -62,8 +62,8 @@ static void take__two_commands_of_a_group__second_waits_for_the_commit_of_the_fi
 
 static void take__different_groups__run_side_by_side(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 0, "a");
-    struct uex_delivery *second = fixture_command(0, 1, "b");
+    struct uex_inflight *first = fixture_command(0, 0, "a");
+    struct uex_inflight *second = fixture_command(0, 1, "b");
 
     (void)state;
     assert_ptr_equal(fixture_take(), first);
@@ -73,7 +73,7 @@ static void take__different_groups__run_side_by_side(void **state)
 
 static void take__retry_of_the_group_is_running__command_waits_for_its_commit(void **state)
 {
-    struct uex_delivery *retry = NULL, *command = NULL;
+    struct uex_inflight *retry = NULL, *command = NULL;
 
     (void)state;
     uex_engine_slot(&world.engine, 1, 0)->committed_until = 1000;
@@ -90,7 +90,7 @@ static void take__retry_of_the_group_is_running__command_waits_for_its_commit(vo
 
 static void take__transaction_of_the_first_fails__second_goes_on_waiting(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 0, "g");
+    struct uex_inflight *first = fixture_command(0, 0, "g");
 
     (void)state;
     (void)fixture_command(0, 1, "g");
@@ -104,17 +104,17 @@ static void take__transaction_of_the_first_fails__second_goes_on_waiting(void **
 
 static void take__id_among_the_recent_ones__is_skipped_without_a_job(void **state)
 {
-    struct uex_delivery *delivery = NULL, *second = NULL;
+    struct uex_inflight *inflight = NULL, *second = NULL;
 
     (void)state;
-    delivery = fixture_command(0, 0, "g");
+    inflight = fixture_command(0, 0, "g");
     second = fixture_command(0, 1, "g");
-    assert_ptr_equal(fixture_take(), delivery);
-    memcpy(second->command.command_id, delivery->command.command_id, UEX_UUID_TEXT_SIZE); /* it was sent twice */
-    fixture_finish(delivery, UEX_OK);
+    assert_ptr_equal(fixture_take(), inflight);
+    memcpy(second->command.command_id, inflight->command.command_id, UEX_UUID_TEXT_SIZE); /* it was sent twice */
+    fixture_finish(inflight, UEX_OK);
     fixture_commits(2);
     assert_null(fixture_take());
-    assert_int_equal(second->state, UEX_DELIVERY_ENDED);
+    assert_int_equal(second->state, UEX_INFLIGHT_ENDED);
     assert_int_equal(second->outcome.skip, UEX_SKIP_DUPLICATE);
     assert_true(second->outcome.keeps_no_state);
     fixture_commits(1);
@@ -125,7 +125,7 @@ static void take__id_among_the_recent_ones__is_skipped_without_a_job(void **stat
 static void enqueue__before_the_restore__waits_for_it_in_order(void **state)
 {
     struct uex_partition *partition = &world.engine.synced.partitions[0];
-    struct uex_delivery *first = NULL, *second = NULL;
+    struct uex_inflight *first = NULL, *second = NULL;
 
     (void)state;
     partition->restored = false;
@@ -144,8 +144,8 @@ static void enqueue__before_the_restore__waits_for_it_in_order(void **state)
 /* A group whose command is not allowed yet does not hold up those behind it. */
 static void take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_place(void **state)
 {
-    struct uex_delivery *far = fixture_command(0, 2000, "a");
-    struct uex_delivery *retry = NULL;
+    struct uex_inflight *far = fixture_command(0, 2000, "a");
+    struct uex_inflight *retry = NULL;
 
     (void)state;
     uex_engine_slot(&world.engine, 1, 0)->committed_until = 1000;
@@ -170,8 +170,8 @@ static void take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_p
 /* The other owner has finished it: the job is cancelled, but for a moment it still runs. */
 static void take__cancelled_job_of_the_group_still_runs__next_command_waits_for_its_end(void **state)
 {
-    struct uex_delivery *cancelled = fixture_command(0, 0, "g");
-    struct uex_delivery *next = NULL;
+    struct uex_inflight *cancelled = fixture_command(0, 0, "g");
+    struct uex_inflight *next = NULL;
 
     (void)state;
     assert_ptr_equal(fixture_take(), cancelled);
@@ -187,8 +187,8 @@ static void take__cancelled_job_of_the_group_still_runs__next_command_waits_for_
 
 static void take__job_of_the_group_is_adopted__next_command_waits_for_its_commit(void **state)
 {
-    struct uex_delivery *adopted = fixture_command(0, 0, "g");
-    struct uex_delivery *next = NULL;
+    struct uex_inflight *adopted = fixture_command(0, 0, "g");
+    struct uex_inflight *next = NULL;
 
     (void)state;
     assert_ptr_equal(fixture_take(), adopted);
@@ -216,8 +216,8 @@ static void rebalance_during_the_commit(const char *step)
 
 static void take__outcome_of_the_group_is_in_a_transaction__next_command_waits_for_its_end(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 0, "g");
-    struct uex_delivery *next = NULL;
+    struct uex_inflight *first = fixture_command(0, 0, "g");
+    struct uex_inflight *next = NULL;
 
     (void)state;
     assert_ptr_equal(fixture_take(), first);
@@ -232,7 +232,7 @@ static void take__outcome_of_the_group_is_in_a_transaction__next_command_waits_f
 
 static void drop_queued__running_stays__waiting_is_read_again(void **state)
 {
-    struct uex_delivery *running = fixture_command(0, 0, "g");
+    struct uex_inflight *running = fixture_command(0, 0, "g");
 
     (void)state;
     (void)fixture_command(0, 1, "g");
@@ -265,7 +265,7 @@ static void take__no_assignment__gives_nothing(void **state)
 
 static void take__too_many_outcomes_wait__gives_nothing(void **state)
 {
-    struct uex_delivery *ended = fixture_command(0, 0, "a");
+    struct uex_inflight *ended = fixture_command(0, 0, "a");
 
     (void)state;
     world.engine.outcomes_max = 1;
@@ -327,8 +327,8 @@ static void take__there_is_work__thread_is_not_idle(void **state)
 
 static void give_back__however_often__keeps_the_order_and_is_never_charged(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 0, "g");
-    struct uex_delivery *second = fixture_command(0, 1, "g");
+    struct uex_inflight *first = fixture_command(0, 0, "g");
+    struct uex_inflight *second = fixture_command(0, 1, "g");
 
     (void)state;
     for (int i = 0; i < 3 * world.config.retry_crashes; i++) {
@@ -349,39 +349,39 @@ static void give_back__however_often__keeps_the_order_and_is_never_charged(void 
 
 static void give_back__connection_that_breaks_each_time__is_charged_in_the_end(void **state)
 {
-    struct uex_delivery *delivery = fixture_command(0, 0, "g");
+    struct uex_inflight *inflight = fixture_command(0, 0, "g");
 
     (void)state;
     for (int i = 0; i < world.config.retry_crashes; i++) {
-        assert_int_equal(delivery->state, UEX_DELIVERY_QUEUED);
-        assert_ptr_equal(fixture_take(), delivery);
-        give_back(delivery, UEX_DB_CONNECTIONS, false); /* refused in between */
-        assert_ptr_equal(fixture_take(), delivery);
-        give_back(delivery, UEX_DB_CONNECTIONS, true);
+        assert_int_equal(inflight->state, UEX_INFLIGHT_QUEUED);
+        assert_ptr_equal(fixture_take(), inflight);
+        give_back(inflight, UEX_DB_CONNECTIONS, false); /* refused in between */
+        assert_ptr_equal(fixture_take(), inflight);
+        give_back(inflight, UEX_DB_CONNECTIONS, true);
     }
-    assert_false(delivery->suspect);
-    assert_int_equal(delivery->state, UEX_DELIVERY_ENDED);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_RETRIED);
-    assert_int_equal(delivery->outcome.fault.error, UEX_DB_CONNECTIONS);
+    assert_false(inflight->suspect);
+    assert_int_equal(inflight->state, UEX_INFLIGHT_ENDED);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_RETRIED);
+    assert_int_equal(inflight->outcome.fault.error, UEX_DB_CONNECTIONS);
 }
 
 static void give_back__partition_is_gone__is_forgotten(void **state)
 {
-    struct uex_delivery *delivery = fixture_command(0, 0, "g");
+    struct uex_inflight *inflight = fixture_command(0, 0, "g");
 
     (void)state;
-    assert_ptr_equal(fixture_take(), delivery);
+    assert_ptr_equal(fixture_take(), inflight);
     world.is_lost = true;
     fixture_revoke();
-    give_back(delivery, UEX_DB_CONNECTIONS, false);
+    give_back(inflight, UEX_DB_CONNECTIONS, false);
     assert_int_equal(world.engine.synced.in_flight.count, 0);
     assert_null(group("g"));
 }
 
 static void give_back__cancelled_or_of_an_older_epoch__is_forgotten(void **state)
 {
-    struct uex_delivery *cancelled = fixture_command(0, 0, "a");
-    struct uex_delivery *older = fixture_command(0, 1, "b");
+    struct uex_inflight *cancelled = fixture_command(0, 0, "a");
+    struct uex_inflight *older = fixture_command(0, 1, "b");
 
     (void)state;
     assert_ptr_equal(fixture_take(), cancelled);
@@ -395,8 +395,8 @@ static void give_back__cancelled_or_of_an_older_epoch__is_forgotten(void **state
 
 static void finish__cancelled_meanwhile__outcome_is_dropped_and_the_group_goes_on(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 0, "g");
-    struct uex_delivery *second = fixture_command(0, 1, "g");
+    struct uex_inflight *first = fixture_command(0, 0, "g");
+    struct uex_inflight *second = fixture_command(0, 1, "g");
 
     (void)state;
     assert_ptr_equal(fixture_take(), first);
@@ -413,7 +413,7 @@ static void withdraw__any_of_three__others_keep_their_order(void **state)
 {
     (void)state;
     for (int gone = 0; gone < 3; gone++) {
-        struct uex_delivery *all[3] = {0};
+        struct uex_inflight *all[3] = {0};
         struct uex_outbox *outbox = &world.engine.synced.outbox;
 
         for (int i = 0; i < 3; i++) {
@@ -444,8 +444,8 @@ static void withdraw__any_of_three__others_keep_their_order(void **state)
 
 static void find__offsets_that_share_a_bucket__finds_each_until_it_is_released(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 5, "a");
-    struct uex_delivery *far = fixture_command(0, 5 + UEX_PLACE_BUCKETS, "b");
+    struct uex_inflight *first = fixture_command(0, 5, "a");
+    struct uex_inflight *far = fixture_command(0, 5 + UEX_PLACE_BUCKETS, "b");
     struct uex_engine *engine = &world.engine;
 
     (void)state;
@@ -467,8 +467,8 @@ static void find__offsets_that_share_a_bucket__finds_each_until_it_is_released(v
 /* One that is cancelled, or that an assignment has given up, leaves room for its successor. */
 static void find__given_up__finds_the_one_that_is_read_again(void **state)
 {
-    struct uex_delivery *cancelled = fixture_command(0, 0, "a");
-    struct uex_delivery *lost = fixture_command(0, 1, "b");
+    struct uex_inflight *cancelled = fixture_command(0, 0, "a");
+    struct uex_inflight *lost = fixture_command(0, 1, "b");
 
     (void)state;
     assert_ptr_equal(fixture_take(), cancelled);
@@ -476,7 +476,7 @@ static void find__given_up__finds_the_one_that_is_read_again(void **state)
     uex_cancel_request(&cancelled->cancel);
     lost->verdict = UEX_VERDICT_LOST;
     for (int64_t offset = 0; offset < 2; offset++) {
-        struct uex_delivery *again = uex_delivery_new(fixture_record(COMMANDS, 0, offset, "c", NULL), 0);
+        struct uex_inflight *again = uex_inflight_new(fixture_record(COMMANDS, 0, offset, "c", NULL), 0);
 
         uex_engine_lock(&world.engine);
         assert_null(uex_dispatch_find_synced(&world.engine, 0, 0, offset));
@@ -491,11 +491,11 @@ static void find__given_up__finds_the_one_that_is_read_again(void **state)
 /* The bound of the intake is on what is in flight. */
 static void release__each_command__gives_its_bytes_back(void **state)
 {
-    struct uex_delivery *first = fixture_command(0, 0, "a");
+    struct uex_inflight *first = fixture_command(0, 0, "a");
     const size_t bytes = world.engine.synced.in_flight.bytes;
 
     (void)state;
-    assert_int_equal(bytes, uex_delivery_size_bytes(first));
+    assert_int_equal(bytes, uex_inflight_size_bytes(first));
     (void)fixture_command(0, 1, "b");
     assert_int_equal(world.engine.synced.in_flight.bytes, 2 * bytes);
     assert_int_equal(world.engine.synced.in_flight.count, 2);

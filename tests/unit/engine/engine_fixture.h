@@ -52,7 +52,7 @@ struct fixture_produced {
     int32_t partition;
     int64_t timestamp_ms;        /* 0: the broker's */
     rd_kafka_headers_t *headers; /* NULL: none */
-    struct uex_delivery *delivery;
+    struct uex_inflight *inflight;
     bool is_committed;
 };
 
@@ -472,7 +472,7 @@ static enum uex_error fixture_produce(void *context, const struct uex_txn_record
     *produced = (struct fixture_produced){.partition = record->partition,
                                           .timestamp_ms = record->timestamp_ms,
                                           .headers = record->headers,
-                                          .delivery = record->opaque,
+                                          .inflight = record->opaque,
                                           .value_bytes = record->value.size_bytes};
     (void)snprintf(produced->topic, sizeof(produced->topic), "%s", record->topic);
     if (record->key.data != NULL)
@@ -566,10 +566,10 @@ static void fixture_close_producer(void *context)
 
 /* ---- the observer */
 
-static void fixture_on_committed(void *context, const struct uex_delivery *delivery)
+static void fixture_on_committed(void *context, const struct uex_inflight *inflight)
 {
     (void)context;
-    (void)delivery;
+    (void)inflight;
     world.committed_seen++;
 }
 
@@ -869,43 +869,43 @@ FIXTURE_UNUSED static void fixture_intake(void)
     uex_intake_step(&world.engine, &intake);
 }
 
-/* A command that is read by the intake, its delivery; NULL: it is held back, known or over. */
-FIXTURE_UNUSED static struct uex_delivery *fixture_command(int32_t partition, int64_t offset, const char *group)
+/* A command that is read by the intake, its command; NULL: it is held back, known or over. */
+FIXTURE_UNUSED static struct uex_inflight *fixture_command(int32_t partition, int64_t offset, const char *group)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     fixture_fetch(fixture_record(COMMANDS, partition, offset, group, NULL));
     fixture_intake();
     uex_engine_lock(&world.engine);
-    delivery = uex_dispatch_find_synced(&world.engine, 0, partition, offset);
+    inflight = uex_dispatch_find_synced(&world.engine, 0, partition, offset);
     uex_engine_unlock(&world.engine);
-    return delivery;
+    return inflight;
 }
 
 /* What a lane gets now; NULL where it would wait. */
-FIXTURE_UNUSED static struct uex_delivery *fixture_take(void)
+FIXTURE_UNUSED static struct uex_inflight *fixture_take(void)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     uex_engine_lock(&world.engine);
-    delivery = uex_dispatch_next_synced(&world.engine);
+    inflight = uex_dispatch_next_synced(&world.engine);
     uex_engine_unlock(&world.engine);
-    return delivery;
+    return inflight;
 }
 
-/* The job of a delivery ends: skipped as empty, or failed with `error`. */
-FIXTURE_UNUSED static void fixture_finish(struct uex_delivery *delivery, enum uex_error error)
+/* The job of a command ends: skipped as empty, or failed with `error`. */
+FIXTURE_UNUSED static void fixture_finish(struct uex_inflight *inflight, enum uex_error error)
 {
     struct uex_job_outcome job = {.error = error, .skip = UEX_SKIP_EMPTY};
 
     if (error != UEX_OK)
         (void)uex_fail(&job.fault, error, "the job failed as the test wants it");
-    uex_dispatch_finish(&world.engine, delivery, &job);
+    uex_dispatch_finish(&world.engine, inflight, &job);
 }
 
-/* The job of a delivery ends: exported, its result `part_count` messages of `part_bytes` each, whose bytes are the
+/* The job of a command ends: exported, its result `part_count` messages of `part_bytes` each, whose bytes are the
  * number of the message. */
-FIXTURE_UNUSED static void fixture_finish_list(struct uex_delivery *delivery, size_t part_count, size_t part_bytes)
+FIXTURE_UNUSED static void fixture_finish_list(struct uex_inflight *inflight, size_t part_count, size_t part_bytes)
 {
     struct uex_job_outcome job = {.row_count = part_count, .snapshot_at_ms = 1, .part_count = part_count};
     uint8_t *bytes = malloc(part_bytes + 1);
@@ -924,7 +924,7 @@ FIXTURE_UNUSED static void fixture_finish_list(struct uex_delivery *delivery, si
         assert_int_equal(uex_spool_append(job.lists, uex_bytes_of(bytes, part_bytes), &fault), UEX_OK);
     }
     free(bytes);
-    uex_dispatch_finish(&world.engine, delivery, &job);
+    uex_dispatch_finish(&world.engine, inflight, &job);
 }
 
 /* Rounds of the committer until it has nothing to do; `rounds` at most. */
@@ -969,17 +969,17 @@ FIXTURE_UNUSED static void fixture_committer_works(void)
 
 /* What a worker thread is given, the start of a suspect committed; NULL: nothing for UEX_LANE_IDLE_MS. The committer
  * works meanwhile, unless on_wait is the test's own. */
-FIXTURE_UNUSED static struct uex_delivery *fixture_lane(void)
+FIXTURE_UNUSED static struct uex_inflight *fixture_lane(void)
 {
     void (*const before)(void) = world.on_wait;
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     bool idle = false;
 
     if (before == NULL)
         world.on_wait = fixture_committer_works;
-    delivery = uex_dispatch_take(&world.engine, &idle);
+    inflight = uex_dispatch_take(&world.engine, &idle);
     world.on_wait = before;
-    return delivery;
+    return inflight;
 }
 
 /* How many committed records went to a topic. */

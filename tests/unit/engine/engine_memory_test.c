@@ -73,10 +73,10 @@ static enum uex_error tear_down(enum uex_error err)
     return is_broken() ? UEX_NO_MEMORY : err;
 }
 
-/* A delivery of this command; not counted. */
-static struct uex_delivery *arrive(const char *value)
+/* A command of this command; not counted. */
+static struct uex_inflight *arrive(const char *value)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     struct uex_record *record = NULL;
 
     uex_torture_count(false);
@@ -86,35 +86,35 @@ static struct uex_delivery *arrive(const char *value)
     record->timestamp_ms = 1000;
     record->key = uex_bytes_of_text("g");
     record->value = uex_bytes_of_text(value);
-    delivery = uex_delivery_new(record, 0);
+    inflight = uex_inflight_new(record, 0);
     uex_torture_count(true);
-    return delivery;
+    return inflight;
 }
 
-static void adopt(struct uex_delivery *delivery)
+static void adopt(struct uex_inflight *inflight)
 {
-    uex_window_see(&engine.synced.partitions[0].slots[0].window, delivery->offset);
-    uex_dispatch_add_synced(&engine, delivery);
+    uex_window_see(&engine.synced.partitions[0].slots[0].window, inflight->offset);
+    uex_dispatch_add_synced(&engine, inflight);
 }
 
 /* What the record is, and what is taken for a lane. */
 static enum uex_error classify_and_take(const char *value)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     bool ended = false;
     enum uex_hold hold = UEX_HOLD_NONE;
 
     set_up();
-    delivery = arrive(value);
-    hold = uex_classify(&engine, delivery, &ended);
-    adopt(delivery);
+    inflight = arrive(value);
+    hold = uex_classify(&engine, inflight, &ended);
+    adopt(inflight);
     if (hold == UEX_HOLD_NONE && !ended)
-        uex_dispatch_enqueue_synced(&engine, delivery);
+        uex_dispatch_enqueue_synced(&engine, inflight);
     if (!is_broken()) {
         assert_int_equal(hold, UEX_HOLD_NONE);
-        delivery = ended ? delivery : uex_dispatch_next_synced(&engine);
-        uex_torture_note("ended=%d kind=%d fault=%s id=%s group=%s", ended, (int)delivery->outcome.kind,
-                         delivery->outcome.fault.text, delivery->command.command_id, delivery->command.group_id);
+        inflight = ended ? inflight : uex_dispatch_next_synced(&engine);
+        uex_torture_note("ended=%d kind=%d fault=%s id=%s group=%s", ended, (int)inflight->outcome.kind,
+                         inflight->outcome.fault.text, inflight->command.command_id, inflight->command.group_id);
     }
     return tear_down(UEX_OK);
 }
@@ -160,24 +160,24 @@ static enum uex_error commit_outcome(void)
     struct uex_batch batch = {0};
     struct uex_buffer metadata = {0};
     const struct uex_group_entry *entry = NULL;
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     enum uex_error err = UEX_OK;
 
     set_up();
-    delivery = arrive("");
+    inflight = arrive("");
     uex_torture_count(false);
-    delivery->command.group_id = strdup("g");
-    delivery->command.run_id = strdup("r");
-    memcpy(delivery->command.command_id, COMMAND_ID, sizeof(COMMAND_ID));
-    adopt(delivery);
+    inflight->command.group_id = strdup("g");
+    inflight->command.run_id = strdup("r");
+    memcpy(inflight->command.command_id, COMMAND_ID, sizeof(COMMAND_ID));
+    adopt(inflight);
     uex_torture_count(true);
-    delivery->outcome.kind = UEX_OUTCOME_SKIPPED;
-    delivery->outcome.skip = UEX_SKIP_EMPTY;
-    delivery->outcome.at_ms = 1000;
-    uex_dispatch_submit_synced(&engine, delivery);
+    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
+    inflight->outcome.skip = UEX_SKIP_EMPTY;
+    inflight->outcome.at_ms = 1000;
+    uex_dispatch_submit_synced(&engine, inflight);
     if (!uex_batch_collect_synced(&engine, 10, &batch) || batch.count != 1) {
         err = UEX_NO_MEMORY; /* the outcome waits for the next time */
-        assert_ptr_equal(engine.synced.outbox.first, delivery);
+        assert_ptr_equal(engine.synced.outbox.first, inflight);
     } else {
         uex_window_encode(&batch.positions[0].window, &batch.positions[0].marks, &metadata);
         err = uex_buffer_failed(&metadata) ? UEX_NO_MEMORY : UEX_OK;

@@ -35,28 +35,28 @@ static const char *group_that_will_be_at(int32_t partition)
     return fixture_group(partition, 2, 0);
 }
 
-static struct uex_delivery *find(int32_t partition, int64_t offset)
+static struct uex_inflight *find(int32_t partition, int64_t offset)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     uex_engine_lock(&world.engine);
-    delivery = uex_dispatch_find_synced(&world.engine, 0, partition, offset);
+    inflight = uex_dispatch_find_synced(&world.engine, 0, partition, offset);
     uex_engine_unlock(&world.engine);
-    return delivery;
+    return inflight;
 }
 
 /* A command that is read and runs. */
-static struct uex_delivery *run(int32_t partition, int64_t offset, const char *group)
+static struct uex_inflight *run(int32_t partition, int64_t offset, const char *group)
 {
-    struct uex_delivery *delivery = fixture_command(partition, offset, group);
+    struct uex_inflight *inflight = fixture_command(partition, offset, group);
 
-    assert_non_null(delivery);
+    assert_non_null(inflight);
     if (fixture_take() == NULL) { /* its crash marker comes first */
         fixture_commits(3);
-        assert_ptr_equal(fixture_take(), delivery);
+        assert_ptr_equal(fixture_take(), inflight);
     }
-    assert_int_equal(delivery->state, UEX_DELIVERY_RUNNING);
-    return delivery;
+    assert_int_equal(inflight->state, UEX_INFLIGHT_RUNNING);
+    return inflight;
 }
 
 /* A record that is no command: it has its outcome at once, and holds no group. */
@@ -64,7 +64,7 @@ static void read_malformed(int32_t partition, int64_t offset, const char *key)
 {
     fixture_fetch(fixture_record(COMMANDS, partition, offset, key, "no command"));
     fixture_intake();
-    assert_int_equal(find(partition, offset)->state, UEX_DELIVERY_ENDED);
+    assert_int_equal(find(partition, offset)->state, UEX_INFLIGHT_ENDED);
 }
 
 static bool has_open_mark(int32_t partition)
@@ -377,20 +377,20 @@ static void assign__open_crash_marker__previous_owner_has_crashed(void **state)
 
 static void assign__running_command_is_unfinished__is_adopted(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    delivery = run(0, 0, "g");
+    inflight = run(0, 0, "g");
     rebalance(0, 1);
     assert_int_equal(world.adopted, 1);
     assert_int_equal(world.cancelled, 0);
-    assert_int_equal(delivery->epoch, 2);
-    assert_false(uex_cancel_requested(&delivery->cancel));
+    assert_int_equal(inflight->epoch, 2);
+    assert_false(uex_cancel_requested(&inflight->cancel));
     assert_int_equal(world.lines[UEX_EVENT_EXPORT_ADOPTED].level, UEX_LOG_INFO);
     assert_true(fixture_logged(UEX_EVENT_EXPORT_ADOPTED, "group=g"));
     fixture_restore();
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     fixture_commits(3);
     assert_int_equal(world.committed_seen, 1);
     assert_int_equal(fixture_committed_of(COMMANDS, 0)->offset, 1);
@@ -426,18 +426,18 @@ static void assign__records_are_read_again__is_no_log_that_goes_back(void **stat
 
 static void assign__another_worker_finished_the_running_command__is_cancelled(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    delivery = run(0, 0, "g");
+    inflight = run(0, 0, "g");
     fixture_set_committed(COMMANDS, 0, 1, "uex1;n=1");
     rebalance(0, 1);
     assert_int_equal(world.adopted, 0);
     assert_int_equal(world.cancelled, 1);
-    assert_true(uex_cancel_requested(&delivery->cancel));
+    assert_true(uex_cancel_requested(&inflight->cancel));
     fixture_restore();
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     fixture_commits(3);
     assert_int_equal(world.committed_seen, 0);
     assert_int_equal(world.engine.synced.in_flight.count, 0);
@@ -445,7 +445,7 @@ static void assign__another_worker_finished_the_running_command__is_cancelled(vo
 
 static void assign__bitmap_says_that_the_running_command_is_finished__is_cancelled(void **state)
 {
-    const struct uex_delivery *first = NULL, *second = NULL;
+    const struct uex_inflight *first = NULL, *second = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -461,14 +461,14 @@ static void assign__bitmap_says_that_the_running_command_is_finished__is_cancell
 
 static void assign__partition_went_elsewhere__its_command_is_cancelled_for_good(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
-    delivery = run(0, 0, fixture_group(0, 2, 0));
+    inflight = run(0, 0, fixture_group(0, 2, 0));
     rebalance(1, 1);
     assert_int_equal(world.cancelled, 1);
-    assert_true(uex_cancel_requested(&delivery->cancel));
+    assert_true(uex_cancel_requested(&inflight->cancel));
     rebalance(0, 2); /* it is back, and the job has not noticed yet */
     assert_int_equal(world.adopted, 0);
     assert_int_equal(world.cancelled, 0); /* that was counted before */
@@ -477,7 +477,7 @@ static void assign__partition_went_elsewhere__its_command_is_cancelled_for_good(
 /* By the new count its group is of another partition, perhaps at another worker. */
 static void assign__topic_has_grown_and_the_group_moved__its_command_is_cancelled(void **state)
 {
-    const struct uex_delivery *moved = NULL, *stays = NULL;
+    const struct uex_inflight *moved = NULL, *stays = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -538,14 +538,14 @@ static void assign__topic_has_grown_and_an_outcome_holds_no_group__is_adopted(vo
 /* The new owner of the marks: a crash now must find the command among the suspects. */
 static void assign__running_command_is_adopted__crash_marker_is_committed_again(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    delivery = run(0, 0, "g");
+    inflight = run(0, 0, "g");
     rebalance(0, 1);
     assert_false(has_open_mark(0));
-    assert_int_equal(slot_at(0, 0)->started_until, delivery->offset + 1);
+    assert_int_equal(slot_at(0, 0)->started_until, inflight->offset + 1);
     fixture_restore();
     fixture_commits(3);
     assert_true(has_open_mark(0));
@@ -567,20 +567,20 @@ static void assign__running_command_is_cancelled__no_crash_marker_is_needed(void
 /* The start of a suspected poison pill is counted in each epoch in which it runs. */
 static void assign__running_suspect_is_adopted__its_start_is_counted_again(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1;u=1");
     fixture_fetch(fixture_record(COMMANDS, 0, 0, "g", NULL));
     fixture_intake();
-    delivery = fixture_lane();
-    assert_non_null(delivery);
+    inflight = fixture_lane();
+    assert_non_null(inflight);
     rebalance(0, 1);
     assert_int_equal(world.adopted, 1);
     fixture_restore();
     fixture_commits(3);
     assert_non_null(strstr(fixture_committed_text(COMMANDS, 0), ";s=0:1"));
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     fixture_commits(3);
     assert_int_equal(world.committed_seen, 1);
 }
@@ -589,32 +589,32 @@ static void assign__running_suspect_is_adopted__its_start_is_counted_again(void 
 
 static void assign__committed_offset_went_back__work_of_the_old_topic_is_cancelled(void **state)
 {
-    const struct uex_delivery *delivery = NULL;
+    const struct uex_inflight *inflight = NULL;
     uint64_t log_number = 0;
 
     (void)state;
     fixture_set_committed(COMMANDS, 0, 5, "uex1;n=1");
     fixture_assign(0, 1);
     fixture_restore();
-    delivery = run(0, 5, "g");
+    inflight = run(0, 5, "g");
     log_number = slot_at(0, 0)->log_number;
     fixture_set_committed(COMMANDS, 0, 3, "uex1;n=1");
     rebalance(0, 1);
-    assert_true(uex_cancel_requested(&delivery->cancel));
+    assert_true(uex_cancel_requested(&inflight->cancel));
     assert_int_equal(world.adopted, 0);
     assert_int_equal(slot_at(0, 0)->log_number, log_number + 1);
 }
 
 static void assign__committed_offset_is_gone__work_of_the_old_topic_is_cancelled(void **state)
 {
-    const struct uex_delivery *delivery = NULL;
+    const struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
-    delivery = run(0, 0, "g");
+    inflight = run(0, 0, "g");
     (void)rd_kafka_topic_partition_list_del(world.group_offsets, COMMANDS, 0);
     rebalance(0, 1);
-    assert_true(uex_cancel_requested(&delivery->cancel));
+    assert_true(uex_cancel_requested(&inflight->cancel));
     assert_int_equal(assigned_offset(COMMANDS, 0), RD_KAFKA_OFFSET_BEGINNING);
 }
 
@@ -657,11 +657,11 @@ static void rebalance_in_commit(const char *step)
  * fails. */
 static void commit_while_assigned(int32_t first, int64_t offset)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     fixture_begin_at(2, "uex1;n=2");
-    delivery = run(0, 0, fixture_group(0, 2, 0));
-    fixture_finish(delivery, UEX_OK);
+    inflight = run(0, 0, fixture_group(0, 2, 0));
+    fixture_finish(inflight, UEX_OK);
     next_first = first;
     next_offset = offset;
     world.on_step = rebalance_in_commit;
@@ -750,22 +750,22 @@ static void assign__partition_stays__memory_of_its_groups_stays(void **state)
 static void assign__partition_went_elsewhere_while_a_job_runs__its_group_stays_locked(void **state)
 {
     const char *group = fixture_group(0, 2, 0);
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
     fixture_finish(run(0, 0, group), UEX_OK);
     fixture_commits(3);
-    delivery = run(0, 1, group);
+    inflight = run(0, 1, group);
     rebalance(1, 1);
-    assert_ptr_equal(entry_of(group)->holder, delivery);
+    assert_ptr_equal(entry_of(group)->holder, inflight);
     assert_null(entry_of(group)->memory);
     rebalance(0, 2);
     fixture_restore();
     assert_non_null(fixture_command(0, 2, group));
     fixture_commits(3);
     assert_null(fixture_take());
-    fixture_finish(delivery, UEX_CANCELLED);
+    fixture_finish(inflight, UEX_CANCELLED);
     assert_null(fixture_take()); /* asks for the crash marker */
     fixture_commits(3);
     assert_non_null(fixture_take());

@@ -85,7 +85,7 @@ static void filter__every_second_group__the_others_are_gone(void **state)
 
 static void release__entry_that_somebody_needs__stays(void **state)
 {
-    struct uex_delivery somebody = {0};
+    struct uex_inflight somebody = {0};
     struct uex_group_entry *entry = NULL;
 
     (void)state;

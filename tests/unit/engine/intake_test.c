@@ -9,17 +9,17 @@
 static struct uex_intake intake;
 static unsigned read_seen, ready_seen;
 
-static void on_read(void *context, const struct uex_delivery *delivery)
+static void on_read(void *context, const struct uex_inflight *inflight)
 {
     (void)context;
-    assert_non_null(delivery->record);
+    assert_non_null(inflight->record);
     read_seen++;
 }
 
-static void on_ready(void *context, const struct uex_delivery *delivery)
+static void on_ready(void *context, const struct uex_inflight *inflight)
 {
     (void)context;
-    assert_non_null(delivery->command.group_id);
+    assert_non_null(inflight->command.group_id);
     ready_seen++;
 }
 
@@ -91,14 +91,14 @@ static void read_retry(int64_t offset, const char *group, int64_t in_ms)
 /* The next command is run and its outcome committed. */
 static void complete_one(void)
 {
-    struct uex_delivery *delivery = fixture_take();
+    struct uex_inflight *inflight = fixture_take();
 
-    if (delivery == NULL) {
+    if (inflight == NULL) {
         fixture_commits(3);
-        delivery = fixture_take();
+        inflight = fixture_take();
     }
-    assert_non_null(delivery);
-    fixture_finish(delivery, UEX_OK);
+    assert_non_null(inflight);
+    fixture_finish(inflight, UEX_OK);
     fixture_commits(3);
 }
 
@@ -192,7 +192,7 @@ static void record__no_memory_for_it__program_ends(void **state)
 /* What may have killed a worker is not parsed before its start is committed. */
 static void record__below_a_crash_marker__is_not_even_parsed(void **state)
 {
-    const struct uex_delivery *first = NULL;
+    const struct uex_inflight *first = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1;u=2");
@@ -203,7 +203,7 @@ static void record__below_a_crash_marker__is_not_even_parsed(void **state)
     assert_int_equal(read_seen, 1); /* that of the last one */
     first = world.engine.synced.poison.first_suspect;
     assert_int_equal(first->offset, 0);
-    assert_int_equal(first->state, UEX_DELIVERY_QUEUED);
+    assert_int_equal(first->state, UEX_INFLIGHT_QUEUED);
     assert_int_equal(first->next_in_group->offset, 1);
     assert_ptr_equal(world.engine.synced.poison.last_suspect, first->next_in_group);
     assert_null(first->next_in_group->next_in_group);
@@ -268,13 +268,13 @@ static void held__records_behind__stay_in_order(void **state)
     assert_null(slot_at(1, 0)->first_held);
     assert_null(slot_at(1, 0)->last_held);
     for (const char *group = "abcd"; *group != '\0'; group++) {
-        struct uex_delivery *delivery = fixture_take();
+        struct uex_inflight *inflight = fixture_take();
 
-        if (delivery == NULL) {
+        if (inflight == NULL) {
             fixture_commits(3);
-            delivery = fixture_take();
+            inflight = fixture_take();
         }
-        assert_int_equal(delivery->command.group_id[0], *group);
+        assert_int_equal(inflight->command.group_id[0], *group);
     }
 }
 

@@ -61,19 +61,19 @@ static int tear_down(void **state)
 }
 
 /* An outcome that Kafka refused in every form; its refusal is an error line. */
-static struct uex_delivery *refused_outcome(void)
+static struct uex_inflight *refused_outcome(void)
 {
     struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     record->topic = command_topic;
     record->offset = 7;
-    delivery = uex_delivery_new(record, 0);
-    delivery->outcome.kind = UEX_OUTCOME_DEAD_LETTERED;
-    delivery->outcome.value_refused = true;
-    delivery->outcome.headers_refused = true;
-    delivery->refused_code = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-    return delivery;
+    inflight = uex_inflight_new(record, 0);
+    inflight->outcome.kind = UEX_OUTCOME_DEAD_LETTERED;
+    inflight->outcome.value_refused = true;
+    inflight->outcome.headers_refused = true;
+    inflight->refused_code = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    return inflight;
 }
 
 static void *settle(void *argument)
@@ -130,12 +130,12 @@ static bool stderr_says(const char *text)
 static void unlock__nobody_reads_stderr__others_get_the_lock_meanwhile(void **state)
 {
     struct uex_batch *batch = calloc(1, sizeof(*batch));
-    struct uex_delivery *delivery = refused_outcome();
+    struct uex_inflight *inflight = refused_outcome();
     pthread_t thread;
     bool locked = false;
 
     (void)state;
-    batch->deliveries[batch->count++] = delivery;
+    batch->commands[batch->count++] = inflight;
     assert_int_equal(pthread_create(&thread, NULL, settle, batch), 0);
     locked = lock_within(HANG_S);
     if (locked)
@@ -143,21 +143,21 @@ static void unlock__nobody_reads_stderr__others_get_the_lock_meanwhile(void **st
     assert_true(stderr_says("refuses even the bare dead letter")); /* it was only put off */
     (void)pthread_join(thread, NULL);
     assert_true(locked);
-    uex_delivery_free(delivery);
+    uex_inflight_free(inflight);
     free(batch);
 }
 
 static void release__locked__is_freed_when_the_lock_is_given_up(void **state)
 {
-    struct uex_delivery *delivery = refused_outcome();
+    struct uex_inflight *inflight = refused_outcome();
 
     (void)state;
     uex_engine_lock(&engine);
-    uex_dispatch_add_synced(&engine, delivery);
-    uex_dispatch_release_synced(&engine, delivery);
+    uex_dispatch_add_synced(&engine, inflight);
+    uex_dispatch_release_synced(&engine, inflight);
     assert_null(engine.synced.in_flight.first);
     assert_int_equal(engine.synced.in_flight.count, 0);
-    assert_ptr_equal(engine.synced.gone, delivery); /* closing its spool may take a while */
+    assert_ptr_equal(engine.synced.gone, inflight); /* closing its spool may take a while */
     uex_engine_unlock(&engine);
     assert_null(engine.synced.gone);
 }

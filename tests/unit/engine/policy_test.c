@@ -33,12 +33,12 @@ static int64_t due_ms(size_t source, int64_t written_ms, int64_t read_ms, int64_
                                 .timestamp_ms = written_ms,
                                 .headers = headers,
                                 .header_count = is_ours ? 3 : 2};
-    struct uex_delivery delivery = {.record = &record, .source = source, .taken_at_ms = read_ms};
+    struct uex_inflight inflight = {.record = &record, .source = source, .taken_at_ms = read_ms};
 
     for (size_t i = 0; i < sizeof(due); i++)
         due[i] = (uint8_t)((uint64_t)header_ms >> (8 * (7 - i)));
     uex_envelope_read(&record, command_topic);
-    return uex_policy_due_ms(&engine, &delivery);
+    return uex_policy_due_ms(&engine, &inflight);
 }
 
 static void due__within_the_tiers_delay__is_what_the_header_says(void **state)

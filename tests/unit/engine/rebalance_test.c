@@ -30,18 +30,18 @@ static bool has_open_mark(void)
 }
 
 /* One partition; the first command was read, its crash marker is committed, and it runs. */
-static struct uex_delivery *running_command(void)
+static struct uex_inflight *running_command(void)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     fixture_begin_at(1, "uex1;n=1");
     assert_non_null(fixture_command(0, 0, "g"));
     assert_null(fixture_take()); /* asks for the crash marker */
     fixture_commits(3);
     assert_true(has_open_mark());
-    delivery = fixture_take();
-    assert_non_null(delivery);
-    return delivery;
+    inflight = fixture_take();
+    assert_non_null(inflight);
+    return inflight;
 }
 
 /* ---- which assignment counts */
@@ -302,11 +302,11 @@ static void assign__membership_lost_while_the_old_partitions_are_revoked__metada
 
 static void transaction__client_is_in_a_later_generation__metadata_of_the_epoch_are_sent(void **state)
 {
-    struct uex_delivery *delivery = running_command();
+    struct uex_inflight *inflight = running_command();
 
     (void)state;
     world.generation = 2; /* it has joined again, and nobody was told yet */
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     world.txn_metadata = NULL;
     fixture_commits(3);
     assert_int_equal(world.committed_seen, 1);
@@ -337,10 +337,10 @@ static void rebalance_in_transaction(const char *step)
 
 static void transaction__assignment_came_before_offsets_were_sent__sends_none(void **state)
 {
-    struct uex_delivery *delivery = running_command();
+    struct uex_inflight *inflight = running_command();
 
     (void)state;
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     world.txn_metadata = NULL;
     rebalance_in_transaction("flush");
     fixture_commits(1);
@@ -359,11 +359,11 @@ static void transaction__assignment_came_before_offsets_were_sent__sends_none(vo
 static void transaction__assignment_came_while_offsets_are_sent__old_metadata_stay_until_its_end(void **state)
 {
     const rd_kafka_consumer_group_metadata_t *old = NULL;
-    struct uex_delivery *delivery = running_command();
+    struct uex_inflight *inflight = running_command();
 
     (void)state;
     old = world.engine.synced.group_metadata;
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     rebalance_in_transaction("offsets");
     fixture_commits(1);
     assert_int_equal(world.engine.synced.epoch, 2);
@@ -393,11 +393,11 @@ static void rebalance_often(const char *step)
 static void transaction__more_assignments_than_places_for_metadata__none_is_freed_before_its_end(void **state)
 {
     const rd_kafka_consumer_group_metadata_t *old = NULL;
-    struct uex_delivery *delivery = running_command();
+    struct uex_inflight *inflight = running_command();
 
     (void)state;
     old = world.engine.synced.group_metadata;
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     world.on_step = rebalance_often;
     fixture_commits(1);
     assert_ptr_equal(retired, old);
@@ -440,7 +440,7 @@ static int64_t revoke_without_committer(void)
 
 static void revoke__committer_works__crash_marker_is_taken_back_and_the_job_goes_on(void **state)
 {
-    const struct uex_delivery *delivery = running_command();
+    const struct uex_inflight *inflight = running_command();
 
     (void)state;
     assert_true(revoke_with_committer() < 1000);
@@ -448,8 +448,8 @@ static void revoke__committer_works__crash_marker_is_taken_back_and_the_job_goes
     assert_false(has_open_mark());
     assert_int_equal(world.engine.synced.assignment, UEX_ASSIGNMENT_NONE);
     assert_null(world.assigned);
-    assert_ptr_equal(world.engine.synced.in_flight.first, delivery);
-    assert_false(uex_cancel_requested(&delivery->cancel));
+    assert_ptr_equal(world.engine.synced.in_flight.first, inflight);
+    assert_false(uex_cancel_requested(&inflight->cancel));
     assert_false(world.engine.synced.partitions[0].assigned);
     assert_false(world.engine.synced.partitions[0].slots[0].assigned);
 }
@@ -477,14 +477,14 @@ static void revoke__marker_is_not_taken_back__waits_3_s(void **state)
  * wait for. */
 static void revoke__suspect_runs__its_start_is_taken_back_and_the_marker_stays(void **state)
 {
-    const struct uex_delivery *delivery = NULL;
+    const struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1;u=5");
     fixture_fetch(fixture_record(COMMANDS, 0, 0, "g", NULL));
     fixture_intake();
-    delivery = fixture_lane();
-    assert_non_null(delivery);
+    inflight = fixture_lane();
+    assert_non_null(inflight);
     assert_non_null(strstr(fixture_committed_text(COMMANDS, 0), ";s=0:1"));
     assert_true(revoke_with_committer() < 1000);
     assert_true(has_open_mark());
@@ -743,16 +743,16 @@ static void assign__worker_is_leaving__is_not_taken(void **state)
 
 static void command__exported__outcome_and_offset_are_committed_together(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
     assert_non_null(fixture_command(0, 0, "g"));
     assert_null(fixture_take()); /* its crash marker is not committed yet */
     fixture_commits(3);
-    delivery = fixture_take();
-    assert_non_null(delivery);
-    fixture_finish(delivery, UEX_OK);
+    inflight = fixture_take();
+    assert_non_null(inflight);
+    fixture_finish(inflight, UEX_OK);
     fixture_commits(3);
     assert_int_equal(fixture_committed_records(STATES), 1);
     assert_int_equal(fixture_committed_of(COMMANDS, 0)->offset, 1);

@@ -36,9 +36,9 @@ static int tear_down(void **state)
 {
     (void)state;
     while (engine.synced.in_flight.first != NULL) {
-        struct uex_delivery *next = engine.synced.in_flight.first->next;
+        struct uex_inflight *next = engine.synced.in_flight.first->next;
 
-        uex_delivery_free(engine.synced.in_flight.first);
+        uex_inflight_free(engine.synced.in_flight.first);
         engine.synced.in_flight.first = next;
     }
     uex_engine_lock(&engine);
@@ -73,14 +73,14 @@ static void assign(int64_t offset)
 /* The logs of these tests: a record's timestamp says which log it is of. */
 enum { OLD_LOG = 1000000, NEW_LOG = 2000000 };
 
-static struct uex_delivery *new_delivery(int64_t log, int64_t offset)
+static struct uex_inflight *new_inflight(int64_t log, int64_t offset)
 {
     struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
 
     record->topic = command_topic;
     record->offset = offset;
     record->timestamp_ms = log + offset;
-    return uex_delivery_new(record, 0);
+    return uex_inflight_new(record, 0);
 }
 
 static enum uex_step notice_record(int64_t log, int64_t offset)
@@ -99,16 +99,16 @@ static enum uex_step notice_end(int64_t offset)
 }
 
 /* A record is read, and its command runs. */
-static struct uex_delivery *running(int64_t log, int64_t offset)
+static struct uex_inflight *running(int64_t log, int64_t offset)
 {
-    struct uex_delivery *delivery = new_delivery(log, offset);
+    struct uex_inflight *inflight = new_inflight(log, offset);
 
     assert_int_equal(notice_record(log, offset), UEX_STEP_ON);
     uex_window_see(&slot_of(0)->window, offset);
-    uex_dispatch_add_synced(&engine, delivery);
-    delivery->state = UEX_DELIVERY_RUNNING;
+    uex_dispatch_add_synced(&engine, inflight);
+    inflight->state = UEX_INFLIGHT_RUNNING;
     engine.synced.in_flight.running_count++;
-    return delivery;
+    return inflight;
 }
 
 /* A record is read, and its command has its outcome. */
@@ -145,9 +145,9 @@ static void assert_anew(void)
 }
 
 /* 500 runs, all else up to 1003 is finished, but for 999 and 1001, which run too. */
-static struct uex_delivery *read_to_1003(struct uex_delivery **before_cut, struct uex_delivery **behind_cut)
+static struct uex_inflight *read_to_1003(struct uex_inflight **before_cut, struct uex_inflight **behind_cut)
 {
-    struct uex_delivery *first = NULL;
+    struct uex_inflight *first = NULL;
 
     assign(500);
     first = running(OLD_LOG, 500);
@@ -162,8 +162,8 @@ static struct uex_delivery *read_to_1003(struct uex_delivery **before_cut, struc
     return first;
 }
 
-static void assert_cut_at_1000(const struct uex_delivery *first, const struct uex_delivery *before_cut,
-                               const struct uex_delivery *behind_cut)
+static void assert_cut_at_1000(const struct uex_inflight *first, const struct uex_inflight *before_cut,
+                               const struct uex_inflight *behind_cut)
 {
     const struct uex_window *window = &slot_of(0)->window;
 
@@ -184,7 +184,7 @@ static void assert_cut_at_1000(const struct uex_delivery *first, const struct ue
 
 static void notice__log_cut_at_its_new_end__commands_before_the_cut_go_on(void **state)
 {
-    struct uex_delivery *first = NULL, *before_cut = NULL, *behind_cut = NULL;
+    struct uex_inflight *first = NULL, *before_cut = NULL, *behind_cut = NULL;
 
     (void)state;
     first = read_to_1003(&before_cut, &behind_cut);
@@ -198,7 +198,7 @@ static void notice__log_cut_at_its_new_end__commands_before_the_cut_go_on(void *
 
 static void notice__log_cut_and_written_again__the_first_other_record_is_the_cut(void **state)
 {
-    struct uex_delivery *first = NULL, *before_cut = NULL, *behind_cut = NULL;
+    struct uex_inflight *first = NULL, *before_cut = NULL, *behind_cut = NULL;
 
     (void)state;
     first = read_to_1003(&before_cut, &behind_cut);
@@ -212,7 +212,7 @@ static void notice__log_cut_and_written_again__the_first_other_record_is_the_cut
 
 static void notice__log_cut_and_read_from_its_beginning__commands_before_the_cut_go_on(void **state)
 {
-    struct uex_delivery *first = NULL, *before_cut = NULL, *behind_cut = NULL;
+    struct uex_inflight *first = NULL, *before_cut = NULL, *behind_cut = NULL;
 
     (void)state;
     first = read_to_1003(&before_cut, &behind_cut);
@@ -241,7 +241,7 @@ static void notice__log_cut_below_the_base__goes_on_at_the_cut(void **state)
 
 static void notice__finished_records_between_two_known_ones__are_kept_only_if_a_later_one_is_the_same(void **state)
 {
-    const struct uex_delivery *first = NULL;
+    const struct uex_inflight *first = NULL;
 
     (void)state;
     assign(0);
@@ -259,11 +259,11 @@ static void notice__finished_records_between_two_known_ones__are_kept_only_if_a_
 
 static void notice__topic_created_again__is_read_from_its_beginning(void **state)
 {
-    struct uex_delivery *first = NULL, *second = NULL, *third = NULL;
+    struct uex_inflight *first = NULL, *second = NULL, *third = NULL;
 
     (void)state;
     first = read_to_1003(&second, &third);
-    slot_of(0)->first_held = slot_of(0)->last_held = new_delivery(OLD_LOG, 1003);
+    slot_of(0)->first_held = slot_of(0)->last_held = new_inflight(OLD_LOG, 1003);
     assert_int_equal(notice_record(NEW_LOG, 0), UEX_STEP_CHECK);
     assert_null(slot_of(0)->first_held);
     assert_int_equal(sought(), 500);
@@ -279,7 +279,7 @@ static void notice__topic_created_again__is_read_from_its_beginning(void **state
 
 static void notice__new_topic_outgrew_the_base__is_read_from_its_beginning(void **state)
 {
-    struct uex_delivery *first = NULL, *second = NULL, *third = NULL;
+    struct uex_inflight *first = NULL, *second = NULL, *third = NULL;
 
     (void)state;
     first = read_to_1003(&second, &third);
@@ -305,18 +305,18 @@ static void notice__new_topic_is_empty__begins_at_its_end(void **state)
 
 static void notice__nothing_was_ever_committed__new_topic_is_taken_from_its_beginning(void **state)
 {
-    const struct uex_delivery *delivery = NULL;
+    const struct uex_inflight *inflight = NULL;
 
     (void)state;
     assign(RD_KAFKA_OFFSET_INVALID); /* nothing was committed yet: any offset may come first */
     for (int64_t offset = 0; offset < 3; offset++)
         finished(OLD_LOG, offset);
-    delivery = running(OLD_LOG, 3);
+    inflight = running(OLD_LOG, 3);
     assert_int_equal(notice_record(NEW_LOG, 1), UEX_STEP_CHECK);
     assert_int_equal(sought(), 0);
     assert_int_equal(notice_record(NEW_LOG, 0), UEX_STEP_ANEW);
     assert_anew();
-    assert_true(uex_cancel_requested(&delivery->cancel));
+    assert_true(uex_cancel_requested(&inflight->cancel));
     (void)running(NEW_LOG, 0);
     (void)running(NEW_LOG, 1);
     assert_false(uex_window_finished(&slot_of(0)->window, 1));
@@ -324,21 +324,21 @@ static void notice__nothing_was_ever_committed__new_topic_is_taken_from_its_begi
 
 static void notice__other_record_at_an_adopted_offset__is_checked(void **state)
 {
-    const struct uex_delivery *delivery = NULL;
+    const struct uex_inflight *inflight = NULL;
 
     (void)state;
     assign(10);
-    delivery = running(OLD_LOG, 10);
+    inflight = running(OLD_LOG, 10);
     assign(10);
     assert_int_equal(notice_record(NEW_LOG, 10), UEX_STEP_CHECK);
     assert_int_equal(sought(), 10);
     assert_int_equal(notice_record(NEW_LOG, 10), UEX_STEP_ANEW);
-    assert_true(uex_cancel_requested(&delivery->cancel));
+    assert_true(uex_cancel_requested(&inflight->cancel));
 }
 
 static void notice__record_delivered_again__changes_nothing(void **state)
 {
-    struct uex_delivery *first = NULL, *second = NULL, *third = NULL;
+    struct uex_inflight *first = NULL, *second = NULL, *third = NULL;
 
     (void)state;
     first = read_to_1003(&second, &third);
@@ -361,7 +361,7 @@ static void notice__check_while_records_are_held__they_are_read_again(void **sta
     assign(10);
     (void)running(OLD_LOG, 10);
     assert_int_equal(notice_record(OLD_LOG, 11), UEX_STEP_ON);
-    slot_of(0)->first_held = slot_of(0)->last_held = new_delivery(OLD_LOG, 11);
+    slot_of(0)->first_held = slot_of(0)->last_held = new_inflight(OLD_LOG, 11);
     assert_int_equal(notice_record(OLD_LOG, 9), UEX_STEP_CHECK);
     assert_int_equal(sought(), 10);
     read_again(OLD_LOG, 10, 11);
@@ -390,13 +390,13 @@ static void settle__commit_of_before_a_cut__leaves_the_position_to_be_committed_
 
 static void begin__position_is_gone__running_command_of_the_old_topic_is_not_adopted(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     assign(10);
-    delivery = running(OLD_LOG, 12);
+    inflight = running(OLD_LOG, 12);
     assign(RD_KAFKA_OFFSET_INVALID);
-    assert_true(uex_cancel_requested(&delivery->cancel));
+    assert_true(uex_cancel_requested(&inflight->cancel));
 }
 
 static void begin__first_transaction_is_under_way__its_commands_are_not_taken_again(void **state)
@@ -406,14 +406,14 @@ static void begin__first_transaction_is_under_way__its_commands_are_not_taken_ag
 
     (void)state;
     assign(RD_KAFKA_OFFSET_INVALID);
-    batch.deliveries[0] = running(OLD_LOG, 0);
-    batch.deliveries[0]->state = UEX_DELIVERY_COMMITTING;
+    batch.commands[0] = running(OLD_LOG, 0);
+    batch.commands[0]->state = UEX_INFLIGHT_COMMITTING;
     batch.epoch = engine.synced.epoch;
     position.window = slot_of(0)->window;
     uex_marks_init(&position.marks);
     uex_window_complete(&position.window, 0);
     assign(RD_KAFKA_OFFSET_INVALID); /* its position was not sent yet, and is accepted all the same */
-    assert_false(uex_cancel_requested(&batch.deliveries[0]->cancel));
+    assert_false(uex_cancel_requested(&batch.commands[0]->cancel));
     uex_settle_synced(&engine, &batch, true);
     assert_true(uex_window_finished(&slot_of(0)->window, 0));
     assert_int_equal(notice_record(OLD_LOG, 0), UEX_STEP_ON);
@@ -423,14 +423,14 @@ static void begin__first_transaction_is_under_way__its_commands_are_not_taken_ag
 
 static void begin__position_stays__running_command_is_adopted(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     assign(10);
-    delivery = running(OLD_LOG, 12);
+    inflight = running(OLD_LOG, 12);
     assign(11);
-    assert_false(uex_cancel_requested(&delivery->cancel));
-    assert_int_equal(delivery->epoch, engine.synced.epoch);
+    assert_false(uex_cancel_requested(&inflight->cancel));
+    assert_int_equal(inflight->epoch, engine.synced.epoch);
 }
 
 static void begin__position_near_the_end_of_the_range__counts_as_none(void **state)

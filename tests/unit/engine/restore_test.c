@@ -555,7 +555,7 @@ static void finish__states_are_where_they_belong_again__partition_is_no_longer_m
 
 static void restored__command_was_read_before__starts_only_then_and_knows_the_history(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     char value[128];
 
     (void)state;
@@ -563,8 +563,8 @@ static void restored__command_was_read_before__starts_only_then_and_knows_the_hi
     assign_at(1, "uex1;n=1");
     (void)snprintf(value, sizeof(value), "{\"groupId\":\"g\",\"commandId\":\"" ID_FORMAT "\"}", 'A');
     fixture_fetch(fixture_record(COMMANDS, 0, 0, "g", value));
-    delivery = fixture_command(0, 1, "h");
-    assert_non_null(delivery);
+    inflight = fixture_command(0, 1, "h");
+    assert_non_null(inflight);
     fixture_commits(3);
     assert_null(fixture_take());
     assert_int_equal(world.begin_calls, 0);
@@ -572,7 +572,7 @@ static void restored__command_was_read_before__starts_only_then_and_knows_the_hi
     fixture_restore();
     assert_null(fixture_take()); /* its crash marker is not committed yet; the other command is a duplicate */
     fixture_commits(3);
-    assert_ptr_equal(fixture_take(), delivery);
+    assert_ptr_equal(fixture_take(), inflight);
     assert_null(fixture_take());
     assert_int_equal(fixture_committed_of(COMMANDS, 0)->offset, 1);
     assert_int_equal(fixture_committed_records(STATES), 0);
@@ -595,21 +595,21 @@ static void restored__command_of_another_partition__did_not_wait(void **state)
 /* Its state record would be written without what the topic says of the group. */
 static void restored__adopted_outcome__is_committed_only_then_and_with_the_history(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     const struct fixture_produced *produced = NULL;
 
     (void)state;
     assign_at(1, "uex1;n=1");
     fixture_restore();
-    delivery = fixture_command(0, 0, "g");
+    inflight = fixture_command(0, 0, "g");
     assert_null(fixture_take());
     fixture_commits(3);
-    assert_ptr_equal(fixture_take(), delivery);
+    assert_ptr_equal(fixture_take(), inflight);
     fixture_revoke();
     world.state_high[0] = 1;
     fixture_assign(0, 1);
     assert_int_equal(world.adopted, 1);
-    fixture_finish(delivery, UEX_OK);
+    fixture_finish(inflight, UEX_OK);
     fixture_commits(3);
     assert_int_equal(fixture_committed_records(STATES), 0);
     bring(0, 0, "g", state_of("g", NOON, "A"));

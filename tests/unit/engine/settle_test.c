@@ -49,24 +49,24 @@ static int tear_down_group(void **state)
 }
 
 /* An exported command whose list has so many bytes; 0: a file. */
-static struct uex_delivery *exported(size_t list_bytes)
+static struct uex_inflight *exported(size_t list_bytes)
 {
     struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     uint8_t *bytes = calloc(1, list_bytes + 1);
     struct uex_fault fault = {0};
 
     record->topic = topic;
-    delivery = uex_delivery_new(record, 0);
-    delivery->holds_group = true;
-    delivery->outcome.kind = UEX_OUTCOME_EXPORTED;
+    inflight = uex_inflight_new(record, 0);
+    inflight->holds_group = true;
+    inflight->outcome.kind = UEX_OUTCOME_EXPORTED;
     if (list_bytes > 0) {
-        assert_int_equal(uex_spool_new(dir, &delivery->outcome.job.lists, &fault), UEX_OK);
-        assert_int_equal(uex_spool_append(delivery->outcome.job.lists, uex_bytes_of(bytes, list_bytes), &fault),
+        assert_int_equal(uex_spool_new(dir, &inflight->outcome.job.lists, &fault), UEX_OK);
+        assert_int_equal(uex_spool_append(inflight->outcome.job.lists, uex_bytes_of(bytes, list_bytes), &fault),
                          UEX_OK);
     }
     free(bytes);
-    return delivery;
+    return inflight;
 }
 
 /* A transaction with these fails; they are queued again. */
@@ -79,31 +79,31 @@ static void fails(struct uex_batch *batch, const struct uex_txn_age *age)
 
 static void age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time(void **state)
 {
-    struct uex_batch batch = {.count = 1, .deliveries = {exported(LIST_BYTES)}};
-    struct uex_delivery *delivery = batch.deliveries[0];
+    struct uex_batch batch = {.count = 1, .commands = {exported(LIST_BYTES)}};
+    struct uex_inflight *inflight = batch.commands[0];
 
     (void)state;
     fails(&batch, &slow);
     fails(&batch, &slow);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_EXPORTED);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_EXPORTED);
     fails(&batch, &slow);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
-    assert_int_equal(delivery->outcome.fault.error, UEX_RESULT_REFUSED);
-    assert_non_null(strstr(delivery->outcome.fault.text, "transaction.timeout.ms"));
-    assert_false(delivery->outcome.keeps_no_state);
-    uex_delivery_free(delivery);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
+    assert_int_equal(inflight->outcome.fault.error, UEX_RESULT_REFUSED);
+    assert_non_null(strstr(inflight->outcome.fault.text, "transaction.timeout.ms"));
+    assert_false(inflight->outcome.keeps_no_state);
+    uex_inflight_free(inflight);
 }
 
 /* However long it lasts: the list goes through when the broker is back. */
 static void stays_exported(const struct uex_txn_age *age)
 {
-    struct uex_batch batch = {.count = 1, .deliveries = {exported(LIST_BYTES)}};
-    struct uex_delivery *delivery = batch.deliveries[0];
+    struct uex_batch batch = {.count = 1, .commands = {exported(LIST_BYTES)}};
+    struct uex_inflight *inflight = batch.commands[0];
 
     for (int i = 0; i < OUTAGE_ROUNDS; i++)
         fails(&batch, age);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_EXPORTED);
-    uex_delivery_free(delivery);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_EXPORTED);
+    uex_inflight_free(inflight);
 }
 
 static void age__nothing_acknowledged__is_not_the_lists_fault(void **state)
@@ -143,22 +143,22 @@ static void age__all_of_it_acknowledged__is_not_the_lists_fault(void **state)
 
 static void age__outages_between_slow_ends__begin_the_count_anew(void **state)
 {
-    struct uex_batch batch = {.count = 1, .deliveries = {exported(LIST_BYTES)}};
-    struct uex_delivery *delivery = batch.deliveries[0];
+    struct uex_batch batch = {.count = 1, .commands = {exported(LIST_BYTES)}};
+    struct uex_inflight *inflight = batch.commands[0];
 
     (void)state;
     for (int i = 0; i < 10 * UEX_SLOW_ENDS_MAX; i++)
         fails(&batch, i % UEX_SLOW_ENDS_MAX == 0 ? &outage : &slow);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_EXPORTED);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_EXPORTED);
     fails(&batch, &slow);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
-    uex_delivery_free(delivery);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
+    uex_inflight_free(inflight);
 }
 
 static void age__several_outcomes__lists_go_alone_and_nobody_is_charged(void **state)
 {
-    struct uex_delivery *list = exported(LIST_BYTES), *file = exported(0);
-    struct uex_batch batch = {.count = 2, .deliveries = {list, file}};
+    struct uex_inflight *list = exported(LIST_BYTES), *file = exported(0);
+    struct uex_batch batch = {.count = 2, .commands = {list, file}};
 
     (void)state;
     for (int i = 0; i < OUTAGE_ROUNDS; i++)
@@ -166,12 +166,12 @@ static void age__several_outcomes__lists_go_alone_and_nobody_is_charged(void **s
     assert_true(list->commit_alone);
     assert_false(file->commit_alone);
     assert_int_equal(list->outcome.kind, UEX_OUTCOME_EXPORTED);
-    batch = (struct uex_batch){.count = 1, .deliveries = {file}};
+    batch = (struct uex_batch){.count = 1, .commands = {file}};
     for (int i = 0; i < OUTAGE_ROUNDS; i++)
         fails(&batch, &slow);
     assert_int_equal(file->outcome.kind, UEX_OUTCOME_EXPORTED);
-    uex_delivery_free(list);
-    uex_delivery_free(file);
+    uex_inflight_free(list);
+    uex_inflight_free(file);
 }
 
 static void txn_age__acknowledgements__tell_a_slow_link_from_an_outage(void **state)

@@ -151,16 +151,16 @@ static void end__thread_that_does_not_wait__changes_nothing(void **state)
 static void wait__one_thread__another_is_given_the_command(void **state)
 {
     struct uex_job_outcome job = {.error = UEX_DB_CONNECTIONS};
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
     (void)fixture_command(0, 0, "a");
-    delivery = fixture_lane();
-    uex_dispatch_give_back(&world.engine, delivery, &job, false);
+    inflight = fixture_lane();
+    uex_dispatch_give_back(&world.engine, inflight, &job, false);
     (void)refuse(&waits);
     assert_false(uex_breaker_is_open(&world.engine, UEX_DEPENDENCY_DATABASE));
-    assert_ptr_equal(fixture_take(), delivery);
+    assert_ptr_equal(fixture_take(), inflight);
 }
 
 /* What an idle thread holds is given away sooner while another waits for it. */

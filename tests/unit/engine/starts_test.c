@@ -13,7 +13,7 @@
     "\",\"at\":\"2026-01-01T00:00:00Z\",\"recent\":[{\"commandId\":\"" COMMAND_ID                                      \
     "\",\"runId\":\"r\",\"outcome\":\"exported\",\"at\":\"2026-01-01T00:00:00Z\"}]}"
 
-static struct uex_delivery *watched; /* by the callbacks below */
+static struct uex_inflight *watched; /* by the callbacks below */
 static unsigned rounds;              /* of a callback */
 
 /* The outcome that was committed last. */
@@ -27,17 +27,17 @@ static struct {
     char group_id[16]; /* "": not known */
 } ended;
 
-static void note_committed(void *context, const struct uex_delivery *delivery)
+static void note_committed(void *context, const struct uex_inflight *inflight)
 {
     (void)context;
-    ended.kind = delivery->outcome.kind;
-    ended.skip = delivery->outcome.skip;
-    ended.error = delivery->outcome.fault.error;
-    ended.attempt = delivery->attempt;
-    ended.keeps_no_state = delivery->outcome.keeps_no_state;
-    memcpy(ended.command_id, delivery->command.command_id, sizeof(ended.command_id));
+    ended.kind = inflight->outcome.kind;
+    ended.skip = inflight->outcome.skip;
+    ended.error = inflight->outcome.fault.error;
+    ended.attempt = inflight->attempt;
+    ended.keeps_no_state = inflight->outcome.keeps_no_state;
+    memcpy(ended.command_id, inflight->command.command_id, sizeof(ended.command_id));
     (void)snprintf(ended.group_id, sizeof(ended.group_id), "%s",
-                   delivery->command.group_id == NULL ? "" : delivery->command.group_id);
+                   inflight->command.group_id == NULL ? "" : inflight->command.group_id);
     world.committed_seen++;
 }
 
@@ -68,7 +68,7 @@ static void begin(int32_t count, const char *metadata)
 }
 
 /* A record of the command topic is read. */
-static struct uex_delivery *arrive(int32_t partition, int64_t offset, const char *key, const char *value)
+static struct uex_inflight *arrive(int32_t partition, int64_t offset, const char *key, const char *value)
 {
     fixture_fetch(fixture_record(COMMANDS, partition, offset, key, value));
     fixture_intake();
@@ -112,7 +112,7 @@ static void watch_until_started(void)
 {
     if (watched != NULL && !says("s=0:1") && !says("s=0:4")) {
         assert_null(watched->command.group_id);
-        assert_int_equal(watched->state, UEX_DELIVERY_RUNNING);
+        assert_int_equal(watched->state, UEX_INFLIGHT_RUNNING);
         rounds++;
     } else {
         watched = NULL; /* it may be over at any time now */
@@ -140,19 +140,19 @@ static void cancel_soon(void)
 
 static void start__marker_not_committed_yet__waits_for_it(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     begin(1, "uex1;n=1");
-    delivery = fixture_command(0, 0, "a");
-    assert_false(delivery->suspect);
+    inflight = fixture_command(0, 0, "a");
+    assert_false(inflight->suspect);
     world.commit_error = UEX_KAFKA;
     fixture_commits(3);
     assert_null(fixture_take());
     world.commit_error = UEX_OK;
     fixture_commits(3);
     assert_true(says(";u="));
-    assert_ptr_equal(fixture_take(), delivery);
+    assert_ptr_equal(fixture_take(), inflight);
 }
 
 /* Few, because all of them are suspects after a crash. What waits far behind does not widen the marker. */
@@ -170,10 +170,10 @@ static void start__first_of_many__marker_allows_sixteen_more(void **state)
     fixture_commits(2);
     assert_string_equal(committed(), "uex1;n=1;u=17");
     for (int i = 0; i < 17; i++) {
-        struct uex_delivery *delivery = fixture_take();
+        struct uex_inflight *inflight = fixture_take();
 
-        assert_non_null(delivery);
-        assert_int_equal(delivery->offset, i);
+        assert_non_null(inflight);
+        assert_int_equal(inflight->offset, i);
     }
     assert_null(fixture_take());
     fixture_commits(1);
@@ -183,7 +183,7 @@ static void start__first_of_many__marker_allows_sixteen_more(void **state)
 
 static void start__outcomes_are_committed__marker_moves_ahead_and_nobody_waits(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     begin(1, "uex1;n=1");
@@ -193,14 +193,14 @@ static void start__outcomes_are_committed__marker_moves_ahead_and_nobody_waits(v
     fixture_finish(fixture_take(), UEX_OK);
     fixture_commits(1);
     assert_true(says("u=27"));
-    delivery = fixture_command(0, 26, "c");
-    assert_ptr_equal(fixture_take(), delivery);
+    inflight = fixture_command(0, 26, "c");
+    assert_ptr_equal(fixture_take(), inflight);
 }
 
 /* The marker of each partition is its own. */
 static void start__marker_of_another_partition__does_not_count(void **state)
 {
-    struct uex_delivery *first = NULL, *second = NULL;
+    struct uex_inflight *first = NULL, *second = NULL;
 
     (void)state;
     begin(2, "uex1;n=2");
@@ -280,7 +280,7 @@ static void committed__partition_is_gone__changes_nothing(void **state)
 /* A start that was asked for while the transaction was under way is not in it: another one has to follow. */
 static void committed__start_was_asked_for_meanwhile__is_committed_next(void **state)
 {
-    struct uex_delivery *far = NULL;
+    struct uex_inflight *far = NULL;
     struct uex_marks marks;
 
     (void)state;
@@ -307,7 +307,7 @@ static void committed__start_was_asked_for_meanwhile__is_committed_next(void **s
 
 static void assign__open_marker__unfinished_commands_below_it_run_exclusively_in_order(void **state)
 {
-    struct uex_delivery *first = NULL, *second = NULL, *ordinary = NULL;
+    struct uex_inflight *first = NULL, *second = NULL, *ordinary = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=3;b=Ag=="); /* 1 is finished */
@@ -428,7 +428,7 @@ static void cut__commands_were_started_or_waited_behind_it__marker_goes_back(voi
 
 static void take__suspect_waits_for_a_restore__nothing_else_starts(void **state)
 {
-    struct uex_delivery *ordinary = NULL, *suspect = NULL;
+    struct uex_inflight *ordinary = NULL, *suspect = NULL;
 
     (void)state;
     begin(2, "uex1;n=2;u=1");
@@ -447,7 +447,7 @@ static void take__suspect_waits_for_a_restore__nothing_else_starts(void **state)
 
 static void take__adopted_command_is_running__suspect_waits_for_its_end(void **state)
 {
-    struct uex_delivery *running = NULL, *suspect = NULL;
+    struct uex_inflight *running = NULL, *suspect = NULL;
 
     (void)state;
     begin(2, "uex1;n=2");
@@ -471,7 +471,7 @@ static void take__adopted_command_is_running__suspect_waits_for_its_end(void **s
 
 static void take__suspect__start_is_committed_before_its_record_is_parsed(void **state)
 {
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=1");
@@ -573,7 +573,7 @@ static void assign_again(void)
 
 static void take__revoked_before_the_start_was_counted__counts_in_the_next_epoch(void **state)
 {
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=1");
@@ -589,7 +589,7 @@ static void take__revoked_before_the_start_was_counted__counts_in_the_next_epoch
 /* The new epoch has counted one more start of a command that was taken, and not yet looked at. */
 static void take__poison_pill_is_adopted_before_it_is_looked_at__is_not_run_once_more(void **state)
 {
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=1;s=0:3");
@@ -608,7 +608,7 @@ static void take__poison_pill_is_adopted_before_it_is_looked_at__is_not_run_once
 
 static void finish__suspect__its_commit_carries_the_start_of_the_next(void **state)
 {
-    struct uex_delivery *second = NULL;
+    struct uex_inflight *second = NULL;
     unsigned commits = 0;
 
     (void)state;
@@ -657,7 +657,7 @@ static void finish__next_suspect_waits_for_a_restore__no_start_is_counted_for_it
 
 static void retry__suspect_in_a_retry_topic__counts_anew(void **state)
 {
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     world.command_partitions = 1;
@@ -678,7 +678,7 @@ static void retry__suspect_in_a_retry_topic__counts_anew(void **state)
 
 static void revoke__clean__start_is_taken_back_and_the_others_stay_suspected(void **state)
 {
-    struct uex_delivery *first = NULL;
+    struct uex_inflight *first = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=2");
@@ -688,7 +688,7 @@ static void revoke__clean__start_is_taken_back_and_the_others_stay_suspected(voi
     assert_true(says("s=0:1"));
     revoke_all();
     assert_string_equal(committed(), "uex1;n=1;u=2");
-    assert_int_equal(first->state, UEX_DELIVERY_RUNNING);
+    assert_int_equal(first->state, UEX_INFLIGHT_RUNNING);
 }
 
 static void revoke__partitions_are_lost__start_stays_counted(void **state)
@@ -752,7 +752,7 @@ static void revoke__clean_after_the_last_suspect_ended__nobody_is_suspected_any_
 
 static void assign__running_suspect_is_adopted__its_start_counts_in_the_new_epoch(void **state)
 {
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=1");
@@ -791,7 +791,7 @@ static void return__breaker_opened__start_is_taken_back(void **state)
 {
     struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE};
     struct uex_fault fault = {.error = UEX_DB_UNAVAILABLE};
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=1");
@@ -809,7 +809,7 @@ static void return__breaker_opened__start_is_taken_back(void **state)
 static void give_back__no_connection__start_is_taken_back_and_the_suspect_is_first_again(void **state)
 {
     struct uex_job_outcome job = {.error = UEX_DB_CONNECTIONS};
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     begin(1, "uex1;n=1;u=2;s=0:1");
@@ -1040,7 +1040,7 @@ static void watch_the_group(void)
 
 static void take__group_of_the_suspect_is_locked__waits_for_the_commit(void **state)
 {
-    struct uex_delivery *suspect = NULL;
+    struct uex_inflight *suspect = NULL;
 
     (void)state;
     assign_with_an_outcome_of_the_group();
@@ -1077,24 +1077,24 @@ static void committer_works_uncounted(void)
 /* A suspect is taken; UEX_NO_MEMORY: the engine is broken, and nothing is said of the command. */
 static enum uex_error take_suspect(const char *metadata, const char *value)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     enum uex_error error = UEX_OK;
 
     uex_torture_count(false);
     (void)open_world(NULL);
     begin(1, metadata);
     (void)arrive(0, 0, "a", value);
-    delivery = fixture_take();
+    inflight = fixture_take();
     world.on_wait = committer_works_uncounted;
     uex_torture_count(true);
-    if (!uex_starts_begin_alone(&world.engine, delivery))
-        delivery = world.engine.synced.outbox.first;
+    if (!uex_starts_begin_alone(&world.engine, inflight))
+        inflight = world.engine.synced.outbox.first;
     uex_torture_count(false);
     error = world.engine.synced.failure == UEX_FAILURE_BROKEN ? UEX_NO_MEMORY : UEX_OK;
     if (error == UEX_OK)
-        uex_torture_note("kind=%d error=%s id=%s group=%s", (int)delivery->outcome.kind,
-                         uex_error_code(delivery->outcome.fault.error), delivery->command.command_id,
-                         delivery->command.group_id);
+        uex_torture_note("kind=%d error=%s id=%s group=%s", (int)inflight->outcome.kind,
+                         uex_error_code(inflight->outcome.fault.error), inflight->command.command_id,
+                         inflight->command.group_id);
     else
         assert_null(world.engine.synced.outbox.first);
     (void)fixture_close(NULL);

@@ -151,9 +151,9 @@ static int tear_down(void **state)
     uex_engine_unlock(&engine);
     uex_lanes_join(&lanes);
     while (engine.synced.in_flight.first != NULL) {
-        struct uex_delivery *next = engine.synced.in_flight.first->next;
+        struct uex_inflight *next = engine.synced.in_flight.first->next;
 
-        uex_delivery_free(engine.synced.in_flight.first);
+        uex_inflight_free(engine.synced.in_flight.first);
         engine.synced.in_flight.first = next;
     }
     (void)pthread_mutex_destroy(&lanes.lanes[0].lock);
@@ -170,26 +170,26 @@ static int tear_down(void **state)
 }
 
 /* One command, and the lane that takes it. */
-static struct uex_delivery *begin(void)
+static struct uex_inflight *begin(void)
 {
     struct uex_record *record = calloc(1, 2 * sizeof(*record)); /* a record is the first member of a larger block */
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
     struct uex_fault fault = {0};
 
     record->topic = command_topic;
     record->offset = 1;
-    delivery = uex_delivery_new(record, 0);
-    delivery->command.group_id = strdup("g");
-    delivery->command.run_id = strdup("");
-    (void)snprintf(delivery->command.command_id, sizeof(delivery->command.command_id),
+    inflight = uex_inflight_new(record, 0);
+    inflight->command.group_id = strdup("g");
+    inflight->command.run_id = strdup("");
+    (void)snprintf(inflight->command.command_id, sizeof(inflight->command.command_id),
                    "00000000-0000-4000-8000-000000000001");
     uex_engine_lock(&engine);
     uex_window_see(&engine.synced.partitions[0].slots[0].window, 1);
-    uex_dispatch_add_synced(&engine, delivery);
-    uex_dispatch_enqueue_synced(&engine, delivery);
+    uex_dispatch_add_synced(&engine, inflight);
+    uex_dispatch_enqueue_synced(&engine, inflight);
     uex_engine_unlock(&engine);
     assert_int_equal(uex_lanes_start(&lanes, &fault), UEX_OK);
-    return delivery;
+    return inflight;
 }
 
 static bool is_open(void)
@@ -248,11 +248,11 @@ static void assert_soon(bool (*is_so)(void))
 
 static void run__database_answers_nobody__is_an_outage_until_it_answers(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     job_error = probe_error = UEX_DB_SILENT;
-    delivery = begin();
+    inflight = begin();
     assert_soon(is_open);
     (void)uex_sleep_ms(1500, NULL);
     assert_true(probe_count > 0);
@@ -261,7 +261,7 @@ static void run__database_answers_nobody__is_an_outage_until_it_answers(void **s
     job_error = probe_error = UEX_OK;
     assert_soon(is_closed);
     assert_soon(has_ended);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_SKIPPED);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_SKIPPED);
     assert_int_equal(engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open_count, 1);
     assert_false(waits());
 }
@@ -297,43 +297,43 @@ static void run__pooler_that_serves_another_lane__is_a_shortage(void **state)
 
 static void run__no_memory_for_the_probe__opens_no_breaker_and_ends(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     job_error = UEX_DB_UNAVAILABLE;
     probe_error = UEX_NO_MEMORY;
-    delivery = begin();
+    inflight = begin();
     assert_soon(has_ended);
     assert_int_equal(engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open_count, 0);
     assert_int_equal(job_count, config.retry_crashes);
-    assert_int_equal(delivery->outcome.fault.error, UEX_DB_UNAVAILABLE);
+    assert_int_equal(inflight->outcome.fault.error, UEX_DB_UNAVAILABLE);
 }
 
 static void run__connection_breaks_each_time_in_a_shortage__is_charged_in_the_end(void **state)
 {
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     job_error = UEX_DB_UNAVAILABLE;
     probe_error = UEX_DB_CONNECTIONS;
     job_has_connection = true;
-    delivery = begin();
+    inflight = begin();
     assert_soon(has_ended);
     assert_int_equal(engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open_count, 0);
     assert_int_equal(job_count, config.retry_crashes);
-    assert_int_equal(delivery->outcome.fault.error, UEX_DB_UNAVAILABLE);
+    assert_int_equal(inflight->outcome.fault.error, UEX_DB_UNAVAILABLE);
 }
 
 /* Another lane opened the breaker and has not closed it yet; the dependency answers this lane's probe already. */
 static void run__probe_answers_before_the_breaker_is_closed__is_not_charged(void **state)
 {
     const struct uex_fault outage = {.error = UEX_DB_UNAVAILABLE};
-    struct uex_delivery *delivery = NULL;
+    struct uex_inflight *inflight = NULL;
 
     (void)state;
     opens_breaker = &outage;
     job_error = UEX_DB_UNAVAILABLE;
-    delivery = begin();
+    inflight = begin();
     assert_soon(has_probed);
     (void)uex_sleep_ms(100, NULL);
     assert_false(has_ended());
@@ -341,7 +341,7 @@ static void run__probe_answers_before_the_breaker_is_closed__is_not_charged(void
     job_error = UEX_OK;
     uex_breaker_close(&engine, UEX_DEPENDENCY_DATABASE);
     assert_soon(has_ended);
-    assert_int_equal(delivery->outcome.kind, UEX_OUTCOME_SKIPPED);
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_SKIPPED);
     assert_int_equal(job_count, 2);
 }
 

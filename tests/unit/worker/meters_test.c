@@ -71,32 +71,32 @@ static struct uex_group group_of(const char *group_id, const char *type)
     return group;
 }
 
-/* A delivery as the engine shows it; nothing in it is freed. */
+/* A command as the engine shows it; nothing in it is freed. */
 struct sample {
     struct uex_record record;
-    struct uex_delivery delivery;
+    struct uex_inflight inflight;
     char group_id[32];
 };
 
-static struct uex_delivery *deliver(struct sample *sample, const char *group_id, const char *type,
+static struct uex_inflight *deliver(struct sample *sample, const char *group_id, const char *type,
                                     enum uex_outcome_kind kind)
 {
-    struct uex_job_outcome *job = &sample->delivery.outcome.job;
+    struct uex_job_outcome *job = &sample->inflight.outcome.job;
 
     memset(sample, 0, sizeof(*sample));
     (void)snprintf(sample->group_id, sizeof(sample->group_id), "%s", group_id);
     sample->record.topic = command_topic;
-    sample->delivery.record = &sample->record;
-    sample->delivery.command.group_id = sample->group_id;
-    sample->delivery.command.requested_at_ms = UEX_NO_TIME;
-    sample->delivery.outcome.kind = kind;
-    sample->delivery.outcome.at_ms = uex_wall_ms();
+    sample->inflight.record = &sample->record;
+    sample->inflight.command.group_id = sample->group_id;
+    sample->inflight.command.requested_at_ms = UEX_NO_TIME;
+    sample->inflight.outcome.kind = kind;
+    sample->inflight.outcome.at_ms = uex_wall_ms();
     job->group = group_of(group_id, type);
     job->started_at_ms = uex_wall_ms() - 400;
     job->duration_ms = 400;
     job->row_count = 250;
     job->csv_duration_ms = 300;
-    return &sample->delivery;
+    return &sample->inflight;
 }
 
 static void init__families_of_the_contract__are_there_with_their_fixed_series(void **state)
@@ -164,9 +164,9 @@ static void unreadable__record_with_a_key__series_of_its_group_are_there_with_0(
 {
     struct uex_meters *meters = *state;
     struct uex_record record = {.key = uex_bytes_of_text("g-9")};
-    const struct uex_delivery delivery = {.record = &record};
+    const struct uex_inflight inflight = {.record = &record};
 
-    uex_meters_unreadable(meters, &delivery);
+    uex_meters_unreadable(meters, &inflight);
     expect(meters, "users_export_failures_total{groupId=\"g-9\",groupType=\"UNKNOWN\"}", 0);
     expect(meters, "export_to_dlq_total{key=\"g-9\",topic=\"export-group\"}", 0);
 }
@@ -215,16 +215,16 @@ static void committed__exported_file__counts_rows_and_durations(void **state)
     static char url[] = "s3://bucket/key";
 
     deliver(&sample, "g", "COST_BASED", UEX_OUTCOME_EXPORTED)->outcome.job.object.url = url;
-    uex_meters_committed(meters, &sample.delivery);
+    uex_meters_committed(meters, &sample.inflight);
     expect(meters, "users_export_commands_total{outcome=\"exported\"}", 1);
     expect(meters, "users_export_csv_processed_total{groupId=\"g\"}", 250);
     expect(meters, "users_export_duration_seconds_bucket{groupId=\"g\",groupType=\"COST_BASED\",le=\"0.25\"}", 0);
     expect(meters, "users_export_duration_seconds_count{groupId=\"g\",groupType=\"COST_BASED\"}", 1);
     expect(meters, "users_export_group_duration_seconds_sum{groupId=\"g\",groupType=\"COST_BASED\"}", 0.3);
     /* Found and announced again: nothing was written. */
-    sample.delivery.outcome.job.object_was_there = true;
-    sample.delivery.outcome.job.group.type_text[0] = '\0';
-    uex_meters_committed(meters, &sample.delivery);
+    sample.inflight.outcome.job.object_was_there = true;
+    sample.inflight.outcome.job.group.type_text[0] = '\0';
+    uex_meters_committed(meters, &sample.inflight);
     expect(meters, "users_export_csv_processed_total{groupId=\"g\"}", 250);
     expect(meters, "users_export_duration_seconds_count{groupId=\"g\",groupType=\"COST_BASED\"}", 2);
     expect(meters, "users_export_group_duration_seconds_count{groupId=\"g\",groupType=\"COST_BASED\"}", 1);
@@ -246,17 +246,17 @@ static void committed__retries_and_a_dead_letter__only_the_last_is_a_failure(voi
     struct sample sample;
 
     deliver(&sample, "g", "COST_BASED", UEX_OUTCOME_RETRIED)->outcome.job.error = UEX_STORE_FAILED;
-    sample.delivery.outcome.fault.error = UEX_STORE_FAILED;
-    sample.delivery.outcome.tier = 1;
-    uex_meters_attempt(meters, &sample.delivery.outcome.job);
-    uex_meters_committed(meters, &sample.delivery);
+    sample.inflight.outcome.fault.error = UEX_STORE_FAILED;
+    sample.inflight.outcome.tier = 1;
+    uex_meters_attempt(meters, &sample.inflight.outcome.job);
+    uex_meters_committed(meters, &sample.inflight);
     expect(meters, "users_export_failures_total{groupId=\"g\",groupType=\"COST_BASED\"}", -1);
     expect(meters, "users_export_retries_total{tier=\"1\"}", 1);
     expect(meters, "users_export_batch_failures_total{groupId=\"g\"}", 1);
     expect(meters, "users_export_csv_failures_total{groupId=\"g\"}", 1);
-    sample.delivery.outcome.kind = UEX_OUTCOME_DEAD_LETTERED;
-    uex_meters_attempt(meters, &sample.delivery.outcome.job);
-    uex_meters_committed(meters, &sample.delivery);
+    sample.inflight.outcome.kind = UEX_OUTCOME_DEAD_LETTERED;
+    uex_meters_attempt(meters, &sample.inflight.outcome.job);
+    uex_meters_committed(meters, &sample.inflight);
     expect(meters, "users_export_failures_total{groupId=\"g\",groupType=\"COST_BASED\"}", 1);
     expect(meters, "export_to_dlq_total{key=\"g\",topic=\"export-group\"}", 1);
     expect(meters, "users_export_batch_failures_total{groupId=\"g\"}", 2);
@@ -271,8 +271,8 @@ static void committed__refused_by_kafka__is_a_failed_batch_of_a_job_that_went_we
     struct sample sample;
 
     deliver(&sample, "g", "NON_COST_BASED", UEX_OUTCOME_DEAD_LETTERED)->outcome.fault.error = UEX_RESULT_REFUSED;
-    uex_meters_attempt(meters, &sample.delivery.outcome.job);
-    uex_meters_committed(meters, &sample.delivery);
+    uex_meters_attempt(meters, &sample.inflight.outcome.job);
+    uex_meters_committed(meters, &sample.inflight);
     expect(meters, "users_export_batch_failures_total{groupId=\"g\"}", 1);
     expect(meters, "users_export_csv_failures_total{groupId=\"g\"}", -1);
 }
@@ -283,10 +283,10 @@ static void attempt__given_up_or_without_a_group__is_no_failed_batch(void **stat
     struct sample sample;
 
     deliver(&sample, "g", "COST_BASED", UEX_OUTCOME_RETRIED)->outcome.job.error = UEX_CANCELLED;
-    uex_meters_attempt(meters, &sample.delivery.outcome.job);
-    sample.delivery.outcome.job.error = UEX_DB_UNAVAILABLE;
-    sample.delivery.outcome.job.group.type_text[0] = '\0';
-    uex_meters_attempt(meters, &sample.delivery.outcome.job);
+    uex_meters_attempt(meters, &sample.inflight.outcome.job);
+    sample.inflight.outcome.job.error = UEX_DB_UNAVAILABLE;
+    sample.inflight.outcome.job.group.type_text[0] = '\0';
+    uex_meters_attempt(meters, &sample.inflight.outcome.job);
     expect(meters, "users_export_batch_failures_total{groupId=\"g\"}", -1);
 }
 
@@ -304,10 +304,10 @@ static void committed__malformed_record__is_counted_by_its_key(void **state)
         char series[120];
 
         deliver(&sample, "", "", UEX_OUTCOME_DEAD_LETTERED)->outcome.fault.error = UEX_MALFORMED;
-        sample.delivery.command.group_id = NULL;
-        sample.delivery.outcome.job = (struct uex_job_outcome){0};
+        sample.inflight.command.group_id = NULL;
+        sample.inflight.outcome.job = (struct uex_job_outcome){0};
         sample.record.key = samples[i].key;
-        uex_meters_committed(meters, &sample.delivery);
+        uex_meters_committed(meters, &sample.inflight);
         (void)snprintf(series, sizeof(series), "export_to_dlq_total{key=\"%s\",topic=\"export-group\"}",
                        samples[i].label);
         expect(meters, series, i == 2 ? 2 : 1);
@@ -324,10 +324,10 @@ static void committed__skipped__by_reason_and_strange_type(void **state)
     struct sample sample;
 
     deliver(&sample, "g", "LOTTERY", UEX_OUTCOME_SKIPPED)->outcome.skip = UEX_SKIP_INVALID_GROUP_TYPE;
-    uex_meters_committed(meters, &sample.delivery);
+    uex_meters_committed(meters, &sample.inflight);
     deliver(&sample, "g", "", UEX_OUTCOME_SKIPPED)->outcome.skip = UEX_SKIP_DUPLICATE;
-    sample.delivery.outcome.job = (struct uex_job_outcome){0};
-    uex_meters_committed(meters, &sample.delivery);
+    sample.inflight.outcome.job = (struct uex_job_outcome){0};
+    uex_meters_committed(meters, &sample.inflight);
     expect(meters, "users_export_invalid_group_type_total{groupId=\"g\",groupType=\"LOTTERY\"}", 1);
     expect(meters, "users_export_skipped_total{reason=\"invalid-group-type\"}", 1);
     expect(meters, "users_export_skipped_total{reason=\"duplicate\"}", 1);

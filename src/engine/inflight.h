@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/engine/delivery.h — one command record on its way from the consumer to its committed outcome.
+/* src/engine/command.h — one command record on its way from the consumer to its committed outcome.
  *
  *   QUEUED ──► RUNNING ──► ENDED ──► COMMITTING ──► gone
  *     │           │          ▲  ◄────────┘ (the transaction did not happen)
  *     └───────────┴──────────┘ outcomes that need no job, or are known before one starts
  *
- * A delivery is owned by the engine and changed under its lock, except that a running one's command, progress and job
+ * A command is owned by the engine and changed under its lock, except that a running one's command, progress and job
  * belong to its lane, and a committing one's outcome to the committer.
  */
-#ifndef ENGINE_DELIVERY_H
-#define ENGINE_DELIVERY_H
+#ifndef ENGINE_INFLIGHT_H
+#define ENGINE_INFLIGHT_H
 
 #include "export/command.h"
 #include "export/group_state.h"
@@ -17,10 +17,10 @@
 #include "kafka/headers.h"
 #include "kafka/record.h"
 
-enum uex_delivery_state { UEX_DELIVERY_QUEUED, UEX_DELIVERY_RUNNING, UEX_DELIVERY_ENDED, UEX_DELIVERY_COMMITTING };
+enum uex_inflight_state { UEX_INFLIGHT_QUEUED, UEX_INFLIGHT_RUNNING, UEX_INFLIGHT_ENDED, UEX_INFLIGHT_COMMITTING };
 
 /* What a fresh assignment found out about an outcome whose transaction was still under way. */
-enum uex_delivery_verdict { UEX_VERDICT_NONE, UEX_VERDICT_DONE, UEX_VERDICT_REDO, UEX_VERDICT_LOST };
+enum uex_verdict { UEX_VERDICT_NONE, UEX_VERDICT_DONE, UEX_VERDICT_REDO, UEX_VERDICT_LOST };
 
 /* The outcome of a command: what is to be said of it. */
 struct uex_outcome {
@@ -38,7 +38,7 @@ struct uex_outcome {
     struct uex_group_memory *memory; /* the group's memory with this outcome in it; taken over when committed */
 };
 
-struct uex_delivery {
+struct uex_inflight {
     struct uex_record *record; /* as it was read: forwarded unchanged */
     struct uex_command command;
     struct uex_origin origin;
@@ -47,8 +47,8 @@ struct uex_delivery {
     int64_t offset;
     uint64_t epoch;   /* the assignment it belongs to */
     unsigned attempt; /* which attempt this is, from 1 */
-    enum uex_delivery_state state;
-    enum uex_delivery_verdict verdict;
+    enum uex_inflight_state state;
+    enum uex_verdict verdict;
     bool announced;        /* the observer has heard of its commit */
     bool spool_failed;     /* its list cannot be read back */
     int64_t not_before_ms; /* monotonic: it is refused again and again and lets others go first */
@@ -60,7 +60,7 @@ struct uex_delivery {
     int refused_code;      /* librdkafka's code if a record of it was refused; the committer's thread */
     char *refused_topic;   /* where; owned */
     bool has_own_id;       /* the value carries the id; else it is its record's, and travels in a header */
-    bool holds_group;      /* it is its group's running delivery */
+    bool holds_group;      /* it is its group's running command */
     bool suspect;          /* may have killed its worker: runs alone, its start committed before it is parsed */
     uint64_t start_epoch;  /* of a suspect: its start was counted in this epoch's marks; 0: not yet */
     int64_t start_count;   /* which start it is */
@@ -72,20 +72,20 @@ struct uex_delivery {
     int64_t taken_at_ms; /* wall: when it was read */
     int64_t since_ms;    /* wall: the timestamp of the command's record in the command topic; fixed when it is read */
     struct uex_outcome outcome;
-    struct uex_delivery *next_in_group;   /* waiting behind the same group */
-    struct uex_delivery *next_outcome;    /* waiting for the committer */
-    struct uex_delivery *next_at_place;   /* in the same bucket of the index by source, partition and offset */
-    struct uex_delivery *next, *previous; /* all deliveries */
+    struct uex_inflight *next_in_group;   /* waiting behind the same group */
+    struct uex_inflight *next_outcome;    /* waiting for the committer */
+    struct uex_inflight *next_at_place;   /* in the same bucket of the index by source, partition and offset */
+    struct uex_inflight *next, *previous; /* all commands */
 };
 
 /* Takes the record over; NULL when memory ends (then the caller keeps it). */
-UEX_MUST_CHECK struct uex_delivery *uex_delivery_new(struct uex_record *record, size_t source);
-void uex_delivery_free(struct uex_delivery *delivery);
+UEX_MUST_CHECK struct uex_inflight *uex_inflight_new(struct uex_record *record, size_t source);
+void uex_inflight_free(struct uex_inflight *inflight);
 
 /* Forget an outcome, so that another can be made (a transaction refused one of its records). The group's memory copy
  * goes too. */
 void uex_outcome_clear(struct uex_outcome *outcome);
 
 /* Bytes of memory that it holds, for the intake's bound. */
-size_t uex_delivery_size_bytes(const struct uex_delivery *delivery);
+size_t uex_inflight_size_bytes(const struct uex_inflight *inflight);
 #endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/inflight.h"
+
+#include <stdlib.h>
+
+struct uex_inflight *uex_inflight_new(struct uex_record *record, size_t source)
+{
+    struct uex_inflight *inflight = calloc(1, sizeof(*inflight));
+
+    if (inflight == NULL)
+        return NULL;
+    inflight->record = record;
+    inflight->source = source;
+    inflight->partition = record->partition;
+    inflight->offset = record->offset;
+    inflight->taken_at_ms = uex_wall_ms();
+    inflight->attempt = 1;
+    return inflight;
+}
+
+void uex_outcome_clear(struct uex_outcome *outcome)
+{
+    uex_job_outcome_clear(&outcome->job);
+    uex_group_memory_free(outcome->memory);
+    memset(outcome, 0, sizeof(*outcome));
+}
+
+void uex_inflight_free(struct uex_inflight *inflight)
+{
+    if (inflight == NULL)
+        return;
+    uex_outcome_clear(&inflight->outcome);
+    free(inflight->refused_topic);
+    uex_command_clear(&inflight->command);
+    uex_record_free(inflight->record);
+    free(inflight);
+}
+
+size_t uex_inflight_size_bytes(const struct uex_inflight *inflight)
+{
+    return sizeof(*inflight) + uex_record_size_bytes(inflight->record);
+}
