@@ -32,7 +32,7 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
     position->log_number = uex_engine_slot(engine, source, partition)->log_number;
     uex_starts_to_commit_synced(engine, uex_engine_slot(engine, source, partition), &position->marks);
     position->marks.partition_count =
-        engine->synced.partitions[partition].mixed || !engine->synced.partitions[partition].restored
+        engine->synced.partitions[partition].state_spread || !engine->synced.partitions[partition].restored
             ? 0
             : engine->synced.partition_count;
     position->window = uex_engine_slot(engine, source, partition)->window;
@@ -82,9 +82,9 @@ static uint64_t list_bytes(const struct uex_inflight *inflight)
     return inflight->outcome.job.lists == NULL ? 0 : uex_spool_size_bytes(inflight->outcome.job.lists);
 }
 
-static bool goes_alone(const struct uex_inflight *inflight)
+static bool goes_by_itself(const struct uex_inflight *inflight)
 {
-    return inflight->commit_alone || list_bytes(inflight) > UEX_BATCH_LIST_BYTES;
+    return inflight->commit_by_itself || list_bytes(inflight) > UEX_BATCH_LIST_BYTES;
 }
 
 static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_inflight *inflight)
@@ -136,7 +136,7 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
     batch->metadata = engine->synced.group_metadata;
     while (inflight != NULL && batch->count < most && batch->count < UEX_BATCH_MAX) {
         struct uex_inflight *next = inflight->next_outcome;
-        const bool alone = goes_alone(inflight);
+        const bool by_itself = goes_by_itself(inflight);
         const bool later = inflight->not_before_ms > now_ms;
 
         /* Without the group's history its state record would lose it: what was adopted waits for the restore. And where
@@ -151,17 +151,17 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
             inflight = next;
             continue;
         }
-        if (ready && !later && inflight->epoch == engine->synced.epoch && (!alone || batch->count == 0) &&
+        if (ready && !later && inflight->epoch == engine->synced.epoch && (!by_itself || batch->count == 0) &&
             (batch->count == 0 || bytes + list_bytes(inflight) <= UEX_BATCH_LISTS_BYTES)) {
             if (!add(engine, batch, inflight))
                 break; /* no memory: the rest waits */
             bytes += list_bytes(inflight);
-            if (alone)
+            if (by_itself)
                 break;
         }
         inflight = next;
     }
-    if (batch->count < UEX_BATCH_MAX && (batch->count == 0 || !goes_alone(batch->commands[0])))
+    if (batch->count < UEX_BATCH_MAX && (batch->count == 0 || !goes_by_itself(batch->commands[0])))
         add_quiet_positions(engine, batch);
     return batch->count > 0 || batch->position_count > 0;
 }

@@ -259,7 +259,7 @@ struct uex_inflight *uex_dispatch_take(struct uex_engine *engine, bool *idle)
 {
     struct uex_inflight *inflight = wait_for_command(engine, idle);
 
-    while (inflight != NULL && inflight->suspect && !uex_starts_begin_alone(engine, inflight))
+    while (inflight != NULL && inflight->suspect && !uex_starts_begin_exclusive(engine, inflight))
         inflight = wait_for_command(engine, idle);
     if (inflight != NULL && engine->observer.taken != NULL)
         engine->observer.taken(engine->observer.context, inflight);

@@ -9,7 +9,7 @@
  *   dispatch.c   one lane per group at a time; lanes take commands here and bring back what came out
  *   reset.c      logs that were cut, or deleted and created again
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
- *   starts.c     suspects: commands that may have killed a worker run alone
+ *   starts.c     suspects: commands that may have killed a worker run exclusively
  *   breaker.c    outages of the database and the store
  *   shortage.c   lanes that get no database connection while others have theirs
  *   policy.c     from the facts of a job to the command's outcome
@@ -83,8 +83,8 @@ struct uex_partition {
     struct uex_slot *slots; /* one for each of the source_count sources */
     bool assigned;          /* worked: held in every source */
     bool restored;          /* the groups' memories are complete */
-    bool mixed;             /* groups of this partition have their newest state in another one: the topic grew */
-    bool needs_all;         /* its restore reads every partition of the state topic */
+    bool state_spread;      /* groups of this partition have their newest state in another one: the topic grew */
+    bool full_scan;         /* its restore reads every partition of the state topic */
     int64_t state_next;     /* the state partition is read up to here */
     struct uex_inflight *first_waiting, *last_waiting; /* until the restore is done (linked by next_in_group) */
 };
@@ -289,7 +289,7 @@ void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_inflight *inf
 /* A suspect goes back to its queue: its start does not count. */
 void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
-bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_inflight *inflight);
+bool uex_starts_begin_exclusive(struct uex_engine *engine, struct uex_inflight *inflight);
 
 /* ---- breaker.c */
 bool uex_breaker_any_open_synced(const struct uex_engine *engine);

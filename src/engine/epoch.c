@@ -56,7 +56,7 @@ bool uex_epoch_resize_synced(struct uex_engine *engine, int32_t count)
 
 /* A partition number is worked only if it is held in every source: otherwise commands and retries of a group would be
  * at two workers. */
-static void mark_whole_synced(struct uex_engine *engine, const rd_kafka_topic_partition_list_t *list)
+static void mark_owned_synced(struct uex_engine *engine, const rd_kafka_topic_partition_list_t *list)
 {
     bool partial = false;
 
@@ -125,7 +125,7 @@ static void start_slots_synced(struct uex_engine *engine, rd_kafka_topic_partiti
         uex_starts_restore_synced(slot, &marks);
         suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
-            engine->synced.partitions[place->partition].needs_all =
+            engine->synced.partitions[place->partition].full_scan =
                 marks.partition_count != engine->synced.partition_count;
         uex_reset_begin_synced(slot);
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
@@ -232,12 +232,12 @@ void uex_epoch_begin_synced(struct uex_engine *engine, rd_kafka_topic_partition_
 
     engine->synced.epoch++;
     engine->synced.rebalance_count++;
-    mark_whole_synced(engine, list);
+    mark_owned_synced(engine, list);
     start_slots_synced(engine, list);
     for (int32_t i = 0; i < engine->synced.partition_count; i++) {
         struct uex_partition *partition = &engine->synced.partitions[i];
 
-        if (!partition->assigned || partition->needs_all)
+        if (!partition->assigned || partition->full_scan)
             partition->state_next = 0;
         partition->restored = false;
     }

@@ -52,7 +52,7 @@ struct uex_inflight {
     bool announced;        /* the observer has heard of its commit */
     bool spool_failed;     /* its list cannot be read back */
     int64_t not_before_ms; /* monotonic: it is refused again and again and lets others go first */
-    bool commit_alone;     /* a transaction with it was refused: find out who it was */
+    bool commit_by_itself; /* a transaction with it was refused: find out who it was */
     unsigned timed_out;    /* transactions of it that the coordinator ended for their age; the committer's thread */
     unsigned too_slow;     /* the last of them in a row in which its list, and nothing else, was too slow */
     int64_t complained_ms; /* monotonic: when that was last said */
@@ -61,7 +61,7 @@ struct uex_inflight {
     char *refused_topic;   /* where; owned */
     bool has_own_id;       /* the value carries the id; else it is its record's, and travels in a header */
     bool holds_group;      /* it is its group's running command */
-    bool suspect;          /* may have killed its worker: runs alone, its start committed before it is parsed */
+    bool suspect;          /* may have killed its worker: runs exclusively, its start committed before it is parsed */
     uint64_t start_epoch;  /* of a suspect: its start was counted in this epoch's marks; 0: not yet */
     int64_t start_count;   /* which start it is */
     bool start_committed;

@@ -27,7 +27,7 @@ struct uex_window {
     uint8_t bits[(UEX_WINDOW_SPAN * 2) / 8];
 };
 
-/* How often a command was started alone without an end. */
+/* How often a command was started exclusively without an end. */
 struct uex_start {
     int64_t offset;
     int64_t count;
@@ -47,7 +47,7 @@ struct uex_marks {
 
 /* A closed position of nothing. */
 void uex_marks_init(struct uex_marks *marks);
-/* How often the command at `offset` was started alone. */
+/* How often the command at `offset` was started exclusively. */
 int64_t uex_marks_starts(const struct uex_marks *marks, int64_t offset);
 /* Set the count; 0 takes the entry out. When all places are taken the entry with the lowest count goes. */
 void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count);

@@ -73,7 +73,7 @@ void uex_restore_begin(struct uex_engine *engine)
     restore->started_ms = uex_monotonic_ms();
     for (int32_t i = 0; i < restore->count; i++)
         restore->all =
-            restore->all || (engine->synced.partitions[i].assigned && engine->synced.partitions[i].needs_all);
+            restore->all || (engine->synced.partitions[i].assigned && engine->synced.partitions[i].full_scan);
     for (int32_t i = 0; i < restore->count; i++) {
         const bool wanted = restore->all || engine->synced.partitions[i].assigned;
 
@@ -230,7 +230,7 @@ static bool note_misplaced(void *context, struct uex_group_entry *entry)
     const int32_t owner = uex_partition_of(uex_bytes_of_text(entry->group_id), engine->synced.partition_count);
 
     if (entry->memory != NULL && entry->memory_partition >= 0 && entry->memory_partition != owner)
-        engine->synced.partitions[owner].mixed = true;
+        engine->synced.partitions[owner].state_spread = true;
     return true;
 }
 
@@ -242,7 +242,7 @@ static void finish(struct uex_engine *engine)
     (void)engine->consumer.state_assign(engine->consumer.context, NULL);
     uex_engine_lock(engine);
     for (int32_t i = 0; i < restore->count; i++)
-        engine->synced.partitions[i].mixed = false;
+        engine->synced.partitions[i].state_spread = false;
     uex_group_table_filter(&engine->synced.in_flight.groups, note_misplaced, engine);
     for (int32_t i = 0; i < restore->count; i++) {
         if (!engine->synced.partitions[i].assigned)

@@ -129,7 +129,7 @@ void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age
         if (inflight->outcome.kind != UEX_OUTCOME_EXPORTED || lists == NULL || uex_spool_size_bytes(lists) < LIST_BYTES)
             continue;
         if (batch->count > 1) {
-            inflight->commit_alone = true;
+            inflight->commit_by_itself = true;
             continue;
         }
         inflight->timed_out++;
@@ -167,7 +167,7 @@ static void put_back_synced(struct uex_engine *engine, struct uex_batch *batch)
             give_up(inflight);
         if (inflight->spool_failed)
             uex_policy_spool_failed(engine, inflight);
-        inflight->commit_alone = inflight->commit_alone || inflight->refused_code != 0;
+        inflight->commit_by_itself = inflight->commit_by_itself || inflight->refused_code != 0;
         inflight->state = UEX_INFLIGHT_ENDED;
         inflight->next_outcome = engine->synced.outbox.first;
         engine->synced.outbox.first = inflight;

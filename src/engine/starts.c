@@ -99,16 +99,16 @@ static void take_back_synced(struct uex_marks *marks, const struct uex_engine *e
 
 void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
 {
-    const struct uex_inflight *alone = engine->synced.poison.exclusive;
+    const struct uex_inflight *exclusive = engine->synced.poison.exclusive;
 
     *out = slot->marks;
     out->open_until = open_until(slot);
     out->closing = engine->synced.assignment == UEX_ASSIGNMENT_CLOSING;
     if (!out->closing)
         return;
-    /* What never ran alone stays suspected, also over a clean revoke. */
+    /* What never ran exclusively stays suspected, also over a clean revoke. */
     out->open_until = slot->window.base < slot->suspect_until ? slot->suspect_until : UEX_OFFSET_NONE;
-    take_back_synced(out, engine, slot, alone, alone != NULL && alone->state == UEX_INFLIGHT_RUNNING);
+    take_back_synced(out, engine, slot, exclusive, exclusive != NULL && exclusive->state == UEX_INFLIGHT_RUNNING);
     take_back_synced(out, engine, slot, engine->synced.poison.first_suspect, true);
 }
 
@@ -248,7 +248,7 @@ static bool hold_group_synced(struct uex_engine *engine, struct uex_inflight *in
     return false;
 }
 
-static void end_alone_synced(struct uex_engine *engine, struct uex_inflight *inflight, bool has_outcome)
+static void end_exclusive_synced(struct uex_engine *engine, struct uex_inflight *inflight, bool has_outcome)
 {
     engine->synced.in_flight.running_count--;
     if (has_outcome && !uex_cancel_requested(&inflight->cancel)) {
@@ -261,7 +261,7 @@ static void end_alone_synced(struct uex_engine *engine, struct uex_inflight *inf
 }
 
 /* What is asked for, for its outcome; what cannot be read stays empty. UEX_NO_MEMORY, or UEX_OK. */
-static enum uex_error read_killer(struct uex_inflight *inflight)
+static enum uex_error read_poison_pill(struct uex_inflight *inflight)
 {
     struct uex_fault ignored = {0};
     enum uex_error err = UEX_OK;
@@ -276,7 +276,7 @@ static enum uex_error read_killer(struct uex_inflight *inflight)
 }
 
 /* The command has ended with its worker's death often enough. False: it is given up, or a duplicate. */
-static bool dead_letter_killer_synced(struct uex_engine *engine, struct uex_inflight *inflight, int64_t starts)
+static bool dead_letter_poison_pill_synced(struct uex_engine *engine, struct uex_inflight *inflight, int64_t starts)
 {
     const struct uex_bytes key = inflight->record->key;
     struct uex_fault fault = {0};
@@ -305,28 +305,28 @@ static bool dead_letter_killer_synced(struct uex_engine *engine, struct uex_infl
 }
 
 /* Reading its record may be what kills: that is one more start, and after another death it is left out. */
-static void end_killer_synced(struct uex_engine *engine, struct uex_inflight *inflight, int64_t starts)
+static void end_poison_pill_synced(struct uex_engine *engine, struct uex_inflight *inflight, int64_t starts)
 {
     enum uex_error err = UEX_OK;
 
     inflight->command.requested_at_ms = UEX_NO_TIME;
     if (starts == engine->config->retry_crashes) {
         if (!commit_start_synced(engine, inflight)) {
-            end_alone_synced(engine, inflight, false);
+            end_exclusive_synced(engine, inflight, false);
             return;
         }
         uex_engine_unlock(engine);
-        err = read_killer(inflight);
+        err = read_poison_pill(inflight);
         uex_engine_lock(engine);
         if (err != UEX_OK) {
             uex_engine_out_of_memory_synced(engine, "reading a command");
-            end_alone_synced(engine, inflight, false);
+            end_exclusive_synced(engine, inflight, false);
             return;
         }
     }
-    end_alone_synced(engine, inflight,
-                     dead_letter_killer_synced(engine, inflight, starts) ||
-                         inflight->outcome.skip == UEX_SKIP_DUPLICATE);
+    end_exclusive_synced(engine, inflight,
+                         dead_letter_poison_pill_synced(engine, inflight, starts) ||
+                             inflight->outcome.skip == UEX_SKIP_DUPLICATE);
 }
 
 static void ask_to_rejoin(struct uex_engine *engine)
@@ -345,7 +345,7 @@ static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_
     return uex_marks_starts(&uex_engine_slot(engine, inflight->source, inflight->partition)->marks, inflight->offset);
 }
 
-bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_inflight *inflight)
+bool uex_starts_begin_exclusive(struct uex_engine *engine, struct uex_inflight *inflight)
 {
     enum uex_hold hold = UEX_HOLD_NONE;
     bool ended = false;
@@ -355,12 +355,12 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_inflight *infl
     uex_engine_lock(engine);
     starts = starts_before_synced(engine, inflight);
     if (starts >= engine->config->retry_crashes) {
-        end_killer_synced(engine, inflight, starts);
+        end_poison_pill_synced(engine, inflight, starts);
         uex_engine_unlock(engine);
         return false;
     }
     if (!commit_start_synced(engine, inflight)) {
-        end_alone_synced(engine, inflight, false);
+        end_exclusive_synced(engine, inflight, false);
         uex_engine_unlock(engine);
         return false;
     }
@@ -379,11 +379,11 @@ bool uex_starts_begin_alone(struct uex_engine *engine, struct uex_inflight *infl
     }
     uex_engine_lock(engine);
     if (ended || hold == UEX_HOLD_NO_MEMORY) {
-        end_alone_synced(engine, inflight, ended);
+        end_exclusive_synced(engine, inflight, ended);
     } else {
         job = hold_group_synced(engine, inflight);
         if (!job)
-            end_alone_synced(engine, inflight, inflight->outcome.skip == UEX_SKIP_DUPLICATE);
+            end_exclusive_synced(engine, inflight, inflight->outcome.skip == UEX_SKIP_DUPLICATE);
     }
     uex_engine_unlock(engine);
     return job;

@@ -153,7 +153,7 @@ static void collect__one_that_was_refused__goes_alone_and_is_not_joined(void **s
     struct uex_inflight *other = ended("b", 2);
 
     (void)state;
-    guilty->commit_alone = true;
+    guilty->commit_by_itself = true;
     assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
     assert_ptr_equal(batch.commands[0], guilty);

@@ -101,7 +101,7 @@ static void assign__broker_reports_fewer_partitions_than_before__count_stays(voi
     assert_int_equal(world.engine.synced.partition_count, 3);
     assert_true(partition_at(1)->assigned);
     assert_false(partition_at(2)->assigned);
-    assert_false(partition_at(0)->needs_all);
+    assert_false(partition_at(0)->full_scan);
 }
 
 static void resize__no_memory__says_so_and_can_be_repeated(void **state)
@@ -293,7 +293,7 @@ static void assign__partition_count_is_that_of_the_offset__reads_its_own_state_o
     (void)rd_kafka_topic_partition_list_add(list, COMMANDS, 0);
     uex_rebalance_callback(&world.engine, RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, list);
     rd_kafka_topic_partition_list_destroy(list);
-    assert_false(partition_at(0)->needs_all);
+    assert_false(partition_at(0)->full_scan);
     assert_true(uex_restore_step(&world.engine, 20));
     assert_int_equal(world.state_assigned->cnt, 1);
 }
@@ -306,7 +306,7 @@ static void assign__topic_has_grown_since_the_offset__reads_every_state_partitio
     fixture_set_committed(COMMANDS, 0, 0, "uex1;n=1");
     fixture_set_committed(RETRIES, 0, 0, "uex1;n=2");
     fixture_assign(0, 1);
-    assert_true(partition_at(0)->needs_all);
+    assert_true(partition_at(0)->full_scan);
     assert_true(uex_restore_step(&world.engine, 20));
     assert_int_equal(world.state_assigned->cnt, 2);
 }
@@ -317,7 +317,7 @@ static void assign__metadata_of_somebody_else__reads_every_state_partition(void 
     fixture_set_committed(COMMANDS, 0, 4, "checkpoint 17");
     fixture_assign(0, 1);
     assert_int_equal(assigned_offset(COMMANDS, 0), 4);
-    assert_true(partition_at(0)->needs_all);
+    assert_true(partition_at(0)->full_scan);
 }
 
 /* The state of its groups is known up to there. */
@@ -357,7 +357,7 @@ static void assign__topic_has_grown__known_state_is_read_anew_too(void **state)
     fixture_begin_at(1, "uex1;n=1");
     world.command_partitions = 2;
     rebalance(0, 1);
-    assert_true(partition_at(0)->needs_all);
+    assert_true(partition_at(0)->full_scan);
     assert_int_equal(partition_at(0)->state_next, 0);
 }
 

@@ -471,7 +471,7 @@ static void take__grown_topic_and_one_state_follows_the_other__it_counts_whateve
     (void)state;
     restore_grown(group, state_of(group, EVENING, "A"), state_of(group, NOON, "AB"), false);
     assert_true(knows(group, 'B'));
-    assert_false(world.engine.synced.partitions[1].mixed);
+    assert_false(world.engine.synced.partitions[1].state_spread);
 }
 
 static void take__grown_topic_and_the_follower_is_read_first__it_counts_too(void **state)
@@ -524,8 +524,8 @@ static void finish__newest_state_stands_in_another_partition__next_owner_reads_a
     (void)state;
     restore_grown(group, state_of(group, NOON, "AB"), state_of(group, NOON, "A"), false);
     assert_true(knows(group, 'B'));
-    assert_true(world.engine.synced.partitions[1].mixed);
-    assert_false(world.engine.synced.partitions[0].mixed);
+    assert_true(world.engine.synced.partitions[1].state_spread);
+    assert_false(world.engine.synced.partitions[0].state_spread);
     (void)fixture_command(0, 0, fixture_group(0, 2, 0));
     (void)fixture_command(1, 0, group);
     assert_null(fixture_take()); /* both ask for their crash markers */
@@ -548,7 +548,7 @@ static void finish__states_are_where_they_belong_again__partition_is_no_longer_m
     assign_at(2, "uex1;n=0");
     fixture_restore();
     assert_true(knows(group, 'C'));
-    assert_false(world.engine.synced.partitions[1].mixed);
+    assert_false(world.engine.synced.partitions[1].state_spread);
 }
 
 /* ---- who waits for it */

@@ -163,8 +163,8 @@ static void age__several_outcomes__lists_go_alone_and_nobody_is_charged(void **s
     (void)state;
     for (int i = 0; i < OUTAGE_ROUNDS; i++)
         fails(&batch, &slow);
-    assert_true(list->commit_alone);
-    assert_false(file->commit_alone);
+    assert_true(list->commit_by_itself);
+    assert_false(file->commit_by_itself);
     assert_int_equal(list->outcome.kind, UEX_OUTCOME_EXPORTED);
     batch = (struct uex_batch){.count = 1, .commands = {file}};
     for (int i = 0; i < OUTAGE_ROUNDS; i++)

@@ -581,7 +581,7 @@ static void take__revoked_before_the_start_was_counted__counts_in_the_next_epoch
     suspect = fixture_take();
     revoke_all();
     world.on_wait = assign_again;
-    assert_true(uex_starts_begin_alone(&world.engine, suspect));
+    assert_true(uex_starts_begin_exclusive(&world.engine, suspect));
     assert_true(says("s=0:1"));
     assert_int_equal(suspect->start_epoch, 2);
 }
@@ -600,7 +600,7 @@ static void take__poison_pill_is_adopted_before_it_is_looked_at__is_not_run_once
     fixture_restore();
     assert_int_equal(world.adopted, 1);
     world.on_wait = fixture_committer_works;
-    assert_false(uex_starts_begin_alone(&world.engine, suspect));
+    assert_false(uex_starts_begin_exclusive(&world.engine, suspect));
     fixture_commits(1);
     assert_int_equal(ended.error, UEX_WORKER_CRASHED);
     assert_string_equal(ended.group_id, "a");
@@ -1087,7 +1087,7 @@ static enum uex_error take_suspect(const char *metadata, const char *value)
     inflight = fixture_take();
     world.on_wait = committer_works_uncounted;
     uex_torture_count(true);
-    if (!uex_starts_begin_alone(&world.engine, inflight))
+    if (!uex_starts_begin_exclusive(&world.engine, inflight))
         inflight = world.engine.synced.outbox.first;
     uex_torture_count(false);
     error = world.engine.synced.failure == UEX_FAILURE_BROKEN ? UEX_NO_MEMORY : UEX_OK;
