@@ -30,8 +30,8 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
     position->source = source;
     position->partition = partition;
     position->log_number = uex_engine_slot(engine, source, partition)->log_number;
-    uex_starts_to_commit_synced(engine, uex_engine_slot(engine, source, partition), &position->marks);
-    position->marks.partition_count =
+    uex_starts_to_commit_synced(engine, uex_engine_slot(engine, source, partition), &position->markers);
+    position->markers.partition_count =
         engine->synced.partitions[partition].state_spread || !engine->synced.partitions[partition].restored
             ? 0
             : engine->synced.partition_count;
@@ -110,7 +110,7 @@ static bool can_move(const struct uex_slot *slot)
            slot->window.base != slot->committed_base && slot->window.base == slot->window.next;
 }
 
-/* Slots whose position moves without an outcome, or whose marks must be committed. */
+/* Slots whose position moves without an outcome, or whose crash markers must be committed. */
 static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *batch)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
@@ -308,7 +308,7 @@ rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engi
         struct uex_buffer metadata = {0};
 
         place->offset = position->window.base;
-        uex_window_encode(&position->window, &position->marks, &metadata);
+        uex_window_encode(&position->window, &position->markers, &metadata);
         if (uex_buffer_failed(&metadata)) {
             uex_buffer_clear(&metadata);
             rd_kafka_topic_partition_list_destroy(list);

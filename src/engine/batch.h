@@ -20,7 +20,7 @@ struct uex_batch_position {
     size_t source;
     int32_t partition;
     uint64_t log_number; /* of the slot */
-    struct uex_marks marks;
+    struct uex_markers markers;
     struct uex_window window;
 };
 

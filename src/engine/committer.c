@@ -79,7 +79,7 @@ static size_t allowance(struct uex_committer *committer)
     return committer->tokens < 1.0 ? 0 : (size_t)committer->tokens;
 }
 
-/* Some command waits for its open mark, which rides in the next commit. */
+/* Some command waits for its open crash marker, which rides in the next commit. */
 static bool start_waits_synced(const struct uex_engine *engine)
 {
     for (size_t source = 0; source < engine->source_count; source++) {

@@ -66,14 +66,14 @@ struct uex_slot {
     struct uex_inflight *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
     enum uex_hold hold;                          /* why the first of them waits */
     int64_t held_until_ms;                       /* wall: when to look again */
-    struct uex_marks marks;                      /* starts that are to be committed; see starts.c */
-    int64_t committed_until; /* commands below it may be started; UEX_OFFSET_NONE: the broker has no open mark of this
-                                epoch */
+    struct uex_markers markers;                  /* starts that are to be committed; see starts.c */
+    int64_t committed_until; /* commands below it may be started; UEX_OFFSET_NONE: the broker has no open crash marker
+                                of this epoch */
     int64_t started_until;   /* one more than the highest offset that was started; UEX_OFFSET_NONE: nothing */
-    int64_t refused_from;    /* the lowest offset that waits for a mark; UEX_OFFSET_NONE: none */
-    bool closed;             /* the open mark was taken back */
+    int64_t refused_from;    /* the lowest offset that waits for a crash marker; UEX_OFFSET_NONE: none */
+    bool closed;             /* the open crash marker was taken back */
     int64_t suspect_until;   /* unfinished commands below it were perhaps under way when a worker died */
-    bool starts_dirty;       /* marks have changed since the last commit */
+    bool starts_dirty;       /* crash markers have changed since the last commit */
     bool assigned;
     bool paused; /* told to librdkafka */
 };
@@ -263,25 +263,25 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inf
 
 /* ---- starts.c: commands that kill their worker.
  *
- * Before an epoch starts anything its positions are committed with an open mark: an offset below which commands may be
- * started; a clean revoke takes the mark back. Whoever finds a mark knows that the owner before died, and runs every
- * unfinished command below it alone, with its start committed first. A command that was started so retry.crashes times
- * without an end is a dead letter. */
+ * Before an epoch starts anything its positions are committed with an open crash marker: an offset below which commands
+ * may be started; a clean revoke takes the crash marker back. Whoever finds a crash marker knows that the owner before
+ * died, and runs every unfinished command below it alone, with its start committed first. A command that was started so
+ * retry.crashes times without an end is a dead letter. */
 /* A fresh assignment: what its committed position says. */
-void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_marks *marks);
+void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_markers *markers);
 /* The log was cut: what stands from `offset` on was never started. */
 void uex_starts_cut_synced(struct uex_slot *slot, int64_t offset);
 /* The end of the partition was reported: what comes later was not there when the owner before died. */
 void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset);
 bool uex_starts_is_suspect_synced(const struct uex_slot *slot, int64_t offset);
-/* May it be started now? If not, the committer is asked to commit a mark that allows it. */
+/* May it be started now? If not, the committer is asked to commit a crash marker that allows it. */
 bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t offset);
-/* Does this slot's position have to be committed for its marks alone? */
+/* Does this slot's position have to be committed for its crash markers alone? */
 bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot);
-/* The marks that go with a commit of this slot now, and what has become of them when it is done. */
-void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out);
+/* The crash markers that go with a commit of this slot now, and what has become of them when it is done. */
+void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_markers *out);
 void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32_t partition,
-                                 const struct uex_marks *marks);
+                                 const struct uex_markers *markers);
 /* A suspect has ended: the start of the next one can be committed together with its outcome. */
 void uex_starts_prepare_next_synced(struct uex_engine *engine);
 /* A running command goes on in a new epoch, whose positions have to say that it is under way. */

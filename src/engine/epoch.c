@@ -95,7 +95,7 @@ static void start_slots_synced(struct uex_engine *engine, rd_kafka_topic_partiti
     for (int i = list->cnt - 1; i >= 0; i--) {
         rd_kafka_topic_partition_t *place = &list->elems[i];
         struct uex_slot *slot = NULL;
-        struct uex_marks marks;
+        struct uex_markers markers;
         int64_t known_base = UEX_OFFSET_NONE;
         size_t source_of_slot = 0;
 
@@ -113,20 +113,20 @@ static void start_slots_synced(struct uex_engine *engine, rd_kafka_topic_partiti
         slot->paused = false;
         known_base = slot->committed_base;
         uex_window_restore(&slot->window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
-                           uex_bytes_of(place->metadata, place->metadata_size), &marks);
+                           uex_bytes_of(place->metadata, place->metadata_size), &markers);
         slot->committed_base = slot->window.base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : place->offset;
         /* A position never goes back by itself: Kafka forgets it when a topic is deleted. Work of the old topic must
-         * not mark offsets of the new one as finished. (Where none was known, the first transaction of all may still
-         * be under way.) */
+         * not crash marker offsets of the new one as finished. (Where none was known, the first transaction of all may
+         * still be under way.) */
         if (slot->committed_base < known_base) {
             uex_reset_cancel_synced(engine, source_of_slot, place->partition, 0);
             slot->log_number++;
         }
-        uex_starts_restore_synced(slot, &marks);
-        suspects = suspects || marks.open_until != UEX_OFFSET_NONE;
+        uex_starts_restore_synced(slot, &markers);
+        suspects = suspects || markers.open_until != UEX_OFFSET_NONE;
         if (strcmp(place->topic, engine->sources[0].topic) == 0)
             engine->synced.partitions[place->partition].full_scan =
-                marks.partition_count != engine->synced.partition_count;
+                markers.partition_count != engine->synced.partition_count;
         uex_reset_begin_synced(slot);
         place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
     }

@@ -62,7 +62,7 @@ struct uex_inflight {
     bool has_own_id;       /* the value carries the id; else it is its record's, and travels in a header */
     bool holds_group;      /* it is its group's running command */
     bool suspect;          /* may have killed its worker: runs exclusively, its start committed before it is parsed */
-    uint64_t start_epoch;  /* of a suspect: its start was counted in this epoch's marks; 0: not yet */
+    uint64_t start_epoch;  /* of a suspect: its start was counted in this epoch's crash markers; 0: not yet */
     int64_t start_count;   /* which start it is */
     bool start_committed;
     unsigned openings; /* how often in a row it was running when a breaker opened */

@@ -85,49 +85,49 @@ static void restore_bits(struct uex_window *window, const char *base64)
     }
 }
 
-void uex_marks_init(struct uex_marks *marks)
+void uex_markers_init(struct uex_markers *markers)
 {
-    memset(marks, 0, sizeof(*marks));
-    marks->open_until = UEX_OFFSET_NONE;
+    memset(markers, 0, sizeof(*markers));
+    markers->open_until = UEX_OFFSET_NONE;
 }
 
-int64_t uex_marks_starts(const struct uex_marks *marks, int64_t offset)
+int64_t uex_markers_starts(const struct uex_markers *markers, int64_t offset)
 {
-    for (size_t i = 0; i < marks->start_count; i++) {
-        if (marks->starts[i].offset == offset)
-            return marks->starts[i].count;
+    for (size_t i = 0; i < markers->start_count; i++) {
+        if (markers->starts[i].offset == offset)
+            return markers->starts[i].count;
     }
     return 0;
 }
 
-void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count)
+void uex_markers_set_starts(struct uex_markers *markers, int64_t offset, int64_t count)
 {
-    size_t place = marks->start_count;
+    size_t place = markers->start_count;
 
-    for (size_t i = 0; i < marks->start_count; i++) {
-        if (marks->starts[i].offset == offset)
+    for (size_t i = 0; i < markers->start_count; i++) {
+        if (markers->starts[i].offset == offset)
             place = i;
     }
     if (count == 0) {
-        if (place < marks->start_count) {
-            marks->starts[place] = marks->starts[--marks->start_count];
-            marks->starts[marks->start_count] = (struct uex_start){0};
+        if (place < markers->start_count) {
+            markers->starts[place] = markers->starts[--markers->start_count];
+            markers->starts[markers->start_count] = (struct uex_start){0};
         }
         return;
     }
     if (place == UEX_STARTS_MAX) {
         place = 0;
         for (size_t i = 1; i < UEX_STARTS_MAX; i++) {
-            if (marks->starts[i].count < marks->starts[place].count)
+            if (markers->starts[i].count < markers->starts[place].count)
                 place = i;
         }
-    } else if (place == marks->start_count) {
-        marks->start_count++;
+    } else if (place == markers->start_count) {
+        markers->start_count++;
     }
-    marks->starts[place] = (struct uex_start){.offset = offset, .count = count};
+    markers->starts[place] = (struct uex_start){.offset = offset, .count = count};
 }
 
-static void restore_marks(struct uex_marks *marks, const char *metadata)
+static void restore_marks(struct uex_markers *markers, const char *metadata)
 {
     const char *field = strstr(metadata, ";n=");
     char *end = NULL;
@@ -135,13 +135,13 @@ static void restore_marks(struct uex_marks *marks, const char *metadata)
     if (field != NULL) {
         const long count = strtol(field + 3, NULL, 10);
 
-        marks->partition_count = count > 0 && count < INT32_MAX ? (int32_t)count : 0;
+        markers->partition_count = count > 0 && count < INT32_MAX ? (int32_t)count : 0;
     }
     field = strstr(metadata, ";u=");
     if (field != NULL) {
         const long long until = strtoll(field + 3, NULL, 10);
 
-        marks->open_until = until < 0 ? UEX_OFFSET_NONE : (until > UEX_OFFSET_MAX ? UEX_OFFSET_MAX : until);
+        markers->open_until = until < 0 ? UEX_OFFSET_NONE : (until > UEX_OFFSET_MAX ? UEX_OFFSET_MAX : until);
     }
     field = strstr(metadata, ";s=");
     for (const char *place = field == NULL ? NULL : field + 3; place != NULL; place = *end == ',' ? end + 1 : NULL) {
@@ -149,17 +149,18 @@ static void restore_marks(struct uex_marks *marks, const char *metadata)
         const long long count = *end == ':' ? strtoll(end + 1, &end, 10) : 0;
 
         if (offset >= 0 && count > 0)
-            uex_marks_set_starts(marks, offset, count > UEX_START_COUNT_MAX ? UEX_START_COUNT_MAX : count);
+            uex_markers_set_starts(markers, offset, count > UEX_START_COUNT_MAX ? UEX_START_COUNT_MAX : count);
     }
 }
 
-void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata, struct uex_marks *marks)
+void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata,
+                        struct uex_markers *markers)
 {
     char text[UEX_WINDOW_METADATA_MAX + 1] = "";
     const char *field = NULL;
 
-    if (marks != NULL)
-        uex_marks_init(marks);
+    if (markers != NULL)
+        uex_markers_init(markers);
     if (offset > UEX_OFFSET_MAX)
         offset = UEX_OFFSET_NONE;
     start_at(window, offset);
@@ -168,8 +169,8 @@ void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_by
     memcpy(text, metadata.data, metadata.size_bytes);
     if (strncmp(text, metadata_mark, strlen(metadata_mark)) != 0)
         return;
-    if (marks != NULL)
-        restore_marks(marks, text);
+    if (markers != NULL)
+        restore_marks(markers, text);
     field = strstr(text, ";b=");
     if (field != NULL)
         restore_bits(window, field + 3);
@@ -237,29 +238,30 @@ bool uex_window_finished(const struct uex_window *window, int64_t offset)
     return offset < window->base || bit_get(window, offset);
 }
 
-void uex_marks_prune(struct uex_marks *marks, const struct uex_window *window)
+void uex_markers_prune(struct uex_markers *markers, const struct uex_window *window)
 {
-    for (size_t i = marks->start_count; i-- > 0;) {
-        if (uex_window_finished(window, marks->starts[i].offset))
-            marks->starts[i] = marks->starts[--marks->start_count];
+    for (size_t i = markers->start_count; i-- > 0;) {
+        if (uex_window_finished(window, markers->starts[i].offset))
+            markers->starts[i] = markers->starts[--markers->start_count];
     }
-    memset(&marks->starts[marks->start_count], 0, (UEX_STARTS_MAX - marks->start_count) * sizeof(marks->starts[0]));
+    memset(&markers->starts[markers->start_count], 0,
+           (UEX_STARTS_MAX - markers->start_count) * sizeof(markers->starts[0]));
 }
 
-static void encode_starts(const struct uex_window *window, const struct uex_marks *marks, struct uex_buffer *out)
+static void encode_starts(const struct uex_window *window, const struct uex_markers *markers, struct uex_buffer *out)
 {
     const char *before = ";s=";
 
-    for (size_t i = 0; i < marks->start_count; i++) {
-        if (uex_window_finished(window, marks->starts[i].offset))
+    for (size_t i = 0; i < markers->start_count; i++) {
+        if (uex_window_finished(window, markers->starts[i].offset))
             continue;
-        uex_buffer_append_format(out, "%s%lld:%lld", before, (long long)marks->starts[i].offset,
-                                 (long long)marks->starts[i].count);
+        uex_buffer_append_format(out, "%s%lld:%lld", before, (long long)markers->starts[i].offset,
+                                 (long long)markers->starts[i].count);
         before = ",";
     }
 }
 
-void uex_window_encode(const struct uex_window *window, const struct uex_marks *marks, struct uex_buffer *out)
+void uex_window_encode(const struct uex_window *window, const struct uex_markers *markers, struct uex_buffer *out)
 {
     uint8_t bytes[UEX_WINDOW_SPAN / 8 + 1] = {0};
     unsigned char base64[UEX_WINDOW_METADATA_MAX] = {0};
@@ -271,10 +273,10 @@ void uex_window_encode(const struct uex_window *window, const struct uex_marks *
             used = i / 8 + 1;
         }
     }
-    uex_buffer_append_format(out, "%sn=%d", metadata_mark, marks->partition_count);
-    if (marks->open_until != UEX_OFFSET_NONE)
-        uex_buffer_append_format(out, ";u=%lld", (long long)marks->open_until);
-    encode_starts(window, marks, out);
+    uex_buffer_append_format(out, "%sn=%d", metadata_mark, markers->partition_count);
+    if (markers->open_until != UEX_OFFSET_NONE)
+        uex_buffer_append_format(out, ";u=%lld", (long long)markers->open_until);
+    encode_starts(window, markers, out);
     if (used > 0) {
         (void)EVP_EncodeBlock(base64, bytes, (int)used);
         uex_buffer_append_text(out, ";b=");

@@ -12,7 +12,8 @@
 
 /* No position known yet. */
 #define UEX_OFFSET_NONE ((int64_t)-1)
-/* No log grows so far: a position or a mark beyond it was not written by this service, and sums with it would overflow.
+/* No log grows so far: a position or a crash marker beyond it was not written by this service, and sums with it would
+ * overflow.
  */
 #define UEX_OFFSET_MAX (INT64_MAX / 4)
 /* Offsets from the base on that one window can tell apart; encoded they leave 700 bytes of the 4,096 for the other
@@ -36,31 +37,32 @@ struct uex_start {
 #define UEX_START_COUNT_MAX 1000000 /* a higher one was not written by this service */
 
 /* What else a position says. */
-struct uex_marks {
+struct uex_markers {
     int32_t partition_count; /* the topic's count at the time of the commit; 0: not known, or the groups' states are
                                 spread */
     int64_t open_until;      /* offsets below it may have been started; UEX_OFFSET_NONE: closed, nothing is under way */
-    bool closing;            /* not written: this commit takes the open mark back */
+    bool closing;            /* not written: this commit takes the open crash marker back */
     struct uex_start starts[UEX_STARTS_MAX];
     size_t start_count;
 };
 
 /* A closed position of nothing. */
-void uex_marks_init(struct uex_marks *marks);
+void uex_markers_init(struct uex_markers *markers);
 /* How often the command at `offset` was started exclusively. */
-int64_t uex_marks_starts(const struct uex_marks *marks, int64_t offset);
+int64_t uex_markers_starts(const struct uex_markers *markers, int64_t offset);
 /* Set the count; 0 takes the entry out. When all places are taken the entry with the lowest count goes. */
-void uex_marks_set_starts(struct uex_marks *marks, int64_t offset, int64_t count);
+void uex_markers_set_starts(struct uex_markers *markers, int64_t offset, int64_t count);
 
 /* Forget the starts of finished commands. */
-void uex_marks_prune(struct uex_marks *marks, const struct uex_window *window);
+void uex_markers_prune(struct uex_markers *markers, const struct uex_window *window);
 
 void uex_window_init(struct uex_window *window);
 
 /* Take a committed position. `metadata` may be absent, empty or somebody else's text (librdkafka does not end it with a
- * NUL): then only the offset counts. `marks` (may be NULL) gets what else it says. An offset beyond UEX_OFFSET_MAX
+ * NUL): then only the offset counts. `markers` (may be NULL) gets what else it says. An offset beyond UEX_OFFSET_MAX
  * counts as UEX_OFFSET_NONE. */
-void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata, struct uex_marks *marks);
+void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata,
+                        struct uex_markers *markers);
 
 /* Would a command at `offset` leave a position that can be committed whatever finishes next? */
 bool uex_window_fits(const struct uex_window *window, int64_t offset);
@@ -81,5 +83,5 @@ void uex_window_cut(struct uex_window *window, int64_t offset);
 bool uex_window_finished(const struct uex_window *window, int64_t offset);
 
 /* The metadata that goes with window->base. Starts of finished offsets are left out. */
-void uex_window_encode(const struct uex_window *window, const struct uex_marks *marks, struct uex_buffer *out);
+void uex_window_encode(const struct uex_window *window, const struct uex_markers *markers, struct uex_buffer *out);
 #endif

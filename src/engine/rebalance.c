@@ -53,7 +53,7 @@ static void wait_between_synced(struct uex_engine *engine, const struct timespec
     }
 }
 
-static bool any_open_mark_synced(struct uex_engine *engine)
+static bool any_open_marker_synced(struct uex_engine *engine)
 {
     for (size_t source = 0; source < engine->source_count; source++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
@@ -67,7 +67,7 @@ static bool any_open_mark_synced(struct uex_engine *engine)
 }
 
 /* Nothing more is started; the positions say so, and outcomes that are ready go out with them. */
-static void close_marks_synced(struct uex_engine *engine, bool lost)
+static void close_markers_synced(struct uex_engine *engine, bool lost)
 {
     struct timespec until = {0};
 
@@ -76,7 +76,7 @@ static void close_marks_synced(struct uex_engine *engine, bool lost)
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += CLOSE_WAIT_MS / 1000;
     pthread_cond_broadcast(&engine->synced.outcomes_changed);
-    while (any_open_mark_synced(engine) && engine->synced.assignment == UEX_ASSIGNMENT_CLOSING) {
+    while (any_open_marker_synced(engine) && engine->synced.assignment == UEX_ASSIGNMENT_CLOSING) {
         if (!uex_engine_wait_synced(engine, &engine->synced.between, &until))
             break;
     }
@@ -93,7 +93,7 @@ static void revoke(struct uex_engine *engine, bool lost)
     if (engine->synced.assignment != UEX_ASSIGNMENT_NONE) {
         (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
         until.tv_sec += UEX_REVOKE_WAIT_MS / 1000;
-        close_marks_synced(engine, lost);
+        close_markers_synced(engine, lost);
         wait_between_synced(engine, &until);
     }
     (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_NONE);

@@ -110,13 +110,13 @@ void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t p
 /* Nothing of this log is known: whatever is in it is taken. */
 static enum uex_step begin_anew(struct uex_engine *engine, struct uex_slot *slot, size_t source, int32_t partition)
 {
-    struct uex_marks marks;
+    struct uex_markers markers;
 
     uex_reset_cancel_synced(engine, source, partition, 0);
     uex_reset_forget_held_synced(slot);
     uex_window_init(&slot->window);
-    uex_marks_init(&marks);
-    uex_starts_restore_synced(slot, &marks);
+    uex_markers_init(&markers);
+    uex_starts_restore_synced(slot, &markers);
     uex_reset_begin_synced(slot);
     slot->committed_base = UEX_OFFSET_NONE;
     slot->log_number++;

@@ -183,11 +183,12 @@ static void note_positions_synced(struct uex_engine *engine, const struct uex_ba
         const struct uex_batch_position *position = &batch->positions[i];
         struct uex_slot *slot = uex_engine_slot(engine, position->source, position->partition);
 
-        if (slot->log_number != position->log_number) /* its marks allow nothing, and it has to be committed again */
+        if (slot->log_number !=
+            position->log_number) /* its crash markers allow nothing, and it has to be committed again */
             continue;
         if (slot->assigned)
             slot->committed_base = position->window.base;
-        uex_starts_committed_synced(engine, position->source, position->partition, &position->marks);
+        uex_starts_committed_synced(engine, position->source, position->partition, &position->markers);
     }
 }
 
@@ -203,7 +204,7 @@ static void note_first_positions_synced(struct uex_engine *engine, const struct 
             continue;
         slot->window = position->window;
         slot->window.next = slot->window.base;
-        slot->starts_dirty = true; /* its marks are of the epoch before */
+        slot->starts_dirty = true; /* its crash markers are of the epoch before */
     }
 }
 

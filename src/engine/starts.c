@@ -11,10 +11,10 @@
 #define WAIT_MS 100
 #define ROUTE_AGAIN_MS 200
 
-void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_marks *marks)
+void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_markers *markers)
 {
-    slot->marks = *marks;
-    slot->suspect_until = marks->open_until;
+    slot->markers = *markers;
+    slot->suspect_until = markers->open_until;
     slot->committed_until = UEX_OFFSET_NONE;
     slot->started_until = UEX_OFFSET_NONE;
     slot->refused_from = UEX_OFFSET_NONE;
@@ -24,9 +24,9 @@ void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_marks *ma
 
 void uex_starts_cut_synced(struct uex_slot *slot, int64_t offset)
 {
-    for (size_t i = slot->marks.start_count; i-- > 0;) {
-        if (slot->marks.starts[i].offset >= offset)
-            uex_marks_set_starts(&slot->marks, slot->marks.starts[i].offset, 0);
+    for (size_t i = slot->markers.start_count; i-- > 0;) {
+        if (slot->markers.starts[i].offset >= offset)
+            uex_markers_set_starts(&slot->markers, slot->markers.starts[i].offset, 0);
     }
     if (slot->suspect_until > offset)
         slot->suspect_until = offset;
@@ -42,13 +42,13 @@ void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_slot *slot,
     if (slot->suspect_until <= end_offset)
         return;
     slot->suspect_until = end_offset;
-    slot->starts_dirty = true; /* the mark in Kafka must not wait for what comes after this assignment either */
+    slot->starts_dirty = true; /* the crash marker in Kafka must not wait for what comes after this assignment either */
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
 bool uex_starts_is_suspect_synced(const struct uex_slot *slot, int64_t offset)
 {
-    return offset < slot->suspect_until || uex_marks_starts(&slot->marks, offset) > 0;
+    return offset < slot->suspect_until || uex_markers_starts(&slot->markers, offset) > 0;
 }
 
 bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t offset)
@@ -87,21 +87,21 @@ bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct
 }
 
 /* A start that killed nobody does not count. */
-static void take_back_synced(struct uex_marks *marks, const struct uex_engine *engine, const struct uex_slot *slot,
+static void take_back_synced(struct uex_markers *markers, const struct uex_engine *engine, const struct uex_slot *slot,
                              const struct uex_inflight *inflight, bool begun)
 {
-    const int64_t count = inflight == NULL ? 0 : uex_marks_starts(marks, inflight->offset);
+    const int64_t count = inflight == NULL ? 0 : uex_markers_starts(markers, inflight->offset);
 
     if (count > 0 && begun && inflight->start_epoch == engine->synced.epoch &&
         slot == uex_engine_slot((struct uex_engine *)(uintptr_t)engine, inflight->source, inflight->partition))
-        uex_marks_set_starts(marks, inflight->offset, count - 1);
+        uex_markers_set_starts(markers, inflight->offset, count - 1);
 }
 
-void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_marks *out)
+void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_markers *out)
 {
     const struct uex_inflight *exclusive = engine->synced.poison.exclusive;
 
-    *out = slot->marks;
+    *out = slot->markers;
     out->open_until = open_until(slot);
     out->closing = engine->synced.assignment == UEX_ASSIGNMENT_CLOSING;
     if (!out->closing)
@@ -113,29 +113,30 @@ void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct u
 }
 
 static void note_start_synced(struct uex_inflight *inflight, const struct uex_engine *engine, size_t source,
-                              int32_t partition, const struct uex_marks *marks)
+                              int32_t partition, const struct uex_markers *markers)
 {
     if (inflight != NULL && inflight->source == source && inflight->partition == partition &&
         inflight->start_epoch == engine->synced.epoch &&
-        uex_marks_starts(marks, inflight->offset) >= inflight->start_count)
+        uex_markers_starts(markers, inflight->offset) >= inflight->start_count)
         inflight->start_committed = true;
 }
 
 void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32_t partition,
-                                 const struct uex_marks *marks)
+                                 const struct uex_markers *markers)
 {
     struct uex_slot *slot = uex_engine_slot(engine, source, partition);
 
     if (slot == NULL || !slot->assigned)
         return;
-    slot->committed_until = marks->open_until;
-    slot->closed = marks->closing;
+    slot->committed_until = markers->open_until;
+    slot->closed = markers->closing;
     if (slot->refused_from != UEX_OFFSET_NONE && slot->refused_from < slot->committed_until)
         slot->refused_from = UEX_OFFSET_NONE;
-    if (slot->refused_from == UEX_OFFSET_NONE && memcmp(marks->starts, slot->marks.starts, sizeof(marks->starts)) == 0)
+    if (slot->refused_from == UEX_OFFSET_NONE &&
+        memcmp(markers->starts, slot->markers.starts, sizeof(markers->starts)) == 0)
         slot->starts_dirty = false;
-    note_start_synced(engine->synced.poison.exclusive, engine, source, partition, marks);
-    note_start_synced(engine->synced.poison.first_suspect, engine, source, partition, marks);
+    note_start_synced(engine->synced.poison.exclusive, engine, source, partition, markers);
+    note_start_synced(engine->synced.poison.first_suspect, engine, source, partition, markers);
     pthread_cond_broadcast(&engine->synced.work_changed);
     pthread_cond_broadcast(&engine->synced.between);
 }
@@ -150,9 +151,9 @@ static void count_start_synced(struct uex_engine *engine, struct uex_inflight *i
         return;
     inflight->start_epoch = engine->synced.epoch;
     inflight->start_committed = false;
-    uex_marks_prune(&slot->marks, &slot->window);
-    inflight->start_count = uex_marks_starts(&slot->marks, inflight->offset) + 1;
-    uex_marks_set_starts(&slot->marks, inflight->offset, inflight->start_count);
+    uex_markers_prune(&slot->markers, &slot->window);
+    inflight->start_count = uex_markers_starts(&slot->markers, inflight->offset) + 1;
+    uex_markers_set_starts(&slot->markers, inflight->offset, inflight->start_count);
     (void)uex_starts_allowed_synced(engine, slot, inflight->offset);
     slot->starts_dirty = true;
     pthread_cond_signal(&engine->synced.outcomes_changed);
@@ -164,7 +165,7 @@ void uex_starts_prepare_next_synced(struct uex_engine *engine)
 
     if (next == NULL || !engine->synced.partitions[next->partition].restored || next->epoch != engine->synced.epoch)
         return;
-    if (uex_marks_starts(&uex_engine_slot(engine, next->source, next->partition)->marks, next->offset) <
+    if (uex_markers_starts(&uex_engine_slot(engine, next->source, next->partition)->markers, next->offset) <
         engine->config->retry_crashes)
         count_start_synced(engine, next);
 }
@@ -174,7 +175,7 @@ void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *in
     struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
 
     if (inflight->start_epoch == engine->synced.epoch && slot->assigned) {
-        uex_marks_set_starts(&slot->marks, inflight->offset, inflight->start_count - 1);
+        uex_markers_set_starts(&slot->markers, inflight->offset, inflight->start_count - 1);
         slot->starts_dirty = true;
         pthread_cond_signal(&engine->synced.outcomes_changed);
     }
@@ -342,7 +343,8 @@ static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_
 {
     if (inflight->start_epoch == engine->synced.epoch)
         return inflight->start_count - 1;
-    return uex_marks_starts(&uex_engine_slot(engine, inflight->source, inflight->partition)->marks, inflight->offset);
+    return uex_markers_starts(&uex_engine_slot(engine, inflight->source, inflight->partition)->markers,
+                              inflight->offset);
 }
 
 bool uex_starts_begin_exclusive(struct uex_engine *engine, struct uex_inflight *inflight)

@@ -33,8 +33,8 @@ static int set_up(void **state)
     engine.synced.partitions[0].restored = true;
     engine.synced.partitions[0].slots[0].assigned = true;
     uex_window_restore(&engine.synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine.synced.partitions[0].slots[0].marks);
-    uex_starts_restore_synced(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].marks);
+                       &engine.synced.partitions[0].slots[0].markers);
+    uex_starts_restore_synced(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].markers);
     engine.synced.partitions[0].slots[0].committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 2;
@@ -144,7 +144,7 @@ static void collect__partition_not_restored__outcome_waits_for_the_history_of_it
     inflight->outcome.keeps_no_state = true;
     assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
-    assert_int_equal(batch.positions[0].marks.partition_count, 0); /* the next owner reads all of the state topic */
+    assert_int_equal(batch.positions[0].markers.partition_count, 0); /* the next owner reads all of the state topic */
 }
 
 static void collect__one_that_was_refused__goes_alone_and_is_not_joined(void **state)

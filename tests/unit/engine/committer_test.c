@@ -86,8 +86,8 @@ static void set_up_engine(struct fixture *fixture)
     engine->synced.partitions[0].assigned = engine->synced.partitions[0].restored = true;
     engine->synced.partitions[0].slots[0].assigned = true;
     uex_window_restore(&engine->synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine->synced.partitions[0].slots[0].marks);
-    uex_starts_restore_synced(&engine->synced.partitions[0].slots[0], &engine->synced.partitions[0].slots[0].marks);
+                       &engine->synced.partitions[0].slots[0].markers);
+    uex_starts_restore_synced(&engine->synced.partitions[0].slots[0], &engine->synced.partitions[0].slots[0].markers);
     engine->synced.group_metadata = rd_kafka_consumer_group_metadata_new(GROUP);
     engine->synced.assignment = UEX_ASSIGNMENT_HELD;
     engine->synced.epoch = 1;

@@ -41,8 +41,8 @@ static void set_up(void)
     engine.synced.partitions[0].restored = true;
     slot = &engine.synced.partitions[0].slots[0];
     slot->assigned = true;
-    uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
-    uex_starts_restore_synced(slot, &slot->marks);
+    uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->markers);
+    uex_starts_restore_synced(slot, &slot->markers);
     slot->committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
@@ -179,7 +179,7 @@ static enum uex_error commit_outcome(void)
         err = UEX_NO_MEMORY; /* the outcome waits for the next time */
         assert_ptr_equal(engine.synced.outbox.first, inflight);
     } else {
-        uex_window_encode(&batch.positions[0].window, &batch.positions[0].marks, &metadata);
+        uex_window_encode(&batch.positions[0].window, &batch.positions[0].markers, &metadata);
         err = uex_buffer_failed(&metadata) ? UEX_NO_MEMORY : UEX_OK;
         uex_settle_synced(&engine, &batch, err == UEX_OK);
     }

@@ -535,7 +535,7 @@ static void assign__topic_has_grown_and_an_outcome_holds_no_group__is_adopted(vo
     assert_int_equal(fixture_committed_records("dead-letters"), 1);
 }
 
-/* The new owner of the marks: a crash now must find the command among the suspects. */
+/* The new owner of the crash markers: a crash now must find the command among the suspects. */
 static void assign__running_command_is_adopted__crash_marker_is_committed_again(void **state)
 {
     struct uex_inflight *inflight = NULL;

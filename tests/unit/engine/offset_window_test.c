@@ -71,27 +71,27 @@ static void restore__metadata_of_encode__is_the_same_window(void **state)
     struct uex_window window;
     struct uex_window copy;
     struct uex_buffer metadata = {0};
-    struct uex_marks marks;
-    struct uex_marks read;
+    struct uex_markers markers;
+    struct uex_markers read;
 
     (void)state;
-    uex_marks_init(&marks);
-    marks.partition_count = 12;
-    marks.open_until = 5000;
-    uex_marks_set_starts(&marks, 1000, 3);
-    uex_marks_set_starts(&marks, 999, 2); /* finished: left out */
+    uex_markers_init(&markers);
+    markers.partition_count = 12;
+    markers.open_until = 5000;
+    uex_markers_set_starts(&markers, 1000, 3);
+    uex_markers_set_starts(&markers, 999, 2); /* finished: left out */
     uex_window_restore(&window, 1000, (struct uex_bytes){0}, NULL);
     for (int64_t offset = 1000; offset < 1000 + UEX_WINDOW_SPAN; offset++)
         uex_window_see(&window, offset);
     for (int64_t offset = 1001; offset < 1000 + UEX_WINDOW_SPAN; offset += 1 + offset % 7)
         uex_window_complete(&window, offset);
-    uex_window_encode(&window, &marks, &metadata);
+    uex_window_encode(&window, &markers, &metadata);
     metadata.data[metadata.size_bytes] = 'x'; /* as librdkafka gives it: without a NUL behind it */
     uex_window_restore(&copy, window.base, uex_buffer_bytes(&metadata), &read);
     assert_int_equal(read.partition_count, 12);
     assert_int_equal(read.open_until, 5000);
     assert_int_equal(read.start_count, 1);
-    assert_int_equal(uex_marks_starts(&read, 1000), 3);
+    assert_int_equal(uex_markers_starts(&read, 1000), 3);
     for (int64_t offset = 990; offset < 1000 + UEX_WINDOW_SPAN; offset++)
         assert_int_equal(uex_window_finished(&window, offset), uex_window_finished(&copy, offset));
     uex_buffer_clear(&metadata);
@@ -101,25 +101,25 @@ static void encode__widest_window__fits_the_brokers_bound(void **state)
 {
     struct uex_window window;
     struct uex_buffer metadata = {0};
-    struct uex_marks marks;
+    struct uex_markers markers;
     const int64_t first = INT64_MAX / 2;
 
     (void)state;
-    uex_marks_init(&marks);
-    marks.partition_count = INT32_MAX;
-    marks.open_until = INT64_MAX;
+    uex_markers_init(&markers);
+    markers.partition_count = INT32_MAX;
+    markers.open_until = INT64_MAX;
     uex_window_restore(&window, first, (struct uex_bytes){0}, NULL);
     for (int64_t i = 0; i < UEX_STARTS_MAX + 3; i++)
-        uex_marks_set_starts(&marks, first + i * 0, 1 + i);
+        uex_markers_set_starts(&markers, first + i * 0, 1 + i);
     for (int64_t i = 0; i < UEX_STARTS_MAX; i++)
-        uex_marks_set_starts(&marks, INT64_MAX - i, 100000);
+        uex_markers_set_starts(&markers, INT64_MAX - i, 100000);
     for (int64_t offset = first; offset < first + UEX_WINDOW_SPAN; offset++)
         uex_window_see(&window, offset);
     assert_false(uex_window_fits(&window, first + UEX_WINDOW_SPAN));
     for (int64_t offset = first + 1; offset < first + UEX_WINDOW_SPAN; offset++)
         uex_window_complete(&window, offset);
     assert_int_equal(window.base, first);
-    uex_window_encode(&window, &marks, &metadata);
+    uex_window_encode(&window, &markers, &metadata);
     assert_true(metadata.size_bytes < UEX_WINDOW_METADATA_MAX);
     uex_window_complete(&window, first);
     assert_int_equal(window.base, first + UEX_WINDOW_SPAN);
@@ -142,14 +142,14 @@ static void restore__damaged_metadata__keeps_the_offset(void **state)
                                         "uex1;u=;s=,:5,7",
                                         "uex1;s=1:2:3,;u=-7"};
     struct uex_window window;
-    struct uex_marks marks;
+    struct uex_markers markers;
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        uex_window_restore(&window, 77, uex_bytes_of_text(texts[i]), &marks);
+        uex_window_restore(&window, 77, uex_bytes_of_text(texts[i]), &markers);
         assert_int_equal(window.base, 77);
-        assert_true(marks.partition_count == 0 || marks.partition_count == 3);
-        assert_true(marks.open_until == UEX_OFFSET_NONE || marks.open_until == 0);
+        assert_true(markers.partition_count == 0 || markers.partition_count == 3);
+        assert_true(markers.open_until == UEX_OFFSET_NONE || markers.open_until == 0);
     }
 }
 
@@ -233,23 +233,23 @@ static void restore__numbers_at_the_end_of_the_range__are_not_taken(void **state
         "uex1;n=99999999999999999999;u=9223372036854775807;s=9223372036854775807:9223372036854775807,"
         "3:9223372036854775807,5:x;b=/////w==";
     struct uex_window window;
-    struct uex_marks marks;
+    struct uex_markers markers;
     struct uex_buffer out = {0};
 
     (void)state;
-    uex_window_restore(&window, INT64_MAX - 3, uex_bytes_of_text(text), &marks);
+    uex_window_restore(&window, INT64_MAX - 3, uex_bytes_of_text(text), &markers);
     assert_true(window.base == UEX_OFFSET_NONE);
-    assert_true(marks.open_until == UEX_OFFSET_NONE);
-    uex_window_restore(&window, UEX_OFFSET_MAX, uex_bytes_of_text(text), &marks);
+    assert_true(markers.open_until == UEX_OFFSET_NONE);
+    uex_window_restore(&window, UEX_OFFSET_MAX, uex_bytes_of_text(text), &markers);
     uex_window_see(&window, UEX_OFFSET_MAX + 40);
     uex_window_complete(&window, UEX_OFFSET_MAX + 41);
-    uex_window_encode(&window, &marks, &out);
+    uex_window_encode(&window, &markers, &out);
     assert_false(uex_buffer_failed(&out));
     uex_buffer_clear(&out);
-    uex_window_restore(&window, 2, uex_bytes_of_text(text), &marks);
-    assert_true(marks.open_until == UEX_OFFSET_MAX);
-    assert_int_equal(marks.partition_count, 0);
-    assert_int_equal(uex_marks_starts(&marks, 3), UEX_START_COUNT_MAX);
+    uex_window_restore(&window, 2, uex_bytes_of_text(text), &markers);
+    assert_true(markers.open_until == UEX_OFFSET_MAX);
+    assert_int_equal(markers.partition_count, 0);
+    assert_int_equal(uex_markers_starts(&markers, 3), UEX_START_COUNT_MAX);
 }
 
 int main(void)

@@ -378,7 +378,7 @@ static void settle__commit_of_before_a_cut__leaves_the_position_to_be_committed_
     (void)running(OLD_LOG, 10);
     finished(OLD_LOG, 11);
     position.window = slot_of(0)->window;
-    uex_marks_init(&position.marks);
+    uex_markers_init(&position.markers);
     batch.epoch = engine.synced.epoch;
     assert_int_equal(notice_end(11), UEX_STEP_CHECK);
     (void)sought();
@@ -410,7 +410,7 @@ static void begin__first_transaction_is_under_way__its_commands_are_not_taken_ag
     batch.commands[0]->state = UEX_INFLIGHT_COMMITTING;
     batch.epoch = engine.synced.epoch;
     position.window = slot_of(0)->window;
-    uex_marks_init(&position.marks);
+    uex_markers_init(&position.markers);
     uex_window_complete(&position.window, 0);
     assign(RD_KAFKA_OFFSET_INVALID); /* its position was not sent yet, and is accepted all the same */
     assert_false(uex_cancel_requested(&batch.commands[0]->cancel));

@@ -260,19 +260,19 @@ static void revoke__nothing_was_started__commits_nothing(void **state)
 /* The transaction was begun before the revoke: what it says of a partition that is gone allows nothing. */
 static void committed__partition_is_gone__changes_nothing(void **state)
 {
-    struct uex_marks marks;
+    struct uex_markers markers;
 
     (void)state;
     begin(1, "uex1;n=1");
     (void)fixture_command(0, 0, "a");
     uex_engine_lock(&world.engine);
-    uex_starts_to_commit_synced(&world.engine, slot(), &marks);
+    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
     uex_engine_unlock(&world.engine);
     world.is_lost = true;
     revoke_all();
     uex_engine_lock(&world.engine);
-    uex_starts_committed_synced(&world.engine, 0, 0, &marks);
-    uex_starts_committed_synced(&world.engine, 0, 7, &marks); /* a number that never was */
+    uex_starts_committed_synced(&world.engine, 0, 0, &markers);
+    uex_starts_committed_synced(&world.engine, 0, 7, &markers); /* a number that never was */
     uex_engine_unlock(&world.engine);
     assert_int_equal(slot()->committed_until, UEX_OFFSET_NONE);
 }
@@ -281,20 +281,20 @@ static void committed__partition_is_gone__changes_nothing(void **state)
 static void committed__start_was_asked_for_meanwhile__is_committed_next(void **state)
 {
     struct uex_inflight *far = NULL;
-    struct uex_marks marks;
+    struct uex_markers markers;
 
     (void)state;
     begin(1, "uex1;n=1");
     (void)fixture_command(0, 0, "a");
     assert_null(fixture_take());
     uex_engine_lock(&world.engine);
-    uex_starts_to_commit_synced(&world.engine, slot(), &marks);
+    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
     uex_engine_unlock(&world.engine);
     assert_non_null(uex_engine_slot(&world.engine, 0, 0));
     far = fixture_command(0, 100, "b");
     slot()->refused_from = 100; /* the nearer one has been cancelled */
     uex_engine_lock(&world.engine);
-    uex_starts_committed_synced(&world.engine, 0, 0, &marks);
+    uex_starts_committed_synced(&world.engine, 0, 0, &markers);
     assert_true(uex_starts_need_commit_synced(&world.engine, slot()));
     uex_engine_unlock(&world.engine);
     assert_int_equal(fixture_take()->offset, 0);
@@ -384,7 +384,7 @@ static void end__of_the_partition_is_beyond_the_marker__changes_nothing(void **s
 
 static void cut__log_lost_its_end__what_stood_there_is_not_suspected(void **state)
 {
-    struct uex_marks marks;
+    struct uex_markers markers;
 
     (void)state;
     begin(1, "uex1;n=1;u=9;s=3:1,7:2,8:1");
@@ -395,15 +395,15 @@ static void cut__log_lost_its_end__what_stood_there_is_not_suspected(void **stat
     assert_false(uex_starts_is_suspect_synced(slot(), 7));
     assert_false(uex_starts_is_suspect_synced(slot(), 8));
     assert_true(uex_starts_need_commit_synced(&world.engine, slot()));
-    uex_starts_to_commit_synced(&world.engine, slot(), &marks);
+    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
     uex_engine_unlock(&world.engine);
-    assert_int_equal(marks.open_until, 5);
-    assert_int_equal(uex_marks_starts(&marks, 3), 1);
+    assert_int_equal(markers.open_until, 5);
+    assert_int_equal(uex_markers_starts(&markers, 3), 1);
 }
 
 static void cut__commands_were_started_or_waited_behind_it__marker_goes_back(void **state)
 {
-    struct uex_marks marks;
+    struct uex_markers markers;
 
     (void)state;
     begin(1, "uex1;n=1");
@@ -413,15 +413,15 @@ static void cut__commands_were_started_or_waited_behind_it__marker_goes_back(voi
     assert_null(fixture_take());
     uex_engine_lock(&world.engine);
     uex_starts_cut_synced(slot(), 5);
-    uex_starts_to_commit_synced(&world.engine, slot(), &marks);
+    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
     uex_engine_unlock(&world.engine);
-    assert_int_equal(marks.open_until, 5 + 16);
+    assert_int_equal(markers.open_until, 5 + 16);
     uex_engine_lock(&world.engine);
     assert_false(uex_starts_allowed_synced(&world.engine, slot(), 200));
     uex_starts_cut_synced(slot(), 300); /* behind everything */
-    uex_starts_to_commit_synced(&world.engine, slot(), &marks);
+    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
     uex_engine_unlock(&world.engine);
-    assert_int_equal(marks.open_until, 200 + 1 + 16);
+    assert_int_equal(markers.open_until, 200 + 1 + 16);
 }
 
 /* ---- exclusive means exclusive */
@@ -518,7 +518,7 @@ static void take__start_cannot_be_committed__suspect_is_not_read_and_not_counted
     assert_int_equal(world.engine.synced.in_flight.count, 0);
     assert_int_equal(world.engine.synced.in_flight.running_count, 0);
     assert_null(world.engine.synced.poison.exclusive);
-    assert_int_equal(uex_marks_starts(&slot()->marks, 0), 0);
+    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 0);
     assert_int_equal(world.logged[UEX_EVENT_POISON_SUSPECTED], 0);
 }
 
@@ -536,10 +536,10 @@ static void take__partition_is_lost_while_the_start_waits__suspect_is_given_up(v
 
 static void commit_of_another_partition(void)
 {
-    struct uex_marks marks;
+    struct uex_markers markers;
 
-    uex_starts_to_commit_synced(&world.engine, slot(), &marks);
-    uex_starts_committed_synced(&world.engine, 0, 1, &marks);
+    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
+    uex_starts_committed_synced(&world.engine, 0, 1, &markers);
     assert_false(world.engine.synced.poison.exclusive->start_committed);
     if (++rounds == 10)
         (void)uex_lifecycle_advance(&world.engine.synced.lifecycle, UEX_LIFECYCLE_DRAINING);
@@ -652,7 +652,7 @@ static void finish__next_suspect_waits_for_a_restore__no_start_is_counted_for_it
     assert_int_equal(fixture_lane()->partition, 0);
     world.engine.synced.partitions[1].restored = false;
     fixture_finish(world.engine.synced.poison.exclusive, UEX_OK);
-    assert_int_equal(uex_marks_starts(&slot()->marks, 0), 0);
+    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 0);
 }
 
 static void retry__suspect_in_a_retry_topic__counts_anew(void **state)
@@ -833,7 +833,7 @@ static void finish__suspect_is_given_up__start_is_taken_back(void **state)
     begin(1, "uex1;n=1;u=1;s=0:2");
     (void)fixture_command(0, 0, "a");
     uex_dispatch_finish(&world.engine, fixture_lane(), &job);
-    assert_int_equal(uex_marks_starts(&slot()->marks, 0), 2);
+    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 2);
     assert_null(world.engine.synced.poison.exclusive);
     assert_int_equal(world.engine.synced.in_flight.count, 0);
 }
@@ -940,7 +940,7 @@ static void take__engine_drains_before_the_poison_pill_is_read__next_owner_decid
     assert_null(fixture_lane());
     assert_int_equal(world.engine.synced.in_flight.count, 0);
     assert_int_equal(world.engine.synced.outbox.count, 0);
-    assert_int_equal(uex_marks_starts(&slot()->marks, 0), 3);
+    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 3);
 }
 
 /* ---- what a suspect turns out to be */
@@ -1061,7 +1061,7 @@ static void take__engine_drains_while_the_group_is_locked__suspect_is_given_up(v
     world.on_wait = drain_soon;
     assert_null(fixture_lane());
     assert_int_equal(world.engine.synced.in_flight.count, 1); /* the outcome */
-    assert_int_equal(uex_marks_starts(&slot()->marks, 1), 0);
+    assert_int_equal(uex_markers_starts(&slot()->markers, 1), 0);
     assert_ptr_equal(uex_group_table_find(&world.engine.synced.in_flight.groups, "a")->holder, watched);
 }
 

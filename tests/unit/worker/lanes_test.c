@@ -128,8 +128,8 @@ static int set_up(void **state)
     engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
     engine.synced.partitions[0].slots = slot = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
     engine.synced.partitions[0].assigned = engine.synced.partitions[0].restored = slot->assigned = true;
-    uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->marks);
-    uex_starts_restore_synced(slot, &slot->marks);
+    uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->markers);
+    uex_starts_restore_synced(slot, &slot->markers);
     slot->committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
