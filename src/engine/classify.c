@@ -59,29 +59,29 @@ static bool ask_count(struct uex_engine *engine, const struct uex_inflight *infl
 }
 
 /* Which partition does this key belong to now? A count that has grown must not send a command astray. */
-static enum uex_hold route(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_bytes key,
-                           int32_t known_count, bool *moved)
+static enum uex_backpressure route(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_bytes key,
+                                   int32_t known_count, bool *moved)
 {
     int32_t count = 0;
 
     if (!ask_count(engine, inflight, &count))
-        return UEX_HOLD_ROUTE;
+        return UEX_BACKPRESSURE_ROUTE;
     if (inflight->record->key.data != NULL && uex_partition_of(key, count) == inflight->partition)
         /* Right by the new count; its group's state is found by the next assignment only. A lower count comes from a
          * broker that has not heard of a growth yet. */
-        return count > known_count ? UEX_HOLD_GROWN : UEX_HOLD_ROUTE;
+        return count > known_count ? UEX_BACKPRESSURE_GROWN : UEX_BACKPRESSURE_ROUTE;
     reroute(inflight, uex_partition_of(key, count));
     *moved = true;
-    return UEX_HOLD_NONE;
+    return UEX_BACKPRESSURE_NONE;
 }
 
 /* A record that is no command is not worth a move: it is a dead letter where it stands. */
-enum uex_hold uex_classify(struct uex_engine *engine, struct uex_inflight *inflight, bool *ended)
+enum uex_backpressure uex_classify(struct uex_engine *engine, struct uex_inflight *inflight, bool *ended)
 {
     const struct uex_record *record = inflight->record;
     struct uex_fault fault = {0};
     struct uex_bytes key = record->key;
-    enum uex_hold hold = UEX_HOLD_NONE;
+    enum uex_backpressure backpressure = UEX_BACKPRESSURE_NONE;
     int32_t count = 0;
     enum uex_error err = UEX_OK;
 
@@ -96,7 +96,7 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_inflight *infli
         uex_engine_lock(engine);
         uex_engine_out_of_memory_synced(engine, "reading a command");
         uex_engine_unlock(engine);
-        return UEX_HOLD_NO_MEMORY;
+        return UEX_BACKPRESSURE_NO_MEMORY;
     }
     if (err != UEX_OK) {
         uex_policy_dead_letter(inflight, &fault);
@@ -105,8 +105,8 @@ enum uex_hold uex_classify(struct uex_engine *engine, struct uex_inflight *infli
         if (key.data == NULL)
             key = uex_bytes_of_text(inflight->command.group_id);
         if (record->key.data == NULL || uex_partition_of(key, count) != inflight->partition)
-            hold = route(engine, inflight, key, count, ended);
+            backpressure = route(engine, inflight, key, count, ended);
     }
     uex_classify_name(engine, inflight);
-    return hold;
+    return backpressure;
 }

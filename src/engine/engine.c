@@ -100,7 +100,7 @@ void uex_engine_init(struct uex_engine *engine, const struct uex_config *config)
     engine->queue_max = QUEUE_MAX;
     engine->queue_max_bytes = QUEUE_MAX_BYTES;
     engine->tier_count = config->retry_tier_count;
-    engine->oldest_held_ms = UEX_NO_TIME;
+    engine->oldest_backpressured_ms = UEX_NO_TIME;
     engine->membership.coordinator = -1;
     init_locks(engine);
 }

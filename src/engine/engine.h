@@ -43,7 +43,14 @@ struct uex_source {
 };
 
 /* Why a record that was read waits outside of the queue. */
-enum uex_hold { UEX_HOLD_NONE, UEX_HOLD_WINDOW, UEX_HOLD_DUE, UEX_HOLD_ROUTE, UEX_HOLD_GROWN, UEX_HOLD_NO_MEMORY };
+enum uex_backpressure {
+    UEX_BACKPRESSURE_NONE,
+    UEX_BACKPRESSURE_WINDOW,
+    UEX_BACKPRESSURE_DUE,
+    UEX_BACKPRESSURE_ROUTE,
+    UEX_BACKPRESSURE_GROWN,
+    UEX_BACKPRESSURE_NO_MEMORY
+};
 
 /* The last records that were read of a slot are known by a hash, at offset % UEX_KNOWN_RECORDS; see reset.c. */
 #define UEX_KNOWN_RECORDS 64
@@ -63,10 +70,11 @@ struct uex_slot {
     int64_t seek_to;     /* where the consumer has to go, what comes before is dropped; UEX_OFFSET_NONE: nowhere */
     uint64_t log_number; /* rises when the log is cut or made anew: what a transaction says of the one before is void */
     int64_t end_offset;  /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
-    struct uex_inflight *first_held, *last_held; /* read, but cannot be taken yet; the slot is paused meanwhile */
-    enum uex_hold hold;                          /* why the first of them waits */
-    int64_t held_until_ms;                       /* wall: when to look again */
-    struct uex_markers markers;                  /* starts that are to be committed; see starts.c */
+    struct uex_inflight *first_backpressured,
+        *last_backpressured;            /* read, but cannot be taken yet; the slot is paused meanwhile */
+    enum uex_backpressure backpressure; /* why the first of them waits */
+    int64_t backpressured_until_ms;     /* wall: when to look again */
+    struct uex_markers markers;         /* starts that are to be committed; see starts.c */
     int64_t committed_until; /* commands below it may be started; UEX_OFFSET_NONE: the broker has no open crash marker
                                 of this epoch */
     int64_t started_until;   /* one more than the highest offset that was started; UEX_OFFSET_NONE: nothing */
@@ -188,9 +196,9 @@ struct uex_engine {
     struct uex_synced synced;
 
     /* For health and metrics; any thread, not locked. When the threads last came round (monotonic), 0 before they run;
-     * since when the oldest command that is held back waits (wall), UEX_NO_TIME: none is. */
+     * since when the oldest command that is backpressured waits (wall), UEX_NO_TIME: none is. */
     _Atomic int64_t intake_heartbeat_ms, committer_heartbeat_ms;
-    _Atomic int64_t oldest_held_ms;
+    _Atomic int64_t oldest_backpressured_ms;
 
     pthread_t intake, committer; /* the main thread's */
     bool intake_started, committer_started;
@@ -212,7 +220,8 @@ void uex_engine_out_of_memory_synced(struct uex_engine *engine, const char *what
 void uex_engine_lock(struct uex_engine *engine);
 void uex_engine_unlock(struct uex_engine *engine);
 /* Wait for one of the engine's conditions, until `until` (monotonic; NULL: without a bound). Lines that are
- * held back are written first, without the lock: it may return early, as pthread_cond_wait() may. False: it is `until`.
+ * backpressured are written first, without the lock: it may return early, as pthread_cond_wait() may. False: it is
+ * `until`.
  */
 bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
 /* Go on to a later phase and wake who waits; an earlier one changes nothing. Any thread. */
@@ -256,8 +265,8 @@ struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, s
 
 /* ---- classify.c */
 /* Find out what a record is: a command of this partition (no outcome yet), or one that ends at once (*ended). Not
- * locked. UEX_HOLD_NO_MEMORY: it could not be read, nothing is known of it; the engine is broken. */
-enum uex_hold uex_classify(struct uex_engine *engine, struct uex_inflight *inflight, bool *ended);
+ * locked. UEX_BACKPRESSURE_NO_MEMORY: it could not be read, nothing is known of it; the engine is broken. */
+enum uex_backpressure uex_classify(struct uex_engine *engine, struct uex_inflight *inflight, bool *ended);
 /* Give the command the id that its record stands for, if it has none. */
 void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inflight);
 
@@ -319,7 +328,7 @@ void uex_reset_begin_synced(struct uex_slot *slot);
 /* Cancel the commands of a partition from an offset on: their records are no more. */
 void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t from);
 /* Free the records that wait outside of the queue. */
-void uex_reset_forget_held_synced(struct uex_slot *slot);
+void uex_reset_forget_backpressured_synced(struct uex_slot *slot);
 
 /* ---- rebalance.c (intake thread) */
 void uex_rebalance_callback(void *engine, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions);

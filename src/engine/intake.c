@@ -6,7 +6,7 @@
 #define POLL_MS 100
 #define RESTORE_BUDGET_MS 20
 #define SERVE_EVERY_MS 20
-#define HOLD_AGAIN_MS 200
+#define LOOK_AGAIN_MS 200
 #define SEEK_TIMEOUT_MS 1000
 #define REJOIN_AFTER_MS 1000
 
@@ -27,19 +27,19 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
     uex_engine_unlock(engine);
 }
 
-/* Take a record that is not held back. UEX_HOLD_NONE: the command is taken over (or was known already). */
-static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, struct uex_inflight *inflight)
+/* Take a record that is not backpressured. UEX_BACKPRESSURE_NONE: the command is taken over (or was known already). */
+static enum uex_backpressure take(struct uex_engine *engine, struct uex_slot *slot, struct uex_inflight *inflight)
 {
     const int64_t due_ms = uex_policy_due_ms(engine, inflight);
-    enum uex_hold hold = UEX_HOLD_NONE;
+    enum uex_backpressure backpressure = UEX_BACKPRESSURE_NONE;
     bool known = false;
     bool suspect = false;
     bool ended = false;
 
     uex_engine_lock(engine);
     if (!uex_window_fits(&slot->window, inflight->offset))
-        hold = UEX_HOLD_WINDOW;
-    known = hold == UEX_HOLD_NONE &&
+        backpressure = UEX_BACKPRESSURE_WINDOW;
+    known = backpressure == UEX_BACKPRESSURE_NONE &&
             (uex_dispatch_find_synced(engine, inflight->source, inflight->partition, inflight->offset) != NULL ||
              uex_window_finished(&slot->window, inflight->offset));
     if (known)
@@ -48,19 +48,19 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
     uex_engine_unlock(engine);
     if (known)
         uex_inflight_free(inflight);
-    if (known || hold != UEX_HOLD_NONE)
-        return hold;
+    if (known || backpressure != UEX_BACKPRESSURE_NONE)
+        return backpressure;
     if (due_ms != UEX_NO_TIME && due_ms > uex_wall_ms()) {
-        slot->held_until_ms = due_ms;
-        return UEX_HOLD_DUE;
+        slot->backpressured_until_ms = due_ms;
+        return UEX_BACKPRESSURE_DUE;
     }
     if (suspect) {
         take_suspect(engine, slot, inflight);
-        return UEX_HOLD_NONE;
+        return UEX_BACKPRESSURE_NONE;
     }
-    hold = uex_classify(engine, inflight, &ended);
-    if (hold != UEX_HOLD_NONE)
-        return hold;
+    backpressure = uex_classify(engine, inflight, &ended);
+    if (backpressure != UEX_BACKPRESSURE_NONE)
+        return backpressure;
     if (engine->observer.read != NULL)
         engine->observer.read(engine->observer.context, inflight);
     if (!ended && engine->observer.seen != NULL)
@@ -73,26 +73,26 @@ static enum uex_hold take(struct uex_engine *engine, struct uex_slot *slot, stru
     else
         uex_dispatch_enqueue_synced(engine, inflight);
     uex_engine_unlock(engine);
-    return UEX_HOLD_NONE;
+    return UEX_BACKPRESSURE_NONE;
 }
 
-static void hold_back(struct uex_slot *slot, struct uex_inflight *inflight)
+static void keep_back(struct uex_slot *slot, struct uex_inflight *inflight)
 {
     inflight->next_in_group = NULL;
-    if (slot->last_held != NULL)
-        slot->last_held->next_in_group = inflight;
+    if (slot->last_backpressured != NULL)
+        slot->last_backpressured->next_in_group = inflight;
     else
-        slot->first_held = inflight;
-    slot->last_held = inflight;
+        slot->first_backpressured = inflight;
+    slot->last_backpressured = inflight;
 }
 
-static void note_hold(struct uex_engine *engine, struct uex_slot *slot, enum uex_hold hold)
+static void note_backpressure(struct uex_engine *engine, struct uex_slot *slot, enum uex_backpressure backpressure)
 {
-    if (hold == UEX_HOLD_GROWN && engine->membership.resubscribe_at_ms == 0)
+    if (backpressure == UEX_BACKPRESSURE_GROWN && engine->membership.resubscribe_at_ms == 0)
         engine->membership.resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
-    slot->hold = hold;
-    if (hold != UEX_HOLD_DUE)
-        slot->held_until_ms = uex_wall_ms() + HOLD_AGAIN_MS;
+    slot->backpressure = backpressure;
+    if (backpressure != UEX_BACKPRESSURE_DUE)
+        slot->backpressured_until_ms = uex_wall_ms() + LOOK_AGAIN_MS;
 }
 
 static bool find_source(const struct uex_engine *engine, const char *topic, size_t *source)
@@ -201,23 +201,23 @@ static void on_record(struct uex_engine *engine, const struct uex_fetched *fetch
     }
     note_age(inflight);
     note_early(engine, inflight);
-    if (slot->first_held == NULL) {
-        const enum uex_hold hold = take(engine, slot, inflight);
+    if (slot->first_backpressured == NULL) {
+        const enum uex_backpressure backpressure = take(engine, slot, inflight);
 
-        if (hold == UEX_HOLD_NONE)
+        if (backpressure == UEX_BACKPRESSURE_NONE)
             return;
-        note_hold(engine, slot, hold);
+        note_backpressure(engine, slot, backpressure);
     }
-    hold_back(slot, inflight);
+    keep_back(slot, inflight);
 }
 
-/* ---- slots: held records, pauses, positions */
+/* ---- slots: backpressured records, pauses, positions */
 
 /* Everything before the reported end was read: what held no record (transaction markers) is finished, and the position
  * may move on. */
 static void move_to_end(struct uex_engine *engine, struct uex_slot *slot)
 {
-    if (slot->first_held != NULL || slot->end_offset == UEX_OFFSET_NONE)
+    if (slot->first_backpressured != NULL || slot->end_offset == UEX_OFFSET_NONE)
         return;
     uex_engine_lock(engine);
     if (slot->end_offset >= slot->window.next && uex_window_fits(&slot->window, slot->end_offset)) {
@@ -228,20 +228,20 @@ static void move_to_end(struct uex_engine *engine, struct uex_slot *slot)
     uex_engine_unlock(engine);
 }
 
-static void serve_held(struct uex_engine *engine, struct uex_slot *slot)
+static void serve_backpressured(struct uex_engine *engine, struct uex_slot *slot)
 {
-    while (slot->first_held != NULL && slot->held_until_ms <= uex_wall_ms()) {
-        struct uex_inflight *inflight = slot->first_held;
+    while (slot->first_backpressured != NULL && slot->backpressured_until_ms <= uex_wall_ms()) {
+        struct uex_inflight *inflight = slot->first_backpressured;
         struct uex_inflight *next = inflight->next_in_group;
-        const enum uex_hold hold = take(engine, slot, inflight);
+        const enum uex_backpressure backpressure = take(engine, slot, inflight);
 
-        if (hold != UEX_HOLD_NONE) {
-            note_hold(engine, slot, hold);
+        if (backpressure != UEX_BACKPRESSURE_NONE) {
+            note_backpressure(engine, slot, backpressure);
             return;
         }
-        slot->first_held = next;
+        slot->first_backpressured = next;
         if (next == NULL)
-            slot->last_held = NULL;
+            slot->last_backpressured = NULL;
     }
 }
 
@@ -317,19 +317,20 @@ static void serve_slots(struct uex_engine *engine)
             if (slot == NULL || !slot->assigned)
                 continue;
             if (!full)
-                serve_held(engine, slot);
+                serve_backpressured(engine, slot);
             move_to_end(engine, slot);
-            if (slot->first_held != NULL && (oldest_ms == UEX_NO_TIME || slot->first_held->since_ms < oldest_ms))
-                oldest_ms = slot->first_held->since_ms;
+            if (slot->first_backpressured != NULL &&
+                (oldest_ms == UEX_NO_TIME || slot->first_backpressured->since_ms < oldest_ms))
+                oldest_ms = slot->first_backpressured->since_ms;
             if (slot->seek_to != UEX_OFFSET_NONE)
                 rd_kafka_topic_partition_list_add(seek, engine->sources[source].topic, i)->offset = slot->seek_to;
-            want_pause = full || slot->first_held != NULL;
+            want_pause = full || slot->first_backpressured != NULL;
             if (want_pause == slot->paused)
                 continue;
             (void)rd_kafka_topic_partition_list_add(want_pause ? pause : resume, engine->sources[source].topic, i);
         }
     }
-    engine->oldest_held_ms = oldest_ms;
+    engine->oldest_backpressured_ms = oldest_ms;
     apply_seeks(engine, seek);
     apply_pauses(engine, pause, resume);
     rd_kafka_topic_partition_list_destroy(pause);

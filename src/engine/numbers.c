@@ -30,7 +30,7 @@ static void count_in_flight_synced(const struct uex_engine *engine, struct uex_e
 
 void uex_engine_numbers(struct uex_engine *engine, struct uex_engine_numbers *out)
 {
-    *out = (struct uex_engine_numbers){.oldest_ms = engine->oldest_held_ms};
+    *out = (struct uex_engine_numbers){.oldest_ms = engine->oldest_backpressured_ms};
     uex_engine_lock(engine);
     out->is_joined = engine->synced.assignment != UEX_ASSIGNMENT_NONE;
     out->can_commit = engine->synced.outbox.can_commit;

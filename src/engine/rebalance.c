@@ -106,7 +106,7 @@ static void revoke(struct uex_engine *engine, bool lost)
                 (void)rd_kafka_topic_partition_list_add(resume, engine->sources[source].topic, i);
             slot->paused = false;
             slot->assigned = false;
-            uex_reset_forget_held_synced(slot);
+            uex_reset_forget_backpressured_synced(slot);
         }
     }
     for (int32_t i = 0; i < engine->synced.partition_count; i++)

@@ -77,16 +77,16 @@ static int64_t oldest_known(const struct uex_engine *engine, const struct uex_sl
 
 /* ---- what follows */
 
-void uex_reset_forget_held_synced(struct uex_slot *slot)
+void uex_reset_forget_backpressured_synced(struct uex_slot *slot)
 {
-    while (slot->first_held != NULL) {
-        struct uex_inflight *next = slot->first_held->next_in_group;
+    while (slot->first_backpressured != NULL) {
+        struct uex_inflight *next = slot->first_backpressured->next_in_group;
 
-        uex_inflight_free(slot->first_held);
-        slot->first_held = next;
+        uex_inflight_free(slot->first_backpressured);
+        slot->first_backpressured = next;
     }
-    slot->last_held = NULL;
-    slot->hold = UEX_HOLD_NONE;
+    slot->last_backpressured = NULL;
+    slot->backpressure = UEX_BACKPRESSURE_NONE;
 }
 
 void uex_reset_begin_synced(struct uex_slot *slot)
@@ -113,7 +113,7 @@ static enum uex_step begin_anew(struct uex_engine *engine, struct uex_slot *slot
     struct uex_markers markers;
 
     uex_reset_cancel_synced(engine, source, partition, 0);
-    uex_reset_forget_held_synced(slot);
+    uex_reset_forget_backpressured_synced(slot);
     uex_window_init(&slot->window);
     uex_markers_init(&markers);
     uex_starts_restore_synced(slot, &markers);
@@ -131,9 +131,9 @@ static enum uex_step check(struct uex_engine *engine, struct uex_slot *slot, siz
 
     if (oldest == UEX_OFFSET_NONE)
         return begin_anew(engine, slot, source, partition);
-    if (slot->first_held != NULL && slot->first_held->offset < slot->read_next)
-        slot->read_next = slot->first_held->offset; /* they are read again */
-    uex_reset_forget_held_synced(slot);
+    if (slot->first_backpressured != NULL && slot->first_backpressured->offset < slot->read_next)
+        slot->read_next = slot->first_backpressured->offset; /* they are read again */
+    uex_reset_forget_backpressured_synced(slot);
     slot->end_offset = UEX_OFFSET_NONE;
     slot->checking = true;
     slot->same_until = UEX_OFFSET_NONE;

@@ -349,7 +349,7 @@ static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_
 
 bool uex_starts_begin_exclusive(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    enum uex_hold hold = UEX_HOLD_NONE;
+    enum uex_backpressure backpressure = UEX_BACKPRESSURE_NONE;
     bool ended = false;
     bool job = false;
     int64_t starts = 0;
@@ -371,16 +371,16 @@ bool uex_starts_begin_exclusive(struct uex_engine *engine, struct uex_inflight *
             "a worker died while this command may have been running; it runs exclusively",
             UEX_STR("topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
             UEX_INT("offset", inflight->offset), UEX_INT("start", inflight->start_count));
-    while ((hold = uex_classify(engine, inflight, &ended)) != UEX_HOLD_NONE) {
-        if (hold == UEX_HOLD_NO_MEMORY)
+    while ((backpressure = uex_classify(engine, inflight, &ended)) != UEX_BACKPRESSURE_NONE) {
+        if (backpressure == UEX_BACKPRESSURE_NO_MEMORY)
             break;
-        if (hold == UEX_HOLD_GROWN)
+        if (backpressure == UEX_BACKPRESSURE_GROWN)
             ask_to_rejoin(engine);
         if (!uex_sleep_ms(ROUTE_AGAIN_MS, &inflight->cancel))
             break;
     }
     uex_engine_lock(engine);
-    if (ended || hold == UEX_HOLD_NO_MEMORY) {
+    if (ended || backpressure == UEX_BACKPRESSURE_NO_MEMORY) {
         end_exclusive_synced(engine, inflight, ended);
     } else {
         job = hold_group_synced(engine, inflight);

@@ -11,7 +11,7 @@
 /* What was found out of the record that was classified last. */
 static struct {
     struct uex_inflight *inflight;
-    enum uex_hold hold;
+    enum uex_backpressure backpressure;
     bool ended;
 } found;
 
@@ -31,13 +31,13 @@ static const struct uex_outcome *classify(struct uex_record *record)
     uex_envelope_read(record, COMMANDS);
     found.inflight = uex_inflight_new(record, source);
     found.ended = false;
-    found.hold = uex_classify(&world.engine, found.inflight, &found.ended);
+    found.backpressure = uex_classify(&world.engine, found.inflight, &found.ended);
     return &found.inflight->outcome;
 }
 
 static bool is_command(void)
 {
-    return found.hold == UEX_HOLD_NONE && !found.ended;
+    return found.backpressure == UEX_BACKPRESSURE_NONE && !found.ended;
 }
 
 /* Is it moved to that partition? */
@@ -45,7 +45,7 @@ static bool is_moved(int32_t to_partition)
 {
     const struct uex_outcome *outcome = &found.inflight->outcome;
 
-    return found.hold == UEX_HOLD_NONE && found.ended && outcome->kind == UEX_OUTCOME_REROUTED &&
+    return found.backpressure == UEX_BACKPRESSURE_NONE && found.ended && outcome->kind == UEX_OUTCOME_REROUTED &&
            outcome->keeps_no_state && outcome->to_partition == to_partition;
 }
 
@@ -53,7 +53,7 @@ static bool is_malformed(void)
 {
     const struct uex_outcome *outcome = &found.inflight->outcome;
 
-    return found.hold == UEX_HOLD_NONE && found.ended && outcome->kind == UEX_OUTCOME_DEAD_LETTERED &&
+    return found.backpressure == UEX_BACKPRESSURE_NONE && found.ended && outcome->kind == UEX_OUTCOME_DEAD_LETTERED &&
            outcome->fault.error == UEX_MALFORMED;
 }
 
@@ -216,12 +216,12 @@ static void classify__no_memory__says_nothing_of_the_command_and_breaks_the_engi
             fixture_record(COMMANDS, 0, 0, "g", "{\"groupId\":\"g\",\"commandId\":\"" OWN_ID "\"}"), 0);
         found.ended = false;
         uex_torture_from(failing);
-        found.hold = uex_classify(&world.engine, found.inflight, &found.ended);
+        found.backpressure = uex_classify(&world.engine, found.inflight, &found.ended);
         uex_torture_count(false);
         assert_false(found.ended);
-        is_read = found.hold == UEX_HOLD_NONE;
+        is_read = found.backpressure == UEX_BACKPRESSURE_NONE;
         if (!is_read) {
-            assert_int_equal(found.hold, UEX_HOLD_NO_MEMORY);
+            assert_int_equal(found.backpressure, UEX_BACKPRESSURE_NO_MEMORY);
             assert_int_equal(uex_engine_failure(&world.engine), UEX_FAILURE_BROKEN);
         }
         (void)close_engine(state);
@@ -300,7 +300,7 @@ static void route__count_unknown__waits_and_the_next_asks_again(void **state)
     world.count_calls = 0;
     world.count_error = UEX_KAFKA_UNAVAILABLE;
     (void)classify(fixture_record(COMMANDS, 0, 0, group, NULL));
-    assert_int_equal(found.hold, UEX_HOLD_ROUTE);
+    assert_int_equal(found.backpressure, UEX_BACKPRESSURE_ROUTE);
     assert_false(found.ended);
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_COUNT_UNKNOWN], 1);
     world.count_error = UEX_OK;
@@ -318,7 +318,7 @@ static void route__right_by_a_count_that_the_epoch_does_not_know__is_not_started
     fixture_begin_at(2, "uex1;n=2");
     world.command_partitions = 3;
     (void)classify(fixture_record(COMMANDS, 0, 0, group, NULL));
-    assert_int_equal(found.hold, UEX_HOLD_GROWN);
+    assert_int_equal(found.backpressure, UEX_BACKPRESSURE_GROWN);
     assert_false(found.ended);
 }
 
@@ -331,7 +331,7 @@ static void route__right_by_a_lower_count__waits_for_a_broker_that_knows_more(vo
     fixture_begin_at(3, "uex1;n=3");
     world.command_partitions = 2;
     (void)classify(fixture_record(COMMANDS, 0, 0, group, NULL));
-    assert_int_equal(found.hold, UEX_HOLD_ROUTE);
+    assert_int_equal(found.backpressure, UEX_BACKPRESSURE_ROUTE);
 }
 
 /* ---- as the intake sees it */

@@ -670,7 +670,7 @@ FIXTURE_UNUSED static int fixture_close(void **state)
     uex_restore_cancel(&world.engine);
     for (int32_t i = 0; i < world.engine.synced.partition_count; i++) {
         for (size_t source = 0; source < world.engine.source_count; source++)
-            uex_reset_forget_held_synced(&world.engine.synced.partitions[i].slots[source]);
+            uex_reset_forget_backpressured_synced(&world.engine.synced.partitions[i].slots[source]);
     }
     for (size_t i = world.fetched_next; i < world.fetched_count; i++)
         uex_record_free(world.fetched[i].record);
@@ -869,7 +869,7 @@ FIXTURE_UNUSED static void fixture_intake(void)
     uex_intake_step(&world.engine, &intake);
 }
 
-/* A command that is read by the intake, its command; NULL: it is held back, known or over. */
+/* A command that is read by the intake, its command; NULL: it is backpressured, known or over. */
 FIXTURE_UNUSED static struct uex_inflight *fixture_command(int32_t partition, int64_t offset, const char *group)
 {
     struct uex_inflight *inflight = NULL;

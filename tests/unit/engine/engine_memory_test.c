@@ -102,16 +102,16 @@ static enum uex_error classify_and_take(const char *value)
 {
     struct uex_inflight *inflight = NULL;
     bool ended = false;
-    enum uex_hold hold = UEX_HOLD_NONE;
+    enum uex_backpressure backpressure = UEX_BACKPRESSURE_NONE;
 
     set_up();
     inflight = arrive(value);
-    hold = uex_classify(&engine, inflight, &ended);
+    backpressure = uex_classify(&engine, inflight, &ended);
     adopt(inflight);
-    if (hold == UEX_HOLD_NONE && !ended)
+    if (backpressure == UEX_BACKPRESSURE_NONE && !ended)
         uex_dispatch_enqueue_synced(&engine, inflight);
     if (!is_broken()) {
-        assert_int_equal(hold, UEX_HOLD_NONE);
+        assert_int_equal(backpressure, UEX_BACKPRESSURE_NONE);
         inflight = ended ? inflight : uex_dispatch_next_synced(&engine);
         uex_torture_note("ended=%d kind=%d fault=%s id=%s group=%s", ended, (int)inflight->outcome.kind,
                          inflight->outcome.fault.text, inflight->command.command_id, inflight->command.group_id);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The intake: what is taken, what is held back and for how long, when partitions are paused, where the consumer seeks.
+/* The intake: what is taken, what is backpressured and for how long, when partitions are paused, where the consumer
+ * seeks.
  */
 #include "engine_fixture.h"
 
@@ -173,7 +174,7 @@ static void record__finished_before__is_passed_over(void **state)
     read_record(COMMANDS, 0, 1, "h");
     assert_int_equal(in_flight(), 1);
     assert_int_equal(slot_at(0, 0)->window.next, 2);
-    assert_null(slot_at(0, 0)->first_held);
+    assert_null(slot_at(0, 0)->first_backpressured);
 }
 
 static void record__no_memory_for_it__program_ends(void **state)
@@ -225,7 +226,7 @@ static void record__suspect_in_a_retry_topic__waits_for_its_time_first(void **st
     assert_non_null(world.engine.synced.poison.first_suspect);
 }
 
-/* ---- held back: a record that is not due, and all behind it */
+/* ---- backpressured: a record that is not due, and all behind it */
 
 static void held__not_due__is_taken_when_it_is(void **state)
 {
@@ -235,17 +236,17 @@ static void held__not_due__is_taken_when_it_is(void **state)
     fixture_begin_at(1, "uex1;n=1");
     read_retry(0, "g", due_ms - world.now_ms);
     assert_int_equal(in_flight(), 0);
-    assert_int_equal(slot_at(1, 0)->hold, UEX_HOLD_DUE);
+    assert_int_equal(slot_at(1, 0)->backpressure, UEX_BACKPRESSURE_DUE);
     assert_int_equal(world.paused->cnt, 1); /* commands are read on */
     assert_true(was_told(world.paused, RETRIES, 0));
-    assert_int_equal(world.engine.oldest_held_ms, slot_at(1, 0)->first_held->since_ms);
+    assert_int_equal(world.engine.oldest_backpressured_ms, slot_at(1, 0)->first_backpressured->since_ms);
     idle_until(due_ms - 1);
     assert_int_equal(in_flight(), 0);
     assert_null(world.resumed);
     idle_until(due_ms);
     assert_int_equal(in_flight(), 1);
     assert_true(was_told(world.resumed, RETRIES, 0));
-    assert_int_equal(world.engine.oldest_held_ms, UEX_NO_TIME);
+    assert_int_equal(world.engine.oldest_backpressured_ms, UEX_NO_TIME);
 }
 
 /* Each of those behind it would be due. */
@@ -262,11 +263,11 @@ static void held__records_behind__stay_in_order(void **state)
     assert_int_equal(in_flight(), 0);
     idle_until(due_ms);
     assert_int_equal(in_flight(), 2);
-    assert_int_equal(slot_at(1, 0)->first_held->offset, 2);
+    assert_int_equal(slot_at(1, 0)->first_backpressured->offset, 2);
     idle_until(due_ms + 10000);
     assert_int_equal(in_flight(), 4);
-    assert_null(slot_at(1, 0)->first_held);
-    assert_null(slot_at(1, 0)->last_held);
+    assert_null(slot_at(1, 0)->first_backpressured);
+    assert_null(slot_at(1, 0)->last_backpressured);
     for (const char *group = "abcd"; *group != '\0'; group++) {
         struct uex_inflight *inflight = fixture_take();
 
@@ -330,7 +331,7 @@ static void record__retry_that_was_moved__waits_for_no_more_than_clocks_differ(v
         fixture_intake();
     }
     assert_int_equal(in_flight(), 1);
-    assert_int_equal(slot_at(0, 0)->first_held->offset, 1);
+    assert_int_equal(slot_at(0, 0)->first_backpressured->offset, 1);
     assert_int_equal(world.logged[UEX_EVENT_RETRY_DUE_BOUNDED], 0);
     idle_until(world.now_ms + 3000);
     assert_int_equal(in_flight(), 2);
@@ -348,10 +349,10 @@ static void held__several_records__the_oldest_is_reported(void **state)
     fixture_intake();
     fixture_fetch(fixture_retry(0, 0, fixture_group(0, 2, 0), wall_ms() + 50000));
     fixture_intake();
-    assert_int_equal(world.engine.oldest_held_ms, first_ms);
+    assert_int_equal(world.engine.oldest_backpressured_ms, first_ms);
 }
 
-/* ---- held back: metadata of the committed offset has room for so many offsets */
+/* ---- backpressured: metadata of the committed offset has room for so many offsets */
 
 static void held__window_is_full__is_taken_when_the_first_offsets_are_finished(void **state)
 {
@@ -362,7 +363,7 @@ static void held__window_is_full__is_taken_when_the_first_offsets_are_finished(v
     assert_int_equal(in_flight(), 2);
     read_record(COMMANDS, 0, UEX_WINDOW_SPAN, "c");
     assert_int_equal(in_flight(), 2);
-    assert_int_equal(slot_at(0, 0)->hold, UEX_HOLD_WINDOW);
+    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_WINDOW);
     assert_true(was_told(world.paused, COMMANDS, 0));
     complete_one();
     idle_until(world.now_ms + 300);
@@ -370,7 +371,7 @@ static void held__window_is_full__is_taken_when_the_first_offsets_are_finished(v
     assert_true(was_told(world.resumed, COMMANDS, 0));
 }
 
-/* ---- held back: the partition of its key is not known */
+/* ---- backpressured: the partition of its key is not known */
 
 static void held__partition_count_unknown__is_asked_again_after_200_ms(void **state)
 {
@@ -384,7 +385,7 @@ static void held__partition_count_unknown__is_asked_again_after_200_ms(void **st
     fixture_fetch(fixture_record(COMMANDS, 0, 0, fixture_group(1, 2, 0), NULL));
     uex_intake_step(&world.engine, &intake);
     held_ms = world.now_ms;
-    assert_int_equal(slot_at(0, 0)->hold, UEX_HOLD_ROUTE);
+    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_COUNT_UNKNOWN], 1);
     assert_int_equal(world.count_calls, asked + 1);
     assert_int_equal(rejoins_in_ms(), NEVER);
@@ -414,7 +415,7 @@ static void held__topic_has_grown__worker_rejoins(void **state)
     world.command_partitions = 3;
     fixture_fetch(fixture_record(COMMANDS, 0, 0, group, NULL));
     uex_intake_step(&world.engine, &intake);
-    assert_int_equal(slot_at(0, 0)->hold, UEX_HOLD_GROWN);
+    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_GROWN);
     assert_int_equal(rejoins_in_ms(), 1000);
     idle_until(world.now_ms + 500);
     assert_int_equal(rejoins_in_ms(), 500); /* it is looked at again, and that puts nothing off */
@@ -432,7 +433,7 @@ static void held__broker_knows_fewer_partitions__is_asked_again_without_rejoinin
     fixture_begin_at(2, "uex1;n=2");
     world.command_partitions = 1;
     read_record(COMMANDS, 0, 0, fixture_group(1, 2, 0));
-    assert_int_equal(slot_at(0, 0)->hold, UEX_HOLD_ROUTE);
+    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
     assert_int_equal(rejoins_in_ms(), NEVER);
     world.command_partitions = 2;
     idle_until(world.now_ms + 500);
@@ -534,11 +535,11 @@ static void queue__full__held_records_wait_too(void **state)
     read_commands(0, 2);
     idle_until(due_ms + 1000);
     assert_int_equal(in_flight(), 2);
-    assert_int_equal(world.engine.oldest_held_ms, slot_at(1, 0)->first_held->since_ms);
+    assert_int_equal(world.engine.oldest_backpressured_ms, slot_at(1, 0)->first_backpressured->since_ms);
     complete_one();
     fixture_intake();
     assert_int_equal(in_flight(), 2);
-    assert_null(slot_at(1, 0)->first_held);
+    assert_null(slot_at(1, 0)->first_backpressured);
 }
 
 static void queue__full_and_a_record_is_held__its_partition_stays_paused(void **state)

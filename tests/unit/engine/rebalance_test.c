@@ -596,7 +596,7 @@ static void revoke__paused_partitions__are_resumed(void **state)
     assert_int_equal(world.resumed->cnt, 1);
     assert_non_null(rd_kafka_topic_partition_list_find(world.resumed, RETRIES, 1));
     assert_false(world.engine.synced.partitions[1].slots[1].paused);
-    assert_null(world.engine.synced.partitions[1].slots[1].first_held);
+    assert_null(world.engine.synced.partitions[1].slots[1].first_backpressured);
 }
 
 static void revoke__nothing_is_paused__resumes_nothing(void **state)

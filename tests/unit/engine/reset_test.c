@@ -263,9 +263,9 @@ static void notice__topic_created_again__is_read_from_its_beginning(void **state
 
     (void)state;
     first = read_to_1003(&second, &third);
-    slot_of(0)->first_held = slot_of(0)->last_held = new_inflight(OLD_LOG, 1003);
+    slot_of(0)->first_backpressured = slot_of(0)->last_backpressured = new_inflight(OLD_LOG, 1003);
     assert_int_equal(notice_record(NEW_LOG, 0), UEX_STEP_CHECK);
-    assert_null(slot_of(0)->first_held);
+    assert_null(slot_of(0)->first_backpressured);
     assert_int_equal(sought(), 500);
     read_again(NEW_LOG, 0, 10); /* 500 is out of range */
     assert_int_equal(notice_end(10), UEX_STEP_ANEW);
@@ -361,7 +361,7 @@ static void notice__check_while_records_are_held__they_are_read_again(void **sta
     assign(10);
     (void)running(OLD_LOG, 10);
     assert_int_equal(notice_record(OLD_LOG, 11), UEX_STEP_ON);
-    slot_of(0)->first_held = slot_of(0)->last_held = new_inflight(OLD_LOG, 11);
+    slot_of(0)->first_backpressured = slot_of(0)->last_backpressured = new_inflight(OLD_LOG, 11);
     assert_int_equal(notice_record(OLD_LOG, 9), UEX_STEP_CHECK);
     assert_int_equal(sought(), 10);
     read_again(OLD_LOG, 10, 11);

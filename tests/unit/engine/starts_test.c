@@ -212,7 +212,7 @@ static void start__marker_of_another_partition__does_not_count(void **state)
     assert_ptr_equal(fixture_take(), second);
 }
 
-/* What was read later may wait at a lower offset: a retry that was not due, or a record that was held back. */
+/* What was read later may wait at a lower offset: a retry that was not due, or a record that was backpressured. */
 static void start__command_before_the_one_that_waits__is_allowed_by_the_same_marker(void **state)
 {
     (void)state;
