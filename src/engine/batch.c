@@ -8,13 +8,13 @@
 
 /* ---- collecting */
 
-static struct uex_batch_position *position_of(struct uex_engine *engine, struct uex_batch *batch, size_t source,
+static struct uex_batch_position *position_of(struct uex_engine *engine, struct uex_batch *batch, size_t input_topic,
                                               int32_t partition)
 {
     struct uex_batch_position *position = NULL;
 
     for (size_t i = 0; i < batch->position_count; i++) {
-        if (batch->positions[i].partition == partition && batch->positions[i].source == source)
+        if (batch->positions[i].partition == partition && batch->positions[i].input_topic == input_topic)
             return &batch->positions[i];
     }
     if (batch->position_count == batch->position_capacity) {
@@ -27,15 +27,15 @@ static struct uex_batch_position *position_of(struct uex_engine *engine, struct 
         batch->position_capacity = capacity;
     }
     position = &batch->positions[batch->position_count++];
-    position->source = source;
+    position->input_topic = input_topic;
     position->partition = partition;
-    position->log_number = uex_engine_slot(engine, source, partition)->log_number;
-    uex_starts_to_commit_synced(engine, uex_engine_slot(engine, source, partition), &position->markers);
+    position->log_number = uex_engine_input(engine, input_topic, partition)->log_number;
+    uex_starts_to_commit_synced(engine, uex_engine_input(engine, input_topic, partition), &position->markers);
     position->markers.partition_count =
         engine->synced.partitions[partition].state_spread || !engine->synced.partitions[partition].restored
             ? 0
             : engine->synced.partition_count;
-    position->window = uex_engine_slot(engine, source, partition)->window;
+    position->window = uex_engine_input(engine, input_topic, partition)->window;
     return position;
 }
 
@@ -89,7 +89,7 @@ static bool goes_by_itself(const struct uex_inflight *inflight)
 
 static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_inflight *inflight)
 {
-    struct uex_batch_position *position = position_of(engine, batch, inflight->source, inflight->partition);
+    struct uex_batch_position *position = position_of(engine, batch, inflight->input_topic, inflight->partition);
 
     check_duplicate(engine, inflight);
     if (position == NULL || !remember(engine, inflight))
@@ -104,22 +104,22 @@ static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_i
 }
 
 /* Only transaction markers were left, or nothing was ever committed. */
-static bool can_move(const struct uex_slot *slot)
+static bool can_move(const struct uex_input *input)
 {
-    return slot->end_offset != UEX_OFFSET_NONE && slot->window.base != UEX_OFFSET_NONE &&
-           slot->window.base != slot->committed_base && slot->window.base == slot->window.next;
+    return input->end_offset != UEX_OFFSET_NONE && input->window.base != UEX_OFFSET_NONE &&
+           input->window.base != input->committed_base && input->window.base == input->window.next;
 }
 
 /* Slots whose position moves without an outcome, or whose crash markers must be committed. */
 static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *batch)
 {
-    for (size_t source = 0; source < engine->source_count; source++) {
+    for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-            const struct uex_slot *slot = uex_engine_slot(engine, source, i);
+            const struct uex_input *input = uex_engine_input(engine, input_topic, i);
 
-            if (slot->assigned && engine->synced.partitions[i].restored &&
-                (can_move(slot) || uex_starts_need_commit_synced(engine, slot)))
-                (void)position_of(engine, batch, source, i);
+            if (input->assigned && engine->synced.partitions[i].restored &&
+                (can_move(input) || uex_starts_need_commit_synced(engine, input)))
+                (void)position_of(engine, batch, input_topic, i);
         }
     }
 }
@@ -143,7 +143,7 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
          * nothing was ever committed there is no position for it before something was read. */
         const bool ready =
             (inflight->outcome.keeps_no_state || engine->synced.partitions[inflight->partition].restored) &&
-            uex_engine_slot(engine, inflight->source, inflight->partition)->window.base != UEX_OFFSET_NONE;
+            uex_engine_input(engine, inflight->input_topic, inflight->partition)->window.base != UEX_OFFSET_NONE;
 
         if (uex_cancel_requested(&inflight->cancel)) { /* its topic was made anew: there is no such command any more */
             uex_dispatch_withdraw_synced(engine, inflight);
@@ -248,7 +248,7 @@ static enum uex_error forward(const struct uex_engine *engine, const struct uex_
     struct uex_txn_record record = {.key = inflight->record->key, .value = inflight->record->value, .opaque = inflight};
 
     if (outcome->kind == UEX_OUTCOME_REROUTED) {
-        record.topic = engine->sources[0].topic;
+        record.topic = engine->input_topics[0].topic;
         record.partition = outcome->to_partition;
         record.timestamp_ms = inflight->origin.timestamp_ms > 0 ? inflight->origin.timestamp_ms : 0;
         if (record.key.data == NULL)
@@ -256,7 +256,7 @@ static enum uex_error forward(const struct uex_engine *engine, const struct uex_
         record.headers =
             uex_headers_move(inflight->record, outcome->headers_refused ? NULL : inflight->command.command_id);
     } else if (outcome->kind == UEX_OUTCOME_RETRIED) {
-        record.topic = engine->sources[1 + outcome->tier].topic;
+        record.topic = engine->input_topics[1 + outcome->tier].topic;
         record.partition = inflight->partition;
         record.headers = uex_headers_retry(inflight->record, &inflight->origin, inflight->command.command_id,
                                            (int32_t)inflight->attempt + 1, outcome->due_at_ms, code, text);
@@ -303,8 +303,8 @@ rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engi
 
     for (size_t i = 0; i < batch->position_count; i++) {
         const struct uex_batch_position *position = &batch->positions[i];
-        rd_kafka_topic_partition_t *place =
-            rd_kafka_topic_partition_list_add(list, engine->sources[position->source].topic, position->partition);
+        rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_add(
+            list, engine->input_topics[position->input_topic].topic, position->partition);
         struct uex_buffer metadata = {0};
 
         place->offset = position->window.base;

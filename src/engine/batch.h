@@ -15,11 +15,11 @@
 /* All lists of one transaction together; librdkafka copies them. */
 #define UEX_BATCH_LISTS_BYTES ((uint64_t)4 << 20)
 
-/* The position of a slot as it will be when the transaction is committed. */
+/* The position of an input partition as it will be when the transaction is committed. */
 struct uex_batch_position {
-    size_t source;
+    size_t input_topic;
     int32_t partition;
-    uint64_t log_number; /* of the slot */
+    uint64_t log_number; /* of the input partition */
     struct uex_markers markers;
     struct uex_window window;
 };

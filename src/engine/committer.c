@@ -82,11 +82,11 @@ static size_t allowance(struct uex_committer *committer)
 /* Some command waits for its open crash marker, which rides in the next commit. */
 static bool start_waits_synced(const struct uex_engine *engine)
 {
-    for (size_t source = 0; source < engine->source_count; source++) {
+    for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-            const struct uex_slot *slot = uex_engine_slot((struct uex_engine *)(uintptr_t)engine, source, i);
+            const struct uex_input *input = uex_engine_input((struct uex_engine *)(uintptr_t)engine, input_topic, i);
 
-            if (slot != NULL && slot->assigned && slot->refused_from != UEX_OFFSET_NONE)
+            if (input != NULL && input->assigned && input->refused_from != UEX_OFFSET_NONE)
                 return true;
         }
     }
@@ -254,7 +254,7 @@ static void judge(struct uex_committer *committer)
             rd_kafka_topic_partition_list_destroy(list);
         list = rd_kafka_topic_partition_list_new((int)batch->position_count + 1);
         for (size_t i = 0; i < batch->position_count; i++)
-            (void)rd_kafka_topic_partition_list_add(list, engine->sources[batch->positions[i].source].topic,
+            (void)rd_kafka_topic_partition_list_add(list, engine->input_topics[batch->positions[i].input_topic].topic,
                                                     batch->positions[i].partition);
         known =
             prepare(committer, &fault) == UEX_OK && uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
@@ -267,8 +267,8 @@ static void judge(struct uex_committer *committer)
     uex_engine_lock(engine);
     for (size_t i = 0; known && i < batch->count; i++) {
         struct uex_inflight *inflight = batch->commands[i];
-        const rd_kafka_topic_partition_t *place =
-            rd_kafka_topic_partition_list_find(list, engine->sources[inflight->source].topic, inflight->partition);
+        const rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_find(
+            list, engine->input_topics[inflight->input_topic].topic, inflight->partition);
         struct uex_window window;
 
         if (inflight->verdict != UEX_VERDICT_NONE || place == NULL)

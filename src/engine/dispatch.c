@@ -4,17 +4,17 @@
 #include "engine/engine.h"
 
 /* Offsets of a partition follow each other, so neighbours land in different buckets. */
-static size_t bucket_of(size_t source, int32_t partition, int64_t offset)
+static size_t bucket_of(size_t input_topic, int32_t partition, int64_t offset)
 {
     const uint64_t place =
-        (uint64_t)offset + (uint64_t)(uint32_t)partition * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)source * 1031;
+        (uint64_t)offset + (uint64_t)(uint32_t)partition * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)input_topic * 1031;
 
     return (size_t)(place ^ (place >> 32)) & (UEX_PLACE_BUCKETS - 1);
 }
 
 static struct uex_inflight **bucket_for(struct uex_engine *engine, const struct uex_inflight *inflight)
 {
-    return &engine->synced.in_flight.by_place[bucket_of(inflight->source, inflight->partition, inflight->offset)];
+    return &engine->synced.in_flight.by_place[bucket_of(inflight->input_topic, inflight->partition, inflight->offset)];
 }
 
 static void forget_place_synced(struct uex_engine *engine, struct uex_inflight *inflight)
@@ -43,13 +43,13 @@ void uex_dispatch_add_synced(struct uex_engine *engine, struct uex_inflight *inf
     engine->synced.in_flight.bytes += uex_inflight_size_bytes(inflight);
 }
 
-struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
+struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, size_t input_topic, int32_t partition,
                                               int64_t offset)
 {
-    struct uex_inflight *inflight = engine->synced.in_flight.by_place[bucket_of(source, partition, offset)];
+    struct uex_inflight *inflight = engine->synced.in_flight.by_place[bucket_of(input_topic, partition, offset)];
 
     for (; inflight != NULL; inflight = inflight->next_at_place) {
-        if (inflight->offset == offset && inflight->partition == partition && inflight->source == source &&
+        if (inflight->offset == offset && inflight->partition == partition && inflight->input_topic == input_topic &&
             !uex_cancel_requested(&inflight->cancel) &&
             inflight->verdict != UEX_VERDICT_LOST) /* one that is given up leaves room for its successor */
             return inflight;
@@ -179,7 +179,7 @@ static struct uex_inflight *next_job_synced(struct uex_engine *engine)
         } else if (is_duplicate(entry)) {
             drop_ready_synced(engine, entry, before);
             skip_duplicate_synced(engine, pop_waiting_synced(entry));
-        } else if (uex_starts_allowed_synced(engine, uex_engine_slot(engine, head->source, head->partition),
+        } else if (uex_starts_allowed_synced(engine, uex_engine_input(engine, head->input_topic, head->partition),
                                              head->offset)) {
             drop_ready_synced(engine, entry, before);
             return pop_waiting_synced(entry);

@@ -39,26 +39,26 @@ static size_t outcomes_max(const struct uex_config *config)
     return most < config->export_lanes ? (size_t)config->export_lanes : (size_t)most;
 }
 
-static bool knows_source(const struct uex_engine *engine, const char *topic)
+static bool knows_input_topic(const struct uex_engine *engine, const char *topic)
 {
-    for (size_t source = 0; source < engine->source_count; source++) {
-        if (strcmp(engine->sources[source].topic, topic) == 0)
+    for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
+        if (strcmp(engine->input_topics[input_topic].topic, topic) == 0)
             return true;
     }
     return false;
 }
 
-static enum uex_error add_source(struct uex_engine *engine, const char *topic, struct uex_fault *fault)
+static enum uex_error add_input_topic(struct uex_engine *engine, const char *topic, struct uex_fault *fault)
 {
     char *copy = strdup(topic);
     bool has_room = false;
 
     if (copy == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "topics");
-    uex_engine_lock(engine); /* for those who count the sources from outside */
-    has_room = uex_epoch_reserve_sources_synced(engine, engine->source_count + 1);
+    uex_engine_lock(engine); /* for those who count the input topics from outside */
+    has_room = uex_epoch_reserve_input_topics_synced(engine, engine->input_topic_count + 1);
     if (has_room)
-        engine->sources[engine->source_count++].topic = copy;
+        engine->input_topics[engine->input_topic_count++].topic = copy;
     uex_engine_unlock(engine);
     if (has_room)
         return UEX_OK;
@@ -66,9 +66,9 @@ static enum uex_error add_source(struct uex_engine *engine, const char *topic, s
     return uex_fail(fault, UEX_NO_MEMORY, "topics");
 }
 
-/* The command topic, then the configured tiers in their order (a retry goes to sources[1 + tier]), then tiers that are
- * no longer configured but still there. */
-static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *fault)
+/* The command topic, then the configured tiers in their order (a retry goes to input_topics[1 + tier]), then tiers that
+ * are no longer configured but still there. */
+static enum uex_error find_input_topics(struct uex_engine *engine, struct uex_fault *fault)
 {
     struct uex_tier tiers[UEX_TIERS_MAX];
     size_t count = 0;
@@ -80,13 +80,13 @@ static enum uex_error find_sources(struct uex_engine *engine, struct uex_fault *
                              "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
                              tiers[i].topic);
     }
-    if (error == UEX_OK && engine->source_count == 0)
-        error = add_source(engine, engine->config->topics_command, fault);
+    if (error == UEX_OK && engine->input_topic_count == 0)
+        error = add_input_topic(engine, engine->config->topics_command, fault);
     for (int configured = 1; configured >= 0; configured--) {
         for (size_t i = 0; i < count && error == UEX_OK; i++) {
             if (tiers[i].configured == (configured == 1) && tiers[i].partition_count > 0 &&
-                !knows_source(engine, tiers[i].topic) && engine->source_count < UEX_SOURCES_MAX)
-                error = add_source(engine, tiers[i].topic, fault);
+                !knows_input_topic(engine, tiers[i].topic) && engine->input_topic_count < UEX_INPUT_TOPICS_MAX)
+                error = add_input_topic(engine, tiers[i].topic, fault);
         }
     }
     return error;
@@ -163,13 +163,13 @@ enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault 
 {
     rd_kafka_topic_partition_list_t *list = NULL;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    const enum uex_error error = find_sources(engine, fault);
+    const enum uex_error error = find_input_topics(engine, fault);
 
     if (error != UEX_OK)
         return error;
-    list = rd_kafka_topic_partition_list_new((int)engine->source_count);
-    for (size_t i = 0; i < engine->source_count; i++)
-        (void)rd_kafka_topic_partition_list_add(list, engine->sources[i].topic, RD_KAFKA_PARTITION_UA);
+    list = rd_kafka_topic_partition_list_new((int)engine->input_topic_count);
+    for (size_t i = 0; i < engine->input_topic_count; i++)
+        (void)rd_kafka_topic_partition_list_add(list, engine->input_topics[i].topic, RD_KAFKA_PARTITION_UA);
     /* Who leaves and comes makes the group assign the partitions that there are now. Who was given an assignment that
      * it did not take asks for its own again, and keeps its member id. */
     code = engine->consumer.subscribe(engine->consumer.context, list, engine->membership.passed_over_count == 0);
@@ -372,11 +372,11 @@ const char *uex_engine_starved(struct uex_engine *engine)
     return what;
 }
 
-struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition)
+struct uex_input *uex_engine_input(struct uex_engine *engine, size_t input_topic, int32_t partition)
 {
-    if (partition < 0 || partition >= engine->synced.partition_count || source >= engine->source_count)
+    if (partition < 0 || partition >= engine->synced.partition_count || input_topic >= engine->input_topic_count)
         return NULL;
-    return &engine->synced.partitions[partition].slots[source];
+    return &engine->synced.partitions[partition].inputs[input_topic];
 }
 
 void uex_engine_close(struct uex_engine *engine)
@@ -395,10 +395,10 @@ void uex_engine_close(struct uex_engine *engine)
     }
     uex_group_table_clear(&engine->synced.in_flight.groups);
     for (int32_t i = 0; i < engine->synced.partition_count; i++)
-        free(engine->synced.partitions[i].slots);
+        free(engine->synced.partitions[i].inputs);
     free(engine->synced.partitions);
-    for (size_t i = 0; i < engine->source_count; i++)
-        free(engine->sources[i].topic);
+    for (size_t i = 0; i < engine->input_topic_count; i++)
+        free(engine->input_topics[i].topic);
     free(engine->cluster_id);
     (void)pthread_mutex_destroy(&engine->synced.lock);
     (void)pthread_cond_destroy(&engine->synced.work_changed);

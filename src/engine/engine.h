@@ -4,8 +4,8 @@
  * A command flows through the rooms in this order:
  *   intake.c     one thread: polls the consumer, keeps windows and pauses, hands records to the dispatcher
  *   rebalance.c  revokes and assignments: does a list stand, what are its positions (on the intake thread)
- *   epoch.c      a new epoch: slots at their positions, adoption and cancellation of what is under way (likewise)
- *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
+ *   epoch.c      a new epoch: input partitions at their positions, adoption and cancellation of what is under way
+ * (likewise) restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
  *   dispatch.c   one lane per group at a time; lanes take commands here and bring back what came out
  *   reset.c      logs that were cut, or deleted and created again
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
@@ -34,11 +34,11 @@
 #include "engine/transaction.h"
 #include "export/config.h"
 
-#define UEX_SOURCES_MAX (1 + 2 * UEX_RETRY_TIERS_MAX)
+#define UEX_INPUT_TOPICS_MAX (1 + 2 * UEX_RETRY_TIERS_MAX)
 #define UEX_PLACE_BUCKETS 4096 /* a power of two, about twice the commands that there are at most */
 
 /* A topic that commands are read from: [0] is the command topic, then the retry tiers. */
-struct uex_source {
+struct uex_input_topic {
     char *topic;
 };
 
@@ -52,7 +52,8 @@ enum uex_backpressure {
     UEX_BACKPRESSURE_NO_MEMORY
 };
 
-/* The last records that were read of a slot are known by a hash, at offset % UEX_KNOWN_RECORDS; see reset.c. */
+/* The last records that were read of an input partition are known by a hash, at offset % UEX_KNOWN_RECORDS; see
+ * reset.c. */
 #define UEX_KNOWN_RECORDS 64
 struct uex_known_record {
     int64_t offset; /* UEX_OFFSET_NONE: none */
@@ -60,7 +61,7 @@ struct uex_known_record {
 };
 
 /* One partition of one source. */
-struct uex_slot {
+struct uex_input {
     struct uex_window window;
     int64_t committed_base; /* what the broker has; UEX_OFFSET_NONE: nothing */
     int64_t read_next;      /* nothing of this assignment was read beyond it; UEX_OFFSET_NONE: nothing was read yet */
@@ -71,7 +72,7 @@ struct uex_slot {
     uint64_t log_number; /* rises when the log is cut or made anew: what a transaction says of the one before is void */
     int64_t end_offset;  /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
     struct uex_inflight *first_backpressured,
-        *last_backpressured;            /* read, but cannot be taken yet; the slot is paused meanwhile */
+        *last_backpressured;            /* read, but cannot be taken yet; the input partition is paused meanwhile */
     enum uex_backpressure backpressure; /* why the first of them waits */
     int64_t backpressured_until_ms;     /* wall: when to look again */
     struct uex_markers markers;         /* starts that are to be committed; see starts.c */
@@ -86,14 +87,14 @@ struct uex_slot {
     bool paused; /* told to librdkafka */
 };
 
-/* One partition number of all sources and of the state topic. */
+/* One partition number of all input topics and of the state topic. */
 struct uex_partition {
-    struct uex_slot *slots; /* one for each of the source_count sources */
-    bool assigned;          /* worked: held in every source */
-    bool restored;          /* the groups' memories are complete */
-    bool state_spread;      /* groups of this partition have their newest state in another one: the topic grew */
-    bool full_scan;         /* its restore reads every partition of the state topic */
-    int64_t state_next;     /* the state partition is read up to here */
+    struct uex_input *inputs; /* one for each of the input_topic_count input topics */
+    bool assigned;            /* worked: held in every source */
+    bool restored;            /* the groups' memories are complete */
+    bool state_spread;        /* groups of this partition have their newest state in another one: the topic grew */
+    bool full_scan;           /* its restore reads every partition of the state topic */
+    int64_t state_next;       /* the state partition is read up to here */
     struct uex_inflight *first_waiting, *last_waiting; /* until the restore is done (linked by next_in_group) */
 };
 
@@ -115,7 +116,7 @@ struct uex_membership {
     int64_t resubscribe_at_ms;                   /* monotonic; 0: no need. The topics have grown, a partition number was
                                                   * not held in every source, or an assignment was passed over */
     struct uex_restore *restore;                 /* NULL: no restore is running */
-    bool backpressured;                          /* every slot is paused */
+    bool backpressured;                          /* every input partition is paused */
 };
 
 /* Commands that were read and have no committed outcome yet. */
@@ -185,9 +186,9 @@ struct uex_engine {
     struct uex_consumer consumer;
     struct uex_consumer_handles *handles; /* behind `consumer` */
     struct uex_transaction transaction;   /* the committer's thread */
-    struct uex_source sources[UEX_SOURCES_MAX];
-    size_t source_count;
-    size_t tier_count;   /* tiers that new retries go to: the first ones of sources[1…] */
+    struct uex_input_topic input_topics[UEX_INPUT_TOPICS_MAX];
+    size_t input_topic_count;
+    size_t tier_count;   /* tiers that new retries go to: the first ones of input_topics[1…] */
     size_t outcomes_max; /* outcomes that wait for the committer; with more no lane takes work */
     size_t queue_max;    /* commands at most */
     size_t queue_max_bytes;
@@ -205,7 +206,7 @@ struct uex_engine {
 };
 
 /* ---- engine.c: life */
-/* Everything but the Kafka side: an engine without sources and partitions. */
+/* Everything but the Kafka side: an engine without input topics and partitions. */
 void uex_engine_init(struct uex_engine *engine, const struct uex_config *config);
 /* Make the handles; nothing is reached yet. Close it in any case. */
 UEX_MUST_CHECK enum uex_error uex_engine_open(struct uex_engine *engine, const struct uex_config *config,
@@ -226,15 +227,15 @@ void uex_engine_unlock(struct uex_engine *engine);
 bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
 /* Go on to a later phase and wake who waits; an earlier one changes nothing. Any thread. */
 void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to);
-/* Partition of a slot; NULL if the number is out of range. The intake thread, others with the lock. */
-struct uex_slot *uex_engine_slot(struct uex_engine *engine, size_t source, int32_t partition);
+/* An input partition; NULL if the number is out of range. The intake thread, others with the lock. */
+struct uex_input *uex_engine_input(struct uex_engine *engine, size_t input_topic, int32_t partition);
 
-/* Subscribe to the sources as they are now; existing tiers beyond the configured ones are looked for again. */
+/* Subscribe to the input topics as they are now; existing tiers beyond the configured ones are looked for again. */
 UEX_MUST_CHECK enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault *fault);
 
 /* ---- intake.c */
 struct uex_intake {
-    int64_t served_ms; /* monotonic: when the slots were last looked at */
+    int64_t served_ms; /* monotonic: when the input partitions were last looked at */
     bool restoring;
 };
 /* One round of the intake: at most one record, rebalances, restores, pauses. Zero-initialised `intake`. */
@@ -260,7 +261,7 @@ void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_inflight 
 /* Drop what has not started: it is read again by whoever owns the partition next. */
 void uex_dispatch_drop_queued_synced(struct uex_engine *engine);
 /* What was read from there and is not over; NULL: nothing, or only what is given up. */
-struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, size_t source, int32_t partition,
+struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, size_t input_topic, int32_t partition,
                                               int64_t offset);
 
 /* ---- classify.c */
@@ -277,19 +278,20 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inf
  * died, and runs every unfinished command below it alone, with its start committed first. A command that was started so
  * retry.crashes times without an end is a dead letter. */
 /* A fresh assignment: what its committed position says. */
-void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_markers *markers);
+void uex_starts_restore_synced(struct uex_input *input, const struct uex_markers *markers);
 /* The log was cut: what stands from `offset` on was never started. */
-void uex_starts_cut_synced(struct uex_slot *slot, int64_t offset);
+void uex_starts_cut_synced(struct uex_input *input, int64_t offset);
 /* The end of the partition was reported: what comes later was not there when the owner before died. */
-void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset);
-bool uex_starts_is_suspect_synced(const struct uex_slot *slot, int64_t offset);
+void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_input *input, int64_t end_offset);
+bool uex_starts_is_suspect_synced(const struct uex_input *input, int64_t offset);
 /* May it be started now? If not, the committer is asked to commit a crash marker that allows it. */
-bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t offset);
-/* Does this slot's position have to be committed for its crash markers alone? */
-bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot);
-/* The crash markers that go with a commit of this slot now, and what has become of them when it is done. */
-void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_markers *out);
-void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32_t partition,
+bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_input *input, int64_t offset);
+/* Does this input partition's position have to be committed for its crash markers alone? */
+bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_input *input);
+/* The crash markers that go with a commit of this input partition now, and what has become of them when it is done. */
+void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_input *input,
+                                 struct uex_markers *out);
+void uex_starts_committed_synced(struct uex_engine *engine, size_t input_topic, int32_t partition,
                                  const struct uex_markers *markers);
 /* A suspect has ended: the start of the next one can be committed together with its outcome. */
 void uex_starts_prepare_next_synced(struct uex_engine *engine);
@@ -315,20 +317,20 @@ enum uex_step {
     UEX_STEP_SAME,  /* take it: the check has ended, the log is what it was */
     UEX_STEP_DROP,  /* it is known, or only compared */
     UEX_STEP_CHECK, /* drop it: a check begins */
-    UEX_STEP_CUT,   /* drop it: the log was cut at slot->seek_to; what stood from there on is cancelled */
+    UEX_STEP_CUT,   /* drop it: the log was cut at input->seek_to; what stood from there on is cancelled */
     UEX_STEP_ANEW   /* drop it: another log, read from its beginning; all commands are cancelled */
 };
 /* A record was read at `offset`, or the partition ends there (`record` is NULL). The consumer has to seek where
- * slot->seek_to is set. `*read_until`: up to where it had been read. The slot is assigned. */
-UEX_MUST_CHECK enum uex_step uex_reset_notice_synced(struct uex_engine *engine, size_t source, int32_t partition,
+ * input->seek_to is set. `*read_until`: up to where it had been read. The input partition is assigned. */
+UEX_MUST_CHECK enum uex_step uex_reset_notice_synced(struct uex_engine *engine, size_t input_topic, int32_t partition,
                                                      int64_t offset, const struct uex_record *record,
                                                      int64_t *read_until);
 /* A fresh assignment: nothing was read yet. */
-void uex_reset_begin_synced(struct uex_slot *slot);
+void uex_reset_begin_synced(struct uex_input *input);
 /* Cancel the commands of a partition from an offset on: their records are no more. */
-void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t from);
+void uex_reset_cancel_synced(struct uex_engine *engine, size_t input_topic, int32_t partition, int64_t from);
 /* Free the records that wait outside of the queue. */
-void uex_reset_forget_backpressured_synced(struct uex_slot *slot);
+void uex_reset_forget_backpressured_synced(struct uex_input *input);
 
 /* ---- rebalance.c (intake thread) */
 void uex_rebalance_callback(void *engine, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions);
@@ -344,9 +346,9 @@ UEX_MUST_CHECK enum uex_error uex_positions_read(struct uex_engine *engine, rd_k
 /* ---- epoch.c (intake thread) */
 /* Room for `count` partitions; a count only rises. False: no memory. */
 bool uex_epoch_resize_synced(struct uex_engine *engine, int32_t count);
-/* Room in each partition for `count` sources, before engine->source_count rises to it. False: no memory; what there was
- * stays usable. */
-UEX_MUST_CHECK bool uex_epoch_reserve_sources_synced(struct uex_engine *engine, size_t count);
+/* Room in each partition for `count` input topics, before engine->input_topic_count rises to it. False: no memory; what
+ * there was stays usable. */
+UEX_MUST_CHECK bool uex_epoch_reserve_input_topics_synced(struct uex_engine *engine, size_t count);
 /* An assignment that stands: `list` has its committed positions; those that the consumer has to begin at are left in
  * it, for partition numbers that are held in every source. How many jobs were adopted and cancelled. */
 void uex_epoch_begin_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,

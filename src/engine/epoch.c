@@ -8,25 +8,25 @@
 
 #define RESUBSCRIBE_AFTER_MS 3000
 
-static void init_slot(struct uex_slot *slot)
+static void init_input(struct uex_input *input)
 {
-    memset(slot, 0, sizeof(*slot));
-    uex_window_init(&slot->window);
-    slot->committed_base = UEX_OFFSET_NONE;
-    uex_reset_begin_synced(slot);
+    memset(input, 0, sizeof(*input));
+    uex_window_init(&input->window);
+    input->committed_base = UEX_OFFSET_NONE;
+    uex_reset_begin_synced(input);
 }
 
-/* A slot is some KiB: as many for each partition as there are topics to read. */
-bool uex_epoch_reserve_sources_synced(struct uex_engine *engine, size_t count)
+/* An input partition is some KiB: as many for each partition as there are topics to read. */
+bool uex_epoch_reserve_input_topics_synced(struct uex_engine *engine, size_t count)
 {
     for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-        struct uex_slot *slots = realloc(engine->synced.partitions[i].slots, count * sizeof(*slots));
+        struct uex_input *inputs = realloc(engine->synced.partitions[i].inputs, count * sizeof(*inputs));
 
-        if (slots == NULL)
+        if (inputs == NULL)
             return false;
-        engine->synced.partitions[i].slots = slots;
-        for (size_t source = engine->source_count; source < count; source++)
-            init_slot(&slots[source]);
+        engine->synced.partitions[i].inputs = inputs;
+        for (size_t input_topic = engine->input_topic_count; input_topic < count; input_topic++)
+            init_input(&inputs[input_topic]);
     }
     return true;
 }
@@ -44,11 +44,11 @@ bool uex_epoch_resize_synced(struct uex_engine *engine, int32_t count)
     engine->synced.partitions = partitions;
     for (int32_t i = engine->synced.partition_count; i < count; i++) {
         memset(&partitions[i], 0, sizeof(partitions[i]));
-        partitions[i].slots = calloc(engine->source_count, sizeof(struct uex_slot));
-        if (partitions[i].slots == NULL)
+        partitions[i].inputs = calloc(engine->input_topic_count, sizeof(struct uex_input));
+        if (partitions[i].inputs == NULL)
             return false;
-        for (size_t source = 0; source < engine->source_count; source++)
-            init_slot(&partitions[i].slots[source]);
+        for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++)
+            init_input(&partitions[i].inputs[input_topic]);
         engine->synced.partition_count = i + 1;
     }
     return true;
@@ -65,13 +65,13 @@ static void mark_owned_synced(struct uex_engine *engine, const rd_kafka_topic_pa
     for (int32_t i = 0; i < engine->synced.partition_count; i++) {
         size_t held = 0;
 
-        for (size_t source = 0; source < engine->source_count; source++) {
+        for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
             if (rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)(uintptr_t)list,
-                                                   engine->sources[source].topic, i) != NULL)
+                                                   engine->input_topics[input_topic].topic, i) != NULL)
                 held++;
         }
-        engine->synced.partitions[i].assigned = held == engine->source_count;
-        partial = partial || (held != 0 && held != engine->source_count);
+        engine->synced.partitions[i].assigned = held == engine->input_topic_count;
+        partial = partial || (held != 0 && held != engine->input_topic_count);
     }
     if (partial) {
         uex_log(UEX_LOG_WARN, UEX_EVENT_PARTITION_SPLIT,
@@ -87,48 +87,48 @@ static void mark_owned_synced(struct uex_engine *engine, const rd_kafka_topic_pa
     }
 }
 
-/* The slots of the new epoch start at the committed positions. Takes what is not whole out of `list`. */
-static void start_slots_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
+/* The input partitions of the new epoch start at the committed positions. Takes what is not whole out of `list`. */
+static void start_inputs_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
 {
     bool suspects = false;
 
     for (int i = list->cnt - 1; i >= 0; i--) {
         rd_kafka_topic_partition_t *place = &list->elems[i];
-        struct uex_slot *slot = NULL;
+        struct uex_input *input = NULL;
         struct uex_markers markers;
         int64_t known_base = UEX_OFFSET_NONE;
-        size_t source_of_slot = 0;
+        size_t topic_of_input = 0;
 
-        for (size_t source = 0; source < engine->source_count; source++) {
-            if (strcmp(engine->sources[source].topic, place->topic) == 0) {
-                slot = uex_engine_slot(engine, source, place->partition);
-                source_of_slot = source;
+        for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
+            if (strcmp(engine->input_topics[input_topic].topic, place->topic) == 0) {
+                input = uex_engine_input(engine, input_topic, place->partition);
+                topic_of_input = input_topic;
             }
         }
-        if (slot == NULL || !engine->synced.partitions[place->partition].assigned) {
+        if (input == NULL || !engine->synced.partitions[place->partition].assigned) {
             (void)rd_kafka_topic_partition_list_del_by_idx(list, i);
             continue;
         }
-        slot->assigned = true;
-        slot->paused = false;
-        known_base = slot->committed_base;
-        uex_window_restore(&slot->window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
+        input->assigned = true;
+        input->paused = false;
+        known_base = input->committed_base;
+        uex_window_restore(&input->window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
                            uex_bytes_of(place->metadata, place->metadata_size), &markers);
-        slot->committed_base = slot->window.base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : place->offset;
+        input->committed_base = input->window.base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : place->offset;
         /* A position never goes back by itself: Kafka forgets it when a topic is deleted. Work of the old topic must
          * not crash marker offsets of the new one as finished. (Where none was known, the first transaction of all may
          * still be under way.) */
-        if (slot->committed_base < known_base) {
-            uex_reset_cancel_synced(engine, source_of_slot, place->partition, 0);
-            slot->log_number++;
+        if (input->committed_base < known_base) {
+            uex_reset_cancel_synced(engine, topic_of_input, place->partition, 0);
+            input->log_number++;
         }
-        uex_starts_restore_synced(slot, &markers);
+        uex_starts_restore_synced(input, &markers);
         suspects = suspects || markers.open_until != UEX_OFFSET_NONE;
-        if (strcmp(place->topic, engine->sources[0].topic) == 0)
+        if (strcmp(place->topic, engine->input_topics[0].topic) == 0)
             engine->synced.partitions[place->partition].full_scan =
                 markers.partition_count != engine->synced.partition_count;
-        uex_reset_begin_synced(slot);
-        place->offset = slot->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : slot->window.base;
+        uex_reset_begin_synced(input);
+        place->offset = input->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : input->window.base;
     }
     if (suspects)
         uex_log(UEX_LOG_WARN, UEX_EVENT_PREVIOUS_OWNER_CRASHED,
@@ -141,7 +141,7 @@ static bool belongs_here(const struct uex_engine *engine, const struct uex_infli
 
     if (!partition->assigned || uex_cancel_requested(&inflight->cancel))
         return false;
-    if (uex_window_finished(&partition->slots[inflight->source].window, inflight->offset))
+    if (uex_window_finished(&partition->inputs[inflight->input_topic].window, inflight->offset))
         return false;
     return !inflight->holds_group || uex_partition_of(uex_bytes_of_text(inflight->command.group_id),
                                                       engine->synced.partition_count) == inflight->partition;
@@ -154,7 +154,7 @@ static void judge_committing_synced(const struct uex_engine *engine, struct uex_
 
     if (!partition->assigned)
         inflight->verdict = UEX_VERDICT_LOST;
-    else if (uex_window_finished(&partition->slots[inflight->source].window, inflight->offset))
+    else if (uex_window_finished(&partition->inputs[inflight->input_topic].window, inflight->offset))
         inflight->verdict = UEX_VERDICT_DONE;
     else
         inflight->verdict = belongs_here(engine, inflight) ? UEX_VERDICT_REDO : UEX_VERDICT_LOST;
@@ -233,7 +233,7 @@ void uex_epoch_begin_synced(struct uex_engine *engine, rd_kafka_topic_partition_
     engine->synced.epoch++;
     engine->synced.rebalance_count++;
     mark_owned_synced(engine, list);
-    start_slots_synced(engine, list);
+    start_inputs_synced(engine, list);
     for (int32_t i = 0; i < engine->synced.partition_count; i++) {
         struct uex_partition *partition = &engine->synced.partitions[i];
 

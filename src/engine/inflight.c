@@ -3,14 +3,14 @@
 
 #include <stdlib.h>
 
-struct uex_inflight *uex_inflight_new(struct uex_record *record, size_t source)
+struct uex_inflight *uex_inflight_new(struct uex_record *record, size_t input_topic)
 {
     struct uex_inflight *inflight = calloc(1, sizeof(*inflight));
 
     if (inflight == NULL)
         return NULL;
     inflight->record = record;
-    inflight->source = source;
+    inflight->input_topic = input_topic;
     inflight->partition = record->partition;
     inflight->offset = record->offset;
     inflight->taken_at_ms = uex_wall_ms();

@@ -42,7 +42,7 @@ struct uex_inflight {
     struct uex_record *record; /* as it was read: forwarded unchanged */
     struct uex_command command;
     struct uex_origin origin;
-    size_t source; /* index into the engine's topics */
+    size_t input_topic; /* index into the engine's topics */
     int32_t partition;
     int64_t offset;
     uint64_t epoch;   /* the assignment it belongs to */
@@ -79,7 +79,7 @@ struct uex_inflight {
 };
 
 /* Takes the record over; NULL when memory ends (then the caller keeps it). */
-UEX_MUST_CHECK struct uex_inflight *uex_inflight_new(struct uex_record *record, size_t source);
+UEX_MUST_CHECK struct uex_inflight *uex_inflight_new(struct uex_record *record, size_t input_topic);
 void uex_inflight_free(struct uex_inflight *inflight);
 
 /* Forget an outcome, so that another can be made (a transaction refused one of its records). The group's memory copy

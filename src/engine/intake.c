@@ -11,10 +11,10 @@
 #define REJOIN_AFTER_MS 1000
 
 /* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
-static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struct uex_inflight *inflight)
+static void take_suspect(struct uex_engine *engine, struct uex_input *input, struct uex_inflight *inflight)
 {
     uex_engine_lock(engine);
-    uex_window_see(&slot->window, inflight->offset);
+    uex_window_see(&input->window, inflight->offset);
     uex_dispatch_add_synced(engine, inflight);
     inflight->suspect = true;
     inflight->next_in_group = NULL;
@@ -28,7 +28,7 @@ static void take_suspect(struct uex_engine *engine, struct uex_slot *slot, struc
 }
 
 /* Take a record that is not backpressured. UEX_BACKPRESSURE_NONE: the command is taken over (or was known already). */
-static enum uex_backpressure take(struct uex_engine *engine, struct uex_slot *slot, struct uex_inflight *inflight)
+static enum uex_backpressure take(struct uex_engine *engine, struct uex_input *input, struct uex_inflight *inflight)
 {
     const int64_t due_ms = uex_policy_due_ms(engine, inflight);
     enum uex_backpressure backpressure = UEX_BACKPRESSURE_NONE;
@@ -37,25 +37,25 @@ static enum uex_backpressure take(struct uex_engine *engine, struct uex_slot *sl
     bool ended = false;
 
     uex_engine_lock(engine);
-    if (!uex_window_fits(&slot->window, inflight->offset))
+    if (!uex_window_fits(&input->window, inflight->offset))
         backpressure = UEX_BACKPRESSURE_WINDOW;
     known = backpressure == UEX_BACKPRESSURE_NONE &&
-            (uex_dispatch_find_synced(engine, inflight->source, inflight->partition, inflight->offset) != NULL ||
-             uex_window_finished(&slot->window, inflight->offset));
+            (uex_dispatch_find_synced(engine, inflight->input_topic, inflight->partition, inflight->offset) != NULL ||
+             uex_window_finished(&input->window, inflight->offset));
     if (known)
-        uex_window_see(&slot->window, inflight->offset);
-    suspect = uex_starts_is_suspect_synced(slot, inflight->offset);
+        uex_window_see(&input->window, inflight->offset);
+    suspect = uex_starts_is_suspect_synced(input, inflight->offset);
     uex_engine_unlock(engine);
     if (known)
         uex_inflight_free(inflight);
     if (known || backpressure != UEX_BACKPRESSURE_NONE)
         return backpressure;
     if (due_ms != UEX_NO_TIME && due_ms > uex_wall_ms()) {
-        slot->backpressured_until_ms = due_ms;
+        input->backpressured_until_ms = due_ms;
         return UEX_BACKPRESSURE_DUE;
     }
     if (suspect) {
-        take_suspect(engine, slot, inflight);
+        take_suspect(engine, input, inflight);
         return UEX_BACKPRESSURE_NONE;
     }
     backpressure = uex_classify(engine, inflight, &ended);
@@ -66,7 +66,7 @@ static enum uex_backpressure take(struct uex_engine *engine, struct uex_slot *sl
     if (!ended && engine->observer.seen != NULL)
         engine->observer.seen(engine->observer.context, inflight);
     uex_engine_lock(engine);
-    uex_window_see(&slot->window, inflight->offset);
+    uex_window_see(&input->window, inflight->offset);
     uex_dispatch_add_synced(engine, inflight);
     if (ended)
         uex_dispatch_submit_synced(engine, inflight);
@@ -76,30 +76,30 @@ static enum uex_backpressure take(struct uex_engine *engine, struct uex_slot *sl
     return UEX_BACKPRESSURE_NONE;
 }
 
-static void keep_back(struct uex_slot *slot, struct uex_inflight *inflight)
+static void keep_back(struct uex_input *input, struct uex_inflight *inflight)
 {
     inflight->next_in_group = NULL;
-    if (slot->last_backpressured != NULL)
-        slot->last_backpressured->next_in_group = inflight;
+    if (input->last_backpressured != NULL)
+        input->last_backpressured->next_in_group = inflight;
     else
-        slot->first_backpressured = inflight;
-    slot->last_backpressured = inflight;
+        input->first_backpressured = inflight;
+    input->last_backpressured = inflight;
 }
 
-static void note_backpressure(struct uex_engine *engine, struct uex_slot *slot, enum uex_backpressure backpressure)
+static void note_backpressure(struct uex_engine *engine, struct uex_input *input, enum uex_backpressure backpressure)
 {
     if (backpressure == UEX_BACKPRESSURE_GROWN && engine->membership.resubscribe_at_ms == 0)
         engine->membership.resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
-    slot->backpressure = backpressure;
+    input->backpressure = backpressure;
     if (backpressure != UEX_BACKPRESSURE_DUE)
-        slot->backpressured_until_ms = uex_wall_ms() + LOOK_AGAIN_MS;
+        input->backpressured_until_ms = uex_wall_ms() + LOOK_AGAIN_MS;
 }
 
-static bool find_source(const struct uex_engine *engine, const char *topic, size_t *source)
+static bool find_input_topic(const struct uex_engine *engine, const char *topic, size_t *input_topic)
 {
-    for (size_t i = 0; i < engine->source_count; i++) {
-        if (strcmp(engine->sources[i].topic, topic) == 0) {
-            *source = i;
+    for (size_t i = 0; i < engine->input_topic_count; i++) {
+        if (strcmp(engine->input_topics[i].topic, topic) == 0) {
+            *input_topic = i;
             return true;
         }
     }
@@ -107,7 +107,7 @@ static bool find_source(const struct uex_engine *engine, const char *topic, size
 }
 
 /* Is what was read here (a record, NULL: the end) to be taken? */
-static bool is_next(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset,
+static bool is_next(struct uex_engine *engine, size_t input_topic, int32_t partition, int64_t offset,
                     const struct uex_record *record)
 {
     static const struct {
@@ -125,21 +125,22 @@ static bool is_next(struct uex_engine *engine, size_t source, int32_t partition,
         [UEX_STEP_ANEW] = {UEX_LOG_ERROR, UEX_EVENT_TOPIC_RESET,
                            "other records than before (topic re-created?); restarting from the topic's beginning"},
     };
-    struct uex_slot *slot = uex_engine_slot(engine, source, partition);
+    struct uex_input *input = uex_engine_input(engine, input_topic, partition);
     int64_t read_until = UEX_OFFSET_NONE;
     int64_t seek_to = UEX_OFFSET_NONE;
     enum uex_step step = UEX_STEP_ON;
 
     uex_engine_lock(engine);
-    step = uex_reset_notice_synced(engine, source, partition, offset, record, &read_until);
-    seek_to = slot->seek_to;
+    step = uex_reset_notice_synced(engine, input_topic, partition, offset, record, &read_until);
+    seek_to = input->seek_to;
     if (seek_to != UEX_OFFSET_NONE)
         pthread_cond_signal(&engine->synced.outcomes_changed);
     uex_engine_unlock(engine);
     if (step == UEX_STEP_ON || step == UEX_STEP_DROP)
         return step == UEX_STEP_ON;
-    uex_log(lines[step].level, lines[step].event, lines[step].message, UEX_STR("topic", engine->sources[source].topic),
-            UEX_INT("partition", partition), UEX_INT("offset", offset), UEX_INT("read_until", read_until),
+    uex_log(lines[step].level, lines[step].event, lines[step].message,
+            UEX_STR("topic", engine->input_topics[input_topic].topic), UEX_INT("partition", partition),
+            UEX_INT("offset", offset), UEX_INT("read_until", read_until),
             seek_to < 0 ? UEX_STR("read_from", NULL) : UEX_INT("read_from", seek_to));
     return step == UEX_STEP_SAME;
 }
@@ -157,7 +158,7 @@ static void note_early(const struct uex_engine *engine, const struct uex_infligh
     const int64_t asked_ms = inflight->record->envelope.due_ms;
     const int64_t due_ms = uex_policy_due_ms(engine, inflight);
 
-    if (inflight->source == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
+    if (inflight->input_topic == 0 || asked_ms == UEX_NO_TIME || asked_ms <= due_ms)
         return;
     uex_log(UEX_LOG_WARN, UEX_EVENT_RETRY_DUE_BOUNDED,
             "retry record asks for a longer wait than its topic's delay (foreign record, or a wrong clock?); the "
@@ -166,32 +167,32 @@ static void note_early(const struct uex_engine *engine, const struct uex_infligh
             UEX_INT("offset", inflight->offset), UEX_INT("asked_ms", asked_ms), UEX_TIME("due_at", due_ms));
 }
 
-/* The slot that this belongs to; NULL: none that is assigned. */
-static struct uex_slot *slot_of(struct uex_engine *engine, const struct uex_fetched *fetched, size_t *source)
+/* The input partition that this belongs to; NULL: none that is assigned. */
+static struct uex_input *input_of(struct uex_engine *engine, const struct uex_fetched *fetched, size_t *input_topic)
 {
-    struct uex_slot *slot = NULL;
+    struct uex_input *input = NULL;
 
-    if (find_source(engine, fetched->topic, source))
-        slot = uex_engine_slot(engine, *source, fetched->partition);
-    return slot != NULL && slot->assigned ? slot : NULL;
+    if (find_input_topic(engine, fetched->topic, input_topic))
+        input = uex_engine_input(engine, *input_topic, fetched->partition);
+    return input != NULL && input->assigned ? input : NULL;
 }
 
 static void on_record(struct uex_engine *engine, const struct uex_fetched *fetched)
 {
-    size_t source = 0;
-    struct uex_slot *slot = slot_of(engine, fetched, &source);
+    size_t input_topic = 0;
+    struct uex_input *input = input_of(engine, fetched, &input_topic);
     struct uex_record *record = fetched->record;
     struct uex_inflight *inflight = NULL;
 
-    if (slot == NULL) {
+    if (input == NULL) {
         uex_record_free(record);
         return;
     }
-    if (record != NULL && !is_next(engine, source, record->partition, record->offset, record)) {
+    if (record != NULL && !is_next(engine, input_topic, record->partition, record->offset, record)) {
         uex_record_free(record);
         return;
     }
-    inflight = record == NULL ? NULL : uex_inflight_new(record, source);
+    inflight = record == NULL ? NULL : uex_inflight_new(record, input_topic);
     if (inflight == NULL) {
         uex_record_free(record);
         uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY,
@@ -201,47 +202,47 @@ static void on_record(struct uex_engine *engine, const struct uex_fetched *fetch
     }
     note_age(inflight);
     note_early(engine, inflight);
-    if (slot->first_backpressured == NULL) {
-        const enum uex_backpressure backpressure = take(engine, slot, inflight);
+    if (input->first_backpressured == NULL) {
+        const enum uex_backpressure backpressure = take(engine, input, inflight);
 
         if (backpressure == UEX_BACKPRESSURE_NONE)
             return;
-        note_backpressure(engine, slot, backpressure);
+        note_backpressure(engine, input, backpressure);
     }
-    keep_back(slot, inflight);
+    keep_back(input, inflight);
 }
 
-/* ---- slots: backpressured records, pauses, positions */
+/* ---- input partitions: backpressured records, pauses, positions */
 
 /* Everything before the reported end was read: what held no record (transaction markers) is finished, and the position
  * may move on. */
-static void move_to_end(struct uex_engine *engine, struct uex_slot *slot)
+static void move_to_end(struct uex_engine *engine, struct uex_input *input)
 {
-    if (slot->first_backpressured != NULL || slot->end_offset == UEX_OFFSET_NONE)
+    if (input->first_backpressured != NULL || input->end_offset == UEX_OFFSET_NONE)
         return;
     uex_engine_lock(engine);
-    if (slot->end_offset >= slot->window.next && uex_window_fits(&slot->window, slot->end_offset)) {
-        uex_window_see_end(&slot->window, slot->end_offset);
-        if (slot->window.base != slot->committed_base)
+    if (input->end_offset >= input->window.next && uex_window_fits(&input->window, input->end_offset)) {
+        uex_window_see_end(&input->window, input->end_offset);
+        if (input->window.base != input->committed_base)
             pthread_cond_signal(&engine->synced.outcomes_changed);
     }
     uex_engine_unlock(engine);
 }
 
-static void serve_backpressured(struct uex_engine *engine, struct uex_slot *slot)
+static void serve_backpressured(struct uex_engine *engine, struct uex_input *input)
 {
-    while (slot->first_backpressured != NULL && slot->backpressured_until_ms <= uex_wall_ms()) {
-        struct uex_inflight *inflight = slot->first_backpressured;
+    while (input->first_backpressured != NULL && input->backpressured_until_ms <= uex_wall_ms()) {
+        struct uex_inflight *inflight = input->first_backpressured;
         struct uex_inflight *next = inflight->next_in_group;
-        const enum uex_backpressure backpressure = take(engine, slot, inflight);
+        const enum uex_backpressure backpressure = take(engine, input, inflight);
 
         if (backpressure != UEX_BACKPRESSURE_NONE) {
-            note_backpressure(engine, slot, backpressure);
+            note_backpressure(engine, input, backpressure);
             return;
         }
-        slot->first_backpressured = next;
+        input->first_backpressured = next;
         if (next == NULL)
-            slot->last_backpressured = NULL;
+            input->last_backpressured = NULL;
     }
 }
 
@@ -255,16 +256,16 @@ static bool queue_is_full(const struct uex_engine *engine)
                                                 engine->synced.in_flight.bytes > engine->queue_max_bytes / 2);
 }
 
-/* What librdkafka did becomes true of the slots; a partition that it refuses is told again. It must not be told to
- * resume what is not paused: before 2.4 it may deliver records again then. */
+/* What librdkafka did becomes true of the input partitions; a partition that it refuses is told again. It must not be
+ * told to resume what is not paused: before 2.4 it may deliver records again then. */
 static void note_paused(struct uex_engine *engine, const rd_kafka_topic_partition_list_t *list, bool paused)
 {
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *place = &list->elems[i];
-        size_t source = 0;
+        size_t input_topic = 0;
 
-        if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_source(engine, place->topic, &source))
-            uex_engine_slot(engine, source, place->partition)->paused = paused;
+        if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_input_topic(engine, place->topic, &input_topic))
+            uex_engine_input(engine, input_topic, place->partition)->paused = paused;
     }
 }
 
@@ -286,14 +287,14 @@ static void apply_seeks(struct uex_engine *engine, rd_kafka_topic_partition_list
         return;
     for (int i = 0; i < seek->cnt; i++) {
         const rd_kafka_topic_partition_t *place = &seek->elems[i];
-        size_t source = 0;
+        size_t input_topic = 0;
 
-        if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_source(engine, place->topic, &source))
-            uex_engine_slot(engine, source, place->partition)->seek_to = UEX_OFFSET_NONE;
+        if (place->err == RD_KAFKA_RESP_ERR_NO_ERROR && find_input_topic(engine, place->topic, &input_topic))
+            uex_engine_input(engine, input_topic, place->partition)->seek_to = UEX_OFFSET_NONE;
     }
 }
 
-static void serve_slots(struct uex_engine *engine)
+static void serve_inputs(struct uex_engine *engine)
 {
     rd_kafka_topic_partition_list_t *pause = rd_kafka_topic_partition_list_new(8);
     rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(8);
@@ -309,25 +310,27 @@ static void serve_slots(struct uex_engine *engine)
         engine->membership.resubscribe_at_ms = uex_monotonic_ms() + REJOIN_AFTER_MS;
     engine->synced.wants_rejoin = false;
     uex_engine_unlock(engine);
-    for (size_t source = 0; source < engine->source_count; source++) {
+    for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-            struct uex_slot *slot = uex_engine_slot(engine, source, i);
+            struct uex_input *input = uex_engine_input(engine, input_topic, i);
             bool want_pause = false;
 
-            if (slot == NULL || !slot->assigned)
+            if (input == NULL || !input->assigned)
                 continue;
             if (!full)
-                serve_backpressured(engine, slot);
-            move_to_end(engine, slot);
-            if (slot->first_backpressured != NULL &&
-                (oldest_ms == UEX_NO_TIME || slot->first_backpressured->since_ms < oldest_ms))
-                oldest_ms = slot->first_backpressured->since_ms;
-            if (slot->seek_to != UEX_OFFSET_NONE)
-                rd_kafka_topic_partition_list_add(seek, engine->sources[source].topic, i)->offset = slot->seek_to;
-            want_pause = full || slot->first_backpressured != NULL;
-            if (want_pause == slot->paused)
+                serve_backpressured(engine, input);
+            move_to_end(engine, input);
+            if (input->first_backpressured != NULL &&
+                (oldest_ms == UEX_NO_TIME || input->first_backpressured->since_ms < oldest_ms))
+                oldest_ms = input->first_backpressured->since_ms;
+            if (input->seek_to != UEX_OFFSET_NONE)
+                rd_kafka_topic_partition_list_add(seek, engine->input_topics[input_topic].topic, i)->offset =
+                    input->seek_to;
+            want_pause = full || input->first_backpressured != NULL;
+            if (want_pause == input->paused)
                 continue;
-            (void)rd_kafka_topic_partition_list_add(want_pause ? pause : resume, engine->sources[source].topic, i);
+            (void)rd_kafka_topic_partition_list_add(want_pause ? pause : resume,
+                                                    engine->input_topics[input_topic].topic, i);
         }
     }
     engine->oldest_backpressured_ms = oldest_ms;
@@ -351,16 +354,16 @@ static bool is_filled(struct uex_engine *engine)
 
 static void on_end(struct uex_engine *engine, const struct uex_fetched *fetched)
 {
-    size_t source = 0;
-    struct uex_slot *slot = slot_of(engine, fetched, &source);
+    size_t input_topic = 0;
+    struct uex_input *input = input_of(engine, fetched, &input_topic);
 
-    if (slot == NULL || !is_next(engine, source, fetched->partition, fetched->offset, NULL))
+    if (input == NULL || !is_next(engine, input_topic, fetched->partition, fetched->offset, NULL))
         return;
     uex_engine_lock(engine);
-    slot->end_offset = fetched->offset;
-    uex_starts_see_end_synced(engine, slot, fetched->offset);
+    input->end_offset = fetched->offset;
+    uex_starts_see_end_synced(engine, input, fetched->offset);
     uex_engine_unlock(engine);
-    move_to_end(engine, slot);
+    move_to_end(engine, input);
 }
 
 static void on_error(struct uex_engine *engine, const struct uex_fetched *fetched)
@@ -417,7 +420,7 @@ void uex_intake_step(struct uex_engine *engine, struct uex_intake *intake)
     uex_rebalance_continue(engine);
     intake->restoring = uex_restore_step(engine, RESTORE_BUDGET_MS);
     if (!has_fetched || is_filled(engine) || uex_monotonic_ms() - intake->served_ms >= SERVE_EVERY_MS) {
-        serve_slots(engine);
+        serve_inputs(engine);
         intake->served_ms = uex_monotonic_ms();
     }
     if (engine->membership.resubscribe_at_ms != 0 && uex_monotonic_ms() >= engine->membership.resubscribe_at_ms)

@@ -74,14 +74,14 @@ static size_t copy_places_synced(struct uex_engine *engine, struct place *places
     size_t count = 0;
 
     for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-        for (size_t source = 0; source < engine->source_count && count < capacity; source++) {
-            const struct uex_slot *slot = uex_engine_slot(engine, source, i);
-            const int64_t seen = slot->window.next > slot->end_offset ? slot->window.next : slot->end_offset;
+        for (size_t input_topic = 0; input_topic < engine->input_topic_count && count < capacity; input_topic++) {
+            const struct uex_input *input = uex_engine_input(engine, input_topic, i);
+            const int64_t seen = input->window.next > input->end_offset ? input->window.next : input->end_offset;
 
-            if (slot->assigned)
-                places[count++] = (struct place){.topic = engine->sources[source].topic,
+            if (input->assigned)
+                places[count++] = (struct place){.topic = engine->input_topics[input_topic].topic,
                                                  .partition = i,
-                                                 .committed = slot->committed_base,
+                                                 .committed = input->committed_base,
                                                  .end = seen};
         }
     }
@@ -109,7 +109,7 @@ struct uex_engine_lag *uex_engine_lags(struct uex_engine *engine, size_t *count)
 
     *count = 0;
     uex_engine_lock(engine);
-    capacity = (size_t)engine->synced.partition_count * engine->source_count;
+    capacity = (size_t)engine->synced.partition_count * engine->input_topic_count;
     uex_engine_unlock(engine);
     places = calloc(capacity + 1, sizeof(*places));
     lags = calloc(capacity + 1, sizeof(*lags));

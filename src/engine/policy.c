@@ -5,12 +5,12 @@
 #define CLOCK_SKEW_MAX_MS 5000
 
 /* A tier beyond retry.delays has no delay of its own any more: the longest holds. */
-static int64_t delay_of(const struct uex_engine *engine, size_t source)
+static int64_t delay_of(const struct uex_engine *engine, size_t input_topic)
 {
     int64_t longest_ms = 0;
 
-    if (source <= engine->tier_count)
-        return engine->config->retry_delays_ms[source - 1];
+    if (input_topic <= engine->tier_count)
+        return engine->config->retry_delays_ms[input_topic - 1];
     for (size_t i = 0; i < engine->tier_count; i++) {
         if (engine->config->retry_delays_ms[i] > longest_ms)
             longest_ms = engine->config->retry_delays_ms[i];
@@ -28,11 +28,11 @@ int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_infl
         return UEX_NO_TIME;
     /* In the command topic stand a tier's records that were moved there when they were due: all that can be left of the
      * time is the difference of two clocks, and nothing with more than that may hold up the commands behind it. */
-    if (inflight->source == 0)
+    if (inflight->input_topic == 0)
         return record->envelope.attempt <= 1 || due_ms > latest_ms ? UEX_NO_TIME : due_ms;
     if (record->timestamp_ms > 0 && record->timestamp_ms < inflight->taken_at_ms)
         latest_ms = record->timestamp_ms + CLOCK_SKEW_MAX_MS;
-    latest_ms += delay_of(engine, inflight->source);
+    latest_ms += delay_of(engine, inflight->input_topic);
     return due_ms < latest_ms ? due_ms : latest_ms;
 }
 

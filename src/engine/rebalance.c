@@ -55,11 +55,11 @@ static void wait_between_synced(struct uex_engine *engine, const struct timespec
 
 static bool any_open_marker_synced(struct uex_engine *engine)
 {
-    for (size_t source = 0; source < engine->source_count; source++) {
+    for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-            const struct uex_slot *slot = uex_engine_slot(engine, source, i);
+            const struct uex_input *input = uex_engine_input(engine, input_topic, i);
 
-            if (slot->assigned && slot->committed_until != UEX_OFFSET_NONE && !slot->closed)
+            if (input->assigned && input->committed_until != UEX_OFFSET_NONE && !input->closed)
                 return true;
         }
     }
@@ -98,15 +98,15 @@ static void revoke(struct uex_engine *engine, bool lost)
     }
     (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_NONE);
     uex_dispatch_drop_queued_synced(engine);
-    for (size_t source = 0; source < engine->source_count; source++) {
+    for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
-            struct uex_slot *slot = uex_engine_slot(engine, source, i);
+            struct uex_input *input = uex_engine_input(engine, input_topic, i);
 
-            if (slot->paused) /* a pause must not outlive the assignment */
-                (void)rd_kafka_topic_partition_list_add(resume, engine->sources[source].topic, i);
-            slot->paused = false;
-            slot->assigned = false;
-            uex_reset_forget_backpressured_synced(slot);
+            if (input->paused) /* a pause must not outlive the assignment */
+                (void)rd_kafka_topic_partition_list_add(resume, engine->input_topics[input_topic].topic, i);
+            input->paused = false;
+            input->assigned = false;
+            uex_reset_forget_backpressured_synced(input);
         }
     }
     for (int32_t i = 0; i < engine->synced.partition_count; i++)
@@ -196,7 +196,7 @@ static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_pa
         error = engine->consumer.command_partitions(engine->consumer.context, ASK_TIMEOUT_MS, count, fault);
     /* A broker that has not heard of a growth yet must not decide which partitions there are. */
     for (int i = 0; error == UEX_OK && i < (*out)->cnt; i++) {
-        if ((*out)->elems[i].partition >= *count && strcmp((*out)->elems[i].topic, engine->sources[0].topic) == 0)
+        if ((*out)->elems[i].partition >= *count && strcmp((*out)->elems[i].topic, engine->input_topics[0].topic) == 0)
             error = UEX_TIMEOUT;
     }
     if (error == UEX_OK)

@@ -22,26 +22,26 @@ static uint64_t print_of(const struct uex_record *record)
     return mix(hash, record->value.data, record->value.size_bytes);
 }
 
-static void remember(struct uex_slot *slot, int64_t offset, const struct uex_record *record)
+static void remember(struct uex_input *input, int64_t offset, const struct uex_record *record)
 {
-    slot->known[offset % UEX_KNOWN_RECORDS] = (struct uex_known_record){.offset = offset, .print = print_of(record)};
+    input->known[offset % UEX_KNOWN_RECORDS] = (struct uex_known_record){.offset = offset, .print = print_of(record)};
 }
 
-static void forget_from(struct uex_slot *slot, int64_t offset)
+static void forget_from(struct uex_input *input, int64_t offset)
 {
     for (size_t i = 0; i < UEX_KNOWN_RECORDS; i++) {
-        if (slot->known[i].offset >= offset)
-            slot->known[i].offset = UEX_OFFSET_NONE;
+        if (input->known[i].offset >= offset)
+            input->known[i].offset = UEX_OFFSET_NONE;
     }
 }
 
 enum likeness { UNKNOWN, SAME, OTHER };
 
-static enum likeness compare(const struct uex_engine *engine, const struct uex_slot *slot, size_t source,
+static enum likeness compare(const struct uex_engine *engine, const struct uex_input *input, size_t input_topic,
                              int32_t partition, int64_t offset, const struct uex_record *record)
 {
-    const struct uex_known_record *known = &slot->known[offset % UEX_KNOWN_RECORDS];
-    const struct uex_inflight *inflight = uex_dispatch_find_synced(engine, source, partition, offset);
+    const struct uex_known_record *known = &input->known[offset % UEX_KNOWN_RECORDS];
+    const struct uex_inflight *inflight = uex_dispatch_find_synced(engine, input_topic, partition, offset);
 
     if (inflight != NULL)
         return print_of(inflight->record) == print_of(record) ? SAME : OTHER;
@@ -50,26 +50,27 @@ static enum likeness compare(const struct uex_engine *engine, const struct uex_s
     return known->print == print_of(record) ? SAME : OTHER;
 }
 
-static bool is_of(const struct uex_inflight *inflight, size_t source, int32_t partition)
+static bool is_of(const struct uex_inflight *inflight, size_t input_topic, int32_t partition)
 {
-    return inflight->source == source && inflight->partition == partition && !uex_cancel_requested(&inflight->cancel);
+    return inflight->input_topic == input_topic && inflight->partition == partition &&
+           !uex_cancel_requested(&inflight->cancel);
 }
 
 /* UEX_OFFSET_NONE: no record of the log is known. */
-static int64_t oldest_known(const struct uex_engine *engine, const struct uex_slot *slot, size_t source,
+static int64_t oldest_known(const struct uex_engine *engine, const struct uex_input *input, size_t input_topic,
                             int32_t partition)
 {
     int64_t oldest = UEX_OFFSET_NONE;
 
     for (size_t i = 0; i < UEX_KNOWN_RECORDS; i++) {
-        const int64_t offset = slot->known[i].offset;
+        const int64_t offset = input->known[i].offset;
 
         if (offset != UEX_OFFSET_NONE && (oldest == UEX_OFFSET_NONE || offset < oldest))
             oldest = offset;
     }
     for (const struct uex_inflight *inflight = engine->synced.in_flight.first; inflight != NULL;
          inflight = inflight->next) {
-        if (is_of(inflight, source, partition) && (oldest == UEX_OFFSET_NONE || inflight->offset < oldest))
+        if (is_of(inflight, input_topic, partition) && (oldest == UEX_OFFSET_NONE || inflight->offset < oldest))
             oldest = inflight->offset;
     }
     return oldest;
@@ -77,123 +78,124 @@ static int64_t oldest_known(const struct uex_engine *engine, const struct uex_sl
 
 /* ---- what follows */
 
-void uex_reset_forget_backpressured_synced(struct uex_slot *slot)
+void uex_reset_forget_backpressured_synced(struct uex_input *input)
 {
-    while (slot->first_backpressured != NULL) {
-        struct uex_inflight *next = slot->first_backpressured->next_in_group;
+    while (input->first_backpressured != NULL) {
+        struct uex_inflight *next = input->first_backpressured->next_in_group;
 
-        uex_inflight_free(slot->first_backpressured);
-        slot->first_backpressured = next;
+        uex_inflight_free(input->first_backpressured);
+        input->first_backpressured = next;
     }
-    slot->last_backpressured = NULL;
-    slot->backpressure = UEX_BACKPRESSURE_NONE;
+    input->last_backpressured = NULL;
+    input->backpressure = UEX_BACKPRESSURE_NONE;
 }
 
-void uex_reset_begin_synced(struct uex_slot *slot)
+void uex_reset_begin_synced(struct uex_input *input)
 {
-    forget_from(slot, 0);
-    slot->read_next = slot->window.base;
-    slot->end_offset = UEX_OFFSET_NONE;
-    slot->checking = false;
-    slot->same_until = UEX_OFFSET_NONE;
-    slot->seek_to = UEX_OFFSET_NONE;
+    forget_from(input, 0);
+    input->read_next = input->window.base;
+    input->end_offset = UEX_OFFSET_NONE;
+    input->checking = false;
+    input->same_until = UEX_OFFSET_NONE;
+    input->seek_to = UEX_OFFSET_NONE;
 }
 
-void uex_reset_cancel_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t from)
+void uex_reset_cancel_synced(struct uex_engine *engine, size_t input_topic, int32_t partition, int64_t from)
 {
     for (struct uex_inflight *inflight = engine->synced.in_flight.first; inflight != NULL; inflight = inflight->next) {
-        if (is_of(inflight, source, partition) && inflight->offset >= from)
+        if (is_of(inflight, input_topic, partition) && inflight->offset >= from)
             uex_cancel_request(&inflight->cancel);
     }
 }
 
 /* Nothing of this log is known: whatever is in it is taken. */
-static enum uex_step begin_anew(struct uex_engine *engine, struct uex_slot *slot, size_t source, int32_t partition)
+static enum uex_step begin_anew(struct uex_engine *engine, struct uex_input *input, size_t input_topic,
+                                int32_t partition)
 {
     struct uex_markers markers;
 
-    uex_reset_cancel_synced(engine, source, partition, 0);
-    uex_reset_forget_backpressured_synced(slot);
-    uex_window_init(&slot->window);
+    uex_reset_cancel_synced(engine, input_topic, partition, 0);
+    uex_reset_forget_backpressured_synced(input);
+    uex_window_init(&input->window);
     uex_markers_init(&markers);
-    uex_starts_restore_synced(slot, &markers);
-    uex_reset_begin_synced(slot);
-    slot->committed_base = UEX_OFFSET_NONE;
-    slot->log_number++;
-    slot->starts_dirty = true; /* the position of the old log must not stay in Kafka */
-    slot->seek_to = RD_KAFKA_OFFSET_BEGINNING;
+    uex_starts_restore_synced(input, &markers);
+    uex_reset_begin_synced(input);
+    input->committed_base = UEX_OFFSET_NONE;
+    input->log_number++;
+    input->starts_dirty = true; /* the position of the old log must not stay in Kafka */
+    input->seek_to = RD_KAFKA_OFFSET_BEGINNING;
     return UEX_STEP_ANEW;
 }
 
-static enum uex_step check(struct uex_engine *engine, struct uex_slot *slot, size_t source, int32_t partition)
+static enum uex_step check(struct uex_engine *engine, struct uex_input *input, size_t input_topic, int32_t partition)
 {
-    const int64_t oldest = oldest_known(engine, slot, source, partition);
+    const int64_t oldest = oldest_known(engine, input, input_topic, partition);
 
     if (oldest == UEX_OFFSET_NONE)
-        return begin_anew(engine, slot, source, partition);
-    if (slot->first_backpressured != NULL && slot->first_backpressured->offset < slot->read_next)
-        slot->read_next = slot->first_backpressured->offset; /* they are read again */
-    uex_reset_forget_backpressured_synced(slot);
-    slot->end_offset = UEX_OFFSET_NONE;
-    slot->checking = true;
-    slot->same_until = UEX_OFFSET_NONE;
-    slot->seek_to = oldest;
+        return begin_anew(engine, input, input_topic, partition);
+    if (input->first_backpressured != NULL && input->first_backpressured->offset < input->read_next)
+        input->read_next = input->first_backpressured->offset; /* they are read again */
+    uex_reset_forget_backpressured_synced(input);
+    input->end_offset = UEX_OFFSET_NONE;
+    input->checking = true;
+    input->same_until = UEX_OFFSET_NONE;
+    input->seek_to = oldest;
     return UEX_STEP_CHECK;
 }
 
 /* The log is the same up to `same_until`, and another one from somewhere behind it on. */
-static enum uex_step cut(struct uex_engine *engine, struct uex_slot *slot, size_t source, int32_t partition)
+static enum uex_step cut(struct uex_engine *engine, struct uex_input *input, size_t input_topic, int32_t partition)
 {
-    const int64_t from = slot->same_until;
+    const int64_t from = input->same_until;
 
-    uex_reset_cancel_synced(engine, source, partition, from);
-    uex_window_cut(&slot->window, from);
-    uex_starts_cut_synced(slot, from);
-    forget_from(slot, from);
-    slot->read_next = from;
-    slot->checking = false;
-    slot->log_number++;
-    slot->seek_to = from;
+    uex_reset_cancel_synced(engine, input_topic, partition, from);
+    uex_window_cut(&input->window, from);
+    uex_starts_cut_synced(input, from);
+    forget_from(input, from);
+    input->read_next = from;
+    input->checking = false;
+    input->log_number++;
+    input->seek_to = from;
     return UEX_STEP_CUT;
 }
 
-static enum uex_step go_on_checking(struct uex_engine *engine, struct uex_slot *slot, size_t source, int32_t partition,
-                                    int64_t offset, enum likeness likeness, bool is_end)
+static enum uex_step go_on_checking(struct uex_engine *engine, struct uex_input *input, size_t input_topic,
+                                    int32_t partition, int64_t offset, enum likeness likeness, bool is_end)
 {
     if (likeness == SAME)
-        slot->same_until = offset + 1;
-    if (offset < slot->read_next && !is_end && likeness != OTHER)
+        input->same_until = offset + 1;
+    if (offset < input->read_next && !is_end && likeness != OTHER)
         return UEX_STEP_DROP;
-    if (slot->same_until == UEX_OFFSET_NONE)
-        return begin_anew(engine, slot, source, partition);
-    if (offset < slot->read_next || likeness == OTHER)
-        return cut(engine, slot, source, partition);
-    slot->checking = false;
+    if (input->same_until == UEX_OFFSET_NONE)
+        return begin_anew(engine, input, input_topic, partition);
+    if (offset < input->read_next || likeness == OTHER)
+        return cut(engine, input, input_topic, partition);
+    input->checking = false;
     return UEX_STEP_SAME;
 }
 
-enum uex_step uex_reset_notice_synced(struct uex_engine *engine, size_t source, int32_t partition, int64_t offset,
+enum uex_step uex_reset_notice_synced(struct uex_engine *engine, size_t input_topic, int32_t partition, int64_t offset,
                                       const struct uex_record *record, int64_t *read_until)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, source, partition);
+    struct uex_input *input = uex_engine_input(engine, input_topic, partition);
     enum uex_step step = UEX_STEP_ON;
     enum likeness likeness = UNKNOWN;
 
-    *read_until = slot->read_next;
-    if (slot->seek_to != UEX_OFFSET_NONE)
+    *read_until = input->read_next;
+    if (input->seek_to != UEX_OFFSET_NONE)
         return UEX_STEP_DROP;
     if (record != NULL)
-        likeness = compare(engine, slot, source, partition, offset, record);
-    if (slot->checking)
-        step = go_on_checking(engine, slot, source, partition, offset, likeness, record == NULL);
-    else if (likeness == OTHER || (offset < slot->read_next && likeness == UNKNOWN))
-        step = check(engine, slot, source, partition);
-    else if (offset < slot->read_next)
+        likeness = compare(engine, input, input_topic, partition, offset, record);
+    if (input->checking)
+        step = go_on_checking(engine, input, input_topic, partition, offset, likeness, record == NULL);
+    else if (likeness == OTHER || (offset < input->read_next && likeness == UNKNOWN))
+        step = check(engine, input, input_topic, partition);
+    else if (offset < input->read_next)
         step = UEX_STEP_DROP; /* delivered once more */
     if (step != UEX_STEP_ON && step != UEX_STEP_SAME)
         return step;
     if (record != NULL)
-        remember(slot, offset, record);
-    slot->read_next = record != NULL ? offset + 1 : offset;
+        remember(input, offset, record);
+    input->read_next = record != NULL ? offset + 1 : offset;
     return step;
 }

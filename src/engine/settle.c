@@ -50,13 +50,13 @@ static void take_memory_synced(struct uex_engine *engine, struct uex_inflight *i
  * the new epoch were read. */
 static void done_synced(struct uex_engine *engine, const struct uex_batch *batch, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
+    struct uex_input *input = uex_engine_input(engine, inflight->input_topic, inflight->partition);
 
     if (!inflight->announced && engine->observer.committed != NULL)
         engine->observer.committed(engine->observer.context, inflight);
     if (!uex_cancel_requested(&inflight->cancel)) {
-        if (slot->assigned)
-            uex_window_complete(&slot->window, inflight->offset);
+        if (input->assigned)
+            uex_window_complete(&input->window, inflight->offset);
         if (batch->epoch == engine->synced.epoch)
             take_memory_synced(engine, inflight);
     }
@@ -181,14 +181,14 @@ static void note_positions_synced(struct uex_engine *engine, const struct uex_ba
 {
     for (size_t i = 0; i < batch->position_count; i++) {
         const struct uex_batch_position *position = &batch->positions[i];
-        struct uex_slot *slot = uex_engine_slot(engine, position->source, position->partition);
+        struct uex_input *input = uex_engine_input(engine, position->input_topic, position->partition);
 
-        if (slot->log_number !=
+        if (input->log_number !=
             position->log_number) /* its crash markers allow nothing, and it has to be committed again */
             continue;
-        if (slot->assigned)
-            slot->committed_base = position->window.base;
-        uex_starts_committed_synced(engine, position->source, position->partition, &position->markers);
+        if (input->assigned)
+            input->committed_base = position->window.base;
+        uex_starts_committed_synced(engine, position->input_topic, position->partition, &position->markers);
     }
 }
 
@@ -198,13 +198,13 @@ static void note_first_positions_synced(struct uex_engine *engine, const struct 
 {
     for (size_t i = 0; i < batch->position_count; i++) {
         const struct uex_batch_position *position = &batch->positions[i];
-        struct uex_slot *slot = uex_engine_slot(engine, position->source, position->partition);
+        struct uex_input *input = uex_engine_input(engine, position->input_topic, position->partition);
 
-        if (!slot->assigned || slot->window.base != UEX_OFFSET_NONE || slot->log_number != position->log_number)
+        if (!input->assigned || input->window.base != UEX_OFFSET_NONE || input->log_number != position->log_number)
             continue;
-        slot->window = position->window;
-        slot->window.next = slot->window.base;
-        slot->starts_dirty = true; /* its crash markers are of the epoch before */
+        input->window = position->window;
+        input->window.next = input->window.base;
+        input->starts_dirty = true; /* its crash markers are of the epoch before */
     }
 }
 

@@ -11,132 +11,134 @@
 #define WAIT_MS 100
 #define ROUTE_AGAIN_MS 200
 
-void uex_starts_restore_synced(struct uex_slot *slot, const struct uex_markers *markers)
+void uex_starts_restore_synced(struct uex_input *input, const struct uex_markers *markers)
 {
-    slot->markers = *markers;
-    slot->suspect_until = markers->open_until;
-    slot->committed_until = UEX_OFFSET_NONE;
-    slot->started_until = UEX_OFFSET_NONE;
-    slot->refused_from = UEX_OFFSET_NONE;
-    slot->starts_dirty = false;
-    slot->closed = false;
+    input->markers = *markers;
+    input->suspect_until = markers->open_until;
+    input->committed_until = UEX_OFFSET_NONE;
+    input->started_until = UEX_OFFSET_NONE;
+    input->refused_from = UEX_OFFSET_NONE;
+    input->starts_dirty = false;
+    input->closed = false;
 }
 
-void uex_starts_cut_synced(struct uex_slot *slot, int64_t offset)
+void uex_starts_cut_synced(struct uex_input *input, int64_t offset)
 {
-    for (size_t i = slot->markers.start_count; i-- > 0;) {
-        if (slot->markers.starts[i].offset >= offset)
-            uex_markers_set_starts(&slot->markers, slot->markers.starts[i].offset, 0);
+    for (size_t i = input->markers.start_count; i-- > 0;) {
+        if (input->markers.starts[i].offset >= offset)
+            uex_markers_set_starts(&input->markers, input->markers.starts[i].offset, 0);
     }
-    if (slot->suspect_until > offset)
-        slot->suspect_until = offset;
-    if (slot->started_until > offset)
-        slot->started_until = offset;
-    if (slot->refused_from >= offset)
-        slot->refused_from = UEX_OFFSET_NONE;
-    slot->starts_dirty = true; /* the position in Kafka says that offsets of the lost end are finished */
+    if (input->suspect_until > offset)
+        input->suspect_until = offset;
+    if (input->started_until > offset)
+        input->started_until = offset;
+    if (input->refused_from >= offset)
+        input->refused_from = UEX_OFFSET_NONE;
+    input->starts_dirty = true; /* the position in Kafka says that offsets of the lost end are finished */
 }
 
-void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t end_offset)
+void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_input *input, int64_t end_offset)
 {
-    if (slot->suspect_until <= end_offset)
+    if (input->suspect_until <= end_offset)
         return;
-    slot->suspect_until = end_offset;
-    slot->starts_dirty = true; /* the crash marker in Kafka must not wait for what comes after this assignment either */
+    input->suspect_until = end_offset;
+    input->starts_dirty =
+        true; /* the crash marker in Kafka must not wait for what comes after this assignment either */
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
-bool uex_starts_is_suspect_synced(const struct uex_slot *slot, int64_t offset)
+bool uex_starts_is_suspect_synced(const struct uex_input *input, int64_t offset)
 {
-    return offset < slot->suspect_until || uex_markers_starts(&slot->markers, offset) > 0;
+    return offset < input->suspect_until || uex_markers_starts(&input->markers, offset) > 0;
 }
 
-bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_slot *slot, int64_t offset)
+bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_input *input, int64_t offset)
 {
-    if (slot->committed_until != UEX_OFFSET_NONE && offset < slot->committed_until) {
-        if (slot->started_until < offset + 1)
-            slot->started_until = offset + 1;
+    if (input->committed_until != UEX_OFFSET_NONE && offset < input->committed_until) {
+        if (input->started_until < offset + 1)
+            input->started_until = offset + 1;
         return true;
     }
-    if (slot->refused_from == UEX_OFFSET_NONE || offset < slot->refused_from)
-        slot->refused_from = offset;
-    slot->starts_dirty = true;
+    if (input->refused_from == UEX_OFFSET_NONE || offset < input->refused_from)
+        input->refused_from = offset;
+    input->starts_dirty = true;
     pthread_cond_signal(&engine->synced.outcomes_changed);
     return false;
 }
 
 /* What the next commit allows: a few beyond what was started, and beyond the first that waits. */
-static int64_t open_until(const struct uex_slot *slot)
+static int64_t open_until(const struct uex_input *input)
 {
-    int64_t until = slot->suspect_until;
+    int64_t until = input->suspect_until;
 
-    if (slot->started_until != UEX_OFFSET_NONE && until < slot->started_until + START_AHEAD)
-        until = slot->started_until + START_AHEAD;
-    if (slot->refused_from != UEX_OFFSET_NONE && until < slot->refused_from + 1 + START_AHEAD)
-        until = slot->refused_from + 1 + START_AHEAD;
+    if (input->started_until != UEX_OFFSET_NONE && until < input->started_until + START_AHEAD)
+        until = input->started_until + START_AHEAD;
+    if (input->refused_from != UEX_OFFSET_NONE && until < input->refused_from + 1 + START_AHEAD)
+        until = input->refused_from + 1 + START_AHEAD;
     return until;
 }
 
-bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot)
+bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_input *input)
 {
-    if (!slot->assigned || slot->window.base == UEX_OFFSET_NONE)
+    if (!input->assigned || input->window.base == UEX_OFFSET_NONE)
         return false;
     if (engine->synced.assignment == UEX_ASSIGNMENT_CLOSING)
-        return slot->committed_until != UEX_OFFSET_NONE && !slot->closed;
-    return slot->starts_dirty;
+        return input->committed_until != UEX_OFFSET_NONE && !input->closed;
+    return input->starts_dirty;
 }
 
 /* A start that killed nobody does not count. */
-static void take_back_synced(struct uex_markers *markers, const struct uex_engine *engine, const struct uex_slot *slot,
-                             const struct uex_inflight *inflight, bool begun)
+static void take_back_synced(struct uex_markers *markers, const struct uex_engine *engine,
+                             const struct uex_input *input, const struct uex_inflight *inflight, bool begun)
 {
     const int64_t count = inflight == NULL ? 0 : uex_markers_starts(markers, inflight->offset);
 
     if (count > 0 && begun && inflight->start_epoch == engine->synced.epoch &&
-        slot == uex_engine_slot((struct uex_engine *)(uintptr_t)engine, inflight->source, inflight->partition))
+        input == uex_engine_input((struct uex_engine *)(uintptr_t)engine, inflight->input_topic, inflight->partition))
         uex_markers_set_starts(markers, inflight->offset, count - 1);
 }
 
-void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_slot *slot, struct uex_markers *out)
+void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_input *input,
+                                 struct uex_markers *out)
 {
     const struct uex_inflight *exclusive = engine->synced.poison.exclusive;
 
-    *out = slot->markers;
-    out->open_until = open_until(slot);
+    *out = input->markers;
+    out->open_until = open_until(input);
     out->closing = engine->synced.assignment == UEX_ASSIGNMENT_CLOSING;
     if (!out->closing)
         return;
     /* What never ran exclusively stays suspected, also over a clean revoke. */
-    out->open_until = slot->window.base < slot->suspect_until ? slot->suspect_until : UEX_OFFSET_NONE;
-    take_back_synced(out, engine, slot, exclusive, exclusive != NULL && exclusive->state == UEX_INFLIGHT_RUNNING);
-    take_back_synced(out, engine, slot, engine->synced.poison.first_suspect, true);
+    out->open_until = input->window.base < input->suspect_until ? input->suspect_until : UEX_OFFSET_NONE;
+    take_back_synced(out, engine, input, exclusive, exclusive != NULL && exclusive->state == UEX_INFLIGHT_RUNNING);
+    take_back_synced(out, engine, input, engine->synced.poison.first_suspect, true);
 }
 
-static void note_start_synced(struct uex_inflight *inflight, const struct uex_engine *engine, size_t source,
+static void note_start_synced(struct uex_inflight *inflight, const struct uex_engine *engine, size_t input_topic,
                               int32_t partition, const struct uex_markers *markers)
 {
-    if (inflight != NULL && inflight->source == source && inflight->partition == partition &&
+    if (inflight != NULL && inflight->input_topic == input_topic && inflight->partition == partition &&
         inflight->start_epoch == engine->synced.epoch &&
         uex_markers_starts(markers, inflight->offset) >= inflight->start_count)
         inflight->start_committed = true;
 }
 
-void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32_t partition,
+void uex_starts_committed_synced(struct uex_engine *engine, size_t input_topic, int32_t partition,
                                  const struct uex_markers *markers)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, source, partition);
+    struct uex_input *input = uex_engine_input(engine, input_topic, partition);
 
-    if (slot == NULL || !slot->assigned)
+    if (input == NULL || !input->assigned)
         return;
-    slot->committed_until = markers->open_until;
-    slot->closed = markers->closing;
-    if (slot->refused_from != UEX_OFFSET_NONE && slot->refused_from < slot->committed_until)
-        slot->refused_from = UEX_OFFSET_NONE;
-    if (slot->refused_from == UEX_OFFSET_NONE &&
-        memcmp(markers->starts, slot->markers.starts, sizeof(markers->starts)) == 0)
-        slot->starts_dirty = false;
-    note_start_synced(engine->synced.poison.exclusive, engine, source, partition, markers);
-    note_start_synced(engine->synced.poison.first_suspect, engine, source, partition, markers);
+    input->committed_until = markers->open_until;
+    input->closed = markers->closing;
+    if (input->refused_from != UEX_OFFSET_NONE && input->refused_from < input->committed_until)
+        input->refused_from = UEX_OFFSET_NONE;
+    if (input->refused_from == UEX_OFFSET_NONE &&
+        memcmp(markers->starts, input->markers.starts, sizeof(markers->starts)) == 0)
+        input->starts_dirty = false;
+    note_start_synced(engine->synced.poison.exclusive, engine, input_topic, partition, markers);
+    note_start_synced(engine->synced.poison.first_suspect, engine, input_topic, partition, markers);
     pthread_cond_broadcast(&engine->synced.work_changed);
     pthread_cond_broadcast(&engine->synced.between);
 }
@@ -144,18 +146,18 @@ void uex_starts_committed_synced(struct uex_engine *engine, size_t source, int32
 /* Count the start of a suspect, once in each epoch: a new one has the counts that were committed before. */
 static void count_start_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
+    struct uex_input *input = uex_engine_input(engine, inflight->input_topic, inflight->partition);
 
-    if (!slot->assigned || !uex_assignment_may_start(engine->synced.assignment) ||
+    if (!input->assigned || !uex_assignment_may_start(engine->synced.assignment) ||
         inflight->start_epoch == engine->synced.epoch)
         return;
     inflight->start_epoch = engine->synced.epoch;
     inflight->start_committed = false;
-    uex_markers_prune(&slot->markers, &slot->window);
-    inflight->start_count = uex_markers_starts(&slot->markers, inflight->offset) + 1;
-    uex_markers_set_starts(&slot->markers, inflight->offset, inflight->start_count);
-    (void)uex_starts_allowed_synced(engine, slot, inflight->offset);
-    slot->starts_dirty = true;
+    uex_markers_prune(&input->markers, &input->window);
+    inflight->start_count = uex_markers_starts(&input->markers, inflight->offset) + 1;
+    uex_markers_set_starts(&input->markers, inflight->offset, inflight->start_count);
+    (void)uex_starts_allowed_synced(engine, input, inflight->offset);
+    input->starts_dirty = true;
     pthread_cond_signal(&engine->synced.outcomes_changed);
 }
 
@@ -165,18 +167,18 @@ void uex_starts_prepare_next_synced(struct uex_engine *engine)
 
     if (next == NULL || !engine->synced.partitions[next->partition].restored || next->epoch != engine->synced.epoch)
         return;
-    if (uex_markers_starts(&uex_engine_slot(engine, next->source, next->partition)->markers, next->offset) <
+    if (uex_markers_starts(&uex_engine_input(engine, next->input_topic, next->partition)->markers, next->offset) <
         engine->config->retry_crashes)
         count_start_synced(engine, next);
 }
 
 void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
+    struct uex_input *input = uex_engine_input(engine, inflight->input_topic, inflight->partition);
 
-    if (inflight->start_epoch == engine->synced.epoch && slot->assigned) {
-        uex_markers_set_starts(&slot->markers, inflight->offset, inflight->start_count - 1);
-        slot->starts_dirty = true;
+    if (inflight->start_epoch == engine->synced.epoch && input->assigned) {
+        uex_markers_set_starts(&input->markers, inflight->offset, inflight->start_count - 1);
+        input->starts_dirty = true;
         pthread_cond_signal(&engine->synced.outcomes_changed);
     }
     inflight->start_epoch = 0;
@@ -185,12 +187,12 @@ void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *in
 
 void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    struct uex_slot *slot = uex_engine_slot(engine, inflight->source, inflight->partition);
+    struct uex_input *input = uex_engine_input(engine, inflight->input_topic, inflight->partition);
 
-    (void)uex_starts_allowed_synced(engine, slot, inflight->offset);
-    if (slot->started_until < inflight->offset + 1)
-        slot->started_until = inflight->offset + 1;
-    slot->starts_dirty = true;
+    (void)uex_starts_allowed_synced(engine, input, inflight->offset);
+    if (input->started_until < inflight->offset + 1)
+        input->started_until = inflight->offset + 1;
+    input->starts_dirty = true;
     if (inflight->suspect)
         count_start_synced(engine, inflight);
 }
@@ -343,7 +345,7 @@ static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_
 {
     if (inflight->start_epoch == engine->synced.epoch)
         return inflight->start_count - 1;
-    return uex_markers_starts(&uex_engine_slot(engine, inflight->source, inflight->partition)->markers,
+    return uex_markers_starts(&uex_engine_input(engine, inflight->input_topic, inflight->partition)->markers,
                               inflight->offset);
 }
 

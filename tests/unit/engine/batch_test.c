@@ -23,19 +23,19 @@ static int set_up(void **state)
     memset(&config, 0, sizeof(config));
     config.retry_crashes = 5;
     engine.config = &config;
-    engine.sources[0].topic = command_topic;
-    engine.source_count = 1;
+    engine.input_topics[0].topic = command_topic;
+    engine.input_topic_count = 1;
     engine.outcomes_max = 100;
     engine.synced.partition_count = 1;
     engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.synced.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.synced.partitions[0].inputs = calloc(UEX_INPUT_TOPICS_MAX, sizeof(struct uex_input));
     engine.synced.partitions[0].assigned = true;
     engine.synced.partitions[0].restored = true;
-    engine.synced.partitions[0].slots[0].assigned = true;
-    uex_window_restore(&engine.synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine.synced.partitions[0].slots[0].markers);
-    uex_starts_restore_synced(&engine.synced.partitions[0].slots[0], &engine.synced.partitions[0].slots[0].markers);
-    engine.synced.partitions[0].slots[0].committed_until = 1000;
+    engine.synced.partitions[0].inputs[0].assigned = true;
+    uex_window_restore(&engine.synced.partitions[0].inputs[0].window, 0, (struct uex_bytes){0},
+                       &engine.synced.partitions[0].inputs[0].markers);
+    uex_starts_restore_synced(&engine.synced.partitions[0].inputs[0], &engine.synced.partitions[0].inputs[0].markers);
+    engine.synced.partitions[0].inputs[0].committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 2;
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
@@ -58,7 +58,7 @@ static int tear_down(void **state)
         engine.synced.in_flight.first = next;
     }
     uex_group_table_clear(&engine.synced.in_flight.groups);
-    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions[0].inputs);
     free(engine.synced.partitions);
     (void)pthread_mutex_destroy(&engine.synced.lock);
     (void)pthread_cond_destroy(&engine.synced.work_changed);
@@ -80,7 +80,7 @@ static struct uex_inflight *ended(const char *group, int64_t offset)
     inflight->command.run_id = strdup("");
     (void)snprintf(inflight->command.command_id, sizeof(inflight->command.command_id),
                    "00000000-0000-4000-8000-%012lld", (long long)offset);
-    uex_window_see(&engine.synced.partitions[0].slots[0].window, offset);
+    uex_window_see(&engine.synced.partitions[0].inputs[0].window, offset);
     uex_dispatch_add_synced(&engine, inflight);
     uex_group_table_get(&engine.synced.in_flight.groups, group)->holder = inflight;
     inflight->holds_group = true;

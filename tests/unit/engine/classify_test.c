@@ -25,11 +25,11 @@ static int close_engine(void **state)
 /* The record is taken over. */
 static const struct uex_outcome *classify(struct uex_record *record)
 {
-    const size_t source = strcmp(record->topic, COMMANDS) == 0 ? 0 : 1;
+    const size_t input_topic = strcmp(record->topic, COMMANDS) == 0 ? 0 : 1;
 
     uex_inflight_free(found.inflight);
     uex_envelope_read(record, COMMANDS);
-    found.inflight = uex_inflight_new(record, source);
+    found.inflight = uex_inflight_new(record, input_topic);
     found.ended = false;
     found.backpressure = uex_classify(&world.engine, found.inflight, &found.ended);
     return &found.inflight->outcome;
@@ -343,12 +343,12 @@ static void intake__count_unknown__partition_is_paused_and_goes_on_when_it_is_kn
     world.count_error = UEX_KAFKA_UNAVAILABLE;
     assert_null(fixture_command(0, 0, fixture_group(1, 2, 0)));
     assert_null(fixture_command(0, 1, fixture_group(0, 2, 0))); /* all behind it wait */
-    assert_true(world.engine.synced.partitions[0].slots[0].paused);
+    assert_true(world.engine.synced.partitions[0].inputs[0].paused);
     assert_int_equal(world.engine.synced.in_flight.count, 0);
     world.count_error = UEX_OK;
     world.now_ms += 200;
     fixture_intake();
-    assert_false(world.engine.synced.partitions[0].slots[0].paused);
+    assert_false(world.engine.synced.partitions[0].inputs[0].paused);
     assert_int_equal(world.engine.synced.in_flight.count, 2);
     assert_int_equal(world.engine.synced.outbox.count, 1); /* the first is moved */
 }

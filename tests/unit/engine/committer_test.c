@@ -78,16 +78,16 @@ static void set_up_engine(struct fixture *fixture)
                      UEX_OK);
     assert_int_equal(uex_transaction_open(&fixture->config, uex_committer_note_delivery, &engine->transaction, &fault),
                      UEX_OK);
-    engine->sources[0].topic = (char *)(uintptr_t)COMMANDS;
-    engine->source_count = 1;
+    engine->input_topics[0].topic = (char *)(uintptr_t)COMMANDS;
+    engine->input_topic_count = 1;
     engine->synced.partition_count = 1;
     engine->synced.partitions = calloc(1, sizeof(struct uex_partition));
-    engine->synced.partitions[0].slots = calloc(1, sizeof(struct uex_slot));
+    engine->synced.partitions[0].inputs = calloc(1, sizeof(struct uex_input));
     engine->synced.partitions[0].assigned = engine->synced.partitions[0].restored = true;
-    engine->synced.partitions[0].slots[0].assigned = true;
-    uex_window_restore(&engine->synced.partitions[0].slots[0].window, 0, (struct uex_bytes){0},
-                       &engine->synced.partitions[0].slots[0].markers);
-    uex_starts_restore_synced(&engine->synced.partitions[0].slots[0], &engine->synced.partitions[0].slots[0].markers);
+    engine->synced.partitions[0].inputs[0].assigned = true;
+    uex_window_restore(&engine->synced.partitions[0].inputs[0].window, 0, (struct uex_bytes){0},
+                       &engine->synced.partitions[0].inputs[0].markers);
+    uex_starts_restore_synced(&engine->synced.partitions[0].inputs[0], &engine->synced.partitions[0].inputs[0].markers);
     engine->synced.group_metadata = rd_kafka_consumer_group_metadata_new(GROUP);
     engine->synced.assignment = UEX_ASSIGNMENT_HELD;
     engine->synced.epoch = 1;
@@ -129,7 +129,7 @@ static int tear_down(void **state)
     build_failure = 0;
     uex_engine_advance(&fixture->engine, UEX_LIFECYCLE_STOPPING);
     (void)pthread_join(fixture->committer, NULL);
-    fixture->engine.sources[0].topic = NULL; /* it is a literal */
+    fixture->engine.input_topics[0].topic = NULL; /* it is a literal */
     uex_engine_close(&fixture->engine);
     rd_kafka_mock_cluster_destroy(fixture->cluster);
     rd_kafka_destroy(fixture->owner);
@@ -176,10 +176,10 @@ static bool builds_fail(void)
 /* The partition's position moves to its end, past a record that needs no outcome. */
 static void move_position(struct uex_engine *engine)
 {
-    struct uex_slot *slot = &engine->synced.partitions[0].slots[0];
+    struct uex_input *input = &engine->synced.partitions[0].inputs[0];
 
     uex_engine_lock(engine);
-    slot->window.base = slot->window.next = slot->end_offset = 5;
+    input->window.base = input->window.next = input->end_offset = 5;
     (void)pthread_cond_broadcast(&engine->synced.outcomes_changed);
     uex_engine_unlock(engine);
 }
@@ -191,7 +191,7 @@ static bool is_committed(struct uex_engine *engine)
     for (int waited_ms = 0; waited_ms < WAIT_MS && base != 5; waited_ms += 20) {
         (void)uex_sleep_ms(20, NULL);
         uex_engine_lock(engine);
-        base = engine->synced.partitions[0].slots[0].committed_base;
+        base = engine->synced.partitions[0].inputs[0].committed_base;
         uex_engine_unlock(engine);
     }
     return base == 5;

@@ -12,7 +12,7 @@ static void new__record_of_a_retry_topic__has_its_place_and_time(void **state)
     (void)state;
     assert_non_null(inflight);
     assert_ptr_equal(inflight->record, record);
-    assert_int_equal(inflight->source, 1);
+    assert_int_equal(inflight->input_topic, 1);
     assert_int_equal(inflight->partition, 3);
     assert_int_equal(inflight->offset, 17);
     assert_int_equal(inflight->taken_at_ms, STARTED_WALL_MS + world.now_ms);

@@ -18,7 +18,7 @@ static int open_world(void **state)
     taken_seen = 0;
     world.engine.observer.taken = note_taken;
     fixture_begin_at(1, "uex1;n=1");
-    uex_engine_slot(&world.engine, 0, 0)->committed_until = 1000;
+    uex_engine_input(&world.engine, 0, 0)->committed_until = 1000;
     return 0;
 }
 
@@ -28,8 +28,8 @@ static void lose_and_assign(void)
     fixture_revoke();
     fixture_assign(0, 1);
     fixture_restore();
-    for (size_t source = 0; source < 2; source++)
-        uex_engine_slot(&world.engine, source, 0)->committed_until = 1000;
+    for (size_t input_topic = 0; input_topic < 2; input_topic++)
+        uex_engine_input(&world.engine, input_topic, 0)->committed_until = 1000;
 }
 
 static void give_back(struct uex_inflight *inflight, enum uex_error error, bool is_break)
@@ -76,12 +76,12 @@ static void take__retry_of_the_group_is_running__command_waits_for_its_commit(vo
     struct uex_inflight *retry = NULL, *command = NULL;
 
     (void)state;
-    uex_engine_slot(&world.engine, 1, 0)->committed_until = 1000;
+    uex_engine_input(&world.engine, 1, 0)->committed_until = 1000;
     fixture_fetch(fixture_retry(0, 0, "g", 0));
     fixture_intake();
     command = fixture_command(0, 0, "g");
     retry = fixture_take();
-    assert_int_equal(retry->source, 1);
+    assert_int_equal(retry->input_topic, 1);
     assert_null(fixture_take());
     fixture_finish(retry, UEX_OK);
     fixture_commits(2);
@@ -148,7 +148,7 @@ static void take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_p
     struct uex_inflight *retry = NULL;
 
     (void)state;
-    uex_engine_slot(&world.engine, 1, 0)->committed_until = 1000;
+    uex_engine_input(&world.engine, 1, 0)->committed_until = 1000;
     for (int i = 0; i < 2; i++) {
         fixture_fetch(fixture_retry(0, i, i == 0 ? "b" : "c", 0));
         fixture_intake();
@@ -156,11 +156,11 @@ static void take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_p
     for (int i = 0; i < 2; i++) {
         retry = fixture_take();
         assert_non_null(retry);
-        assert_int_equal(retry->source, 1);
+        assert_int_equal(retry->input_topic, 1);
         assert_int_equal(retry->offset, i);
     }
     assert_null(fixture_take());
-    uex_engine_slot(&world.engine, 0, 0)->committed_until = 3000;
+    uex_engine_input(&world.engine, 0, 0)->committed_until = 3000;
     (void)fixture_command(0, 2001, "d");
     assert_ptr_equal(fixture_take(), far);
 }
@@ -227,7 +227,7 @@ static void take__outcome_of_the_group_is_in_a_transaction__next_command_waits_f
     assert_null(world.on_step);
     next = fixture_take();
     assert_non_null(next);
-    assert_int_equal(next->source, 1);
+    assert_int_equal(next->input_topic, 1);
 }
 
 static void drop_queued__running_stays__waiting_is_read_again(void **state)

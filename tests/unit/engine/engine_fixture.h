@@ -236,7 +236,7 @@ static rd_kafka_resp_err_t fixture_subscribe(void *context, const rd_kafka_topic
                                              bool leave_first)
 {
     (void)context;
-    assert_int_equal(topics->cnt, (int)world.engine.source_count);
+    assert_int_equal(topics->cnt, (int)world.engine.input_topic_count);
     world.subscribe_calls++;
     world.leave_calls += leave_first ? 1 : 0;
     return world.subscribe_code;
@@ -657,9 +657,9 @@ FIXTURE_UNUSED static int fixture_open(void **state)
     engine->consumer = consumer;
     engine->transaction = transaction;
     engine->cluster_id = strdup("cluster");
-    engine->sources[0].topic = strdup(COMMANDS);
-    engine->sources[1].topic = strdup(RETRIES);
-    engine->source_count = 2;
+    engine->input_topics[0].topic = strdup(COMMANDS);
+    engine->input_topics[1].topic = strdup(RETRIES);
+    engine->input_topic_count = 2;
     return 0;
 }
 
@@ -669,8 +669,8 @@ FIXTURE_UNUSED static int fixture_close(void **state)
     uex_rebalance_abandon(&world.engine);
     uex_restore_cancel(&world.engine);
     for (int32_t i = 0; i < world.engine.synced.partition_count; i++) {
-        for (size_t source = 0; source < world.engine.source_count; source++)
-            uex_reset_forget_backpressured_synced(&world.engine.synced.partitions[i].slots[source]);
+        for (size_t input_topic = 0; input_topic < world.engine.input_topic_count; input_topic++)
+            uex_reset_forget_backpressured_synced(&world.engine.synced.partitions[i].inputs[input_topic]);
     }
     for (size_t i = world.fetched_next; i < world.fetched_count; i++)
         uex_record_free(world.fetched[i].record);
@@ -732,9 +732,9 @@ FIXTURE_UNUSED static void fixture_assign(int32_t first, int32_t count)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 
-    for (size_t source = 0; source < world.engine.source_count; source++) {
+    for (size_t input_topic = 0; input_topic < world.engine.input_topic_count; input_topic++) {
         for (int32_t i = first; i < first + count; i++)
-            (void)rd_kafka_topic_partition_list_add(list, world.engine.sources[source].topic, i);
+            (void)rd_kafka_topic_partition_list_add(list, world.engine.input_topics[input_topic].topic, i);
     }
     uex_rebalance_callback(&world.engine, RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, list);
     rd_kafka_topic_partition_list_destroy(list);

@@ -24,26 +24,26 @@ static char command_topic[] = "commands", state_topic[] = "states", cluster_id[]
 /* An engine whose one partition is assigned, restored and open; not counted. */
 static void set_up(void)
 {
-    struct uex_slot *slot = NULL;
+    struct uex_input *input = NULL;
 
     uex_torture_count(false);
     memset(&engine, 0, sizeof(engine));
     config = (struct uex_config){.retry_crashes = 5, .topics_state = state_topic};
     engine.config = &config;
     engine.cluster_id = cluster_id;
-    engine.sources[0].topic = command_topic;
-    engine.source_count = 1;
+    engine.input_topics[0].topic = command_topic;
+    engine.input_topic_count = 1;
     engine.outcomes_max = 100;
     engine.synced.partition_count = 1;
     engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.synced.partitions[0].slots = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
+    engine.synced.partitions[0].inputs = calloc(UEX_INPUT_TOPICS_MAX, sizeof(struct uex_input));
     engine.synced.partitions[0].assigned = true;
     engine.synced.partitions[0].restored = true;
-    slot = &engine.synced.partitions[0].slots[0];
-    slot->assigned = true;
-    uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->markers);
-    uex_starts_restore_synced(slot, &slot->markers);
-    slot->committed_until = 1000;
+    input = &engine.synced.partitions[0].inputs[0];
+    input->assigned = true;
+    uex_window_restore(&input->window, 0, (struct uex_bytes){0}, &input->markers);
+    uex_starts_restore_synced(input, &input->markers);
+    input->committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
@@ -67,7 +67,7 @@ static enum uex_error tear_down(enum uex_error err)
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
     uex_group_table_clear(&engine.synced.in_flight.groups);
-    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions[0].inputs);
     free(engine.synced.partitions);
     assert_true(engine.synced.starved == NULL || (is_broken() && engine.synced.lifecycle == UEX_LIFECYCLE_LEAVING));
     return is_broken() ? UEX_NO_MEMORY : err;
@@ -93,7 +93,7 @@ static struct uex_inflight *arrive(const char *value)
 
 static void adopt(struct uex_inflight *inflight)
 {
-    uex_window_see(&engine.synced.partitions[0].slots[0].window, inflight->offset);
+    uex_window_see(&engine.synced.partitions[0].inputs[0].window, inflight->offset);
     uex_dispatch_add_synced(&engine, inflight);
 }
 

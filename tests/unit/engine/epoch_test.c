@@ -12,9 +12,9 @@ static struct uex_partition *partition_at(int32_t number)
     return &world.engine.synced.partitions[number];
 }
 
-static struct uex_slot *slot_at(size_t source, int32_t partition)
+static struct uex_input *slot_at(size_t input_topic, int32_t partition)
 {
-    return uex_engine_slot(&world.engine, source, partition);
+    return uex_engine_input(&world.engine, input_topic, partition);
 }
 
 static int64_t rejoins_in_ms(void)
@@ -151,9 +151,9 @@ static void reserve_sources__one_more_topic__slots_of_the_others_stay(void **sta
     fixture_begin_at(2, "uex1;n=2");
     assert_non_null(fixture_command(1, 0, fixture_group(1, 2, 0)));
     uex_engine_lock(&world.engine);
-    assert_true(uex_epoch_reserve_sources_synced(&world.engine, 3));
-    world.engine.sources[2].topic = strdup("retry-1");
-    world.engine.source_count = 3;
+    assert_true(uex_epoch_reserve_input_topics_synced(&world.engine, 3));
+    world.engine.input_topics[2].topic = strdup("retry-1");
+    world.engine.input_topic_count = 3;
     uex_engine_unlock(&world.engine);
     assert_int_equal(slot_at(0, 1)->window.next, 1);
     assert_true(slot_at(0, 1)->assigned);
@@ -174,7 +174,7 @@ static void reserve_sources__no_memory__what_there_was_stays_usable(void **state
     fixture_begin_at(2, "uex1;n=2");
     uex_engine_lock(&world.engine);
     uex_torture_from(2); /* of the second partition */
-    reserved = uex_epoch_reserve_sources_synced(&world.engine, 3);
+    reserved = uex_epoch_reserve_input_topics_synced(&world.engine, 3);
     uex_torture.armed = false;
     uex_engine_unlock(&world.engine);
     assert_false(reserved);

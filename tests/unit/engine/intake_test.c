@@ -35,9 +35,9 @@ static int open_intake(void **state)
     return failed;
 }
 
-static struct uex_slot *slot_at(size_t source, int32_t partition)
+static struct uex_input *slot_at(size_t input_topic, int32_t partition)
 {
-    return uex_engine_slot(&world.engine, source, partition);
+    return uex_engine_input(&world.engine, input_topic, partition);
 }
 
 static size_t in_flight(void)
@@ -57,12 +57,12 @@ static int64_t rejoins_in_ms(void)
     return at_ms == 0 ? NEVER : at_ms - world.now_ms;
 }
 
-static bool is_known(size_t source, int32_t partition, int64_t offset)
+static bool is_known(size_t input_topic, int32_t partition, int64_t offset)
 {
     bool known = false;
 
     uex_engine_lock(&world.engine);
-    known = uex_dispatch_find_synced(&world.engine, source, partition, offset) != NULL;
+    known = uex_dispatch_find_synced(&world.engine, input_topic, partition, offset) != NULL;
     uex_engine_unlock(&world.engine);
     return known;
 }
@@ -508,7 +508,7 @@ static void queue__full_of_bytes__all_are_paused_until_it_is_half_empty(void **s
     assert_true(was_told(world.resumed, COMMANDS, 0));
 }
 
-/* Small records come by the thousand between two looks at the slots, which are 20 ms apart. */
+/* Small records come by the thousand between two looks at the input partitions, which are 20 ms apart. */
 static void queue__becomes_full_between_two_rounds__is_seen_at_once(void **state)
 {
     (void)state;

@@ -28,8 +28,8 @@ static int set_up(void **state)
 
     (void)state;
     memset(&engine, 0, sizeof(engine));
-    engine.sources[0].topic = command_topic;
-    engine.source_count = 1;
+    engine.input_topics[0].topic = command_topic;
+    engine.input_topic_count = 1;
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
     (void)pthread_cond_init(&engine.synced.work_changed, NULL);
     (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);

@@ -16,12 +16,12 @@
 static char command_topic[] = "commands", tier_topic[] = "commands-retry-0", old_tier_topic[] = "commands-retry-9";
 static struct uex_config config = {.retry_tier_count = 2, .retry_delays_ms = {30000, 5 * MINUTE_MS}};
 static struct uex_engine engine = {.config = &config,
-                                   .sources = {{command_topic}, {tier_topic}, {tier_topic}, {old_tier_topic}},
-                                   .source_count = 4,
+                                   .input_topics = {{command_topic}, {tier_topic}, {tier_topic}, {old_tier_topic}},
+                                   .input_topic_count = 4,
                                    .tier_count = 2};
 
 /* When a record of a source is due that was written and read at these times and carries this header. */
-static int64_t due_ms(size_t source, int64_t written_ms, int64_t read_ms, int64_t header_ms, bool is_ours)
+static int64_t due_ms(size_t input_topic, int64_t written_ms, int64_t read_ms, int64_t header_ms, bool is_ours)
 {
     static const uint8_t two[] = {0, 0, 0, 2};
     uint8_t due[8];
@@ -29,11 +29,11 @@ static int64_t due_ms(size_t source, int64_t written_ms, int64_t read_ms, int64_
         {.name = (char *)"retry_topic-attempts", .value = uex_bytes_of(two, sizeof(two))},
         {.name = (char *)"retry_topic-backoff-timestamp", .value = uex_bytes_of(due, sizeof(due))},
         {.name = (char *)"export-attempts", .value = uex_bytes_of_text("1")}};
-    struct uex_record record = {.topic = engine.sources[source].topic,
+    struct uex_record record = {.topic = engine.input_topics[input_topic].topic,
                                 .timestamp_ms = written_ms,
                                 .headers = headers,
                                 .header_count = is_ours ? 3 : 2};
-    struct uex_inflight inflight = {.record = &record, .source = source, .taken_at_ms = read_ms};
+    struct uex_inflight inflight = {.record = &record, .input_topic = input_topic, .taken_at_ms = read_ms};
 
     for (size_t i = 0; i < sizeof(due); i++)
         due[i] = (uint8_t)((uint64_t)header_ms >> (8 * (7 - i)));

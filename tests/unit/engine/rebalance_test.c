@@ -451,7 +451,7 @@ static void revoke__committer_works__crash_marker_is_taken_back_and_the_job_goes
     assert_ptr_equal(world.engine.synced.in_flight.first, inflight);
     assert_false(uex_cancel_requested(&inflight->cancel));
     assert_false(world.engine.synced.partitions[0].assigned);
-    assert_false(world.engine.synced.partitions[0].slots[0].assigned);
+    assert_false(world.engine.synced.partitions[0].inputs[0].assigned);
 }
 
 static void revoke__outcome_is_ready__goes_out_with_the_marker(void **state)
@@ -595,8 +595,8 @@ static void revoke__paused_partitions__are_resumed(void **state)
     fixture_revoke();
     assert_int_equal(world.resumed->cnt, 1);
     assert_non_null(rd_kafka_topic_partition_list_find(world.resumed, RETRIES, 1));
-    assert_false(world.engine.synced.partitions[1].slots[1].paused);
-    assert_null(world.engine.synced.partitions[1].slots[1].first_backpressured);
+    assert_false(world.engine.synced.partitions[1].inputs[1].paused);
+    assert_null(world.engine.synced.partitions[1].inputs[1].first_backpressured);
 }
 
 static void revoke__nothing_is_paused__resumes_nothing(void **state)

@@ -21,9 +21,9 @@ static int set_up(void **state)
     memset(&engine, 0, sizeof(engine));
     config.retry_crashes = 5;
     engine.config = &config;
-    engine.sources[0].topic = command_topic;
-    engine.sources[1].topic = tier_topic;
-    engine.source_count = 2;
+    engine.input_topics[0].topic = command_topic;
+    engine.input_topics[1].topic = tier_topic;
+    engine.input_topic_count = 2;
     engine.outcomes_max = 100;
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
     (void)pthread_cond_init(&engine.synced.work_changed, NULL);
@@ -44,7 +44,7 @@ static int tear_down(void **state)
     uex_engine_lock(&engine);
     uex_engine_unlock(&engine); /* frees what is over */
     uex_group_table_clear(&engine.synced.in_flight.groups);
-    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions[0].inputs);
     free(engine.synced.partitions);
     (void)pthread_mutex_destroy(&engine.synced.lock);
     (void)pthread_cond_destroy(&engine.synced.work_changed);
@@ -53,9 +53,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct uex_slot *slot_of(size_t source)
+static struct uex_input *input_of(size_t input_topic)
 {
-    return &engine.synced.partitions[0].slots[source];
+    return &engine.synced.partitions[0].inputs[input_topic];
 }
 
 /* The group assigns both topics; the command topic's position is `offset`, RD_KAFKA_OFFSET_INVALID for none. */
@@ -104,7 +104,7 @@ static struct uex_inflight *running(int64_t log, int64_t offset)
     struct uex_inflight *inflight = new_inflight(log, offset);
 
     assert_int_equal(notice_record(log, offset), UEX_STEP_ON);
-    uex_window_see(&slot_of(0)->window, offset);
+    uex_window_see(&input_of(0)->window, offset);
     uex_dispatch_add_synced(&engine, inflight);
     inflight->state = UEX_INFLIGHT_RUNNING;
     engine.synced.in_flight.running_count++;
@@ -115,16 +115,16 @@ static struct uex_inflight *running(int64_t log, int64_t offset)
 static void finished(int64_t log, int64_t offset)
 {
     assert_int_equal(notice_record(log, offset), UEX_STEP_ON);
-    uex_window_see(&slot_of(0)->window, offset);
-    uex_window_complete(&slot_of(0)->window, offset);
+    uex_window_see(&input_of(0)->window, offset);
+    uex_window_complete(&input_of(0)->window, offset);
 }
 
 /* As the intake has done what a step asked for. */
 static int64_t sought(void)
 {
-    const int64_t seek_to = slot_of(0)->seek_to;
+    const int64_t seek_to = input_of(0)->seek_to;
 
-    slot_of(0)->seek_to = UEX_OFFSET_NONE;
+    input_of(0)->seek_to = UEX_OFFSET_NONE;
     return seek_to;
 }
 
@@ -139,9 +139,9 @@ static void read_again(int64_t log, int64_t from, int64_t until)
 static void assert_anew(void)
 {
     assert_int_equal(sought(), RD_KAFKA_OFFSET_BEGINNING);
-    assert_true(slot_of(0)->window.base == UEX_OFFSET_NONE);
-    assert_true(slot_of(0)->committed_base == UEX_OFFSET_NONE);
-    assert_true(slot_of(0)->starts_dirty);
+    assert_true(input_of(0)->window.base == UEX_OFFSET_NONE);
+    assert_true(input_of(0)->committed_base == UEX_OFFSET_NONE);
+    assert_true(input_of(0)->starts_dirty);
 }
 
 /* 500 runs, all else up to 1003 is finished, but for 999 and 1001, which run too. */
@@ -165,7 +165,7 @@ static struct uex_inflight *read_to_1003(struct uex_inflight **before_cut, struc
 static void assert_cut_at_1000(const struct uex_inflight *first, const struct uex_inflight *before_cut,
                                const struct uex_inflight *behind_cut)
 {
-    const struct uex_window *window = &slot_of(0)->window;
+    const struct uex_window *window = &input_of(0)->window;
 
     assert_int_equal(sought(), 1000);
     assert_false(uex_cancel_requested(&first->cancel));
@@ -177,7 +177,7 @@ static void assert_cut_at_1000(const struct uex_inflight *first, const struct ue
     assert_false(uex_window_finished(window, 999));
     for (int64_t offset = 1000; offset < 1003; offset++)
         assert_false(uex_window_finished(window, offset));
-    assert_true(slot_of(0)->starts_dirty); /* the bits of the lost end are in Kafka */
+    assert_true(input_of(0)->starts_dirty); /* the bits of the lost end are in Kafka */
     (void)running(NEW_LOG, 1000);
     (void)running(NEW_LOG, 1001);
 }
@@ -188,7 +188,7 @@ static void notice__log_cut_at_its_new_end__commands_before_the_cut_go_on(void *
 
     (void)state;
     first = read_to_1003(&before_cut, &behind_cut);
-    slot_of(0)->starts_dirty = false;
+    input_of(0)->starts_dirty = false;
     assert_int_equal(notice_end(1000), UEX_STEP_CHECK); /* where the client's validation puts it */
     assert_int_equal(sought(), 500);
     read_again(OLD_LOG, 500, 1000);
@@ -234,8 +234,8 @@ static void notice__log_cut_below_the_base__goes_on_at_the_cut(void **state)
     read_again(OLD_LOG, 100 - UEX_KNOWN_RECORDS, 97);
     assert_int_equal(notice_end(97), UEX_STEP_CUT);
     assert_int_equal(sought(), 97);
-    assert_int_equal(slot_of(0)->window.base, 97);
-    assert_false(uex_window_finished(&slot_of(0)->window, 97));
+    assert_int_equal(input_of(0)->window.base, 97);
+    assert_false(uex_window_finished(&input_of(0)->window, 97));
     (void)running(NEW_LOG, 97);
 }
 
@@ -254,7 +254,7 @@ static void notice__finished_records_between_two_known_ones__are_kept_only_if_a_
     assert_int_equal(notice_end(120), UEX_STEP_CUT);
     assert_int_equal(sought(), 1);
     assert_false(uex_cancel_requested(&first->cancel));
-    assert_false(uex_window_finished(&slot_of(0)->window, 1));
+    assert_false(uex_window_finished(&input_of(0)->window, 1));
 }
 
 static void notice__topic_created_again__is_read_from_its_beginning(void **state)
@@ -263,9 +263,9 @@ static void notice__topic_created_again__is_read_from_its_beginning(void **state
 
     (void)state;
     first = read_to_1003(&second, &third);
-    slot_of(0)->first_backpressured = slot_of(0)->last_backpressured = new_inflight(OLD_LOG, 1003);
+    input_of(0)->first_backpressured = input_of(0)->last_backpressured = new_inflight(OLD_LOG, 1003);
     assert_int_equal(notice_record(NEW_LOG, 0), UEX_STEP_CHECK);
-    assert_null(slot_of(0)->first_backpressured);
+    assert_null(input_of(0)->first_backpressured);
     assert_int_equal(sought(), 500);
     read_again(NEW_LOG, 0, 10); /* 500 is out of range */
     assert_int_equal(notice_end(10), UEX_STEP_ANEW);
@@ -274,7 +274,7 @@ static void notice__topic_created_again__is_read_from_its_beginning(void **state
                 uex_cancel_requested(&third->cancel));
     for (int64_t offset = 0; offset < 10; offset++)
         (void)running(NEW_LOG, offset);
-    assert_int_equal(slot_of(0)->window.base, 0);
+    assert_int_equal(input_of(0)->window.base, 0);
 }
 
 static void notice__new_topic_outgrew_the_base__is_read_from_its_beginning(void **state)
@@ -289,7 +289,7 @@ static void notice__new_topic_outgrew_the_base__is_read_from_its_beginning(void 
     assert_anew();
     assert_true(uex_cancel_requested(&first->cancel));
     (void)running(NEW_LOG, 0);
-    assert_int_equal(slot_of(0)->window.base, 0);
+    assert_int_equal(input_of(0)->window.base, 0);
 }
 
 static void notice__new_topic_is_empty__begins_at_its_end(void **state)
@@ -319,7 +319,7 @@ static void notice__nothing_was_ever_committed__new_topic_is_taken_from_its_begi
     assert_true(uex_cancel_requested(&inflight->cancel));
     (void)running(NEW_LOG, 0);
     (void)running(NEW_LOG, 1);
-    assert_false(uex_window_finished(&slot_of(0)->window, 1));
+    assert_false(uex_window_finished(&input_of(0)->window, 1));
 }
 
 static void notice__other_record_at_an_adopted_offset__is_checked(void **state)
@@ -348,11 +348,11 @@ static void notice__record_delivered_again__changes_nothing(void **state)
     assert_int_equal(sought(), 500);
     read_again(OLD_LOG, 500, 1003);
     assert_int_equal(notice_record(OLD_LOG, 1004), UEX_STEP_SAME); /* taken */
-    assert_false(slot_of(0)->checking);
+    assert_false(input_of(0)->checking);
     assert_false(uex_cancel_requested(&first->cancel) || uex_cancel_requested(&second->cancel) ||
                  uex_cancel_requested(&third->cancel));
-    assert_int_equal(slot_of(0)->window.base, 500);
-    assert_true(uex_window_finished(&slot_of(0)->window, 1002));
+    assert_int_equal(input_of(0)->window.base, 500);
+    assert_true(uex_window_finished(&input_of(0)->window, 1002));
 }
 
 static void notice__check_while_records_are_held__they_are_read_again(void **state)
@@ -361,7 +361,7 @@ static void notice__check_while_records_are_held__they_are_read_again(void **sta
     assign(10);
     (void)running(OLD_LOG, 10);
     assert_int_equal(notice_record(OLD_LOG, 11), UEX_STEP_ON);
-    slot_of(0)->first_backpressured = slot_of(0)->last_backpressured = new_inflight(OLD_LOG, 11);
+    input_of(0)->first_backpressured = input_of(0)->last_backpressured = new_inflight(OLD_LOG, 11);
     assert_int_equal(notice_record(OLD_LOG, 9), UEX_STEP_CHECK);
     assert_int_equal(sought(), 10);
     read_again(OLD_LOG, 10, 11);
@@ -377,7 +377,7 @@ static void settle__commit_of_before_a_cut__leaves_the_position_to_be_committed_
     assign(10);
     (void)running(OLD_LOG, 10);
     finished(OLD_LOG, 11);
-    position.window = slot_of(0)->window;
+    position.window = input_of(0)->window;
     uex_markers_init(&position.markers);
     batch.epoch = engine.synced.epoch;
     assert_int_equal(notice_end(11), UEX_STEP_CHECK);
@@ -385,7 +385,7 @@ static void settle__commit_of_before_a_cut__leaves_the_position_to_be_committed_
     read_again(OLD_LOG, 10, 11);
     assert_int_equal(notice_end(11), UEX_STEP_CUT);
     uex_settle_synced(&engine, &batch, true);
-    assert_true(slot_of(0)->starts_dirty);
+    assert_true(input_of(0)->starts_dirty);
 }
 
 static void begin__position_is_gone__running_command_of_the_old_topic_is_not_adopted(void **state)
@@ -409,16 +409,16 @@ static void begin__first_transaction_is_under_way__its_commands_are_not_taken_ag
     batch.commands[0] = running(OLD_LOG, 0);
     batch.commands[0]->state = UEX_INFLIGHT_COMMITTING;
     batch.epoch = engine.synced.epoch;
-    position.window = slot_of(0)->window;
+    position.window = input_of(0)->window;
     uex_markers_init(&position.markers);
     uex_window_complete(&position.window, 0);
     assign(RD_KAFKA_OFFSET_INVALID); /* its position was not sent yet, and is accepted all the same */
     assert_false(uex_cancel_requested(&batch.commands[0]->cancel));
     uex_settle_synced(&engine, &batch, true);
-    assert_true(uex_window_finished(&slot_of(0)->window, 0));
+    assert_true(uex_window_finished(&input_of(0)->window, 0));
     assert_int_equal(notice_record(OLD_LOG, 0), UEX_STEP_ON);
-    assert_int_equal(slot_of(0)->window.base, 1);
-    assert_true(slot_of(0)->starts_dirty);
+    assert_int_equal(input_of(0)->window.base, 1);
+    assert_true(input_of(0)->starts_dirty);
 }
 
 static void begin__position_stays__running_command_is_adopted(void **state)
@@ -437,20 +437,20 @@ static void begin__position_near_the_end_of_the_range__counts_as_none(void **sta
 {
     (void)state;
     assign(INT64_MAX - 1);
-    assert_true(slot_of(0)->window.base == UEX_OFFSET_NONE);
-    assert_true(slot_of(0)->committed_base == UEX_OFFSET_NONE);
+    assert_true(input_of(0)->window.base == UEX_OFFSET_NONE);
+    assert_true(input_of(0)->committed_base == UEX_OFFSET_NONE);
 }
 
 static void resize__two_topics__costs_two_slots_and_grows_with_a_third(void **state)
 {
     (void)state;
-    assert_true(malloc_usable_size(engine.synced.partitions[0].slots) < 3 * sizeof(struct uex_slot));
+    assert_true(malloc_usable_size(engine.synced.partitions[0].inputs) < 3 * sizeof(struct uex_input));
     assign(10);
-    assert_true(uex_epoch_reserve_sources_synced(&engine, 3));
-    engine.sources[engine.source_count++].topic = late_topic;
-    assert_int_equal(slot_of(0)->window.base, 10);
-    assert_true(slot_of(2)->window.base == UEX_OFFSET_NONE);
-    assert_false(slot_of(2)->assigned);
+    assert_true(uex_epoch_reserve_input_topics_synced(&engine, 3));
+    engine.input_topics[engine.input_topic_count++].topic = late_topic;
+    assert_int_equal(input_of(0)->window.base, 10);
+    assert_true(input_of(2)->window.base == UEX_OFFSET_NONE);
+    assert_false(input_of(2)->assigned);
 }
 
 int main(void)

@@ -85,9 +85,9 @@ static bool says(const char *field)
     return strstr(committed(), field) != NULL;
 }
 
-static struct uex_slot *slot(void)
+static struct uex_input *input(void)
 {
-    return uex_engine_slot(&world.engine, 0, world.command_partitions - 1);
+    return uex_engine_input(&world.engine, 0, world.command_partitions - 1);
 }
 
 /* A key that murmur2 gives to this partition of two. */
@@ -218,8 +218,8 @@ static void start__command_before_the_one_that_waits__is_allowed_by_the_same_mar
     (void)state;
     begin(1, "uex1;n=1");
     uex_engine_lock(&world.engine);
-    assert_false(uex_starts_allowed_synced(&world.engine, slot(), 100));
-    assert_false(uex_starts_allowed_synced(&world.engine, slot(), 5));
+    assert_false(uex_starts_allowed_synced(&world.engine, input(), 100));
+    assert_false(uex_starts_allowed_synced(&world.engine, input(), 5));
     uex_engine_unlock(&world.engine);
     (void)fixture_command(0, 0, "a");
     fixture_commits(2);
@@ -266,7 +266,7 @@ static void committed__partition_is_gone__changes_nothing(void **state)
     begin(1, "uex1;n=1");
     (void)fixture_command(0, 0, "a");
     uex_engine_lock(&world.engine);
-    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
+    uex_starts_to_commit_synced(&world.engine, input(), &markers);
     uex_engine_unlock(&world.engine);
     world.is_lost = true;
     revoke_all();
@@ -274,7 +274,7 @@ static void committed__partition_is_gone__changes_nothing(void **state)
     uex_starts_committed_synced(&world.engine, 0, 0, &markers);
     uex_starts_committed_synced(&world.engine, 0, 7, &markers); /* a number that never was */
     uex_engine_unlock(&world.engine);
-    assert_int_equal(slot()->committed_until, UEX_OFFSET_NONE);
+    assert_int_equal(input()->committed_until, UEX_OFFSET_NONE);
 }
 
 /* A start that was asked for while the transaction was under way is not in it: another one has to follow. */
@@ -288,14 +288,14 @@ static void committed__start_was_asked_for_meanwhile__is_committed_next(void **s
     (void)fixture_command(0, 0, "a");
     assert_null(fixture_take());
     uex_engine_lock(&world.engine);
-    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
+    uex_starts_to_commit_synced(&world.engine, input(), &markers);
     uex_engine_unlock(&world.engine);
-    assert_non_null(uex_engine_slot(&world.engine, 0, 0));
+    assert_non_null(uex_engine_input(&world.engine, 0, 0));
     far = fixture_command(0, 100, "b");
-    slot()->refused_from = 100; /* the nearer one has been cancelled */
+    input()->refused_from = 100; /* the nearer one has been cancelled */
     uex_engine_lock(&world.engine);
     uex_starts_committed_synced(&world.engine, 0, 0, &markers);
-    assert_true(uex_starts_need_commit_synced(&world.engine, slot()));
+    assert_true(uex_starts_need_commit_synced(&world.engine, input()));
     uex_engine_unlock(&world.engine);
     assert_int_equal(fixture_take()->offset, 0);
     assert_null(fixture_take());
@@ -364,7 +364,7 @@ static void end__of_the_partition_is_below_the_marker__later_commands_are_not_su
     world.fetched[world.fetched_count++] =
         (struct uex_fetched){.kind = UEX_FETCHED_END, .topic = COMMANDS, .partition = 0, .offset = 2};
     fixture_intake();
-    assert_true(uex_starts_is_suspect_synced(slot(), 1));
+    assert_true(uex_starts_is_suspect_synced(input(), 1));
     assert_false(fixture_command(0, 2, "b")->suspect);
     fixture_commits(2);
     assert_true(says("u=2")); /* nor does the next owner suspect them */
@@ -375,8 +375,8 @@ static void end__of_the_partition_is_beyond_the_marker__changes_nothing(void **s
     (void)state;
     begin(1, "uex1;n=1;u=3");
     uex_engine_lock(&world.engine);
-    uex_starts_see_end_synced(&world.engine, slot(), 12);
-    assert_false(uex_starts_need_commit_synced(&world.engine, slot()));
+    uex_starts_see_end_synced(&world.engine, input(), 12);
+    assert_false(uex_starts_need_commit_synced(&world.engine, input()));
     uex_engine_unlock(&world.engine);
     assert_true(fixture_command(0, 2, "a")->suspect);
     assert_false(fixture_command(0, 3, "b")->suspect);
@@ -389,13 +389,13 @@ static void cut__log_lost_its_end__what_stood_there_is_not_suspected(void **stat
     (void)state;
     begin(1, "uex1;n=1;u=9;s=3:1,7:2,8:1");
     uex_engine_lock(&world.engine);
-    uex_starts_cut_synced(slot(), 5);
-    assert_true(uex_starts_is_suspect_synced(slot(), 4));
-    assert_false(uex_starts_is_suspect_synced(slot(), 5));
-    assert_false(uex_starts_is_suspect_synced(slot(), 7));
-    assert_false(uex_starts_is_suspect_synced(slot(), 8));
-    assert_true(uex_starts_need_commit_synced(&world.engine, slot()));
-    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
+    uex_starts_cut_synced(input(), 5);
+    assert_true(uex_starts_is_suspect_synced(input(), 4));
+    assert_false(uex_starts_is_suspect_synced(input(), 5));
+    assert_false(uex_starts_is_suspect_synced(input(), 7));
+    assert_false(uex_starts_is_suspect_synced(input(), 8));
+    assert_true(uex_starts_need_commit_synced(&world.engine, input()));
+    uex_starts_to_commit_synced(&world.engine, input(), &markers);
     uex_engine_unlock(&world.engine);
     assert_int_equal(markers.open_until, 5);
     assert_int_equal(uex_markers_starts(&markers, 3), 1);
@@ -412,14 +412,14 @@ static void cut__commands_were_started_or_waited_behind_it__marker_goes_back(voi
     (void)fixture_command(0, 100, "b");
     assert_null(fixture_take());
     uex_engine_lock(&world.engine);
-    uex_starts_cut_synced(slot(), 5);
-    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
+    uex_starts_cut_synced(input(), 5);
+    uex_starts_to_commit_synced(&world.engine, input(), &markers);
     uex_engine_unlock(&world.engine);
     assert_int_equal(markers.open_until, 5 + 16);
     uex_engine_lock(&world.engine);
-    assert_false(uex_starts_allowed_synced(&world.engine, slot(), 200));
-    uex_starts_cut_synced(slot(), 300); /* behind everything */
-    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
+    assert_false(uex_starts_allowed_synced(&world.engine, input(), 200));
+    uex_starts_cut_synced(input(), 300); /* behind everything */
+    uex_starts_to_commit_synced(&world.engine, input(), &markers);
     uex_engine_unlock(&world.engine);
     assert_int_equal(markers.open_until, 200 + 1 + 16);
 }
@@ -518,7 +518,7 @@ static void take__start_cannot_be_committed__suspect_is_not_read_and_not_counted
     assert_int_equal(world.engine.synced.in_flight.count, 0);
     assert_int_equal(world.engine.synced.in_flight.running_count, 0);
     assert_null(world.engine.synced.poison.exclusive);
-    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 0);
+    assert_int_equal(uex_markers_starts(&input()->markers, 0), 0);
     assert_int_equal(world.logged[UEX_EVENT_POISON_SUSPECTED], 0);
 }
 
@@ -538,7 +538,7 @@ static void commit_of_another_partition(void)
 {
     struct uex_markers markers;
 
-    uex_starts_to_commit_synced(&world.engine, slot(), &markers);
+    uex_starts_to_commit_synced(&world.engine, input(), &markers);
     uex_starts_committed_synced(&world.engine, 0, 1, &markers);
     assert_false(world.engine.synced.poison.exclusive->start_committed);
     if (++rounds == 10)
@@ -652,7 +652,7 @@ static void finish__next_suspect_waits_for_a_restore__no_start_is_counted_for_it
     assert_int_equal(fixture_lane()->partition, 0);
     world.engine.synced.partitions[1].restored = false;
     fixture_finish(world.engine.synced.poison.exclusive, UEX_OK);
-    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 0);
+    assert_int_equal(uex_markers_starts(&input()->markers, 0), 0);
 }
 
 static void retry__suspect_in_a_retry_topic__counts_anew(void **state)
@@ -833,7 +833,7 @@ static void finish__suspect_is_given_up__start_is_taken_back(void **state)
     begin(1, "uex1;n=1;u=1;s=0:2");
     (void)fixture_command(0, 0, "a");
     uex_dispatch_finish(&world.engine, fixture_lane(), &job);
-    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 2);
+    assert_int_equal(uex_markers_starts(&input()->markers, 0), 2);
     assert_null(world.engine.synced.poison.exclusive);
     assert_int_equal(world.engine.synced.in_flight.count, 0);
 }
@@ -940,7 +940,7 @@ static void take__engine_drains_before_the_poison_pill_is_read__next_owner_decid
     assert_null(fixture_lane());
     assert_int_equal(world.engine.synced.in_flight.count, 0);
     assert_int_equal(world.engine.synced.outbox.count, 0);
-    assert_int_equal(uex_markers_starts(&slot()->markers, 0), 3);
+    assert_int_equal(uex_markers_starts(&input()->markers, 0), 3);
 }
 
 /* ---- what a suspect turns out to be */
@@ -1061,7 +1061,7 @@ static void take__engine_drains_while_the_group_is_locked__suspect_is_given_up(v
     world.on_wait = drain_soon;
     assert_null(fixture_lane());
     assert_int_equal(world.engine.synced.in_flight.count, 1); /* the outcome */
-    assert_int_equal(uex_markers_starts(&slot()->markers, 1), 0);
+    assert_int_equal(uex_markers_starts(&input()->markers, 1), 0);
     assert_ptr_equal(uex_group_table_find(&world.engine.synced.in_flight.groups, "a")->holder, watched);
 }
 

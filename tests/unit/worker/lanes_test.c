@@ -113,7 +113,7 @@ static void set_up_lane(void)
 
 static int set_up(void **state)
 {
-    struct uex_slot *slot = NULL;
+    struct uex_input *input = NULL;
 
     (void)state;
     memset(&engine, 0, sizeof(engine));
@@ -121,16 +121,16 @@ static int set_up(void **state)
     uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_JSON);
     assert_int_equal(uex_meters_init(&meters, &config, NULL), UEX_OK);
     engine.config = &config;
-    engine.sources[0].topic = command_topic;
-    engine.source_count = 1;
+    engine.input_topics[0].topic = command_topic;
+    engine.input_topic_count = 1;
     engine.outcomes_max = 100;
     engine.synced.partition_count = 1;
     engine.synced.partitions = calloc(1, sizeof(struct uex_partition));
-    engine.synced.partitions[0].slots = slot = calloc(UEX_SOURCES_MAX, sizeof(struct uex_slot));
-    engine.synced.partitions[0].assigned = engine.synced.partitions[0].restored = slot->assigned = true;
-    uex_window_restore(&slot->window, 0, (struct uex_bytes){0}, &slot->markers);
-    uex_starts_restore_synced(slot, &slot->markers);
-    slot->committed_until = 1000;
+    engine.synced.partitions[0].inputs = input = calloc(UEX_INPUT_TOPICS_MAX, sizeof(struct uex_input));
+    engine.synced.partitions[0].assigned = engine.synced.partitions[0].restored = input->assigned = true;
+    uex_window_restore(&input->window, 0, (struct uex_bytes){0}, &input->markers);
+    uex_starts_restore_synced(input, &input->markers);
+    input->committed_until = 1000;
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
     set_up_locks();
@@ -159,7 +159,7 @@ static int tear_down(void **state)
     (void)pthread_mutex_destroy(&lanes.lanes[0].lock);
     free(lanes.lanes);
     uex_group_table_clear(&engine.synced.in_flight.groups);
-    free(engine.synced.partitions[0].slots);
+    free(engine.synced.partitions[0].inputs);
     free(engine.synced.partitions);
     uex_meters_clear(&meters);
     (void)pthread_mutex_destroy(&engine.synced.lock);
@@ -184,7 +184,7 @@ static struct uex_inflight *begin(void)
     (void)snprintf(inflight->command.command_id, sizeof(inflight->command.command_id),
                    "00000000-0000-4000-8000-000000000001");
     uex_engine_lock(&engine);
-    uex_window_see(&engine.synced.partitions[0].slots[0].window, 1);
+    uex_window_see(&engine.synced.partitions[0].inputs[0].window, 1);
     uex_dispatch_add_synced(&engine, inflight);
     uex_dispatch_enqueue_synced(&engine, inflight);
     uex_engine_unlock(&engine);
