@@ -8,35 +8,35 @@
 
 /* ---- collecting */
 
-static struct uex_batch_position *position_of(struct uex_engine *engine, struct uex_batch *batch, size_t input_topic,
-                                              int32_t partition)
+static struct uex_batch_offset *offset_of(struct uex_engine *engine, struct uex_batch *batch, size_t input_topic,
+                                          int32_t partition)
 {
-    struct uex_batch_position *position = NULL;
+    struct uex_batch_offset *committed = NULL;
 
-    for (size_t i = 0; i < batch->position_count; i++) {
-        if (batch->positions[i].partition == partition && batch->positions[i].input_topic == input_topic)
-            return &batch->positions[i];
+    for (size_t i = 0; i < batch->offset_count; i++) {
+        if (batch->offsets[i].partition == partition && batch->offsets[i].input_topic == input_topic)
+            return &batch->offsets[i];
     }
-    if (batch->position_count == batch->position_capacity) {
-        const size_t capacity = batch->position_capacity == 0 ? 16 : batch->position_capacity * 2;
-        struct uex_batch_position *positions = realloc(batch->positions, capacity * sizeof(*positions));
+    if (batch->offset_count == batch->offset_capacity) {
+        const size_t capacity = batch->offset_capacity == 0 ? 16 : batch->offset_capacity * 2;
+        struct uex_batch_offset *offsets = realloc(batch->offsets, capacity * sizeof(*offsets));
 
-        if (positions == NULL)
+        if (offsets == NULL)
             return NULL;
-        batch->positions = positions;
-        batch->position_capacity = capacity;
+        batch->offsets = offsets;
+        batch->offset_capacity = capacity;
     }
-    position = &batch->positions[batch->position_count++];
-    position->input_topic = input_topic;
-    position->partition = partition;
-    position->log_number = uex_engine_input(engine, input_topic, partition)->log_number;
-    uex_starts_to_commit_synced(engine, uex_engine_input(engine, input_topic, partition), &position->markers);
-    position->markers.partition_count =
+    committed = &batch->offsets[batch->offset_count++];
+    committed->input_topic = input_topic;
+    committed->partition = partition;
+    committed->log_number = uex_engine_input(engine, input_topic, partition)->log_number;
+    uex_starts_to_commit_synced(engine, uex_engine_input(engine, input_topic, partition), &committed->markers);
+    committed->markers.partition_count =
         engine->synced.partitions[partition].state_spread || !engine->synced.partitions[partition].restored
             ? 0
             : engine->synced.partition_count;
-    position->window = uex_engine_input(engine, input_topic, partition)->window;
-    return position;
+    committed->window = uex_engine_input(engine, input_topic, partition)->window;
+    return committed;
 }
 
 /* The group's memory with this outcome in it, which is also what the state record says. */
@@ -89,12 +89,12 @@ static bool goes_by_itself(const struct uex_inflight *inflight)
 
 static bool add(struct uex_engine *engine, struct uex_batch *batch, struct uex_inflight *inflight)
 {
-    struct uex_batch_position *position = position_of(engine, batch, inflight->input_topic, inflight->partition);
+    struct uex_batch_offset *committed = offset_of(engine, batch, inflight->input_topic, inflight->partition);
 
     check_duplicate(engine, inflight);
-    if (position == NULL || !remember(engine, inflight))
+    if (committed == NULL || !remember(engine, inflight))
         return false;
-    uex_window_complete(&position->window, inflight->offset);
+    uex_window_complete(&committed->window, inflight->offset);
     uex_dispatch_withdraw_synced(engine, inflight);
     inflight->state = UEX_INFLIGHT_COMMITTING;
     inflight->verdict = UEX_VERDICT_NONE;
@@ -110,8 +110,8 @@ static bool can_move(const struct uex_input *input)
            input->window.base != input->committed_base && input->window.base == input->window.next;
 }
 
-/* Slots whose position moves without an outcome, or whose crash markers must be committed. */
-static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *batch)
+/* Input partitions whose committed offset moves without an outcome, or whose crash markers must be committed. */
+static void add_quiet_offsets(struct uex_engine *engine, struct uex_batch *batch)
 {
     for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
         for (int32_t i = 0; i < engine->synced.partition_count; i++) {
@@ -119,7 +119,7 @@ static void add_quiet_positions(struct uex_engine *engine, struct uex_batch *bat
 
             if (input->assigned && engine->synced.partitions[i].restored &&
                 (can_move(input) || uex_starts_need_commit_synced(engine, input)))
-                (void)position_of(engine, batch, input_topic, i);
+                (void)offset_of(engine, batch, input_topic, i);
         }
     }
 }
@@ -131,7 +131,7 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
     uint64_t bytes = 0;
 
     batch->count = 0;
-    batch->position_count = 0;
+    batch->offset_count = 0;
     batch->epoch = engine->synced.epoch;
     batch->metadata = engine->synced.group_metadata;
     while (inflight != NULL && batch->count < most && batch->count < UEX_BATCH_MAX) {
@@ -140,7 +140,7 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
         const bool later = inflight->not_before_ms > now_ms;
 
         /* Without the group's history its state record would lose it: what was adopted waits for the restore. And where
-         * nothing was ever committed there is no position for it before something was read. */
+         * nothing was ever committed there is no committed offset for it before something was read. */
         const bool ready =
             (inflight->outcome.keeps_no_state || engine->synced.partitions[inflight->partition].restored) &&
             uex_engine_input(engine, inflight->input_topic, inflight->partition)->window.base != UEX_OFFSET_NONE;
@@ -162,8 +162,8 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
         inflight = next;
     }
     if (batch->count < UEX_BATCH_MAX && (batch->count == 0 || !goes_by_itself(batch->commands[0])))
-        add_quiet_positions(engine, batch);
-    return batch->count > 0 || batch->position_count > 0;
+        add_quiet_offsets(engine, batch);
+    return batch->count > 0 || batch->offset_count > 0;
 }
 
 /* ---- producing */
@@ -299,16 +299,16 @@ enum uex_error uex_batch_produce(const struct uex_engine *engine, const struct u
 
 rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engine, const struct uex_batch *batch)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)batch->position_count + 1);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)batch->offset_count + 1);
 
-    for (size_t i = 0; i < batch->position_count; i++) {
-        const struct uex_batch_position *position = &batch->positions[i];
+    for (size_t i = 0; i < batch->offset_count; i++) {
+        const struct uex_batch_offset *committed = &batch->offsets[i];
         rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_add(
-            list, engine->input_topics[position->input_topic].topic, position->partition);
+            list, engine->input_topics[committed->input_topic].topic, committed->partition);
         struct uex_buffer metadata = {0};
 
-        place->offset = position->window.base;
-        uex_window_encode(&position->window, &position->markers, &metadata);
+        place->offset = committed->window.base;
+        uex_window_encode(&committed->window, &committed->markers, &metadata);
         if (uex_buffer_failed(&metadata)) {
             uex_buffer_clear(&metadata);
             rd_kafka_topic_partition_list_destroy(list);
@@ -322,6 +322,6 @@ rd_kafka_topic_partition_list_t *uex_batch_offsets(const struct uex_engine *engi
 
 void uex_batch_clear(struct uex_batch *batch)
 {
-    free(batch->positions);
+    free(batch->offsets);
     memset(batch, 0, sizeof(*batch));
 }

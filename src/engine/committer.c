@@ -7,7 +7,7 @@
 
 #define IDLE_WAIT_MS 200
 #define PREPARE_TIMEOUT_MS 10000
-#define POSITIONS_TIMEOUT_MS 2000
+#define OFFSETS_TIMEOUT_MS 2000
 #define JUDGE_PAUSE_MS 200
 #define COMPLAIN_EVERY_MS 60000
 #define PAUSE_AFTER_ABORT_MAX_MS 5000
@@ -176,7 +176,7 @@ static bool any_refused(const struct uex_batch *batch)
     return false;
 }
 
-/* An assignment that came while this transaction was under way has made its positions somebody else's. */
+/* An assignment that came while this transaction was under way has made its committed offsets somebody else's. */
 static bool is_stale(struct uex_committer *committer, struct uex_fault *fault)
 {
     struct uex_engine *engine = committer->engine;
@@ -190,7 +190,7 @@ static bool is_stale(struct uex_committer *committer, struct uex_fault *fault)
     return stale;
 }
 
-static enum uex_error send_positions(struct uex_committer *committer, struct uex_fault *fault)
+static enum uex_error send_offsets(struct uex_committer *committer, struct uex_fault *fault)
 {
     rd_kafka_topic_partition_list_t *offsets = uex_batch_offsets(committer->engine, &committer->batch);
     enum uex_error error = UEX_NO_MEMORY;
@@ -230,14 +230,14 @@ static enum end transact(struct uex_committer *committer, struct uex_fault *faul
     if (prepare(committer, fault) != UEX_OK || transaction->begin(transaction->context, fault) != UEX_OK)
         return END_ABORTED; /* nothing was said yet */
     if (produce_all(committer, fault) == UEX_OK && !any_refused(&committer->batch) && !is_stale(committer, fault) &&
-        send_positions(committer, fault) == UEX_OK && transaction->commit(transaction->context, fault) == UEX_OK)
+        send_offsets(committer, fault) == UEX_OK && transaction->commit(transaction->context, fault) == UEX_OK)
         return END_COMMITTED;
     committer->age = transaction->age(transaction->context, uex_monotonic_ms());
     transaction->abort(transaction->context);
     return facts_of(committer).is_lost ? END_UNKNOWN : END_ABORTED;
 }
 
-/* The end is unknown: a producer built anew under the same id ends the old transaction, then the committed positions
+/* The end is unknown: a producer built anew under the same id ends the old transaction, then the committed offsets
  * say what happened. Each outcome is judged by its own bit. */
 static void judge(struct uex_committer *committer)
 {
@@ -252,12 +252,12 @@ static void judge(struct uex_committer *committer)
             uex_monotonic_ms(); /* Kafka does not say: nothing that a new process would mend */
         if (list != NULL)
             rd_kafka_topic_partition_list_destroy(list);
-        list = rd_kafka_topic_partition_list_new((int)batch->position_count + 1);
-        for (size_t i = 0; i < batch->position_count; i++)
-            (void)rd_kafka_topic_partition_list_add(list, engine->input_topics[batch->positions[i].input_topic].topic,
-                                                    batch->positions[i].partition);
-        known =
-            prepare(committer, &fault) == UEX_OK && uex_positions_read(engine, list, POSITIONS_TIMEOUT_MS) == UEX_OK;
+        list = rd_kafka_topic_partition_list_new((int)batch->offset_count + 1);
+        for (size_t i = 0; i < batch->offset_count; i++)
+            (void)rd_kafka_topic_partition_list_add(list, engine->input_topics[batch->offsets[i].input_topic].topic,
+                                                    batch->offsets[i].partition);
+        known = prepare(committer, &fault) == UEX_OK &&
+                uex_committed_offsets_read(engine, list, OFFSETS_TIMEOUT_MS) == UEX_OK;
         if (!known) {
             complain(committer, UEX_EVENT_TXN_ABORTED, "transaction outcome unknown; reading committed offsets",
                      &fault);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/engine/engine.h — inside the exactly-once engine: what intake, lanes and committer share. Others see api.h.
  *
- * A command flows through the rooms in this order:
+ * A command is processed by these files, in this order:
  *   intake.c     one thread: polls the consumer, keeps windows and pauses, hands records to the dispatcher
- *   rebalance.c  revokes and assignments: does a list stand, what are its positions (on the intake thread)
- *   epoch.c      a new epoch: input partitions at their positions, adoption and cancellation of what is under way
- * (likewise) restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
+ *   rebalance.c  revokes and assignments: does a list stand, what are its committed offsets (on the intake thread)
+ *   epoch.c      a new epoch: input partitions at their committed offsets; adoption and cancellation (likewise)
+ *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
  *   dispatch.c   one lane per group at a time; lanes take commands here and bring back what came out
  *   reset.c      logs that were cut, or deleted and created again
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
@@ -16,7 +16,9 @@
  *   committer.c  one thread: batches of outcomes, each batch one Kafka transaction
  *   batch.c      the records of an outcome
  *   settle.c     what follows from the end of a transaction
- *   txn.c        the transactional producer and its states
+ *   numbers.c    what health and metrics see
+ *
+ * Kafka is reached through consumer.h and transaction.h only; phases and which may follow which: lifecycle.h.
  *
  * One mutex guards `struct uex_synced`. It is taken by uex_engine_lock() only, and never held over I/O: a log line of a
  * thread that holds it is written when the lock is given up.
@@ -273,11 +275,11 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inf
 
 /* ---- starts.c: commands that kill their worker.
  *
- * Before an epoch starts anything its positions are committed with an open crash marker: an offset below which commands
+ * Before an epoch starts anything its offsets are committed with an open crash marker: an offset below which commands
  * may be started; a clean revoke takes the crash marker back. Whoever finds a crash marker knows that the owner before
  * died, and runs every unfinished command below it alone, with its start committed first. A command that was started so
  * retry.crashes times without an end is a dead letter. */
-/* A fresh assignment: what its committed position says. */
+/* A fresh assignment: what its committed offset says. */
 void uex_starts_restore_synced(struct uex_input *input, const struct uex_markers *markers);
 /* The log was cut: what stands from `offset` on was never started. */
 void uex_starts_cut_synced(struct uex_input *input, int64_t offset);
@@ -286,7 +288,7 @@ void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_input *inpu
 bool uex_starts_is_suspect_synced(const struct uex_input *input, int64_t offset);
 /* May it be started now? If not, the committer is asked to commit a crash marker that allows it. */
 bool uex_starts_allowed_synced(struct uex_engine *engine, struct uex_input *input, int64_t offset);
-/* Does this input partition's position have to be committed for its crash markers alone? */
+/* Has this input partition to be committed for its crash markers alone? */
 bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct uex_input *input);
 /* The crash markers that go with a commit of this input partition now, and what has become of them when it is done. */
 void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_input *input,
@@ -295,7 +297,7 @@ void uex_starts_committed_synced(struct uex_engine *engine, size_t input_topic, 
                                  const struct uex_markers *markers);
 /* A suspect has ended: the start of the next one can be committed together with its outcome. */
 void uex_starts_prepare_next_synced(struct uex_engine *engine);
-/* A running command goes on in a new epoch, whose positions have to say that it is under way. */
+/* A running command goes on in a new epoch, whose committed offsets have to say that it is under way. */
 void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* A suspect goes back to its queue: its start does not count. */
 void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *inflight);
@@ -334,14 +336,14 @@ void uex_reset_forget_backpressured_synced(struct uex_input *input);
 
 /* ---- rebalance.c (intake thread) */
 void uex_rebalance_callback(void *engine, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions);
-/* Finish an assignment whose committed position was not known at once. */
+/* Finish an assignment whose committed offset was not known at once. */
 void uex_rebalance_continue(struct uex_engine *engine);
-/* The consumer is about to leave: an assignment that waits for its positions is not taken. */
+/* The consumer is about to leave: an assignment that waits for its committed offsets is not taken. */
 void uex_rebalance_abandon(struct uex_engine *engine);
-/* Committed positions of `list` as the broker has them now, stable ones only; UEX_TIMEOUT: not yet known, ask again.
+/* Committed offsets of `list` as the broker has them now, stable ones only; UEX_TIMEOUT: not yet known, ask again.
  * Any thread. */
-UEX_MUST_CHECK enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list,
-                                                 int timeout_ms);
+UEX_MUST_CHECK enum uex_error uex_committed_offsets_read(struct uex_engine *engine,
+                                                         rd_kafka_topic_partition_list_t *list, int timeout_ms);
 
 /* ---- epoch.c (intake thread) */
 /* Room for `count` partitions; a count only rises. False: no memory. */
@@ -349,7 +351,7 @@ bool uex_epoch_resize_synced(struct uex_engine *engine, int32_t count);
 /* Room in each partition for `count` input topics, before engine->input_topic_count rises to it. False: no memory; what
  * there was stays usable. */
 UEX_MUST_CHECK bool uex_epoch_reserve_input_topics_synced(struct uex_engine *engine, size_t count);
-/* An assignment that stands: `list` has its committed positions; those that the consumer has to begin at are left in
+/* An assignment that stands: `list` has its committed offsets; those that the consumer has to begin at are left in
  * it, for partition numbers that are held in every source. How many jobs were adopted and cancelled. */
 void uex_epoch_begin_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, size_t *adopted,
                             size_t *cancelled);

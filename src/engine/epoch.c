@@ -87,7 +87,7 @@ static void mark_owned_synced(struct uex_engine *engine, const rd_kafka_topic_pa
     }
 }
 
-/* The input partitions of the new epoch start at the committed positions. Takes what is not whole out of `list`. */
+/* The input partitions of the new epoch start at the committed offsets. Takes what is not whole out of `list`. */
 static void start_inputs_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
 {
     bool suspects = false;
@@ -115,9 +115,9 @@ static void start_inputs_synced(struct uex_engine *engine, rd_kafka_topic_partit
         uex_window_restore(&input->window, place->offset >= 0 ? place->offset : UEX_OFFSET_NONE,
                            uex_bytes_of(place->metadata, place->metadata_size), &markers);
         input->committed_base = input->window.base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : place->offset;
-        /* A position never goes back by itself: Kafka forgets it when a topic is deleted. Work of the old topic must
-         * not crash marker offsets of the new one as finished. (Where none was known, the first transaction of all may
-         * still be under way.) */
+        /* A committed offset never goes back by itself: Kafka forgets it when a topic is deleted. Work of the old topic
+         * must not crash marker offsets of the new one as finished. (Where none was known, the first transaction of all
+         * may still be under way.) */
         if (input->committed_base < known_base) {
             uex_reset_cancel_synced(engine, topic_of_input, place->partition, 0);
             input->log_number++;
@@ -147,7 +147,7 @@ static bool belongs_here(const struct uex_engine *engine, const struct uex_infli
                                                       engine->synced.partition_count) == inflight->partition;
 }
 
-/* An outcome whose transaction is still under way: the position that was just read knows how it ended. */
+/* An outcome whose transaction is still under way: the committed offset that was just read knows how it ended. */
 static void judge_committing_synced(const struct uex_engine *engine, struct uex_inflight *inflight)
 {
     const struct uex_partition *partition = &engine->synced.partitions[inflight->partition];

@@ -212,10 +212,10 @@ static void on_record(struct uex_engine *engine, const struct uex_fetched *fetch
     keep_back(input, inflight);
 }
 
-/* ---- input partitions: backpressured records, pauses, positions */
+/* ---- input partitions: backpressured records, pauses, committed offsets */
 
-/* Everything before the reported end was read: what held no record (transaction markers) is finished, and the position
- * may move on. */
+/* Everything before the reported end was read: what held no record (transaction markers) is finished, and the committed
+ * offset may move on. */
 static void move_to_end(struct uex_engine *engine, struct uex_input *input)
 {
     if (input->first_backpressured != NULL || input->end_offset == UEX_OFFSET_NONE)

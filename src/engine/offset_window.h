@@ -10,10 +10,10 @@
 
 #include "export/buffer.h"
 
-/* No position known yet. */
+/* No committed offset known yet. */
 #define UEX_OFFSET_NONE ((int64_t)-1)
-/* No log grows so far: a position or a crash marker beyond it was not written by this service, and sums with it would
- * overflow.
+/* No log grows so far: a committed offset or a crash marker beyond it was not written by this service, and sums with it
+ * would overflow.
  */
 #define UEX_OFFSET_MAX (INT64_MAX / 4)
 /* Offsets from the base on that one window can tell apart; encoded they leave 700 bytes of the 4,096 for the other
@@ -36,7 +36,7 @@ struct uex_start {
 #define UEX_STARTS_MAX 16
 #define UEX_START_COUNT_MAX 1000000 /* a higher one was not written by this service */
 
-/* What else a position says. */
+/* What else a committed offset says. */
 struct uex_markers {
     int32_t partition_count; /* the topic's count at the time of the commit; 0: not known, or the groups' states are
                                 spread */
@@ -46,7 +46,7 @@ struct uex_markers {
     size_t start_count;
 };
 
-/* A closed position of nothing. */
+/* Closed, and nothing was started. */
 void uex_markers_init(struct uex_markers *markers);
 /* How often the command at `offset` was started exclusively. */
 int64_t uex_markers_starts(const struct uex_markers *markers, int64_t offset);
@@ -58,13 +58,13 @@ void uex_markers_prune(struct uex_markers *markers, const struct uex_window *win
 
 void uex_window_init(struct uex_window *window);
 
-/* Take a committed position. `metadata` may be absent, empty or somebody else's text (librdkafka does not end it with a
+/* Take a committed offset. `metadata` may be absent, empty or somebody else's text (librdkafka does not end it with a
  * NUL): then only the offset counts. `markers` (may be NULL) gets what else it says. An offset beyond UEX_OFFSET_MAX
  * counts as UEX_OFFSET_NONE. */
 void uex_window_restore(struct uex_window *window, int64_t offset, struct uex_bytes metadata,
                         struct uex_markers *markers);
 
-/* Would a command at `offset` leave a position that can be committed whatever finishes next? */
+/* Would a command at `offset` leave a window that can be committed whatever finishes next? */
 bool uex_window_fits(const struct uex_window *window, int64_t offset);
 
 /* A record at `offset` was read (it fits): the offsets that were skipped on the way to it hold control records or

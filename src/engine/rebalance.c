@@ -8,7 +8,7 @@
 #include "kafka/group_metadata.h"
 
 #define CLOSE_WAIT_MS 3000
-#define POSITIONS_TIMEOUT_MS 1000
+#define OFFSETS_TIMEOUT_MS 1000
 #define ASK_TIMEOUT_MS 5000
 #define COMPLAIN_EVERY_MS 10000
 #define CONFIRM_TIMEOUT_MS 3000
@@ -66,7 +66,7 @@ static bool any_open_marker_synced(struct uex_engine *engine)
     return false;
 }
 
-/* Nothing more is started; the positions say so, and outcomes that are ready go out with them. */
+/* Nothing more is started; the committed offsets say so, and outcomes that are ready go out with them. */
 static void close_markers_synced(struct uex_engine *engine, bool lost)
 {
     struct timespec until = {0};
@@ -119,7 +119,8 @@ static void revoke(struct uex_engine *engine, bool lost)
 
 /* ---- assign */
 
-enum uex_error uex_positions_read(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list, int timeout_ms)
+enum uex_error uex_committed_offsets_read(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list,
+                                          int timeout_ms)
 {
     if (list->cnt == 0)
         return UEX_OK;
@@ -184,14 +185,14 @@ static bool is_confirmed(struct uex_engine *engine)
     return stands;
 }
 
-/* Committed positions of what was assigned, stable ones. UEX_TIMEOUT: not yet. */
-static enum uex_error ask_positions(struct uex_engine *engine, rd_kafka_topic_partition_list_t **out, int32_t *count,
-                                    struct uex_fault *fault)
+/* Committed offsets of what was assigned, stable ones. UEX_TIMEOUT: not yet. */
+static enum uex_error ask_offsets(struct uex_engine *engine, rd_kafka_topic_partition_list_t **out, int32_t *count,
+                                  struct uex_fault *fault)
 {
     enum uex_error error = UEX_OK;
 
     *out = rd_kafka_topic_partition_list_copy(engine->membership.pending);
-    error = uex_positions_read(engine, *out, POSITIONS_TIMEOUT_MS);
+    error = uex_committed_offsets_read(engine, *out, OFFSETS_TIMEOUT_MS);
     if (error == UEX_OK && (*out)->cnt > 0)
         error = engine->consumer.command_partitions(engine->consumer.context, ASK_TIMEOUT_MS, count, fault);
     /* A broker that has not heard of a growth yet must not decide which partitions there are. */
@@ -255,7 +256,7 @@ void uex_rebalance_continue(struct uex_engine *engine)
 
     if (engine->membership.pending == NULL || !is_confirmed(engine))
         return;
-    if (ask_positions(engine, &list, &count, &fault) != UEX_OK) {
+    if (ask_offsets(engine, &list, &count, &fault) != UEX_OK) {
         complain(engine, &fault);
         return;
     }

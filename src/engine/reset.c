@@ -122,7 +122,7 @@ static enum uex_step begin_anew(struct uex_engine *engine, struct uex_input *inp
     uex_reset_begin_synced(input);
     input->committed_base = UEX_OFFSET_NONE;
     input->log_number++;
-    input->starts_dirty = true; /* the position of the old log must not stay in Kafka */
+    input->starts_dirty = true; /* the committed offset of the old log must not stay in Kafka */
     input->seek_to = RD_KAFKA_OFFSET_BEGINNING;
     return UEX_STEP_ANEW;
 }

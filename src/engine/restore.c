@@ -5,7 +5,7 @@
 #include "kafka/client.h"
 #include "kafka/partitioner.h"
 
-/* The end of a restore is the high watermark, taken after the committed position is known, by a read_uncommitted
+/* The end of a restore is the high watermark, taken after the committed offset is known, by a read_uncommitted
  * handle: a transaction's marker can reach the offsets topic before it reaches the state topic, and stopping at the
  * last stable offset would miss an outcome. */
 

@@ -46,8 +46,8 @@ static void take_memory_synced(struct uex_engine *engine, struct uex_inflight *i
 }
 
 /* In a later epoch the group's memory was read anew, and knows of it, and perhaps of more. The window may not: a member
- * that joins again can be given the same generation, and then the broker takes positions that are sent after those of
- * the new epoch were read. */
+ * that joins again can be given the same generation, and then the broker takes committed offsets that are sent after
+ * those of the new epoch were read. */
 static void done_synced(struct uex_engine *engine, const struct uex_batch *batch, struct uex_inflight *inflight)
 {
     struct uex_input *input = uex_engine_input(engine, inflight->input_topic, inflight->partition);
@@ -177,32 +177,32 @@ static void put_back_synced(struct uex_engine *engine, struct uex_batch *batch)
     }
 }
 
-static void note_positions_synced(struct uex_engine *engine, const struct uex_batch *batch)
+static void note_offsets_synced(struct uex_engine *engine, const struct uex_batch *batch)
 {
-    for (size_t i = 0; i < batch->position_count; i++) {
-        const struct uex_batch_position *position = &batch->positions[i];
-        struct uex_input *input = uex_engine_input(engine, position->input_topic, position->partition);
+    for (size_t i = 0; i < batch->offset_count; i++) {
+        const struct uex_batch_offset *committed = &batch->offsets[i];
+        struct uex_input *input = uex_engine_input(engine, committed->input_topic, committed->partition);
 
         if (input->log_number !=
-            position->log_number) /* its crash markers allow nothing, and it has to be committed again */
+            committed->log_number) /* its crash markers allow nothing, and it has to be committed again */
             continue;
         if (input->assigned)
-            input->committed_base = position->window.base;
-        uex_starts_committed_synced(engine, position->input_topic, position->partition, &position->markers);
+            input->committed_base = committed->window.base;
+        uex_starts_committed_synced(engine, committed->input_topic, committed->partition, &committed->markers);
     }
 }
 
-/* The first transaction of all was accepted after an assignment had found no position: here it is. Else its commands,
- * which are read again, would be taken again. */
-static void note_first_positions_synced(struct uex_engine *engine, const struct uex_batch *batch)
+/* The first transaction of all was accepted after an assignment had found no committed offset: here it is. Else its
+ * commands, which are read again, would be taken again. */
+static void note_first_offsets_synced(struct uex_engine *engine, const struct uex_batch *batch)
 {
-    for (size_t i = 0; i < batch->position_count; i++) {
-        const struct uex_batch_position *position = &batch->positions[i];
-        struct uex_input *input = uex_engine_input(engine, position->input_topic, position->partition);
+    for (size_t i = 0; i < batch->offset_count; i++) {
+        const struct uex_batch_offset *committed = &batch->offsets[i];
+        struct uex_input *input = uex_engine_input(engine, committed->input_topic, committed->partition);
 
-        if (!input->assigned || input->window.base != UEX_OFFSET_NONE || input->log_number != position->log_number)
+        if (!input->assigned || input->window.base != UEX_OFFSET_NONE || input->log_number != committed->log_number)
             continue;
-        input->window = position->window;
+        input->window = committed->window;
         input->window.next = input->window.base;
         input->starts_dirty = true; /* its crash markers are of the epoch before */
     }
@@ -222,9 +222,9 @@ void uex_settle_synced(struct uex_engine *engine, struct uex_batch *batch, bool 
         }
     }
     if (committed && batch->epoch == engine->synced.epoch)
-        note_positions_synced(engine, batch);
+        note_offsets_synced(engine, batch);
     else if (committed)
-        note_first_positions_synced(engine, batch);
+        note_first_offsets_synced(engine, batch);
     put_back_synced(engine, batch);
     batch->metadata = NULL;
     engine->synced.outbox.transaction_open = false;

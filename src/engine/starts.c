@@ -5,8 +5,9 @@
 #include "export/text.h"
 #include "kafka/partitioner.h"
 
-/* So many commands beyond the highest one started may start before the next commit of their position: few, because all
- * of them are suspects after a crash, and enough that starts never wait for a commit that is on its way anyway. */
+/* So many commands beyond the highest one started may start before the next commit of their committed offset: few,
+ * because all of them are suspects after a crash, and enough that starts never wait for a commit that is on its way
+ * anyway. */
 #define START_AHEAD 16
 #define WAIT_MS 100
 #define ROUTE_AGAIN_MS 200
@@ -34,7 +35,7 @@ void uex_starts_cut_synced(struct uex_input *input, int64_t offset)
         input->started_until = offset;
     if (input->refused_from >= offset)
         input->refused_from = UEX_OFFSET_NONE;
-    input->starts_dirty = true; /* the position in Kafka says that offsets of the lost end are finished */
+    input->starts_dirty = true; /* the committed offset in Kafka says that offsets of the lost end are finished */
 }
 
 void uex_starts_see_end_synced(struct uex_engine *engine, struct uex_input *input, int64_t end_offset)

@@ -119,7 +119,7 @@ static void collect__id_became_known_after_the_job_began__says_nothing_again(voi
     assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_SKIPPED);
     assert_int_equal(inflight->outcome.skip, UEX_SKIP_DUPLICATE);
     assert_true(inflight->outcome.keeps_no_state);
-    assert_true(uex_window_finished(&batch.positions[0].window, 7));
+    assert_true(uex_window_finished(&batch.offsets[0].window, 7));
 }
 
 static void collect__outcome_of_an_older_epoch__stays_where_it_is(void **state)
@@ -144,7 +144,7 @@ static void collect__partition_not_restored__outcome_waits_for_the_history_of_it
     inflight->outcome.keeps_no_state = true;
     assert_true(uex_batch_collect_synced(&engine, UEX_BATCH_MAX, &batch));
     assert_int_equal(batch.count, 1);
-    assert_int_equal(batch.positions[0].markers.partition_count, 0); /* the next owner reads all of the state topic */
+    assert_int_equal(batch.offsets[0].markers.partition_count, 0); /* the next owner reads all of the state topic */
 }
 
 static void collect__one_that_was_refused__goes_alone_and_is_not_joined(void **state)

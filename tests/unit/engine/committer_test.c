@@ -173,7 +173,7 @@ static bool builds_fail(void)
     return failed_builds >= TRIES;
 }
 
-/* The partition's position moves to its end, past a record that needs no outcome. */
+/* The partition's committed offset moves to its end, past a record that needs no outcome. */
 static void move_position(struct uex_engine *engine)
 {
     struct uex_input *input = &engine->synced.partitions[0].inputs[0];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every allocation of the engine fails once: what a record is, its group, the groups' histories, positions. Where
- * memory is short the engine is broken, or the step is tried again; no command is malformed, forgotten or done twice.
+/* Every allocation of the engine fails once: what a record is, its group, the groups' histories, committed offsets.
+ * Where memory is short the engine is broken, or the step is tried again; no command is malformed, forgotten or done
+ * twice.
  */
 #include "failing_memory.h"
 
@@ -154,7 +155,7 @@ static enum uex_error restore_state(void)
     return tear_down(UEX_OK);
 }
 
-/* An outcome is collected, its position written, committed and settled: the group remembers it. */
+/* An outcome is collected, its committed offset written, committed and settled: the group remembers it. */
 static enum uex_error commit_outcome(void)
 {
     struct uex_batch batch = {0};
@@ -179,7 +180,7 @@ static enum uex_error commit_outcome(void)
         err = UEX_NO_MEMORY; /* the outcome waits for the next time */
         assert_ptr_equal(engine.synced.outbox.first, inflight);
     } else {
-        uex_window_encode(&batch.positions[0].window, &batch.positions[0].markers, &metadata);
+        uex_window_encode(&batch.offsets[0].window, &batch.offsets[0].markers, &metadata);
         err = uex_buffer_failed(&metadata) ? UEX_NO_MEMORY : UEX_OK;
         uex_settle_synced(&engine, &batch, err == UEX_OK);
     }

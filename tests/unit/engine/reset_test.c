@@ -58,7 +58,7 @@ static struct uex_input *input_of(size_t input_topic)
     return &engine.synced.partitions[0].inputs[input_topic];
 }
 
-/* The group assigns both topics; the command topic's position is `offset`, RD_KAFKA_OFFSET_INVALID for none. */
+/* The group assigns both topics; the command topic's committed offset is `offset`, RD_KAFKA_OFFSET_INVALID for none. */
 static void assign(int64_t offset)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(2);
@@ -370,15 +370,15 @@ static void notice__check_while_records_are_held__they_are_read_again(void **sta
 
 static void settle__commit_of_before_a_cut__leaves_the_position_to_be_committed_again(void **state)
 {
-    struct uex_batch_position position = {.partition = 0};
-    struct uex_batch batch = {.positions = &position, .position_count = 1};
+    struct uex_batch_offset committed = {.partition = 0};
+    struct uex_batch batch = {.offsets = &committed, .offset_count = 1};
 
     (void)state;
     assign(10);
     (void)running(OLD_LOG, 10);
     finished(OLD_LOG, 11);
-    position.window = input_of(0)->window;
-    uex_markers_init(&position.markers);
+    committed.window = input_of(0)->window;
+    uex_markers_init(&committed.markers);
     batch.epoch = engine.synced.epoch;
     assert_int_equal(notice_end(11), UEX_STEP_CHECK);
     (void)sought();
@@ -401,18 +401,18 @@ static void begin__position_is_gone__running_command_of_the_old_topic_is_not_ado
 
 static void begin__first_transaction_is_under_way__its_commands_are_not_taken_again(void **state)
 {
-    struct uex_batch_position position = {.partition = 0};
-    struct uex_batch batch = {.positions = &position, .position_count = 1, .count = 1};
+    struct uex_batch_offset committed = {.partition = 0};
+    struct uex_batch batch = {.offsets = &committed, .offset_count = 1, .count = 1};
 
     (void)state;
     assign(RD_KAFKA_OFFSET_INVALID);
     batch.commands[0] = running(OLD_LOG, 0);
     batch.commands[0]->state = UEX_INFLIGHT_COMMITTING;
     batch.epoch = engine.synced.epoch;
-    position.window = input_of(0)->window;
-    uex_markers_init(&position.markers);
-    uex_window_complete(&position.window, 0);
-    assign(RD_KAFKA_OFFSET_INVALID); /* its position was not sent yet, and is accepted all the same */
+    committed.window = input_of(0)->window;
+    uex_markers_init(&committed.markers);
+    uex_window_complete(&committed.window, 0);
+    assign(RD_KAFKA_OFFSET_INVALID); /* its committed offset was not sent yet, and is accepted all the same */
     assert_false(uex_cancel_requested(&batch.commands[0]->cancel));
     uex_settle_synced(&engine, &batch, true);
     assert_true(uex_window_finished(&input_of(0)->window, 0));

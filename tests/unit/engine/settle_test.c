@@ -131,7 +131,7 @@ static void age__pace_that_is_enough_but_for_a_pause__is_not_the_lists_fault(voi
     stays_exported(&paused);
 }
 
-/* The coordinator of the consumer group is down: the records are out, the positions are not. */
+/* The coordinator of the consumer group is down: the records are out, the committed offsets are not. */
 static void age__all_of_it_acknowledged__is_not_the_lists_fault(void **state)
 {
     struct uex_txn_age sent = slow;
