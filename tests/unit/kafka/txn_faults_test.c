@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors that a broker gives to each call of a transaction, from librdkafka's mock cluster: what state they leave the
  * producer in, and that the next transaction goes through. That outcomes stay exactly-once is shown on a real cluster,
- * tests/chaos. Numbers of APIs: Kafka protocol, "Api Keys". */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
+ * tests/chaos. */
 #include "export/clock.h"
 #include "kafka/txn.h"
-
-#include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
+#include "unit/kafka/mock_cluster.h"
 
 #define TOPIC "flairbit-users"
 #define SOURCE "export-group"
@@ -27,16 +17,6 @@
 #else
 #define GROWTH_MAX_KIB 4096
 #endif
-
-enum api {
-    API_PRODUCE = 0,
-    API_FIND_COORDINATOR = 10,
-    API_INIT_PRODUCER_ID = 22,
-    API_ADD_PARTITIONS = 24,
-    API_ADD_OFFSETS = 25,
-    API_END_TXN = 26,
-    API_TXN_OFFSET_COMMIT = 28
-};
 
 /* How far a transaction is to go before the error comes. */
 enum step { STEP_PREPARE, STEP_PRODUCE, STEP_OFFSETS, STEP_COMMIT, STEP_ABORT };
@@ -104,10 +84,7 @@ static const struct injected cases[] = {
 };
 
 struct fixture {
-    rd_kafka_t *owner; /* of the mock cluster */
-    rd_kafka_mock_cluster_t *cluster;
-    struct uex_kafka_property properties[3];
-    struct uex_config config;
+    struct mock_cluster mock;
     struct uex_cancel cancel;
     struct uex_txn_setup setup;
     struct uex_txn txn;
@@ -123,39 +100,17 @@ static void note_refused(void *opaque, const char *topic, rd_kafka_resp_err_t co
     refused_count += code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
 }
 
-/* librdkafka warns of a producer without brokers; this one only owns the cluster. */
-static rd_kafka_conf_t *quiet_conf(void)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-
-    assert_int_equal(rd_kafka_conf_set(conf, "log_level", "0", NULL, 0), RD_KAFKA_CONF_OK);
-    return conf;
-}
-
 static int set_up_policy(void **state, enum uex_txn_policy policy)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
     assert_non_null(fixture);
-    fixture->owner = rd_kafka_new(RD_KAFKA_PRODUCER, quiet_conf(), NULL, 0);
-    assert_non_null(fixture->owner);
-    fixture->cluster = rd_kafka_mock_cluster_new(fixture->owner, 1);
-    assert_non_null(fixture->cluster);
-    assert_int_equal(rd_kafka_mock_topic_create(fixture->cluster, TOPIC, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
-    assert_int_equal(rd_kafka_mock_topic_create(fixture->cluster, SOURCE, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
-    fixture->properties[0] =
-        (struct uex_kafka_property){.name = (char *)"bootstrap.servers",
-                                    .value = (char *)(uintptr_t)rd_kafka_mock_cluster_bootstraps(fixture->cluster)};
-    fixture->properties[1] = (struct uex_kafka_property){.name = (char *)"group.id", .value = (char *)"export-workers"};
-    fixture->properties[2] =
-        (struct uex_kafka_property){.name = (char *)"transaction.timeout.ms", .value = (char *)"2000"};
-    fixture->config = (struct uex_config){.kafka_group_id = (char *)"export-workers",
-                                          .topics_result = (char *)TOPIC,
-                                          .commit_max_list_bytes = 1048576,
-                                          .kafka = fixture->properties,
-                                          .kafka_count = 2};
+    mock_start(&fixture->mock);
+    mock_create_topic(&fixture->mock, TOPIC, 1);
+    mock_create_topic(&fixture->mock, SOURCE, 1);
+    fixture->mock.config.topics_result = (char *)TOPIC;
     refused_count = 0;
-    fixture->setup = (struct uex_txn_setup){.config = &fixture->config,
+    fixture->setup = (struct uex_txn_setup){.config = &fixture->mock.config,
                                             .policy = policy,
                                             .timeout_ms = policy == UEX_TXN_GIVES_UP ? TIMEOUT_MS : 0,
                                             .cancel = &fixture->cancel,
@@ -180,8 +135,7 @@ static int tear_down(void **state)
     struct fixture *fixture = *state;
 
     uex_txn_close(&fixture->txn);
-    rd_kafka_mock_cluster_destroy(fixture->cluster);
-    rd_kafka_destroy(fixture->owner);
+    mock_stop(&fixture->mock);
     free(fixture);
     return 0;
 }
@@ -204,8 +158,7 @@ static void inject(struct fixture *fixture, const struct injected *injected, enu
 {
     if (injected == NULL || injected->step != step)
         return;
-    for (int i = 0; i < injected->times; i++)
-        rd_kafka_mock_push_request_errors(fixture->cluster, injected->api, 1, injected->code);
+    mock_fail(&fixture->mock, injected->api, injected->code, injected->times);
 }
 
 /* A transaction as the committer makes it. The state that it ends in. */
@@ -279,7 +232,7 @@ static void check_case(void **state, const struct injected *injected, enum uex_t
                  rd_kafka_err2name(fixture->txn.last_code));
     uex_txn_abort(&fixture->txn);
     assert_true(fixture->txn.state == UEX_TXN_READY || fixture->txn.state == UEX_TXN_LOST);
-    rd_kafka_mock_clear_request_errors(fixture->cluster, (int16_t)injected->api);
+    rd_kafka_mock_clear_request_errors(fixture->mock.cluster, (int16_t)injected->api);
     if (policy == UEX_TXN_GIVES_UP && fixture->txn.state == UEX_TXN_LOST)
         stays_lost(fixture, injected);
     else if (!goes_through(fixture))
@@ -300,24 +253,17 @@ static void transaction_of_a_tool__each_of_these_errors__leaves_the_same_state_a
         check_case(state, &cases[i], UEX_TXN_GIVES_UP);
 }
 
-/* The coordinator answers, but never with success. */
-static void never_succeeds(struct fixture *fixture, enum api api, rd_kafka_resp_err_t code)
-{
-    for (int i = 0; i < 1000; i++)
-        rd_kafka_mock_push_request_errors(fixture->cluster, api, 1, code);
-}
-
 static void prepare_of_a_tool__no_coordinator__gives_up_and_can_go_on(void **state)
 {
     struct fixture *fixture = *state;
     struct uex_fault fault = {0};
     const int64_t begun_ms = uex_monotonic_ms();
 
-    never_succeeds(fixture, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+    mock_fail(&fixture->mock, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, 1000);
     assert_int_equal(uex_txn_prepare(&fixture->txn, 1500, &fault), UEX_KAFKA_UNAVAILABLE);
     assert_true(uex_monotonic_ms() - begun_ms >= 1500);
     assert_int_equal(fixture->txn.state, UEX_TXN_CLOSED);
-    rd_kafka_mock_clear_request_errors(fixture->cluster, API_FIND_COORDINATOR);
+    rd_kafka_mock_clear_request_errors(fixture->mock.cluster, API_FIND_COORDINATOR);
     assert_true(goes_through(fixture));
 }
 
@@ -326,7 +272,7 @@ static void prepare_of_a_tool__stopped__is_cancelled(void **state)
     struct fixture *fixture = *state;
     struct uex_fault fault = {0};
 
-    never_succeeds(fixture, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+    mock_fail(&fixture->mock, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, 1000);
     assert_int_equal(uex_txn_prepare(&fixture->txn, 100, &fault), UEX_KAFKA_UNAVAILABLE);
     uex_cancel_request(&fixture->cancel);
     assert_int_equal(uex_txn_prepare(&fixture->txn, TIMEOUT_MS, &fault), UEX_CANCELLED);
@@ -345,11 +291,68 @@ static void commit_of_a_tool__no_answer_within_its_timeout__ends_unknown(void **
     assert_int_equal(uex_txn_produce(txn, &record, &fault), UEX_OK);
     assert_int_equal(uex_txn_flush(txn, &fault), UEX_OK);
     uex_cancel_request(&fixture->cancel); /* a commit that has begun waits for its answer */
-    assert_int_equal(rd_kafka_mock_broker_set_rtt(fixture->cluster, 1, TIMEOUT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    mock_delay(&fixture->mock, TIMEOUT_MS);
     assert_int_equal(uex_txn_commit(txn, &fault), UEX_TIMEOUT);
     assert_true(uex_monotonic_ms() >= txn->begun_ms + 2000);
     assert_int_equal(txn->state, UEX_TXN_LOST);
     assert_false(uex_txn_was_taken_over(txn));
+}
+
+/* A record behind one that is not sent yet finds the queue full. */
+static void fill_queue(struct fixture *fixture)
+{
+    const struct uex_txn_record record = {.topic = TOPIC, .partition = 0, .value = uex_bytes_of_text("value")};
+    struct uex_fault fault = {0};
+
+    mock_add_property(&fixture->mock, "queue.buffering.max.messages", "1");
+    fixture->txn.setup.timeout_ms = 2000;
+    assert_true(goes_through(fixture));
+    mock_delay(&fixture->mock, TIMEOUT_MS);
+    assert_int_equal(uex_txn_begin(&fixture->txn, &fault), UEX_OK);
+    assert_int_equal(uex_txn_produce(&fixture->txn, &record, &fault), UEX_OK);
+}
+
+static void produce_of_a_tool__queue_stays_full__gives_up(void **state)
+{
+    const struct uex_txn_record record = {.topic = TOPIC, .partition = 0, .value = uex_bytes_of_text("value")};
+    struct fixture *fixture = *state;
+    struct uex_fault fault = {0};
+
+    fill_queue(fixture);
+    assert_int_equal(uex_txn_produce(&fixture->txn, &record, &fault), UEX_KAFKA_UNAVAILABLE);
+    assert_true(uex_monotonic_ms() >= fixture->txn.begun_ms + 2000);
+    assert_int_equal(fixture->txn.state, UEX_TXN_FAILED);
+}
+
+static void produce_of_a_tool__stopped_while_the_queue_is_full__is_cancelled(void **state)
+{
+    const struct uex_txn_record record = {.topic = TOPIC, .partition = 0, .value = uex_bytes_of_text("value")};
+    struct fixture *fixture = *state;
+    struct uex_fault fault = {0};
+
+    fill_queue(fixture);
+    uex_cancel_request(&fixture->cancel);
+    assert_int_equal(uex_txn_produce(&fixture->txn, &record, &fault), UEX_CANCELLED);
+    assert_int_equal(fixture->txn.state, UEX_TXN_FAILED);
+}
+
+static void produce_of_a_tool__transaction_has_failed__returns_the_reason(void **state)
+{
+    const struct uex_txn_record record = {.topic = TOPIC, .partition = 0, .value = uex_bytes_of_text("value")};
+    struct fixture *fixture = *state;
+    struct uex_txn *txn = &fixture->txn;
+    struct uex_fault fault = {0};
+
+    assert_true(goes_through(fixture));
+    mock_fail(&fixture->mock, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
+    assert_int_equal(uex_txn_begin(txn, &fault), UEX_OK);
+    assert_int_equal(uex_txn_produce(txn, &record, &fault), UEX_OK);
+    assert_int_equal(uex_txn_flush(txn, &fault), UEX_OK);
+    assert_int_equal(uex_txn_produce(txn, &record, &fault), UEX_KAFKA);
+    if (strstr(fault.text, "uthorization") == NULL)
+        fail_msg("%s", fault.text);
+    uex_txn_abort(txn);
+    assert_int_equal(txn->state, UEX_TXN_READY);
 }
 
 /* In KiB; 0 where the system does not say. */
@@ -433,7 +436,7 @@ static void prepare__long_lists_allowed__timeout_covers_the_longest(void **state
     struct uex_fault fault = {0};
     char text[32];
 
-    fixture->config.commit_max_list_bytes = (int64_t)256 << 20;
+    fixture->mock.config.commit_max_list_bytes = (int64_t)256 << 20;
     assert_int_equal(uex_txn_prepare(&fixture->txn, TIMEOUT_MS, &fault), UEX_OK);
     property(&fixture->txn, "transaction.timeout.ms", text, sizeof(text));
     assert_true(strtol(text, NULL, 10) >= 60000); /* 4 MB/s */
@@ -449,10 +452,11 @@ static void age__result_partition_without_leader__is_told_from_a_slow_list(void 
     struct uex_fault fault = {0};
     struct uex_txn_age age;
 
-    fixture->config.kafka_count = 3; /* a short timeout */
+    mock_add_property(&fixture->mock, "transaction.timeout.ms", "2000");
     assert_true(goes_through(fixture));
     assert_int_equal(txn->acked_bytes, strlen("value"));
-    assert_int_equal(rd_kafka_mock_partition_set_leader(fixture->cluster, TOPIC, 0, -1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_mock_partition_set_leader(fixture->mock.cluster, TOPIC, 0, -1),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
     for (int i = 0; i < 2; i++) { /* the second time the client knows */
         assert_int_equal(uex_txn_begin(txn, &fault), UEX_OK);
         assert_int_equal(uex_txn_produce(txn, &part, &fault), UEX_OK);
@@ -467,7 +471,8 @@ static void age__result_partition_without_leader__is_told_from_a_slow_list(void 
         uex_txn_abort(txn);
         assert_int_equal(txn->state, UEX_TXN_READY);
     }
-    assert_int_equal(rd_kafka_mock_partition_set_leader(fixture->cluster, TOPIC, 0, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_mock_partition_set_leader(fixture->mock.cluster, TOPIC, 0, 1),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_true(goes_through(fixture));
 }
 
@@ -481,6 +486,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(prepare_of_a_tool__no_coordinator__gives_up_and_can_go_on, set_up_tool,
                                         tear_down),
         cmocka_unit_test_setup_teardown(prepare_of_a_tool__stopped__is_cancelled, set_up_tool, tear_down),
+        cmocka_unit_test_setup_teardown(produce_of_a_tool__queue_stays_full__gives_up, set_up_tool, tear_down),
+        cmocka_unit_test_setup_teardown(produce_of_a_tool__stopped_while_the_queue_is_full__is_cancelled, set_up_tool,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(produce_of_a_tool__transaction_has_failed__returns_the_reason, set_up_tool,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(commit_of_a_tool__no_answer_within_its_timeout__ends_unknown, set_up_tool,
                                         tear_down),
         cmocka_unit_test_setup_teardown(produce__partition_that_is_not_there__must_be_aborted, set_up, tear_down),

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many records in one transaction, against librdkafka's mock cluster: what is sent, repeated and given up. */
+#include "kafka/bulk.h"
+
+#include "unit/kafka/mock_cluster.h"
+
+#define TOPIC "export-group"
+#define RECORD_COUNT 25
+#define UNKNOWN_END "run it again"
+
+struct fixture {
+    struct mock_cluster mock;
+    struct uex_cancel cancel;
+    struct uex_bulk bulk;
+    char key[16];
+    uint64_t asked, first_count, delivered;
+    bool stops; /* cancel when the records are asked for */
+};
+
+static void record_of(void *context, uint64_t index, struct uex_bytes *key, struct uex_buffer *value)
+{
+    struct fixture *fixture = context;
+
+    fixture->first_count += index == 0;
+    fixture->asked++;
+    (void)snprintf(fixture->key, sizeof(fixture->key), "g-%u", (unsigned)index);
+    *key = uex_bytes_of_text(fixture->key);
+    uex_buffer_append_text(value, "{}");
+    if (fixture->stops)
+        uex_cancel_request(&fixture->cancel);
+}
+
+static void note_progress(void *context, uint64_t delivered)
+{
+    ((struct fixture *)context)->delivered = delivered;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    uex_log_setup("test", UEX_LOG_ERROR, UEX_LOG_TEXT);
+    mock_start(&fixture->mock);
+    mock_create_topic(&fixture->mock, TOPIC, 3);
+    fixture->bulk = (struct uex_bulk){.config = &fixture->mock.config,
+                                      .transactional_id = "export-workers-test",
+                                      .timeout_ms = 10000,
+                                      .topic = TOPIC,
+                                      .count = RECORD_COUNT,
+                                      .record = record_of,
+                                      .progress = note_progress,
+                                      .context = fixture,
+                                      .cancel = &fixture->cancel,
+                                      .opening = "becoming the one that sends",
+                                      .what = "sending a command",
+                                      .unknown_end = UNKNOWN_END};
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    mock_stop(&fixture->mock);
+    free(fixture);
+    return 0;
+}
+
+static enum uex_error send_all(struct fixture *fixture, bool *fenced, struct uex_fault *fault)
+{
+    *fault = (struct uex_fault){0};
+    return uex_bulk_send(&fixture->bulk, fenced, fault);
+}
+
+static void send__all_is_well__delivers_each_record_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_OK);
+    assert_false(fenced);
+    assert_int_equal(fixture->asked, RECORD_COUNT);
+    assert_int_equal(fixture->delivered, RECORD_COUNT);
+}
+
+static void send__transaction_must_be_aborted__is_repeated_from_its_first_record(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    mock_fail(&fixture->mock, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, 1);
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_OK);
+    assert_false(fenced);
+    assert_int_equal(fixture->first_count, 2);
+    assert_int_equal(fixture->delivered, RECORD_COUNT);
+}
+
+static void send__aborted_again_and_again__ends_after_three_times(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    mock_fail(&fixture->mock, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 100);
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_KAFKA);
+    assert_false(fenced);
+    assert_true(fixture->first_count <= 3);
+    assert_int_equal(fixture->delivered, 0);
+}
+
+static void send__record_is_refused__is_not_repeated(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    mock_fail(&fixture->mock, API_PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 3);
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_RESULT_REFUSED);
+    assert_false(fenced);
+    assert_int_equal(fixture->first_count, 1);
+}
+
+static void send__another_process_takes_over__is_fenced_and_no_error(void **state)
+{
+    static const enum api apis[] = {API_INIT_PRODUCER_ID, API_ADD_PARTITIONS, API_END_TXN};
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+
+    for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
+        bool fenced = false;
+
+        mock_fail(&fixture->mock, apis[i], RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1);
+        assert_int_equal(send_all(fixture, &fenced, &fault), UEX_OK);
+        assert_true(fenced);
+    }
+}
+
+static void send__stopped_before_the_commit__sends_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    fixture->stops = true;
+    fixture->bulk.count = 1000; /* it is looked at after so many */
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_CANCELLED);
+    assert_false(fenced);
+    assert_string_equal(fault.text, "stopped; nothing was sent");
+}
+
+static void slow_down(void *context, uint64_t delivered)
+{
+    struct fixture *fixture = context;
+
+    note_progress(context, delivered);
+    mock_delay(&fixture->mock, 10000);
+}
+
+static void send__commit_is_not_answered__has_an_unknown_outcome(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    fixture->bulk.timeout_ms = 2000;
+    fixture->bulk.count = 1000; /* progress is reported before the commit */
+    fixture->bulk.progress = slow_down;
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_TIMEOUT);
+    assert_false(fenced);
+    assert_non_null(strstr(fault.text, UNKNOWN_END));
+}
+
+static void send__topic_is_missing__is_not_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    rd_kafka_mock_topic_set_error(fixture->mock.cluster, "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    fixture->bulk.topic = "gone";
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_NOT_FOUND);
+    assert_int_equal(fixture->asked, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(send__all_is_well__delivers_each_record_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(send__transaction_must_be_aborted__is_repeated_from_its_first_record, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(send__aborted_again_and_again__ends_after_three_times, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(send__record_is_refused__is_not_repeated, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(send__another_process_takes_over__is_fenced_and_no_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(send__stopped_before_the_commit__sends_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(send__commit_is_not_answered__has_an_unknown_outcome, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(send__topic_is_missing__is_not_found, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
