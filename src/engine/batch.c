@@ -70,11 +70,7 @@ static void check_duplicate(struct uex_engine *engine, struct uex_inflight *infl
     if (entry == NULL || entry->memory == NULL ||
         !uex_group_memory_is_duplicate(entry->memory, inflight->command.command_id))
         return;
-    uex_outcome_clear(&inflight->outcome);
-    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
-    inflight->outcome.skip = UEX_SKIP_DUPLICATE;
-    inflight->outcome.keeps_no_state = true;
-    inflight->outcome.at_ms = uex_wall_ms();
+    uex_policy_duplicate(inflight);
 }
 
 static uint64_t list_bytes(const struct uex_inflight *inflight)

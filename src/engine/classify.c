@@ -22,14 +22,6 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inf
         command->requested_at_ms = inflight->origin.timestamp_ms;
 }
 
-static void reroute(struct uex_inflight *inflight, int32_t to_partition)
-{
-    inflight->outcome.kind = UEX_OUTCOME_REROUTED;
-    inflight->outcome.keeps_no_state = true;
-    inflight->outcome.to_partition = to_partition;
-    inflight->outcome.at_ms = uex_wall_ms();
-}
-
 /* How many partitions there are now; asked of the broker at most every ASK_EVERY_MS, so that a run of commands on wrong
  * partitions does not ask for each. */
 static bool ask_count(struct uex_engine *engine, const struct uex_inflight *inflight, int32_t *count)
@@ -70,7 +62,7 @@ static enum uex_backpressure route(struct uex_engine *engine, struct uex_infligh
         /* Right by the new count; its group's state is found by the next assignment only. A lower count comes from a
          * broker that has not heard of a growth yet. */
         return count > known_count ? UEX_BACKPRESSURE_GROWN : UEX_BACKPRESSURE_ROUTE;
-    reroute(inflight, uex_partition_of(key, count));
+    uex_policy_reroute(inflight, uex_partition_of(key, count));
     *moved = true;
     return UEX_BACKPRESSURE_NONE;
 }

@@ -156,9 +156,7 @@ static bool is_duplicate(const struct uex_group_entry *entry)
 
 static void skip_duplicate_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
-    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
-    inflight->outcome.skip = UEX_SKIP_DUPLICATE;
-    inflight->outcome.keeps_no_state = true;
+    uex_policy_duplicate(inflight);
     uex_dispatch_submit_synced(engine, inflight);
 }
 

@@ -366,7 +366,7 @@ void uex_restore_take(struct uex_engine *engine, const rd_kafka_message_t *messa
 bool uex_restore_step(struct uex_engine *engine, int budget_ms);
 void uex_restore_cancel(struct uex_engine *engine);
 
-/* ---- policy.c */
+/* ---- policy.c: the only place where an outcome is made */
 /* When a record of a retry tier, or one that was moved from there to the command topic, may be taken; UEX_NO_TIME: at
  * once. It is the time in its header, but not later than its tier's delay after it was written or read: the header may
  * come from another program or from a worker with a wrong clock. Any thread. */
@@ -375,6 +375,19 @@ int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_infl
 void uex_policy_decide(const struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
 /* The outcome of a command that failed with `fault` before or outside of a job. */
 void uex_policy_dead_letter(struct uex_inflight *inflight, const struct uex_fault *fault);
+/* The command's id has an outcome already, in place of whatever it had. */
+void uex_policy_duplicate(struct uex_inflight *inflight);
+/* The record belongs to another partition. */
+void uex_policy_reroute(struct uex_inflight *inflight, int32_t to_partition);
+/* One record of the outcome, for `topic` (may be NULL), was refused. The refusal becomes the command's own outcome,
+ * step by step down to a dead letter of a few hundred bytes that says where the command stands. False: that is refused
+ * too.
+ */
+bool uex_policy_refused(struct uex_inflight *inflight, const char *topic, const char *error_text);
+/* The list of usernames takes longer than a transaction may. */
+#define UEX_POLICY_SLOW_LIST_FIX                                                                                       \
+    "raise kafka.transaction.timeout.ms or the brokers' quota of this client, or lower commit.max_list"
+void uex_policy_list_too_slow(struct uex_inflight *inflight);
 /* The outcome cannot be sent because its spool cannot be read: a failure of its own. */
 void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_inflight *inflight);
 /* The state record of an outcome; strings are borrowed from the command. `sha256_hex` has UEX_SHA256_HEX_SIZE bytes.

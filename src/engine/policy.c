@@ -71,12 +71,67 @@ void uex_policy_decide(const struct uex_engine *engine, struct uex_inflight *inf
     }
 }
 
+void uex_policy_duplicate(struct uex_inflight *inflight)
+{
+    uex_outcome_clear(&inflight->outcome);
+    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
+    inflight->outcome.skip = UEX_SKIP_DUPLICATE;
+    inflight->outcome.keeps_no_state = true;
+    inflight->outcome.at_ms = uex_wall_ms();
+}
+
+void uex_policy_reroute(struct uex_inflight *inflight, int32_t to_partition)
+{
+    inflight->outcome.kind = UEX_OUTCOME_REROUTED;
+    inflight->outcome.keeps_no_state = true;
+    inflight->outcome.to_partition = to_partition;
+    inflight->outcome.at_ms = uex_wall_ms();
+}
+
 void uex_policy_dead_letter(struct uex_inflight *inflight, const struct uex_fault *fault)
 {
     inflight->outcome.kind = UEX_OUTCOME_DEAD_LETTERED;
     inflight->outcome.fault = *fault;
-    inflight->outcome.keeps_no_state = fault->error == UEX_MALFORMED;
+    inflight->outcome.keeps_no_state =
+        fault->error == UEX_MALFORMED || (fault->error == UEX_WORKER_CRASHED && !inflight->holds_group);
     inflight->outcome.at_ms = uex_wall_ms();
+}
+
+bool uex_policy_refused(struct uex_inflight *inflight, const char *topic, const char *error_text)
+{
+    struct uex_outcome *outcome = &inflight->outcome;
+
+    if (outcome->kind == UEX_OUTCOME_REROUTED && inflight->has_own_id && !outcome->headers_refused) {
+        outcome->headers_refused = true; /* the value says its id: it moves as it came */
+    } else if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
+        outcome->headers_refused = false;
+        (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome for topic %s: %s",
+                       topic == NULL ? "?" : topic, error_text);
+        outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
+        outcome->keeps_no_state = !inflight->holds_group;
+    } else if (!outcome->value_refused) {
+        outcome->value_refused = true;
+    } else if (!outcome->headers_refused) {
+        outcome->headers_refused = true;
+        outcome->keeps_no_state = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A dead letter needs no list. */
+void uex_policy_list_too_slow(struct uex_inflight *inflight)
+{
+    struct uex_outcome *outcome = &inflight->outcome;
+
+    inflight->given_up = false;
+    (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED,
+                   "the list of %llu bytes could not be sent within kafka.transaction.timeout.ms, in %u "
+                   "transactions: " UEX_POLICY_SLOW_LIST_FIX,
+                   (unsigned long long)uex_spool_size_bytes(outcome->job.lists), inflight->timed_out);
+    outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
+    outcome->keeps_no_state = !inflight->holds_group;
 }
 
 void uex_policy_spool_failed(const struct uex_engine *engine, struct uex_inflight *inflight)

@@ -5,8 +5,7 @@
 #define REFUSED_AGAIN_MS 30000
 /* A shorter list is not why a transaction takes long. */
 #define LIST_BYTES ((uint64_t)64 << 10)
-#define LIST_MEND "raise kafka.transaction.timeout.ms or the brokers' quota of this client, or lower commit.max_list"
-#define OUTAGE_MEND                                                                                                    \
+#define OUTAGE_FIX                                                                                                     \
     "see whether the partitions of the result topic have a leader and enough replicas, and the coordinators; if they " \
     "have, raise kafka.transaction.timeout.ms or lower kafka.message.max.bytes"
 #define COMPLAIN_EVERY_MS 60000
@@ -63,35 +62,19 @@ static void done_synced(struct uex_engine *engine, const struct uex_batch *batch
     uex_dispatch_release_synced(engine, inflight);
 }
 
-/* One record of the outcome was refused, and it went alone: the refusal becomes the command's own outcome, step by step
- * down to a dead letter of a few hundred bytes that says where the command stands. */
+/* A record of the outcome was refused, and it went by itself. */
 static void refuse(struct uex_inflight *inflight)
 {
-    struct uex_outcome *outcome = &inflight->outcome;
+    const rd_kafka_resp_err_t code = (rd_kafka_resp_err_t)inflight->refused_code;
 
-    if (outcome->kind == UEX_OUTCOME_REROUTED && inflight->has_own_id && !outcome->headers_refused) {
-        outcome->headers_refused = true; /* the value says its id: it moves as it came */
-    } else if (outcome->kind != UEX_OUTCOME_DEAD_LETTERED) {
-        outcome->headers_refused = false;
-        (void)uex_fail(&outcome->fault, UEX_RESULT_REFUSED, "Kafka refuses a record of the outcome for topic %s: %s",
-                       inflight->refused_topic == NULL ? "?" : inflight->refused_topic,
-                       rd_kafka_err2str((rd_kafka_resp_err_t)inflight->refused_code));
-        outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
-        outcome->keeps_no_state = !inflight->holds_group;
-    } else if (!outcome->value_refused) {
-        outcome->value_refused = true;
-    } else if (!outcome->headers_refused) {
-        outcome->headers_refused = true;
-        outcome->keeps_no_state = true;
-    } else {
-        inflight->not_before_ms = uex_monotonic_ms() + REFUSED_AGAIN_MS;
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_DEAD_LETTER_REFUSED,
-                "Kafka refuses even the bare dead letter of a command; its offset stays open and it is tried again",
-                UEX_STR("topic", inflight->refused_topic), UEX_STR("command", inflight->command.command_id),
-                UEX_STR("from_topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
-                UEX_INT("offset", inflight->offset),
-                UEX_STR("error", rd_kafka_err2str((rd_kafka_resp_err_t)inflight->refused_code)));
-    }
+    if (uex_policy_refused(inflight, inflight->refused_topic, rd_kafka_err2str(code)))
+        return;
+    inflight->not_before_ms = uex_monotonic_ms() + REFUSED_AGAIN_MS;
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_DEAD_LETTER_REFUSED,
+            "Kafka refuses even the bare dead letter of a command; its offset stays open and it is tried again",
+            UEX_STR("topic", inflight->refused_topic), UEX_STR("command", inflight->command.command_id),
+            UEX_STR("from_topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
+            UEX_INT("offset", inflight->offset), UEX_STR("error", rd_kafka_err2str(code)));
 }
 
 /* At the pace at which its parts were acknowledged, does the list take longer than the timeout? Where all of them were,
@@ -117,7 +100,7 @@ static void say_timed_out(struct uex_inflight *inflight, const struct uex_txn_ag
             UEX_STR("group", inflight->command.group_id), UEX_STR("command", inflight->command.command_id),
             UEX_NUM("bytes", uex_spool_size_bytes(inflight->outcome.job.lists)),
             UEX_NUM("acknowledged_bytes", age->acked_bytes), UEX_INT("timeout_ms", age->timeout_ms),
-            UEX_NUM("times", inflight->timed_out), UEX_STR("mend", counts ? LIST_MEND : OUTAGE_MEND));
+            UEX_NUM("times", inflight->timed_out), UEX_STR("mend", counts ? UEX_POLICY_SLOW_LIST_FIX : OUTAGE_FIX));
 }
 
 void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age)
@@ -139,20 +122,6 @@ void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age
     }
 }
 
-/* It becomes a dead letter, which needs no list. */
-static void give_up(struct uex_inflight *inflight)
-{
-    struct uex_outcome *outcome = &inflight->outcome;
-
-    inflight->given_up = false;
-    (void)uex_fail(
-        &outcome->fault, UEX_RESULT_REFUSED,
-        "the list of %llu bytes could not be sent within kafka.transaction.timeout.ms, in %u transactions: " LIST_MEND,
-        (unsigned long long)uex_spool_size_bytes(outcome->job.lists), inflight->timed_out);
-    outcome->kind = UEX_OUTCOME_DEAD_LETTERED;
-    outcome->keeps_no_state = !inflight->holds_group;
-}
-
 /* Back to the front of the queue, in order. */
 static void put_back_synced(struct uex_engine *engine, struct uex_batch *batch)
 {
@@ -164,7 +133,7 @@ static void put_back_synced(struct uex_engine *engine, struct uex_batch *batch)
         if (inflight->refused_code != 0 && batch->count == 1)
             refuse(inflight);
         if (inflight->given_up)
-            give_up(inflight);
+            uex_policy_list_too_slow(inflight);
         if (inflight->spool_failed)
             uex_policy_spool_failed(engine, inflight);
         inflight->commit_by_itself = inflight->commit_by_itself || inflight->refused_code != 0;

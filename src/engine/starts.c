@@ -246,9 +246,7 @@ static bool hold_group_synced(struct uex_engine *engine, struct uex_inflight *in
     inflight->holds_group = true;
     if (entry->memory == NULL || !uex_group_memory_is_duplicate(entry->memory, inflight->command.command_id))
         return true;
-    inflight->outcome.kind = UEX_OUTCOME_SKIPPED;
-    inflight->outcome.skip = UEX_SKIP_DUPLICATE;
-    inflight->outcome.keeps_no_state = true;
+    uex_policy_duplicate(inflight);
     return false;
 }
 
@@ -304,7 +302,6 @@ static bool dead_letter_poison_pill_synced(struct uex_engine *engine, struct uex
         !hold_group_synced(engine, inflight))
         return false;
     uex_policy_dead_letter(inflight, &fault);
-    inflight->outcome.keeps_no_state = !inflight->holds_group;
     return true;
 }
 
