@@ -169,7 +169,7 @@ static bool print_created(const struct uex_topic_plan *plan, const struct uex_to
     return printed;
 }
 
-static int create(const struct uex_config *config, const struct request *request)
+static int create_topics(const struct uex_config *config, const struct request *request)
 {
     struct uex_topic_plan *plan = calloc(1, sizeof(*plan));
     struct uex_topic_created *created = calloc(UEX_TOPICS_MAX, sizeof(*created));
@@ -200,7 +200,7 @@ int uex_topics_create_run(const struct uex_config *config, int operand_count, ch
 
     (void)operand_count;
     (void)operands;
-    return read_request(&request) == UEX_OK ? create(config, &request) : UEX_EXIT_USAGE;
+    return read_request(&request) == UEX_OK ? create_topics(config, &request) : UEX_EXIT_USAGE;
 }
 
 /* ---- topics grow */
@@ -237,7 +237,7 @@ static bool print_growths(const struct uex_topic_growths *growths, enum uex_outp
     return printed;
 }
 
-static int grow(const struct uex_config *config, const struct request *request)
+static int grow_topics(const struct uex_config *config, const struct request *request)
 {
     struct uex_topic_growths *growths = calloc(1, sizeof(*growths));
     struct uex_fault fault = {0};
@@ -270,5 +270,5 @@ int uex_topics_grow_run(const struct uex_config *config, int operand_count, char
 
     (void)operand_count;
     (void)operands;
-    return read_request(&request) == UEX_OK ? grow(config, &request) : UEX_EXIT_USAGE;
+    return read_request(&request) == UEX_OK ? grow_topics(config, &request) : UEX_EXIT_USAGE;
 }

@@ -57,7 +57,7 @@ static void add_row(struct uex_table *table, const struct uex_record *record, co
 }
 
 /* The newest `most` of those to be shown. All that match are counted, shown or not. */
-static void fill(struct uex_table *table, struct uex_dlq_letters *letters, size_t most, struct counts *counts)
+static void fill_table(struct uex_table *table, struct uex_dlq_letters *letters, size_t most, struct counts *counts)
 {
     size_t shown = 0, passed = 0, marks = 0;
 
@@ -83,7 +83,7 @@ static void fill(struct uex_table *table, struct uex_dlq_letters *letters, size_
     }
 }
 
-static bool print(struct uex_dlq_letters *letters, size_t most, enum uex_output format)
+static bool print_list(struct uex_dlq_letters *letters, size_t most, enum uex_output format)
 {
     static const struct uex_column_of_table columns[] = {
         {"place", "PLACE", false},
@@ -110,7 +110,7 @@ static bool print(struct uex_dlq_letters *letters, size_t most, enum uex_output 
     struct uex_buffer out = {0};
     bool printed = false;
 
-    fill(&table, letters, most, &counts);
+    fill_table(&table, letters, most, &counts);
     if (format == UEX_OUTPUT_JSON || table.row_count > 0)
         uex_table_write(&table, format, &out);
     if (format == UEX_OUTPUT_JSON)
@@ -143,7 +143,7 @@ int uex_dlq_list_run(const struct uex_config *config, int operand_count, char **
     if (err != UEX_OK)
         code = uex_output_fail(err, &fault);
     else
-        code = print(&letters, (size_t)most, format) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
+        code = print_list(&letters, (size_t)most, format) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
     if (err == UEX_OK && uex_dlq_filter_report_missing(&filter))
         code = UEX_EXIT_FAILED;
 done:

@@ -215,8 +215,8 @@ static enum uex_error rename_command(const struct uex_record *record, struct uex
 }
 
 /* Decide what to do with the dead letter. UEX_NO_MEMORY, or UEX_OK. */
-static enum uex_error decide(struct act *act, const struct uex_record *record, struct uex_dlq_item *item,
-                             struct row *row, enum result *out, struct uex_fault *fault)
+static enum uex_error decide_result(struct act *act, const struct uex_record *record, struct uex_dlq_item *item,
+                                    struct row *row, enum result *out, struct uex_fault *fault)
 {
     const struct order *order = act->order;
     size_t mark_count = 0;
@@ -261,7 +261,7 @@ static void log_audit(const struct order *order, const struct uex_dlq_item *item
                   UEX_STR("old_command", old_id), UEX_STR("by", order->by), UEX_STR("reason", order->reason));
 }
 
-static void settle(struct act *act, struct uex_dlq_item *item, enum result result)
+static void record_result(struct act *act, struct uex_dlq_item *item, enum result result)
 {
     struct row *row =
         item->row < act->report->row_count ? &act->report->rows[item->row] : NULL; /* further ones are only counted */
@@ -283,10 +283,10 @@ static enum uex_error send_chunk(struct act *act, struct uex_fault *fault)
     if (act->chunk_count > 0)
         err = uex_dlq_sender_send(act->sender, act->chunk, act->chunk_count, fault);
     for (size_t i = 0; i < act->chunk_count; i++)
-        settle(act, &act->chunk[i],
-               err != UEX_OK                                         ? RESULT_NOT_DONE
-               : act->chunk[i].refused != RD_KAFKA_RESP_ERR_NO_ERROR ? RESULT_REFUSED
-                                                                     : done);
+        record_result(act, &act->chunk[i],
+                      err != UEX_OK                                         ? RESULT_NOT_DONE
+                      : act->chunk[i].refused != RD_KAFKA_RESP_ERR_NO_ERROR ? RESULT_REFUSED
+                                                                            : done);
     act->chunk_count = 0;
     act->chunk_bytes = 0;
     return err;
@@ -308,7 +308,7 @@ static enum uex_error take_letter(void *context, struct uex_record *record, bool
         row = &spare;
     else if (err != UEX_OK)
         return uex_fail(fault, err, "no memory for the report");
-    err = decide(act, record, &item, row, &result, fault);
+    err = decide_result(act, record, &item, row, &result, fault);
     if (err != UEX_OK) {
         act->report->counts[RESULT_NOT_DONE]++;
         return err;
@@ -366,7 +366,7 @@ static enum uex_error act_on_letters(const struct order *order, struct report *r
     err = make_passes(act, fault);
     /* What was collected before an error ended the reading. */
     for (size_t i = 0; i < act->chunk_count; i++)
-        settle(act, &act->chunk[i], RESULT_NOT_DONE);
+        record_result(act, &act->chunk[i], RESULT_NOT_DONE);
     uex_dlq_sender_close(act->sender);
     uex_state_set_clear(&act->states);
     uex_dlq_marks_clear(&act->marks);

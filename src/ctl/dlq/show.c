@@ -286,7 +286,7 @@ static void show_json(const struct uex_record *record, const struct uex_dlq_done
     uex_buffer_append_text(out, "}");
 }
 
-static bool print(struct uex_dlq_letters *letters, enum uex_output format)
+static bool print_letters(struct uex_dlq_letters *letters, enum uex_output format)
 {
     struct uex_buffer out = {0};
     bool printed = true;
@@ -333,7 +333,7 @@ int uex_dlq_show_run(const struct uex_config *config, int operand_count, char **
     if (err != UEX_OK)
         code = uex_output_fail(err, &fault);
     else
-        code = print(&letters, format) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
+        code = print_letters(&letters, format) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
     if (err == UEX_OK && uex_dlq_filter_report_missing(&filter))
         code = UEX_EXIT_FAILED;
     else if (err == UEX_OK && letters.count == 0 && format == UEX_OUTPUT_TABLE)

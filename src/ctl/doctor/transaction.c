@@ -67,7 +67,7 @@ static bool send_record(struct attempt *attempt, const char *topic, int32_t part
     return attempt->err == UEX_OK;
 }
 
-static void await(struct attempt *attempt, const struct sent *sent)
+static void await_delivery(struct attempt *attempt, const struct sent *sent)
 {
     int64_t until_ms = uex_monotonic_ms() + DELIVERY_MS;
 
@@ -93,7 +93,7 @@ static rd_kafka_resp_err_t send_position(struct attempt *attempt, char *text, si
     return code;
 }
 
-static bool end(struct attempt *attempt)
+static bool abort_transaction(struct attempt *attempt)
 {
     uex_txn_abort(&attempt->txn);
     if (attempt->txn.state == UEX_TXN_READY)
@@ -112,10 +112,10 @@ static bool try_topic(struct attempt *attempt, const char *topic)
     if ((attempt->err = uex_txn_begin(&attempt->txn, &attempt->fault)) != UEX_OK)
         return false;
     if (!send_record(attempt, topic, 0, &sent)) {
-        (void)end(attempt);
+        (void)abort_transaction(attempt);
         return false;
     }
-    await(attempt, &sent);
+    await_delivery(attempt, &sent);
     /* In a failed transaction a record is only discarded; the next step returns the reason. */
     if (!sent.answered || sent.code != RD_KAFKA_RESP_ERR_NO_ERROR)
         code = send_position(attempt, text, sizeof(text));
@@ -126,7 +126,7 @@ static bool try_topic(struct attempt *attempt, const char *topic)
         attempt->dlq_denied = attempt->dlq_denied || strcmp(topic, attempt->doctor->config->topics_dlq) == 0;
     } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
         attempt->err = uex_kafka_fail(&attempt->fault, code, topic);
-    return end(attempt) && attempt->err == UEX_OK;
+    return abort_transaction(attempt) && attempt->err == UEX_OK;
 }
 
 /* One partition of the dead-letter topic, where little is written, for each broker that leads one. */
@@ -177,14 +177,14 @@ static bool try_positions(struct attempt *attempt, struct probes *probes)
         return false;
     for (size_t i = 0; i < probes->count; i++)
         if (!send_record(attempt, attempt->doctor->config->topics_dlq, probes->items[i].partition, &sent[i])) {
-            (void)end(attempt);
+            (void)abort_transaction(attempt);
             return false;
         }
     for (size_t i = 0; i < probes->count; i++)
-        await(attempt, &sent[i]);
+        await_delivery(attempt, &sent[i]);
     code = send_position(attempt, text, sizeof(text));
     probes->aborting_at_ms = uex_wall_ms();
-    aborted = end(attempt);
+    aborted = abort_transaction(attempt);
     probes->aborted_at_ms = uex_wall_ms();
     for (size_t i = 0; i < probes->count; i++) {
         if (sent[i].answered && sent[i].code == RD_KAFKA_RESP_ERR_NO_ERROR)

@@ -29,7 +29,7 @@ struct follow {
     bool is_away; /* Kafka does not answer */
 };
 
-static bool print(struct follow *follow, struct uex_buffer *out)
+static bool print_above(struct follow *follow, struct uex_buffer *out)
 {
     bool printed = false;
 
@@ -52,7 +52,7 @@ static enum uex_error print_outcome(struct follow *follow, const struct uex_stat
         uex_status_row_write(row, &out);
     }
     uex_buffer_append_text(&out, "\n");
-    return print(follow, &out) ? UEX_OK : UEX_END;
+    return print_above(follow, &out) ? UEX_OK : UEX_END;
 }
 
 /* The row of a group whose state has changed. */
@@ -98,7 +98,7 @@ static enum uex_error take_progress(struct follow *follow, const rd_kafka_messag
     else
         uex_running_write(item, uex_wall_ms(), &out);
     uex_buffer_append_text(&out, "\n");
-    return print(follow, &out) ? UEX_OK : UEX_END;
+    return print_above(follow, &out) ? UEX_OK : UEX_END;
 }
 
 static enum uex_error take_message(struct follow *follow, const rd_kafka_message_t *message)
@@ -110,7 +110,7 @@ static enum uex_error take_message(struct follow *follow, const rd_kafka_message
 }
 
 /* The existing states: counts, and the rows that need attention. */
-static enum uex_error begin(struct follow *follow)
+static enum uex_error print_existing(struct follow *follow)
 {
     struct uex_status_report *report = follow->report;
     struct uex_buffer out = {0};
@@ -130,10 +130,10 @@ static enum uex_error begin(struct follow *follow)
         uex_status_rows_write(&report->rows, attention_count, report->format, &out);
         uex_buffer_append_text(&out, "\n");
     }
-    return print(follow, &out) ? UEX_OK : UEX_END;
+    return print_above(follow, &out) ? UEX_OK : UEX_END;
 }
 
-static void draw(struct follow *follow)
+static void draw_running(struct follow *follow)
 {
     size_t room = uex_live_room(&follow->live), shown = 0;
     struct uex_buffer lines = {0};
@@ -167,7 +167,7 @@ static void check_kafka(struct follow *follow)
         uex_output_error("Kafka does not answer; waiting for it");
 }
 
-static enum uex_error step(struct follow *follow, struct uex_fault *fault)
+static enum uex_error handle_next(struct follow *follow, struct uex_fault *fault)
 {
     rd_kafka_message_t *message = NULL;
     enum uex_error err = uex_topic_reader_next(follow->reader, WAIT_MS, &message, fault);
@@ -176,12 +176,12 @@ static enum uex_error step(struct follow *follow, struct uex_fault *fault)
         err = take_message(follow, message);
         rd_kafka_message_destroy(message);
     } else if (err == UEX_END) {
-        err = begin(follow);
+        err = print_existing(follow);
     } else if (err == UEX_TIMEOUT) {
         check_kafka(follow);
         err = uex_output_closed() ? UEX_END : UEX_OK;
     }
-    draw(follow);
+    draw_running(follow);
     return err;
 }
 
@@ -202,7 +202,7 @@ static int follow_outcomes(struct uex_status_report *report)
     uex_live_begin(&follow->live);
     err = uex_topic_reader_open(report->config, topics, 2, &follow->reader, &fault);
     while (err == UEX_OK)
-        err = step(follow, &fault);
+        err = handle_next(follow, &fault);
     uex_live_erase(&follow->live);
     stopped = err == UEX_CANCELLED && follow->is_live;
     if (stopped && report->format == UEX_OUTPUT_TABLE) {

@@ -167,7 +167,7 @@ static void write_line(const struct wait *wait, const struct uex_triggered *item
     uex_buffer_append_text(lines, "\n");
 }
 
-static void draw(struct wait *wait)
+static void draw_waiting(struct wait *wait)
 {
     const struct uex_trigger *trigger = wait->trigger;
     size_t room = uex_live_room(&wait->live), shown = 0, open_count = trigger->count - trigger->ended_count;
@@ -251,7 +251,7 @@ static enum uex_error wait_for_outcomes(struct wait *wait, struct uex_fault *fau
             check_kafka(wait);
             err = uex_output_closed() ? UEX_END : UEX_OK;
         }
-        draw(wait);
+        draw_waiting(wait);
     }
     return err;
 }

@@ -239,8 +239,8 @@ static enum uex_error verify_objects(struct uex_verification *verification, stru
     return err;
 }
 
-static int verify(struct uex_verification *verification, struct uex_object_store *store, int group_count,
-                  char **group_ids, enum uex_output format, size_t shown_max)
+static int verify_all(struct uex_verification *verification, struct uex_object_store *store, int group_count,
+                      char **group_ids, enum uex_output format, size_t shown_max)
 {
     struct uex_state_set states = {0};
     struct uex_fault fault = {0};
@@ -312,7 +312,7 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
         err = uex_object_store_new(service, &store, &fault);
     if (err == UEX_OK) {
         store->cancel = &uex_program_cancel;
-        code = verify(&verification, store, operand_count, operands, format, (size_t)limit);
+        code = verify_all(&verification, store, operand_count, operands, format, (size_t)limit);
         store->destroy(store);
     } else {
         code = uex_output_fail(err, &fault);
