@@ -2,11 +2,11 @@
 /* include/export/metrics.h — counters, gauges and histograms, and their Prometheus text.
  *
  * A registry holds families, a family its series, one for each set of label values. Families are added at start;
- * series appear when they are first asked for and stay, so whoever makes label values out of input bounds them with a
+ * series are created when they are first used and stay, so label values that come from input are bounded with a
  * uex_label_cap. Counting is a few relaxed atomic operations: any thread, never blocking for a scrape, because a scrape
  * takes no lock that counting needs. Source: Prometheus documentation, "Exposition formats", text format 0.0.4.
  *
- * Every function accepts NULL for the family or series that memory was not enough for; nothing is counted then.
+ * Every function accepts NULL for a family or series that could not be allocated; then nothing is counted.
  */
 #ifndef EXPORT_METRICS_H
 #define EXPORT_METRICS_H
@@ -30,24 +30,23 @@ struct uex_metric_spec {
     const char *name;
     const char *help;
     enum uex_metric_kind kind;
-    bool
-        sampled; /* its values are set by the sampler at each scrape: a counter is a number that somebody else counts */
+    bool sampled; /* its values are set by the sampler at each scrape; a counter is then counted elsewhere */
     const char *labels[UEX_METRIC_LABELS_MAX]; /* names, the unused ones NULL */
 };
 
-/* NULL when memory ends. */
+/* NULL if memory runs out. */
 UEX_MUST_CHECK struct uex_metrics *uex_metrics_new(void);
-/* No thread uses it any more. Accepts NULL. */
+/* When no thread uses it any more. Accepts NULL. */
 void uex_metrics_free(struct uex_metrics *metrics);
 
-/* Add a family; it is shown from now on, also without series; a family without labels has its one series at once. All
- * before other threads. NULL when memory ends. */
+/* Add a family. It is shown also without series; a family without labels gets its one series at once. Call before other
+ * threads are started. NULL if memory runs out. */
 UEX_MUST_CHECK struct uex_metric *uex_metrics_add(struct uex_metrics *metrics, const struct uex_metric_spec *spec);
 
 /* Called by the scraping thread before each scrape, to set what is sampled. */
 void uex_metrics_on_scrape(struct uex_metrics *metrics, void (*sample)(void *context), void *context);
 
-/* The series of these label values (one for each label name; NULL is ""), made with 0 where it is new. Bytes that are
+/* The series of these label values (one for each label name; NULL is ""), created with 0 if it is new. Bytes that are
  * not UTF-8 are shown as '?'. Any thread. */
 struct uex_series *uex_metric_series(struct uex_metric *metric, const char *const *values);
 /* The same for a family without labels, with one and with two. */
@@ -62,10 +61,10 @@ void uex_series_set(struct uex_series *series, double value);
 /* Histograms: seconds. */
 void uex_series_observe(struct uex_series *series, double seconds);
 
-/* Hide all series of a family until they are set again: for sampled ones whose label values come and go. */
+/* Hide all series of a family until they are set again: for sampled families whose label values come and go. */
 void uex_metric_hide(struct uex_metric *metric);
 
-/* What stands in a series, for tests: a counter's or gauge's value, a histogram's count. */
+/* The value of a series, for tests: a counter's or gauge's value, a histogram's count. */
 double uex_series_value(const struct uex_series *series);
 
 /* ---- bounded labels */
@@ -81,15 +80,15 @@ const char *uex_label_cap_admit(struct uex_label_cap *cap, const char *value);
 
 /* ---- the text */
 
-/* A scrape being written: families in the order in which they were added, pieces as large as the reader has room. Its
+/* A scrape: families in the order in which they were added, in pieces of the size that the reader asks for. Its
  * memory does not grow with the number of series. One thread. */
 struct uex_scrape;
 
 #define UEX_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* Calls the sampler. NULL when memory ends. The registry must outlive it. */
+/* Calls the sampler. NULL if memory runs out. The registry must outlive it. */
 UEX_MUST_CHECK struct uex_scrape *uex_scrape_new(struct uex_metrics *metrics);
-/* Write up to `size_bytes`; returns how many were written, 0 at the end or when memory has ended. */
+/* Write up to `size_bytes`; returns how many were written, 0 at the end or if memory ran out. */
 size_t uex_scrape_read(struct uex_scrape *scrape, char *out, size_t size_bytes);
 void uex_scrape_free(struct uex_scrape *scrape);
 
@@ -100,6 +99,6 @@ struct uex_process_metrics {
     struct uex_metric *cpu_seconds, *start_time, *resident_bytes, *virtual_bytes, *open_fds, *max_fds, *threads;
 };
 UEX_MUST_CHECK enum uex_error uex_process_metrics_add(struct uex_metrics *metrics, struct uex_process_metrics *out);
-/* Read /proc/self; what cannot be read keeps its value. */
+/* Read /proc/self; a value that cannot be read does not change. */
 void uex_process_metrics_sample(const struct uex_process_metrics *process);
 #endif

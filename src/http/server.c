@@ -16,23 +16,23 @@
 #include "export/thread.h"
 
 #define ROUND_MS 100
-/* More connections than this, and the oldest of all goes, whether it has asked or not: who asks for metrics and does
- * not read holds a place as well as who says nothing. The rest is room for newcomers. */
+/* With more connections than this the oldest is closed, whether it has sent a request or not: a client that requests
+ * metrics and does not read takes as much room as a silent one. The rest is room for new connections. */
 #define CONNECTIONS_MAX 48
 #define CONNECTIONS_LIMIT 64
 #define CONNECTION_MEMORY_BYTES ((size_t)24 << 10)
-#define REQUEST_MS 10000 /* from the connection's first sign to its complete request */
-#define ANSWER_MS 60000  /* and to the end of the answer */
+#define REQUEST_MS 10000 /* from the connection to its complete request */
+#define ANSWER_MS 60000  /* from there to the end of the answer */
 #define IDLE_S 10U
 #define BLOCK_BYTES ((size_t)16 << 10)
 #define BACKLOG 128
 #define ADDRESS_SIZE 128
 
 struct connection {
-    int fd; /* -1: the place is free */
+    int fd; /* -1: this entry is free */
     int64_t since_ms;
     bool asked; /* the request is complete */
-    bool ended; /* told to go */
+    bool ended; /* shut down */
 };
 
 struct uex_http {
@@ -43,7 +43,7 @@ struct uex_http {
     pthread_t thread;
     bool started;
     _Atomic bool stop;
-    struct connection connections[CONNECTIONS_LIMIT]; /* the server's thread */
+    struct connection connections[CONNECTIONS_LIMIT]; /* of the server thread */
     size_t connection_count;
 };
 
@@ -70,7 +70,7 @@ static int open_one(const struct addrinfo *address)
 
     if (fd < 0)
         return -1;
-    /* After a restart connections of the process before still linger. */
+    /* After a restart, connections of the previous process may still be in TIME_WAIT. */
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
@@ -91,7 +91,7 @@ static enum uex_error open_socket(const char *listen_on, int *fd, char *address,
 
     *fd = -1;
     if (!uex_listen_split(listen_on, host, &port))
-        return uex_fail(fault, UEX_CONFIG, "http.listen: host:port or [v6]:port is allowed");
+        return uex_fail(fault, UEX_CONFIG, "http.listen: must be host:port or [v6]:port");
     (void)snprintf(port_text, sizeof(port_text), "%u", (unsigned)port);
     code = getaddrinfo(host, port_text, &hints, &found);
     if (code == EAI_NONAME) { /* a name, such as localhost */
@@ -113,12 +113,12 @@ static enum uex_error open_socket(const char *listen_on, int *fd, char *address,
 
 /* ---- connections
  *
- * libmicrohttpd bounds silence, and refuses newcomers when its limits are reached, of all clients or of one address.
- * Then stuck clients of one address would keep a probe from that address (a node's, or that of a gateway) out until
- * they time out, and the worker would be restarted. Here the oldest goes instead, and each has a bound for the whole of
- * its time. */
+ * libmicrohttpd bounds idle time, and refuses new connections when a limit is reached, for all clients or for one
+ * address. Then stuck clients of one address would keep out a probe from that address (of a node, or of a gateway)
+ * until they time out, and the worker would be restarted. So this server closes the oldest connection instead, and
+ * bounds the whole time of each. */
 
-static void end(struct connection *connection)
+static void shut_down(struct connection *connection)
 {
     if (connection->ended)
         return;
@@ -126,7 +126,7 @@ static void end(struct connection *connection)
     (void)shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes it */
 }
 
-static void make_room(struct uex_http *http)
+static void close_oldest(struct uex_http *http)
 {
     struct connection *oldest = NULL;
 
@@ -141,7 +141,7 @@ static void make_room(struct uex_http *http)
             oldest = connection;
     }
     if (oldest != NULL)
-        end(oldest);
+        shut_down(oldest);
 }
 
 static void on_connection(void *context, struct MHD_Connection *mhd, void **place,
@@ -162,7 +162,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **plac
     for (size_t i = 0; info != NULL && i < CONNECTIONS_LIMIT; i++) {
         if (http->connections[i].fd >= 0)
             continue;
-        make_room(http);
+        close_oldest(http);
         http->connections[i] = (struct connection){.fd = info->connect_fd, .since_ms = uex_monotonic_ms()};
         http->connection_count++;
         *place = &http->connections[i];
@@ -170,7 +170,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **plac
     }
 }
 
-static void end_overdue(struct uex_http *http)
+static void close_overdue(struct uex_http *http)
 {
     const int64_t now_ms = uex_monotonic_ms();
 
@@ -179,7 +179,7 @@ static void end_overdue(struct uex_http *http)
 
         if (connection->fd >= 0 &&
             now_ms - connection->since_ms > (connection->asked ? REQUEST_MS + ANSWER_MS : REQUEST_MS))
-            end(connection);
+            shut_down(connection);
     }
 }
 
@@ -238,7 +238,7 @@ static enum MHD_Result answer_metrics(struct uex_http *http, struct MHD_Connecti
         uex_scrape_free(scrape);
         return refuse(mhd, MHD_HTTP_INTERNAL_SERVER_ERROR, "not enough memory\n");
     }
-    if (head) /* libmicrohttpd 0.9.75 ends also a body that is not sent with the last chunk */
+    if (head) /* libmicrohttpd 0.9.75 sends the last chunk also for HEAD */
         (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     return send_response(mhd, MHD_HTTP_OK, UEX_METRICS_CONTENT_TYPE, response);
 }
@@ -250,7 +250,7 @@ static enum MHD_Result answer_health(struct uex_http *http, struct MHD_Connectio
     unsigned status = MHD_HTTP_OK;
     enum MHD_Result result = MHD_NO;
 
-    /* "?verbose" comes as a name without a value. */
+    /* "?verbose" is a name without a value. */
     verbose =
         MHD_lookup_connection_value_n(mhd, MHD_GET_ARGUMENT_KIND, "verbose", strlen("verbose"), NULL, NULL) == MHD_YES;
     if (!ask(http->site.context, verbose, &body))
@@ -275,9 +275,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     if (info != NULL && info->socket_context != NULL)
         ((struct connection *)info->socket_context)->asked = true;
     if (!known)
-        return refuse(mhd, MHD_HTTP_NOT_FOUND, "there are /metrics, /livez and /readyz\n");
+        return refuse(mhd, MHD_HTTP_NOT_FOUND, "not found; the paths are /metrics, /livez and /readyz\n");
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return refuse(mhd, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD are allowed\n");
+        return refuse(mhd, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
     if (strcmp(url, "/metrics") == 0)
         return answer_metrics(http, mhd, strcmp(method, MHD_HTTP_METHOD_HEAD) == 0);
     return answer_health(http, mhd, strcmp(url, "/livez") == 0 ? http->site.live : http->site.ready);
@@ -285,7 +285,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 
 /* ---- life */
 
-static void *run(void *context)
+static void *serve(void *context)
 {
     struct uex_http *http = context;
 
@@ -293,7 +293,7 @@ static void *run(void *context)
     while (!atomic_load(&http->stop)) {
         if (MHD_run_wait(http->daemon, ROUND_MS) != MHD_YES)
             (void)uex_sleep_ms(ROUND_MS, NULL);
-        end_overdue(http);
+        close_overdue(http);
     }
     return NULL;
 }
@@ -332,10 +332,10 @@ enum uex_error uex_http_start(struct uex_http *http, struct uex_fault *fault)
                          IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,
                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
     if (http->daemon == NULL)
-        return uex_fail(fault, UEX_INTERNAL, "the HTTP server cannot start");
+        return uex_fail(fault, UEX_INTERNAL, "cannot start the HTTP server");
     http->listen_fd = -1; /* the daemon closes it */
-    http->started = uex_thread_start(&http->thread, run, http);
-    return http->started ? UEX_OK : uex_fail(fault, UEX_NO_MEMORY, "the HTTP server's thread cannot start");
+    http->started = uex_thread_start(&http->thread, serve, http);
+    return http->started ? UEX_OK : uex_fail(fault, UEX_NO_MEMORY, "cannot start the thread of the HTTP server");
 }
 
 void uex_http_close(struct uex_http *http)

@@ -54,7 +54,7 @@ void uex_label_cap_free(struct uex_label_cap *cap)
     free(cap);
 }
 
-static bool add(struct uex_label_cap *cap, const char *value, size_t size_bytes, uint64_t hash)
+static bool add_label(struct uex_label_cap *cap, const char *value, size_t size_bytes, uint64_t hash)
 {
     struct label *label = cap->count < cap->max ? malloc(sizeof(*label) + size_bytes + 1) : NULL;
 
@@ -84,7 +84,7 @@ const char *uex_label_cap_admit(struct uex_label_cap *cap, const char *value)
         if (label->hash == hash && strcmp(label->text, value) == 0)
             break;
     }
-    admitted = label != NULL || add(cap, value, size_bytes, hash);
+    admitted = label != NULL || add_label(cap, value, size_bytes, hash);
     pthread_mutex_unlock(&cap->lock);
     return admitted ? value : UEX_LABEL_OTHER;
 }

@@ -153,7 +153,7 @@ static struct uex_series *find(const struct uex_metric *metric, uint64_t hash, c
 }
 
 /* Without memory the chains only become longer. */
-static void grow(struct uex_metric *metric)
+static void grow_table(struct uex_metric *metric)
 {
     const size_t size = metric->table_size == 0 ? TABLE_SIZE_FIRST : metric->table_size * 2;
     struct uex_series **table = NULL;
@@ -179,7 +179,7 @@ static struct uex_series *make(struct uex_metric *metric, uint64_t hash, const s
     const size_t head_bytes = (sizeof(struct uex_series) + labels->size_bytes + align) / align * align;
     struct uex_series *series = NULL;
 
-    grow(metric);
+    grow_table(metric);
     if (metric->table_size == 0)
         return NULL;
     series = calloc(1, head_bytes + (is_histogram ? sizeof(struct uex_histogram) : 0));

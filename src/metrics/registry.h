@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/metrics/registry.h — families and series as registry.c keeps them and scrape.c reads them.
  *
- * Series are never freed before the registry. They hang in two lists: the chain of their hash bucket, guarded by the
- * family's lock, and the family's list in the order of their birth, whose links are published with release and followed
- * with acquire, so that a scrape needs no lock.
+ * Series are never freed before the registry. Each is in two lists: the chain of its hash bucket, guarded by the lock
+ * of the family, and the list of the family in the order of creation. Links of the latter are published with release
+ * and read with acquire, so a scrape needs no lock.
  */
 #ifndef METRICS_REGISTRY_H
 #define METRICS_REGISTRY_H
@@ -52,7 +52,7 @@ struct uex_series {
     _Atomic bool shown;
     _Atomic uint64_t count;          /* of a counter that is not sampled */
     _Atomic double value;            /* of all other counters and gauges */
-    struct uex_histogram *histogram; /* behind the labels, in the same allocation; NULL for other kinds */
+    struct uex_histogram *histogram; /* after the labels, in the same allocation; NULL for other kinds */
     size_t labels_bytes;
     char labels[]; /* `groupId="g-1",groupType="COST_BASED"`, escaped; "" without labels */
 };
