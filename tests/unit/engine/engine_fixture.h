@@ -99,6 +99,7 @@ struct fixture_world {
     struct uex_tier tiers[4]; /* what there is beside the command topic; retry-0 to begin with */
     size_t tier_count;
     enum uex_error tiers_error, cluster_error;
+    int64_t known_low, known_high; /* of an input partition, as of the last fetch; known_high 0: not known */
 
     /* ---- the transactions that are played: each step's error, until it is changed */
     enum uex_error prepare_error, begin_error, produce_error, flush_error, offsets_error, commit_error;
@@ -398,6 +399,17 @@ FIXTURE_UNUSED enum uex_error __wrap_uex_consumer_cluster_id(struct uex_consumer
     (void)timeout_ms;
     (void)snprintf(out, UEX_KAFKA_CLUSTER_ID_SIZE, "another-cluster");
     return world.cluster_error == UEX_OK ? UEX_OK : uex_fail(fault, world.cluster_error, "as the test wants it");
+}
+
+FIXTURE_UNUSED bool __wrap_uex_consumer_known_range(struct uex_consumer_handles *handles, const char *topic,
+                                                    int32_t partition, int64_t *low, int64_t *high)
+{
+    (void)handles;
+    (void)topic;
+    (void)partition;
+    *low = world.known_low;
+    *high = world.known_high;
+    return world.known_high > 0;
 }
 
 /* The next of world.states; NULL, and time goes on, when there is none. */
