@@ -36,7 +36,7 @@ static void report_progress(const struct sender *sender)
         sender->bulk->progress(sender->bulk->context, sender->delivered);
 }
 
-static enum uex_error produce(struct sender *sender, uint64_t index, struct uex_fault *fault)
+static enum uex_error produce_record(struct sender *sender, uint64_t index, struct uex_fault *fault)
 {
     const struct uex_bulk *bulk = sender->bulk;
     struct uex_txn_record record = {.topic = bulk->topic, .opaque = sender};
@@ -53,7 +53,7 @@ static enum uex_error produce(struct sender *sender, uint64_t index, struct uex_
 static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault)
 {
     for (uint64_t index = 0; index < sender->bulk->count; index++) {
-        enum uex_error err = produce(sender, index, fault);
+        enum uex_error err = produce_record(sender, index, fault);
 
         if (err != UEX_OK)
             return err;
@@ -67,7 +67,7 @@ static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault
     return UEX_OK;
 }
 
-static enum uex_error commit(struct sender *sender, struct uex_fault *fault)
+static enum uex_error commit_all(struct sender *sender, struct uex_fault *fault)
 {
     enum uex_error err = uex_txn_commit(&sender->txn, fault);
 
@@ -96,7 +96,7 @@ static enum uex_error try_once(struct sender *sender, bool *again, struct uex_fa
     if (err == UEX_CANCELLED)
         err = uex_fail(fault, UEX_CANCELLED, "stopped; nothing was sent");
     if (err == UEX_OK) {
-        err = commit(sender, fault);
+        err = commit_all(sender, fault);
         *again = sender->txn.state == UEX_TXN_FAILED;
     }
     uex_txn_abort(&sender->txn);

@@ -66,7 +66,7 @@ bool uex_dlq_mark_read(const struct uex_record *record, struct uex_dlq_mark *out
     return out->action != UEX_DLQ_ACTION_COUNT;
 }
 
-static void add(rd_kafka_headers_t **headers, const char *name, struct uex_bytes value)
+static void add_header(rd_kafka_headers_t **headers, const char *name, struct uex_bytes value)
 {
     if (*headers == NULL ||
         rd_kafka_header_add(*headers, name, -1, value.data, (ssize_t)value.size_bytes) == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -78,7 +78,7 @@ static void add(rd_kafka_headers_t **headers, const char *name, struct uex_bytes
 static void add_text(rd_kafka_headers_t **headers, const char *name, const char *text)
 {
     if (text != NULL && text[0] != 0)
-        add(headers, name, uex_bytes_of_text(text));
+        add_header(headers, name, uex_bytes_of_text(text));
 }
 
 rd_kafka_headers_t *uex_dlq_mark_headers(const struct uex_dlq_mark *mark)
@@ -130,7 +130,7 @@ rd_kafka_headers_t *uex_headers_replay(const struct uex_record *record, const ch
 
     for (size_t i = 0; i < record->header_count; i++)
         if (!is_added(record->headers[i].name))
-            add(&headers, record->headers[i].name, record->headers[i].value);
+            add_header(&headers, record->headers[i].name, record->headers[i].value);
     add_text(&headers, UEX_HEADER_COMMAND_ID, command_id);
     return headers;
 }

@@ -59,7 +59,7 @@ struct values {
     bool is_there[KNOWN_COUNT];
 };
 
-static size_t find(const char *name)
+static size_t find_known(const char *name)
 {
     size_t i = 0;
 
@@ -70,7 +70,7 @@ static size_t find(const char *name)
 
 enum uex_header_kind uex_header_kind(const char *name)
 {
-    const size_t known = find(name);
+    const size_t known = find_known(name);
 
     return known == KNOWN_COUNT ? UEX_HEADER_FOREIGN : known_headers[known].kind;
 }
@@ -148,7 +148,7 @@ void uex_envelope_read(struct uex_record *record, const char *command_topic)
     struct values values = {0};
 
     for (size_t i = 0; i < record->header_count; i++) {
-        const size_t known = find(record->headers[i].name);
+        const size_t known = find_known(record->headers[i].name);
 
         if (known == KNOWN_COUNT)
             continue;

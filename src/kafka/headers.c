@@ -42,7 +42,7 @@ static void add_integer(struct builder *builder, const char *name, int64_t value
     add_bytes(builder, name, uex_bytes_of(bytes, size_bytes));
 }
 
-static rd_kafka_headers_t *finish(struct builder *builder)
+static rd_kafka_headers_t *take_headers(struct builder *builder)
 {
     if (builder->failed && builder->headers != NULL) {
         rd_kafka_headers_destroy(builder->headers);
@@ -74,7 +74,7 @@ rd_kafka_headers_t *uex_headers_move(const struct uex_record *record, const char
 {
     struct builder builder = begin_from(record, true, command_id);
 
-    return finish(&builder);
+    return take_headers(&builder);
 }
 
 static void add_error(struct builder *builder, const char *error_code, const char *error_text, int32_t attempts_made)
@@ -103,7 +103,7 @@ rd_kafka_headers_t *uex_headers_retry(const struct uex_record *record, const str
     add_integer(&builder, UEX_HEADER_ORIGINAL_OFFSET, origin->offset, 8);
     add_integer(&builder, UEX_HEADER_ORIGINAL_TIMESTAMP, origin->timestamp_ms, 8);
     add_error(&builder, error_code, error_text, next_attempt - 1);
-    return finish(&builder);
+    return take_headers(&builder);
 }
 
 rd_kafka_headers_t *uex_headers_dead_letter(const struct uex_record *record, const struct uex_origin *origin,
@@ -118,7 +118,7 @@ rd_kafka_headers_t *uex_headers_dead_letter(const struct uex_record *record, con
     add_integer(&builder, UEX_HEADER_DLT_TIMESTAMP, origin->timestamp_ms, 8);
     add_text(&builder, UEX_HEADER_DLT_MESSAGE, error_text);
     add_error(&builder, error_code, error_text, attempts_made);
-    return finish(&builder);
+    return take_headers(&builder);
 }
 
 rd_kafka_headers_t *uex_headers_result(const struct uex_record *record, const struct uex_result_facts *facts)
@@ -145,5 +145,5 @@ rd_kafka_headers_t *uex_headers_result(const struct uex_record *record, const st
     }
     if (record != NULL && record->envelope.has_traceparent)
         add_bytes(&builder, UEX_HEADER_TRACE, record->envelope.traceparent);
-    return finish(&builder);
+    return take_headers(&builder);
 }

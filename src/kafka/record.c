@@ -23,7 +23,7 @@ static size_t header_bytes(const rd_kafka_headers_t *headers, size_t *count)
 }
 
 /* Append bytes and one zero byte at `*at`; absent bytes stay absent. */
-static struct uex_bytes keep(uint8_t **at, const void *data, size_t size_bytes)
+static struct uex_bytes keep_bytes(uint8_t **at, const void *data, size_t size_bytes)
 {
     uint8_t *start = *at;
 
@@ -45,8 +45,8 @@ static void keep_headers(struct record_block *block, const rd_kafka_headers_t *h
 
         if (rd_kafka_header_get_all(headers, i, &name, &value, &size_bytes) != RD_KAFKA_RESP_ERR_NO_ERROR)
             break;
-        block->headers[i].name = (const char *)keep(at, name, strlen(name)).data;
-        block->headers[i].value = keep(at, value, size_bytes);
+        block->headers[i].name = (const char *)keep_bytes(at, name, strlen(name)).data;
+        block->headers[i].value = keep_bytes(at, value, size_bytes);
         block->record.header_count = i + 1;
     }
     block->record.headers = block->headers;
@@ -69,12 +69,12 @@ struct uex_record *uex_record_copy(const rd_kafka_message_t *message, const char
         return NULL;
     block->size_bytes = bytes;
     at = (uint8_t *)&block->headers[count];
-    block->record.topic = (const char *)keep(&at, topic, strlen(topic)).data;
+    block->record.topic = (const char *)keep_bytes(&at, topic, strlen(topic)).data;
     block->record.partition = message->partition;
     block->record.offset = message->offset;
     block->record.timestamp_ms = rd_kafka_message_timestamp(message, &block->record.timestamp_type);
-    block->record.key = keep(&at, message->key, message->key_len);
-    block->record.value = keep(&at, message->payload, message->len);
+    block->record.key = keep_bytes(&at, message->key, message->key_len);
+    block->record.value = keep_bytes(&at, message->payload, message->len);
     keep_headers(block, headers, count, &at);
     uex_envelope_read(&block->record, command_topic);
     return &block->record;

@@ -28,7 +28,7 @@ void uex_topic_findings_clear(struct uex_topic_findings *findings)
     *findings = (struct uex_topic_findings){0};
 }
 
-static char *copy(struct checker *checker, const char *text)
+static char *copy_text(struct checker *checker, const char *text)
 {
     char *result = text == NULL ? NULL : strdup(text);
 
@@ -38,8 +38,8 @@ static char *copy(struct checker *checker, const char *text)
 }
 
 /* `mend` NULL: good. */
-static void add(struct checker *checker, enum uex_topic_severity severity, const char *topic, const char *what,
-                const char *expected, const char *found, const char *mend)
+static void add_finding(struct checker *checker, enum uex_topic_severity severity, const char *topic, const char *what,
+                        const char *expected, const char *found, const char *mend)
 {
     struct uex_topic_findings *out = checker->out;
 
@@ -55,11 +55,11 @@ static void add(struct checker *checker, enum uex_topic_severity severity, const
         out->capacity = capacity;
     }
     out->items[out->count++] = (struct uex_topic_finding){.severity = severity,
-                                                          .topic = copy(checker, topic),
-                                                          .what = copy(checker, what),
-                                                          .expected = copy(checker, expected),
-                                                          .found = copy(checker, found),
-                                                          .mend = copy(checker, mend)};
+                                                          .topic = copy_text(checker, topic),
+                                                          .what = copy_text(checker, what),
+                                                          .expected = copy_text(checker, expected),
+                                                          .found = copy_text(checker, found),
+                                                          .mend = copy_text(checker, mend)};
     out->error_count += severity == UEX_TOPIC_ERROR;
     out->warning_count += severity == UEX_TOPIC_WARNING;
 }
@@ -73,10 +73,10 @@ static void add_setting(struct checker *checker, enum uex_topic_severity severit
              "kafka-configs.sh --bootstrap-server %.100s --alter --entity-type topics --entity-name %.249s "
              "--add-config %s=%s",
              checker->brokers, topic, name, value);
-    add(checker, severity, topic, name, expected, found, severity == UEX_TOPIC_GOOD ? NULL : mend);
+    add_finding(checker, severity, topic, name, expected, found, severity == UEX_TOPIC_GOOD ? NULL : mend);
 }
 
-static const char *planned(const struct uex_topic *topic, const char *name)
+static const char *planned_value(const struct uex_topic *topic, const char *name)
 {
     for (size_t i = 0; i < topic->setting_count; i++)
         if (strcmp(topic->settings[i].name, name) == 0)
@@ -92,17 +92,17 @@ static void check_partitions(struct checker *checker, const struct uex_topic *to
     snprintf(found, sizeof(found), "%" PRId32, facts->partition_count);
     snprintf(expected, sizeof(expected), topic->same_count ? "%" PRId32 : "at least 1", common_count);
     if (!topic->same_count || facts->partition_count == common_count) {
-        add(checker, UEX_TOPIC_GOOD, topic->name, "partitions", expected, found, NULL);
+        add_finding(checker, UEX_TOPIC_GOOD, topic->name, "partitions", expected, found, NULL);
         return;
     }
     snprintf(mend, sizeof(mend), "exportctl topics grow --partitions %" PRId32, common_count);
-    add(checker, UEX_TOPIC_ERROR, topic->name, "partitions", expected, found, mend);
+    add_finding(checker, UEX_TOPIC_ERROR, topic->name, "partitions", expected, found, mend);
 }
 
 /* Compaction would remove commands, retries and dead letters; deletion would remove the states of groups. */
 static void check_cleanup(struct checker *checker, const struct uex_topic *topic, const char *found)
 {
-    const char *expected = planned(topic, "cleanup.policy");
+    const char *expected = planned_value(topic, "cleanup.policy");
     enum uex_topic_severity severity = UEX_TOPIC_ERROR;
 
     if (strcmp(found, expected) == 0)
@@ -112,7 +112,7 @@ static void check_cleanup(struct checker *checker, const struct uex_topic *topic
     add_setting(checker, severity, topic->name, "cleanup.policy", expected, found, expected);
 }
 
-static bool number(const char *text, int64_t *out)
+static bool parse_number(const char *text, int64_t *out)
 {
     char *end = NULL;
 
@@ -129,7 +129,7 @@ static void check_least(struct checker *checker, const struct uex_topic *topic, 
     int64_t is = 0;
     enum uex_topic_severity severity = UEX_TOPIC_GOOD;
 
-    if (!number(found, &is))
+    if (!parse_number(found, &is))
         return;
     if (is == -1 && strcmp(name, "retention.ms") == 0)
         is = INT64_MAX; /* for ever */
@@ -142,17 +142,17 @@ static void check_least(struct checker *checker, const struct uex_topic *topic, 
 
 static void check_settings(struct checker *checker, const struct uex_topic *topic, const struct uex_topic_facts *facts)
 {
-    const char *retention = planned(topic, "retention.ms");
+    const char *retention = planned_value(topic, "retention.ms");
     int64_t least = 0, must = 0, insync = 0;
 
     if (!facts->settings_known) {
-        add(checker, UEX_TOPIC_WARNING, topic->name, "settings", "may be described", "not shown by the brokers",
-            "allow this principal DescribeConfigs on the topic");
+        add_finding(checker, UEX_TOPIC_WARNING, topic->name, "settings", "may be described", "not shown by the brokers",
+                    "allow this principal DescribeConfigs on the topic");
         return;
     }
     check_cleanup(checker, topic, facts->values[UEX_TOPIC_CLEANUP_POLICY]);
     if (retention != NULL && strstr(facts->values[UEX_TOPIC_CLEANUP_POLICY], "delete") != NULL &&
-        number(retention, &least)) {
+        parse_number(retention, &least)) {
         if (topic->kind == UEX_TOPIC_RETRY && topic->tier < checker->config->retry_tier_count)
             must = checker->config->retry_delays_ms[topic->tier];
         check_least(checker, topic, "retention.ms", facts->values[UEX_TOPIC_RETENTION_MS], least, must);
@@ -160,7 +160,7 @@ static void check_settings(struct checker *checker, const struct uex_topic *topi
     if (topic->kind != UEX_TOPIC_PROGRESS)
         check_least(checker, topic, "max.message.bytes", facts->values[UEX_TOPIC_MAX_MESSAGE_BYTES],
                     (int64_t)uex_kafka_message_max_bytes(checker->config), 0);
-    if (number(facts->values[UEX_TOPIC_MIN_INSYNC], &insync) && insync > facts->replication_factor)
+    if (parse_number(facts->values[UEX_TOPIC_MIN_INSYNC], &insync) && insync > facts->replication_factor)
         add_setting(checker, UEX_TOPIC_ERROR, topic->name, "min.insync.replicas", "at most the replicas",
                     facts->values[UEX_TOPIC_MIN_INSYNC], "1");
     else
@@ -173,8 +173,8 @@ static void check_topic(struct checker *checker, const struct uex_topic *topic, 
 {
     if (facts->partition_count == 0) {
         /* Progress is for people who watch; nothing depends on it. */
-        add(checker, topic->kind == UEX_TOPIC_PROGRESS ? UEX_TOPIC_WARNING : UEX_TOPIC_ERROR, topic->name, "topic",
-            "exists", "missing, or this principal may not see it", "exportctl topics create");
+        add_finding(checker, topic->kind == UEX_TOPIC_PROGRESS ? UEX_TOPIC_WARNING : UEX_TOPIC_ERROR, topic->name,
+                    "topic", "exists", "missing, or this principal may not see it", "exportctl topics create");
         return;
     }
     check_partitions(checker, topic, facts, common_count);

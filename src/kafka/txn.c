@@ -36,7 +36,7 @@ bool uex_txn_next_state(enum uex_txn_state state, enum uex_txn_event event, enum
     return true;
 }
 
-static void happened(struct uex_txn *txn, enum uex_txn_event event)
+static void change_state(struct uex_txn *txn, enum uex_txn_event event)
 {
     if (!uex_txn_next_state(txn->state, event, &txn->state)) {
         uex_log(UEX_LOG_ERROR, UEX_EVENT_PRODUCER_REBUILD,
@@ -98,7 +98,7 @@ void uex_txn_init(struct uex_txn *txn, const struct uex_txn_setup *setup)
 
 /* A producer that is built again can fail where the first did not: no thread, no memory, a certificate that is just
  * being replaced. So the reason is passed on as it is. */
-static enum uex_error build(struct uex_txn *txn, struct uex_fault *fault)
+static enum uex_error build_producer(struct uex_txn *txn, struct uex_fault *fault)
 {
     char text[24];
     rd_kafka_conf_t *conf = uex_kafka_conf_new(txn->setup.config, UEX_KAFKA_TX_PRODUCER, fault);
@@ -154,12 +154,12 @@ static enum uex_error init_transactions(struct uex_txn *txn, int64_t wait_ms, st
         const bool is_retriable = error != NULL && rd_kafka_error_is_retriable(error);
 
         if (error == NULL) {
-            happened(txn, UEX_TXN_PREPARED);
+            change_state(txn, UEX_TXN_PREPARED);
             return UEX_OK;
         }
         txn->last_code = rd_kafka_error_code(error);
         if (!is_retriable)
-            happened(txn, UEX_TXN_BROKE);
+            change_state(txn, UEX_TXN_BROKE);
         if (!is_retriable || !gives_up(txn))
             return uex_kafka_fail_error(fault, error, purpose);
         rd_kafka_error_destroy(error);
@@ -185,7 +185,7 @@ enum uex_error uex_txn_prepare(struct uex_txn *txn, int64_t wait_ms, struct uex_
         txn->rebuild_count++;
         txn->state = UEX_TXN_CLOSED;
     }
-    if (txn->producer == NULL && (result = build(txn, fault)) != UEX_OK)
+    if (txn->producer == NULL && (result = build_producer(txn, fault)) != UEX_OK)
         return result;
     /* First, because its error names the broker that does not answer, and the reason. */
     if (gives_up(txn) && (result = uex_kafka_wait(txn->producer, wait_ms, txn->setup.cancel, fault)) != UEX_OK)
@@ -199,14 +199,14 @@ enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault)
 
     if (error != NULL) {
         txn->last_code = rd_kafka_error_code(error);
-        happened(txn, UEX_TXN_BROKE);
+        change_state(txn, UEX_TXN_BROKE);
         return uex_kafka_fail_error(fault, error, "beginning a transaction");
     }
     txn->begun_ms = txn->acked_ms = uex_monotonic_ms();
     txn->until_ms = txn->begun_ms + timeout_ms(txn);
     txn->quiet_ms = 0;
     txn->quiet_bytes = txn->acked_bytes = 0;
-    happened(txn, UEX_TXN_BEGUN);
+    change_state(txn, UEX_TXN_BEGUN);
     return UEX_OK;
 }
 
@@ -284,7 +284,7 @@ enum uex_error uex_txn_produce(struct uex_txn *txn, const struct uex_txn_record 
     if (record->headers != NULL)
         rd_kafka_headers_destroy(record->headers);
     txn->last_code = rd_kafka_error_code(error);
-    happened(txn, UEX_TXN_NEEDS_ABORT);
+    change_state(txn, UEX_TXN_NEEDS_ABORT);
     if (result == UEX_OK && !uex_kafka_refuses_record(txn->last_code))
         return uex_kafka_fail_error(fault, reason_of(txn, record->topic, error), record->topic);
     rd_kafka_error_destroy(error);
@@ -305,7 +305,7 @@ enum uex_error uex_txn_flush(struct uex_txn *txn, struct uex_fault *fault)
         if (rd_kafka_flush(txn->producer, FLUSH_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
             return UEX_OK;
     }
-    happened(txn, UEX_TXN_NEEDS_ABORT);
+    change_state(txn, UEX_TXN_NEEDS_ABORT);
     return uex_fail(fault, UEX_KAFKA_UNAVAILABLE,
                     "Kafka did not acknowledge the records of a transaction within %lld s", (long long)wait_ms / 1000);
 }
@@ -344,14 +344,14 @@ static bool is_answered(struct uex_txn *txn, rd_kafka_error_t *error, const char
     }
     *result = uex_kafka_fail_error(fault, error, what);
     if (failed)
-        happened(txn, needs_abort ? UEX_TXN_NEEDS_ABORT : UEX_TXN_BROKE);
+        change_state(txn, needs_abort ? UEX_TXN_NEEDS_ABORT : UEX_TXN_BROKE);
     return true;
 }
 
 /* It is unknown whether Kafka has acted on the last call. */
 static enum uex_error unanswered(struct uex_txn *txn, const char *what, struct uex_fault *fault)
 {
-    happened(txn, UEX_TXN_BROKE);
+    change_state(txn, UEX_TXN_BROKE);
     return uex_fail(fault, UEX_TIMEOUT, "%s: Kafka did not answer; the outcome of the transaction is unknown", what);
 }
 
@@ -379,7 +379,7 @@ enum uex_error uex_txn_commit(struct uex_txn *txn, struct uex_fault *fault)
         if (!pause_before_repeating(txn, &tries))
             return unanswered(txn, what, fault);
     if (result == UEX_OK)
-        happened(txn, UEX_TXN_COMMITTED);
+        change_state(txn, UEX_TXN_COMMITTED);
     return result;
 }
 
@@ -396,7 +396,7 @@ void uex_txn_abort(struct uex_txn *txn)
         rd_kafka_error_t *error = rd_kafka_abort_transaction(txn->producer, call_ms(txn));
 
         if (error == NULL) {
-            happened(txn, UEX_TXN_ABORTED);
+            change_state(txn, UEX_TXN_ABORTED);
             return;
         }
         again = rd_kafka_error_is_retriable(error) && !rd_kafka_error_txn_requires_abort(error);
@@ -406,7 +406,7 @@ void uex_txn_abort(struct uex_txn *txn)
     if (!gives_up(txn))
         uex_log(UEX_LOG_WARN, UEX_EVENT_PRODUCER_REBUILD, "aborting a transaction failed; building a new producer",
                 UEX_STR("error", fault.text));
-    happened(txn, UEX_TXN_BROKE);
+    change_state(txn, UEX_TXN_BROKE);
 }
 
 bool uex_txn_was_taken_over(const struct uex_txn *txn)

@@ -25,14 +25,14 @@ static void check_database(const struct uex_config *config, struct uex_buffer *p
         uex_buffer_append_format(problems, "postgres.dsn: %s\n", fault.text);
 }
 
-static void check(const struct uex_config *config, struct uex_buffer *problems)
+static void check_config(const struct uex_config *config, struct uex_buffer *problems)
 {
     check_database(config, problems);
     uex_kafka_check_properties(config, problems);
 }
 
 /* An error is logged here, once. */
-static int fail(const char *run_id, enum uex_error err, const struct uex_fault *fault)
+static int log_failure(const char *run_id, enum uex_error err, const struct uex_fault *fault)
 {
     uex_log(UEX_LOG_ERROR, UEX_EVENT_SCHEDULE_FAILED,
             err == UEX_CANCELLED ? "stopped; nothing was scheduled" : "not scheduled", UEX_STR("run", run_id),
@@ -95,7 +95,7 @@ static int send_commands(const struct uex_config *config, const struct uex_run *
     enum uex_error err = uex_send_commands(config, run, list, &uex_program_cancel, &result, &fault);
 
     if (err != UEX_OK)
-        return fail(run->run_id, err, &fault);
+        return log_failure(run->run_id, err, &fault);
     if (result.fenced) {
         uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULER_FENCED, "another scheduler took over; this one sent nothing",
                 UEX_STR("run", run->run_id));
@@ -121,7 +121,7 @@ static int schedule(const struct uex_config *config, const char *run_id, bool dr
     if (err == UEX_OK)
         err = uex_groups_read(config, APPLICATION_NAME, config->startup_timeout_ms, &uex_program_cancel, &list, &fault);
     if (err != UEX_OK) {
-        code = fail(run_id, err, &fault);
+        code = log_failure(run_id, err, &fault);
     } else if (list.count == 0) {
         uex_log(UEX_LOG_INFO, UEX_EVENT_NO_GROUPS, "no active group; nothing to schedule", UEX_STR("run", run_id),
                 UEX_NUM("left_out", list.left_out));
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
         .options = options,
         .needs = UEX_NEED_POSTGRES | UEX_NEED_DOMAIN | (without_kafka ? 0 : UEX_NEED_KAFKA),
         .kafka_judge = uex_kafka_judge_property,
-        .check = without_kafka ? check_database : check};
+        .check = without_kafka ? check_database : check_config};
     struct uex_config config = {0};
     char **operands = calloc((size_t)argc + 1, sizeof(*operands));
     char run_id[UEX_RUN_ID_MAX_BYTES + 1] = "";
