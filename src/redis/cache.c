@@ -26,7 +26,7 @@ struct uex_redis_service {
     pthread_mutex_t url_lock;
     char *url;                   /* in force; guarded by the lock */
     _Atomic uint64_t url_number; /* of the URL in force, from 1 */
-    /* Lanes have a connection each and would all log the same. */
+    /* Each lane has a connection, and all would log the same. */
     _Atomic int64_t failure_logged_ms; /* monotonic; 0: never */
     _Atomic bool is_logged_down;
 };
@@ -87,28 +87,34 @@ enum uex_error uex_redis_service_replace_url(struct uex_redis_service *service, 
     return UEX_OK;
 }
 
-/* One that is not well formed (the check at the start refuses it) is not used: the link stays as it is. */
+/* A URL that is not well formed (the check at the start refuses it) is not used: the link stays as it is. */
 static void follow_url(struct redis_catalogue *self)
 {
     struct uex_redis_service *service = self->service;
-    struct uex_redis_url url = {0};
-    enum uex_error err;
+    struct uex_redis_url parsed = {0};
+    char *url = NULL;
+    uint64_t number;
+    enum uex_error err = UEX_NO_MEMORY;
 
     if (self->url_number == service->url_number)
         return;
     pthread_mutex_lock(&service->url_lock);
-    err = uex_redis_url_parse(service->url, &url, NULL);
-    if (err != UEX_NO_MEMORY) /* then again at the next question */
-        self->url_number = service->url_number;
+    number = service->url_number;
+    url = uex_text_copy(uex_bytes_of_text(service->url));
     pthread_mutex_unlock(&service->url_lock);
-    if (err != UEX_OK) {
-        uex_redis_url_clear(&url);
-        return;
+    if (url != NULL)
+        err = uex_redis_url_parse(url, &parsed, NULL);
+    uex_secret_free(url);
+    if (err == UEX_OK) {
+        uex_redis_link_close(&self->link);
+        uex_redis_url_clear(&self->link.url);
+        self->link.url = parsed;
+        self->quiet_until_ms = 0;
+    } else {
+        uex_redis_url_clear(&parsed);
     }
-    uex_redis_link_close(&self->link);
-    uex_redis_url_clear(&self->link.url);
-    self->link.url = url;
-    self->quiet_until_ms = 0;
+    if (err != UEX_NO_MEMORY) /* else again at the next question */
+        self->url_number = number;
 }
 
 /* The reason is in link.failure. */
@@ -153,7 +159,7 @@ static bool read_value(const redisReply *reply, struct uex_group *out)
     return true;
 }
 
-/* GETRANGE instead of GET: however long the value is, no more of it comes than ours have. */
+/* GETRANGE instead of GET: a value of any length is cut to the length of ours. */
 static bool ask_cache(struct redis_catalogue *self, const char *key, struct uex_group *out)
 {
     redisReply *reply = NULL;

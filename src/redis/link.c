@@ -15,7 +15,7 @@
 
 #define STEP_TIMEOUT ((struct timeval){.tv_usec = UEX_REDIS_STEP_MS * 1000})
 #define WORDS_MAX 8
-#define REPLY_MAX_BYTES ((size_t)8 << 10) /* our values have a hundred bytes */
+#define REPLY_MAX_BYTES ((size_t)8 << 10) /* our values have less than 100 bytes */
 
 /* ---- TLS. hiredis's own set-up does not compare the host's name, so it is done here. */
 
@@ -145,12 +145,12 @@ static enum uex_error connect_socket(struct uex_redis_link *link)
 
 /* ---- asking */
 
-/* What is asked here has one value as its answer. hiredis makes room for all elements of an array when it reads their
- * number, and for a string as it comes: both without a bound. The check is at the beginning of each reply. */
+/* Every reply here is one value. hiredis allocates all elements of an array when it reads their number, and a string as
+ * it comes, both without a bound. So the beginning of each reply is checked. */
 static const char *unacceptable(const redisReader *reader)
 {
     if (reader->len - reader->pos > REPLY_MAX_BYTES)
-        return "an answer longer than any that is asked for";
+        return "a longer answer than expected";
     if (reader->ridx < 0 && reader->len > reader->pos && strchr("+-:$_", reader->buf[reader->pos]) == NULL)
         return "an answer that is not one value";
     return NULL;

@@ -156,11 +156,12 @@ static enum uex_error exchange(const struct uex_config *config, struct question 
 
     if (question->authorization.size_bytes > 0)
         headers = curl_slist_append(NULL, uex_buffer_text(&question->authorization));
-    /* Texts that libcurl copies: without memory a token would go to a proxy, or be sent to whom nobody checked. */
+    /* libcurl copies these texts. Without memory for one, a token could go to a proxy or to an address that was not
+     * checked. */
     if (easy != NULL && (headers != NULL || question->authorization.size_bytes == 0) &&
         curl_easy_setopt(easy, CURLOPT_URL, uex_buffer_text(&question->url)) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-        /* Without TLS only this machine and the agents' own addresses are asked: no proxy is to see the token. */
+        /* Without TLS only this machine and the agents' own addresses are asked, and no proxy may see the token. */
         (!question->is_plain || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
         (config->aws.ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, config->aws.ca_file) == CURLE_OK)) {
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -179,9 +180,9 @@ static enum uex_error exchange(const struct uex_config *config, struct question 
     curl_slist_free_all(headers);
     curl_easy_cleanup(easy);
     if (code == CURLE_OUT_OF_MEMORY)
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for asking for credentials");
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a request for credentials");
     if (code != CURLE_OK)
-        return uex_fail(fault, UEX_STORE_UNAVAILABLE, "asking for the store's credentials: %s",
+        return uex_fail(fault, UEX_STORE_UNAVAILABLE, "request for the store's credentials: %s",
                         curl_easy_strerror(code));
     return UEX_OK;
 }
@@ -337,13 +338,13 @@ static enum uex_error fail_refused(const struct question *question, long status,
     const struct uex_s3_xml_handler handler = {.element = on_refusal, .context = code};
 
     if (question->post && uex_s3_xml_parse(uex_buffer_bytes(&question->answer), handler) != UEX_OK)
-        code[0] = '\0'; /* it is for people only */
+        code[0] = '\0'; /* only a person reads it */
     return uex_fail(fault, status >= 500 || status == 429 ? UEX_STORE_UNAVAILABLE : UEX_STORE_AUTH,
                     "the issuer of the store's credentials answered with HTTP %ld%s%s", status, code[0] == 0 ? "" : " ",
                     code);
 }
 
-/* Put the question's address as it is asked in the place of what was given. */
+/* Replace the address that was given by the one that is asked. */
 static enum uex_error read_address(struct question *question, struct uex_fault *fault)
 {
     struct uex_buffer given = question->url;
@@ -353,7 +354,7 @@ static enum uex_error read_address(struct question *question, struct uex_fault *
     err = uex_aws_url_read(uex_buffer_text(&given), &question->url, &question->is_plain);
     wipe(&given);
     if (err == UEX_NO_MEMORY)
-        return uex_fail(fault, err, "no memory for asking for credentials");
+        return uex_fail(fault, err, "no memory for a request for credentials");
     return err == UEX_OK
                ? err
                : uex_fail(fault, err,
@@ -385,10 +386,10 @@ enum uex_error uex_aws_identity_ask(const struct uex_config *config, struct uex_
     long status = 0;
     enum uex_error err = sts ? ask_sts(config, &question, fault) : ask_container(config, &question, fault);
 
-    /* Cut short, a token or an address is another one. */
+    /* A token or an address that was cut short is a wrong one. */
     if (uex_buffer_failed(&question.url) || uex_buffer_failed(&question.body) ||
         uex_buffer_failed(&question.authorization))
-        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for asking for credentials");
+        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for a request for credentials");
     if (err == UEX_OK)
         err = read_address(&question, fault);
     if (err == UEX_OK)

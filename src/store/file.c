@@ -12,10 +12,9 @@
 
 #define PROBE_NAME ".users-export-probe"
 #define READ_BYTES ((size_t)256 << 10)
-#define NAMES_MAX 1000000 /* entries looked at in one directory; a bound, not a limit of use */
+#define NAMES_MAX 1000000 /* entries read of one directory at most */
 
-/* ---- the probe: what a directory refuses to everybody. A file is written and published as an export's is, and
- * removed. */
+/* ---- the probe: a file is written and published as an export's is, and removed */
 
 /* Where exports are made: the directory of export.domain_id once it is there, before that the store's. */
 static int open_probe_directory(const struct uex_file_store *store)
@@ -34,8 +33,8 @@ static int open_probe_directory(const struct uex_file_store *store)
     return domain_fd;
 }
 
-/* Write and publish a file as a writer does. Other workers may do the same at this moment, and one that was killed may
- * have left its file: a name that is taken or gone is no failure. */
+/* Write and publish a file as a writer does. Another worker may do the same at this moment, and a killed one may have
+ * left its file, so a name that is taken or gone is no failure. */
 static int try_publishing(int directory_fd)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
@@ -110,7 +109,8 @@ static enum uex_error prepare(struct uex_object_store *base, struct uex_fault *f
     if (fd >= 0)
         fd = uex_file_descend(fd, store->directory + 1, strlen(store->directory + 1), true);
     if (fd < 0)
-        return uex_fail(fault, UEX_STORE_BUCKET, "the directory of storage.url is not there and cannot be made: %s",
+        return uex_fail(fault, UEX_STORE_BUCKET,
+                        "the directory of storage.url does not exist and cannot be created: %s",
                         strerrordesc_np(errno));
     close(fd);
     return base->probe(base, fault);
@@ -229,8 +229,8 @@ static enum uex_error remove_parts(struct uex_file_store *store, int directory_f
     return err;
 }
 
-/* Metadata of an object that never came. Under the lock, so as not to take those of a writer between the two steps; if
- * that takes long, they stay: the next writer replaces them. */
+/* Metadata whose object was never published. The lock keeps those of a writer that is between the two steps. If the
+ * lock takes too long, they stay: the next writer replaces them. */
 static void remove_orphan_meta(struct uex_file_store *store, int directory_fd, const char *name)
 {
     char meta_name[UEX_FILE_NAME_SIZE];

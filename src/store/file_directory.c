@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The directory that an object is in: opened, locked, synced; a file published in it; what errno means there. */
+/* The directory that an object is in: open it, lock it, sync it, publish a file in it; what errno means there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ int uex_file_sync_directory(int directory_fd)
     return is_unsupported(errno) ? syncfs(directory_fd) : -1;
 }
 
-/* Open the entry `name` of a directory as a directory, making it if it may be. */
+/* Open the entry `name` of a directory as a directory; if `make`, create it where it is missing. */
 static int open_entry(int above_fd, const char *name, bool make)
 {
     int fd = openat(above_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

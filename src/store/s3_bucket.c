@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bucket: is it there, may it be made. */
+/* The bucket: does it exist, and may it be created. */
 #include "store/s3_error.h"
 #include "store/s3_store.h"
 
@@ -12,7 +12,7 @@ static enum uex_error find_bucket(struct uex_s3_store *store, unsigned repetitio
     enum uex_error err = uex_s3_send_retrying(store->client, &request, repetitions, &response, NULL, fault);
 
     uex_s3_response_clear(&response);
-    /* A 404 too: versitygw answers so to an access key that it does not know. */
+    /* A 404 too: versitygw answers with it to an unknown access key. */
     if (err == UEX_NOT_FOUND || err == UEX_STORE_DENIED || err == UEX_STORE_FAILED || err == UEX_STORE_AUTH) {
         request.method = "GET";
         request.params = list_one;
@@ -38,9 +38,9 @@ static enum uex_error create_bucket(struct uex_s3_store *store, struct uex_fault
                                  "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
                                  "<LocationConstraint>%s</LocationConstraint></CreateBucketConfiguration>",
                                  region);
-    if (uex_buffer_failed(&body)) { /* without it the bucket would be made in another region */
+    if (uex_buffer_failed(&body)) { /* without it the bucket would be created in another region */
         uex_buffer_clear(&body);
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for making a bucket");
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for creating a bucket");
     }
     request.body = uex_buffer_bytes(&body);
     err = uex_s3_send_retrying(store->client, &request, uex_s3_repetitions(store), &response, NULL, fault);
@@ -52,11 +52,11 @@ static enum uex_error create_bucket(struct uex_s3_store *store, struct uex_fault
         return UEX_OK;
     if (err == UEX_CANCELLED || err == UEX_STORE_UNAVAILABLE || err == UEX_STORE_AUTH || err == UEX_NO_MEMORY)
         return err;
-    return uex_fail(fault, UEX_STORE_BUCKET, "bucket %s is not there and cannot be made: HTTP %ld%s%s",
+    return uex_fail(fault, UEX_STORE_BUCKET, "bucket %s does not exist and cannot be created: HTTP %ld%s%s",
                     store->settings->url.bucket, status, code[0] != '\0' ? " " : "", code);
 }
 
-/* A key that may write objects but not see the bucket is all that an export needs. */
+/* Credentials that may write objects but not look at the bucket are enough for exports. */
 enum uex_error uex_s3_prepare(struct uex_object_store *base, struct uex_fault *fault)
 {
     struct uex_s3_store *store = (struct uex_s3_store *)base;
@@ -74,8 +74,8 @@ enum uex_error uex_s3_prepare(struct uex_object_store *base, struct uex_fault *f
     return err;
 }
 
-/* The bucket first: if it is missing or away, that is what a person has to know. Whether it may be looked at does not
- * matter, the requests of exports do. */
+/* The bucket first: if it is missing or unavailable, that is what a person has to know. The right to look at it does
+ * not matter, the rights of exports do. */
 enum uex_error uex_s3_probe(struct uex_object_store *base, struct uex_fault *fault)
 {
     struct uex_s3_store *store = (struct uex_s3_store *)base;
@@ -83,7 +83,7 @@ enum uex_error uex_s3_probe(struct uex_object_store *base, struct uex_fault *fau
 
     base->is_missing = err == UEX_NOT_FOUND;
     if (err == UEX_NOT_FOUND)
-        return uex_fail(fault, UEX_STORE_BUCKET, "bucket %s is not there", store->settings->url.bucket);
+        return uex_fail(fault, UEX_STORE_BUCKET, "bucket %s does not exist", store->settings->url.bucket);
     if (err != UEX_OK && !uex_s3_is_refusal(err, uex_s3_client_status(store->client)))
         return err;
     return uex_s3_try_requests(store, fault);

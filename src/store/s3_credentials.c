@@ -108,7 +108,7 @@ static void renew_synced(struct uex_s3_credential_source *source)
         goes_on = uex_wall_ms() < source->expires_ms;
     pthread_cond_broadcast(&source->changed);
     pthread_mutex_unlock(&source->lock);
-    if (goes_on) /* without the lock: a line may wait for a reader of stderr, and every request needs credentials */
+    if (goes_on) /* not under the lock: a full pipe at stderr would block every request */
         uex_log(UEX_LOG_WARN, UEX_EVENT_CREDENTIALS_NOT_RENEWED,
                 "renewing the store's credentials failed; they are still valid, trying again",
                 UEX_STR("code", uex_error_code(err)), UEX_STR("error", fault.text));
@@ -135,7 +135,7 @@ static enum uex_error fetch_issued_synced(struct uex_s3_credential_source *sourc
                 *fault = source->refusal;
             return source->refusal.error == UEX_OK ? UEX_STORE_AUTH : source->refusal.error;
         }
-        pthread_cond_wait(&source->changed, &source->lock); /* bounded: who asks has 10 s */
+        pthread_cond_wait(&source->changed, &source->lock); /* bounded: the thread that asks has 10 s */
     }
 }
 

@@ -16,7 +16,7 @@ static const struct {
     {"ThrottlingException", UEX_STORE_UNAVAILABLE},
     {"RequestLimitExceeded", UEX_STORE_UNAVAILABLE},
     {"TooManyRequests", UEX_STORE_UNAVAILABLE},
-    {"OperationAborted", UEX_STORE_UNAVAILABLE}, /* HTTP 409: somebody makes the bucket right now */
+    {"OperationAborted", UEX_STORE_UNAVAILABLE}, /* HTTP 409: the bucket is being created right now */
     {"TemporaryRedirect", UEX_STORE_UNAVAILABLE},
     {"BadDigest", UEX_STORE_UNAVAILABLE}, /* the next three: the body was damaged on its way */
     {"IncompleteBody", UEX_STORE_UNAVAILABLE},
@@ -48,7 +48,7 @@ static const struct {
     {"InvalidLocationConstraint", UEX_STORE_BUCKET},
     {"InvalidRegion", UEX_STORE_BUCKET}, /* MinIO */
     {"BucketAlreadyExists", UEX_STORE_BUCKET},
-    /* room */
+    /* space */
     {"XMinioStorageFull", UEX_STORE_FULL},
     {"XMinioAdminBucketQuotaExceeded", UEX_STORE_FULL},
     {"QuotaExceeded", UEX_STORE_FULL}, /* Ceph, versitygw */
@@ -94,7 +94,7 @@ static enum uex_error error_of_status(long status)
 
 bool uex_s3_is_refusal(enum uex_error error, long status)
 {
-    if (error == UEX_STORE_UNAVAILABLE) /* a redirection is repeated as well, for a bucket that was just made */
+    if (error == UEX_STORE_UNAVAILABLE) /* a redirection is repeated as well, for a bucket that was just created */
         return status >= 300 && status <= 399;
     return error == UEX_STORE_DENIED || error == UEX_STORE_FAILED;
 }

@@ -127,7 +127,7 @@ static enum uex_error add_header(struct wire *wire, const char *name, const char
 {
     if (wire->header_count == UEX_S3_HEADERS_MAX)
         return UEX_INTERNAL;
-    /* A line end inside a value would let it speak as another header. */
+    /* A line end inside a value would begin another header. */
     if (strpbrk(value, "\r\n") != NULL)
         return UEX_INTERNAL;
     wire->headers[wire->header_count++] = (struct uex_s3_header){.name = name, .value = value};
@@ -251,7 +251,7 @@ enum uex_error uex_s3_fail(struct uex_fault *fault, enum uex_error error, const 
                     elsewhere ? ", the bucket is in region " : "", elsewhere ? response->bucket_region : "");
 }
 
-/* What an answer means, with its code read from the XML of an error. */
+/* The error of an answer; its code is read from the XML. */
 static enum uex_error read_answer(const struct uex_s3_client *client, const struct uex_s3_request *request,
                                   struct uex_s3_response *response, struct uex_fault *fault)
 {
@@ -304,7 +304,7 @@ enum uex_error uex_s3_send(struct uex_s3_client *client, const struct uex_s3_req
         goto done;
     err = make_wire(&wire, client->settings, request, &credentials);
     if (err != UEX_OK) {
-        (void)uex_fail(fault, err, "%s of %s could not be put together", request->method, request->what);
+        (void)uex_fail(fault, err, "%s of %s cannot be built", request->method, request->what);
         goto done;
     }
     err = exchange(client, request, &wire, response, fault);

@@ -83,7 +83,7 @@ void uex_s3_part_run(void *context)
 
     part->etag[0] = '\0';
     part->result = uex_s3_send_retrying(part->client, &request, part->repetitions, &response, NULL, &part->fault);
-    if (part->result == UEX_NOT_FOUND) { /* HTTP 404 without a code: of all there is, the upload is what goes */
+    if (part->result == UEX_NOT_FOUND) { /* HTTP 404 without a code: it is the upload that is missing */
         part->result = part->fault.error = UEX_STORE_RACE;
     } else if (part->result == UEX_OK) {
         memcpy(part->etag, response.etag, sizeof(part->etag));

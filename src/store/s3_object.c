@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An object of the bucket: its key with the prefix, the headers that it is written with, and HEAD. */
+/* An object of the bucket: its whole key, the headers of a write, and HEAD. */
 #include <stdio.h>
 
 #include "store/s3_store.h"
@@ -73,7 +73,7 @@ enum uex_error uex_s3_explain(struct uex_s3_store *store, enum uex_error error, 
     return err;
 }
 
-/* Errors that an answer without a body leaves open: 400 and 403 have a dozen reasons. */
+/* An answer without a body does not tell which of the many reasons of 400 and 403 it has. */
 static bool is_vague(enum uex_error error)
 {
     return error == UEX_STORE_DENIED || error == UEX_STORE_FAILED || error == UEX_STORE_AUTH;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store refuses to everybody: the requests of an export, tried on a name of the program's own that is formed
- * as an export's, since rights may end at a domain or at a suffix.
+/* Does the store refuse exports in general? The requests of an export are tried on a name of the program's own. The
+ * name is formed like an export's, since rights may be limited to a domain or a suffix.
  *
  * An upload is begun, given one part and aborted. What would make an object is sent so that it has to fail for a reason
  * of its own: the upload is completed with a part that is not there, and the object's bytes are not those that are
@@ -8,10 +8,10 @@
  * to us, or does not know If-None-Match, refuses before it looks at that. The rights are those of an export:
  * s3:PutObject, s3:GetObject and s3:ListBucket.
  *
- * A probe aborts its own upload alone: others may probe at the same moment. Nothing is left behind, but: the upload of
- * a probe that was killed, or that may not abort it (s3:AbortMultipartUpload), waits for the lifecycle rule, like those
- * of exports; in a store that does not compare x-amz-content-sha256 the object is made, and stays where s3:DeleteObject
- * is not allowed, or leaves a delete marker in a bucket with versions. */
+ * A probe aborts only its own upload: others may probe at the same moment. It leaves nothing behind, with two
+ * exceptions. The upload of a probe that was killed, or that may not abort it (s3:AbortMultipartUpload), waits for the
+ * lifecycle rule, like those of exports. A store that does not compare x-amz-content-sha256 creates the object; it
+ * stays where s3:DeleteObject is not allowed, and leaves a delete marker in a bucket with versions. */
 #include <stdlib.h>
 
 #include "export/log.h"
@@ -19,8 +19,8 @@
 #include "store/s3_multipart.h"
 
 #define PROBE_GROUP "users-export-probe"
-#define PROBE_COMMAND "00000000-0000-4000-8000-000000000000" /* the same each time, so that nothing adds up */
-#define TIDY_LIMIT_MS 5000                                   /* an upload whose id was lost with its answer */
+#define PROBE_COMMAND "00000000-0000-4000-8000-000000000000" /* the same each time, so that objects do not add up */
+#define TIDY_LIMIT_MS 5000                                   /* to abort an upload whose id was lost with its answer */
 
 struct probe {
     struct uex_s3_store *store;
@@ -52,7 +52,7 @@ static enum uex_error refused(struct probe *probe)
     return UEX_STORE_REFUSED;
 }
 
-/* Of a request that has to succeed, and for which 409 and 412 have no good reason. */
+/* The verdict on a request that has to succeed, and for which 409 and 412 have no good reason. */
 static enum uex_error judge(struct probe *probe, enum uex_error err, long status)
 {
     if (err == UEX_OK)
@@ -92,8 +92,8 @@ static void note_unclear(struct uex_s3_service *service, const struct uex_s3_ans
                 UEX_INT("status", answer->status), UEX_STR("code", answer->code));
 }
 
-/* Of a request that has to fail. Servers differ in how they answer a wrong one: an answer that is not known counts only
- * if the command met the same one, and if nothing was published since this server answered so before. */
+/* The verdict on a request that has to fail. Servers differ in how they answer a wrong one. An unknown answer counts as
+ * a refusal only if the command met the same one, and if nothing was published since the server last gave it. */
 static enum uex_error judge_wrong(struct probe *probe, enum uex_error err, const struct uex_s3_answer *answer)
 {
     const struct uex_s3_answer *published = &probe->store->published;
@@ -131,7 +131,7 @@ static enum uex_error judge_wrong(struct probe *probe, enum uex_error err, const
     return err == UEX_STORE_REFUSED ? refused(probe) : err;
 }
 
-/* A server that took the wrong request has made an object. Workers need no right to delete: then this one stays, and
+/* A server that accepted the wrong request has created an object. Workers need no right to delete: then it stays, and
  * later probes find the name taken. */
 static void remove_object(struct probe *probe)
 {
@@ -164,7 +164,7 @@ static enum uex_error try_part(struct probe *probe)
                                        .cancel = probe->store->base.cancel};
     uex_s3_part_run(&probe->part);
     if (probe->part.result == UEX_STORE_RACE && uex_s3_client_status(probe->store->client) == 404)
-        return UEX_OK; /* it was aborted by somebody else */
+        return UEX_OK; /* another client aborted it */
     if (probe->fault != NULL && probe->part.result != UEX_OK)
         *probe->fault = probe->part.fault;
     return judge(probe, probe->part.result, uex_s3_client_status(probe->store->client));
@@ -283,8 +283,8 @@ static enum uex_error try_below(struct uex_s3_store *store, const char *domain_i
     return err;
 }
 
-/* Without export.domain_id rights may be those of some domains, so a refusal below the command's is everybody's only if
- * exports of another domain are refused too. */
+/* Without export.domain_id the rights may cover some domains only. So a refusal below the command's domain is an outage
+ * only if exports of another domain are refused too. */
 enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault *fault)
 {
     const char *domain_id = store->settings->config->export_domain_id;

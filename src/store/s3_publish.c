@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publishing: the one request that makes an object visible, create-only. Its answer can be lost, and another writer can
- * be at the same key, so what it means is worked out here. */
+ * use the same key at the same time. What the answer means is decided here. */
 #include <stdlib.h>
 
 #include "export/backoff.h"
@@ -12,7 +12,7 @@ struct publishing {
     const struct uex_s3_request *request;
     bool completes; /* CompleteMultipartUpload: its 200 can hold an <Error> */
     bool lost;      /* the last try went out and no answer came back */
-    bool unsure;    /* some try went out whose end is not known */
+    bool unsure;    /* a try went out whose result is not known */
     enum uex_error result;
     struct uex_fault *fault;
 };
@@ -32,11 +32,11 @@ static enum uex_error compare(struct publishing *publishing, struct uex_fault *f
 
 static enum uex_error fail_race(struct publishing *publishing)
 {
-    return uex_fail(publishing->fault, UEX_STORE_RACE, "%s of %s: another writer was there and left nothing",
+    return uex_fail(publishing->fault, UEX_STORE_RACE, "%s of %s: another writer interfered and left no object",
                     publishing->request->method, publishing->request->what);
 }
 
-/* HTTP 412: the key is taken, by somebody else or by a try of ours whose answer was lost. */
+/* HTTP 412: the key is taken, by another writer or by our own try whose answer was lost. */
 static enum uex_error judge_taken(struct publishing *publishing)
 {
     struct uex_fault ignored;
@@ -46,7 +46,7 @@ static enum uex_error judge_taken(struct publishing *publishing)
     return uex_fail(publishing->fault, UEX_OBJECT_EXISTS, "the object's key is taken");
 }
 
-/* HTTP 409, or 404 NoSuchUpload on completion: somebody was faster, or aborted our upload. */
+/* HTTP 409, or 404 NoSuchUpload on completion: another writer was faster, or aborted our upload. */
 static enum uex_error judge_race(struct publishing *publishing)
 {
     struct uex_fault ignored;
@@ -82,7 +82,7 @@ static enum uex_error judge_completion(struct publishing *publishing, struct uex
                     publishing->request->method, publishing->request->what);
 }
 
-/* For a probe that compares its own with it. */
+/* A probe compares its own answer with it. */
 static void note_answer(struct publishing *publishing, const struct uex_s3_response *response)
 {
     struct uex_s3_answer *answer = &publishing->writer->store->published;
@@ -138,7 +138,7 @@ static enum uex_error publish(struct publishing *publishing)
         if (found == UEX_OBJECT_EXISTS)
             return uex_fail(publishing->fault, UEX_OBJECT_EXISTS, "the object's key is taken");
     }
-    if (publishing->fault != NULL) /* 404 and others mean another thing here than to the request alone */
+    if (publishing->fault != NULL) /* here 404 and others mean something else than for the request alone */
         publishing->fault->error = publishing->result;
     return publishing->result;
 }

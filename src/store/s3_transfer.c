@@ -59,8 +59,8 @@ static int on_connected(void *context, char *peer_ip, char *local_ip, int peer_p
     return CURL_PREREQFUNC_OK;
 }
 
-/* The kernel takes megabytes at once and sends them as slowly as the line goes; meanwhile no byte seems to move. So it
- * may hold only this much that is not yet sent; what is on the line stays unbounded. */
+/* The kernel takes megabytes at once and sends them at the speed of the line; meanwhile no byte seems to move. So it
+ * may hold only this much that is not sent yet; what is on the line stays unbounded. */
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
     int not_sent_bytes = NOT_SENT_BYTES;
@@ -213,7 +213,7 @@ static size_t on_body(char *data, size_t item_size, size_t item_count, void *con
     return 0;
 }
 
-/* An option whose text libcurl copies: without memory the request would be another one. */
+/* libcurl copies the text of these options; without memory for it the request would be a different one. */
 static bool set_text(CURL *easy, CURLoption option, const char *text)
 {
     return curl_easy_setopt(easy, option, text) == CURLE_OK;
@@ -250,7 +250,7 @@ static bool set_connection(CURL *easy, const struct uex_s3_settings *settings)
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* the path is signed as it is */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* giving up does not wait for a name lookup */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* ending early does not wait for a name lookup */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->s3_connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
@@ -281,7 +281,7 @@ static void set_exchange(struct uex_s3_transfer *transfer, struct exchange *exch
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
 }
 
-/* Why the waiting has to end now; UEX_OK if it has not. */
+/* The reason why the waiting has to end now; UEX_OK: there is none. */
 static enum uex_error watch(const struct exchange *exchange, const struct uex_config *config, int64_t begun_at_ms,
                             struct uex_fault *fault)
 {
@@ -300,7 +300,7 @@ static enum uex_error watch(const struct exchange *exchange, const struct uex_co
     return UEX_OK;
 }
 
-/* Run the transfer to its end or to a reason for giving up. */
+/* Run the transfer to its end, or until a bound or a cancel ends it. */
 static enum uex_error drive(struct uex_s3_transfer *transfer, const struct exchange *exchange,
                             const struct uex_config *config, CURLcode *result, struct uex_fault *fault)
 {

@@ -85,7 +85,7 @@ static bool list_element(void *context, const char *path, const char *text)
     return true;
 }
 
-/* Errors of the request; UEX_NO_MEMORY; UEX_STORE_FAILED: the answer is no page that goes on from the one before. */
+/* Errors of the request; UEX_NO_MEMORY; UEX_STORE_FAILED: the answer is not the next page of the list. */
 static enum uex_error read_page(struct list *list, struct uex_fault *fault)
 {
     const struct upload marker = list->next;
@@ -121,8 +121,8 @@ static enum uex_error read_page(struct list *list, struct uex_fault *fault)
     return err;
 }
 
-/* Only what does not come from the store ends what is done. Anything else means that the uploads stay: if the store is
- * away, the next request fails too. */
+/* Errors that do not come from the store end the call. With any other the uploads stay: if the store is unavailable,
+ * the next request fails too. */
 static bool error_matters(enum uex_error error)
 {
     return error == UEX_CANCELLED || error == UEX_NO_MEMORY || error == UEX_INTERNAL;
@@ -166,7 +166,7 @@ static void add_key(void *context, const struct upload *upload)
         uex_buffer_append(keys, upload->key, strlen(upload->key) + 1);
 }
 
-/* The keys below the prefix; false: not all of them, or an error, which the list of one key meets too. */
+/* The keys below the prefix. False: not all of them, or an error; the list of one key meets it too. */
 static bool list_keys(struct uex_s3_store *store, struct uex_buffer *keys)
 {
     struct list list = {
@@ -221,10 +221,10 @@ static void refresh_synced(struct uex_s3_store *store, struct uex_s3_uploads *up
     }
 }
 
-/* True: a list that was asked for within the last 150 ms, whole, has no upload of this key. What an earlier attempt of
- * a command has left is older than that: another worker's session has ended or was given back since, and what this
- * process leaves makes it ask anew (uex_s3_uploads_forget()). False: not known, ask for the key itself. Never waits for
- * another thread's question; an error is no answer. */
+/* True: a whole list that was asked for within the last 150 ms has no upload of this key. Uploads that an earlier
+ * attempt left are older than that: since then the other worker's session has ended or was given back, and an upload
+ * that this process leaves makes it ask again (uex_s3_uploads_forget()). False: not known; list the uploads of the key.
+ * Never waits for another thread's question. */
 static bool has_none(struct uex_s3_store *store, const char *whole_key)
 {
     struct uex_s3_uploads *uploads = &store->service->uploads;
@@ -256,7 +256,7 @@ enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, const char *whole
     uex_s3_response_clear(&response);
     if (err != UEX_OK)
         uex_s3_uploads_forget(&store->service->uploads);
-    /* 404, with or without NoSuchUpload: it was completed or aborted by somebody. */
+    /* 404, with or without NoSuchUpload: it was completed or aborted already. */
     return err == UEX_STORE_RACE || err == UEX_NOT_FOUND ? UEX_OK : err;
 }
 
@@ -410,7 +410,7 @@ enum uex_error uex_s3_inspect(struct uex_object_store *base, int64_t before_ms, 
     for (int count = 0; err == UEX_OK && list.truncated && count < INSPECT_PAGES_MAX; count++)
         err = inspect_page(&list, out, fault);
     uex_buffer_clear(&prefix);
-    /* That a server does not list them, or not for us, is an answer too; if it is away, other requests fail too. */
+    /* A server that does not list them, or not for us, is no failure; if it is unavailable, other requests fail too. */
     out->uploads_known = err == UEX_OK;
     return error_matters(err) ? err : UEX_OK;
 }

@@ -8,8 +8,7 @@
 #define KEEP_BYTES ((size_t)1 << 20)
 #define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 300 bytes each */
 
-/* `whole`: with all its pages at once, so that a large object takes its memory when it begins to be one, and no more
- * later. */
+/* `whole`: with all pages at once, so that a large object takes its memory when it becomes large, and no more later. */
 static uint8_t *buffer_map(bool whole)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (whole ? MAP_POPULATE : 0);
@@ -96,7 +95,7 @@ static enum uex_error need_thread(struct uex_s3_store *store, struct uex_fault *
     return UEX_OK;
 }
 
-/* Wait until the part on its way has arrived, and note its ETag. The part's own bounds end this. */
+/* Wait until the part on its way has arrived, and note its ETag. Bounded by the part's own limits. */
 static enum uex_error land(struct uex_s3_writer *writer, struct uex_fault *fault)
 {
     if (!writer->part_is_flying)
@@ -181,8 +180,9 @@ enum uex_error uex_s3_write(struct uex_object_writer *base, struct uex_bytes dat
     return UEX_OK;
 }
 
-/* Leave nothing in the store: stop the part on its way, then the upload (a part that arrives after the abort would
- * stay), then what a lost answer to CreateMultipartUpload may have left. Best effort: the next attempt looks again. */
+/* Leave nothing in the store: stop the part on its way, then abort the upload (a part that arrives after the abort
+ * would stay), then uploads that a lost answer to CreateMultipartUpload may have left. Best effort: the next attempt
+ * tries again. */
 static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
 {
     struct uex_fault ignored;

@@ -55,7 +55,7 @@ static void XMLCALL on_text(void *context, const XML_Char *text, int size)
     if (size > 0)
         uex_buffer_append(&reader->text, text, (size_t)size);
     if (uex_buffer_failed(&reader->text)) {
-        /* Too long is no lack of memory. */
+        /* A text that is too long is no lack of memory. */
         reader->starved = reader->text.size_bytes + (size_t)size <= UEX_S3_XML_TEXT_MAX_BYTES;
         stop(reader);
     }

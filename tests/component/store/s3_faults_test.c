@@ -388,7 +388,7 @@ static void prepare__bucket_cannot_be_made__is_a_bucket_error(void **state)
     bench->fake->rules[0] =
         (struct fake_rule){"PUT", NULL, 0, 1, FAKE_ANSWER, 403, "<Error><Code>AccessDenied</Code></Error>"};
     assert_int_equal(bench->store->prepare(bench->store, &bench->fault), UEX_STORE_BUCKET);
-    assert_non_null(strstr(bench->fault.text, "cannot be made"));
+    assert_non_null(strstr(bench->fault.text, "cannot be created"));
     bench->fake->rules[0] =
         (struct fake_rule){"PUT", NULL, 0, 1, FAKE_ANSWER, 409, "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>"};
     assert_int_equal(bench->store->prepare(bench->store, &bench->fault), UEX_OK);
