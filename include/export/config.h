@@ -95,7 +95,7 @@ typedef enum uex_error (*uex_kafka_judge)(const char *name, const char *value, s
 
 /* Let `judge` (src/kafka has one) check the properties that uex_config_load() reads, so that their mistakes are found
  * together with all others and core needs no librdkafka. Without it names are looked up in the list of
- * src/config/kafka_names.c and values are not checked. NULL takes it back. Main thread, before uex_config_load().
+ * src/config/kafka.c and values are not checked. NULL takes it back. Main thread, before uex_config_load().
  */
 void uex_config_judge_kafka(uex_kafka_judge judge);
 

@@ -65,4 +65,8 @@ void uex_log_release(void);
 bool uex_log_is_waiting(void);
 /* uex_log() with printf, for lines without ids. */
 void uex_log_format(enum uex_log_level level, enum uex_event event, const char *format, ...) UEX_PRINTF(3, 4);
+
+/* No memory for `what` at a place that cannot return an error and whose result must not be wrong: log it if that is
+ * still possible, and end the process with UEX_EXIT_FAILED at once, as a kill would. Any thread. */
+_Noreturn void uex_out_of_memory(const char *what);
 #endif

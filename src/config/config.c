@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "config/aws.h"
 #include "config/file.h"
 #include "config/kafka.h"
 #include "config/load.h"

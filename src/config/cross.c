@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/config/cross.c — settings that must fit each other, and settings that a program cannot do without. */
-#include "config/aws.h"
 #include "config/file.h"
 #include "config/kafka.h"
 #include "config/load.h"

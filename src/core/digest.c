@@ -7,7 +7,7 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-#include "export/memory.h"
+#include "export/log.h"
 #include "export/text.h"
 
 struct uex_digest {

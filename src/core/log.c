@@ -382,3 +382,22 @@ void uex_log_format(enum uex_log_level level, enum uex_event event, const char *
     va_end(arguments);
     uex_log_write(level, event, message, NULL, 0);
 }
+
+static const char *const CODES[UEX_EVENT_COUNT] = {
+#define UEX_EVENT_NO_GROUP(title_)
+#define UEX_EVENT_CODE(name_, code_, meaning_) [UEX_EVENT_##name_] = (code_),
+    UEX_EVENT_TABLE(UEX_EVENT_NO_GROUP, UEX_EVENT_CODE)
+#undef UEX_EVENT_NO_GROUP
+#undef UEX_EVENT_CODE
+};
+
+const char *uex_event_code(enum uex_event event)
+{
+    return (unsigned)event < UEX_EVENT_COUNT ? CODES[event] : "unknown";
+}
+
+void uex_out_of_memory(const char *what)
+{
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY, "not enough memory; the program ends", UEX_STR("for", what));
+    _exit(1); /* UEX_EXIT_FAILED of program.h */
+}

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/uuid_internal.h"
-#include "export/memory.h"
+#include "export/log.h"
 #include "export/text.h"
 
 #define SHA1_SIZE 20

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "encode/block.h"
-#include "encode/deflater.h"
-#include "encode/pool.h"
+#include "encode/compressor.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/encode/compressor.h — the inside of a compressor (include/export/gzip.h), for the files of this module. */
+/* src/encode/compressor.h — the inside of a compressor, and what blocks ask of the thread pool (include/export/gzip.h),
+ * for the files of this module. */
 #ifndef EXPORT_ENCODE_COMPRESSOR_H
 #define EXPORT_ENCODE_COMPRESSOR_H
 
@@ -17,4 +18,8 @@ struct uex_compressor {
 
 /* Compress on the calling thread. The block keeps the error. */
 void uex_compressor_compress_here(struct uex_compressor *compressor, struct uex_gzip_block *block);
+
+/* Has the pool compressed the block? Any thread. */
+UEX_MUST_CHECK bool uex_compression_pool_is_done(struct uex_compression_pool *pool, const struct uex_gzip_block *block);
+void uex_compression_pool_wait(struct uex_compression_pool *pool, const struct uex_gzip_block *block);
 #endif

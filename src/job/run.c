@@ -2,11 +2,11 @@
 /* src/job/run.c — one command from its check for an object to its outcome. */
 #include "job/runner.h"
 
-#include "export/backoff.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "export/backoff.h"
 
 #define RACES_MAX 3
 
@@ -222,4 +222,32 @@ enum uex_error uex_job_export_to(struct uex_job_runner *runner, const char *grou
     uex_job_borrow_cancel(runner, NULL);
     uex_digest_free(plain.digest);
     return out->error;
+}
+
+void uex_job_outcome_reset(struct uex_job_outcome *out)
+{
+    uex_object_facts_clear(&out->object);
+    out->object =
+        (struct uex_object_facts){.size_bytes = UEX_UNKNOWN, .row_count = UEX_UNKNOWN, .snapshot_at_ms = UEX_NO_TIME};
+    uex_spool_free(out->lists);
+    out->lists = NULL;
+    free(out->parts);
+    out->parts = NULL;
+    out->part_count = 0;
+    out->error = UEX_OK;
+    out->fault = (struct uex_fault){0};
+    out->skip = UEX_SKIP_NONE;
+    out->object_was_there = false;
+    out->row_count = UEX_UNKNOWN;
+    out->text_bytes = 0;
+    out->snapshot_at_ms = UEX_NO_TIME;
+    out->csv_duration_ms = 0;
+}
+
+void uex_job_outcome_clear(struct uex_job_outcome *outcome)
+{
+    if (outcome == NULL)
+        return;
+    uex_job_outcome_reset(outcome);
+    *outcome = (struct uex_job_outcome){0};
 }

@@ -112,6 +112,6 @@ UEX_MUST_CHECK enum uex_error uex_job_pass_list(struct uex_job *job);
 /* src/job/announce.c: is the object of this command there? UEX_OK: yes, and `out` has its facts. UEX_NOT_FOUND: there
  * is none. UEX_OBJECT_CONFLICT, UEX_OBJECT_BROKEN, errors of the store. */
 UEX_MUST_CHECK enum uex_error uex_job_announce(struct uex_job *job);
-/* src/job/outcome.c: as before the first attempt, but for the ids and times. */
+/* src/job/run.c: as before the first attempt, but for the ids and times. */
 void uex_job_outcome_reset(struct uex_job_outcome *out);
 #endif

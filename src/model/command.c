@@ -4,18 +4,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
+#include "export/command.h"
 #include "export/text.h"
 #include "model/json.h"
 
 /* 0001-01-01T00:00:00Z and the last millisecond of 9999: what RFC 3339 can write. */
 #define TIME_MIN_MS INT64_C(-62135596800000)
 #define TIME_MAX_MS INT64_C(253402300799999)
-
-const char *const uex_command_text_names[UEX_COMMAND_TEXT_COUNT] = {
-    [UEX_COMMAND_GROUP_ID] = "groupId",   [UEX_COMMAND_COMMAND_ID] = "commandId",     [UEX_COMMAND_RUN_ID] = "runId",
-    [UEX_COMMAND_DOMAIN_ID] = "domainId", [UEX_COMMAND_REQUESTED_BY] = "requestedBy", [UEX_COMMAND_REASON] = "reason",
-};
 
 /* What uex_command_parse() hands through the reader. */
 struct parse {
@@ -150,4 +147,101 @@ void uex_command_clear(struct uex_command *command)
     free(command->requested_by);
     free(command->reason);
     *command = (struct uex_command){.requested_at_ms = UEX_NO_TIME};
+}
+
+enum uex_error uex_command_read_json(struct uex_bytes value, uex_command_take *take, void *context,
+                                     struct uex_fault *fault)
+{
+    struct uex_command_fields fields = {0};
+    struct uex_bytes time = {0};
+    cJSON *object = NULL;
+    enum uex_error error = uex_json_object_parse(value, &object, fault);
+
+    for (size_t i = 0; i < UEX_COMMAND_TEXT_COUNT && error == UEX_OK; i++)
+        error = uex_json_text(object, uex_command_text_names[i], &fields.texts[i], fault);
+    if (error == UEX_OK)
+        error = uex_json_text(object, UEX_COMMAND_TIME_NAME, &time, fault);
+    fields.has_requested_at = time.data != NULL;
+    if (error == UEX_OK && fields.has_requested_at &&
+        !uex_time_parse((const char *)time.data, time.size_bytes, &fields.requested_at_ms))
+        error = uex_fail(fault, UEX_MALFORMED, UEX_COMMAND_TIME_NAME " is not an RFC 3339 time");
+    if (error == UEX_OK)
+        error = take(&fields, context, fault);
+    cJSON_Delete(object);
+    return error;
+}
+
+static void append_field(struct uex_buffer *out, const char *name, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    if (out->data[out->size_bytes - 1] != '{')
+        uex_buffer_append_text(out, ",");
+    uex_buffer_append_json(out, name);
+    uex_buffer_append_text(out, ":");
+    uex_buffer_append_json(out, text);
+}
+
+void uex_command_write_json(const struct uex_command *command, struct uex_buffer *out)
+{
+    char time[UEX_TIME_TEXT_SIZE];
+
+    uex_time_format(command->requested_at_ms, time);
+    uex_buffer_append_text(out, "{");
+    if (uex_buffer_failed(out))
+        return;
+    append_field(out, uex_command_text_names[UEX_COMMAND_GROUP_ID], command->group_id);
+    append_field(out, uex_command_text_names[UEX_COMMAND_COMMAND_ID], command->command_id);
+    append_field(out, uex_command_text_names[UEX_COMMAND_RUN_ID], command->run_id);
+    append_field(out, uex_command_text_names[UEX_COMMAND_DOMAIN_ID], command->domain_id);
+    append_field(out, UEX_COMMAND_TIME_NAME, time);
+    append_field(out, uex_command_text_names[UEX_COMMAND_REQUESTED_BY], command->requested_by);
+    append_field(out, uex_command_text_names[UEX_COMMAND_REASON], command->reason);
+    uex_buffer_append_text(out, "}");
+}
+
+#define UUID_CHARACTERS (UEX_UUID_TEXT_SIZE - 1)
+
+/* Is `text` a command with this id? UEX_NOT_FOUND: no. UEX_NO_MEMORY. */
+static enum uex_error has_id(struct uex_bytes key, const struct uex_buffer *text, const char *command_id,
+                             struct uex_fault *fault)
+{
+    struct uex_command command = {0};
+    enum uex_error err = uex_command_parse(key, uex_buffer_bytes(text), &command, fault);
+
+    if (err != UEX_NO_MEMORY)
+        err = err == UEX_OK && strcmp(command.command_id, command_id) == 0 ? UEX_OK : UEX_NOT_FOUND;
+    uex_command_clear(&command);
+    return err;
+}
+
+/* An id has the same length in JSON and Avro wherever it stands. The same id may stand in other fields too, so each
+ * place is tried; which one is the command's own, reading it again tells. */
+enum uex_error uex_command_reissue(struct uex_bytes key, struct uex_bytes value, const char *command_id,
+                                   struct uex_buffer *out, struct uex_fault *fault)
+{
+    struct uex_command command = {0};
+    enum uex_error err = uex_command_parse(key, value, &command, fault);
+    char old_id[UEX_UUID_TEXT_SIZE], kept[UUID_CHARACTERS];
+
+    memcpy(old_id, command.command_id, sizeof(old_id));
+    uex_command_clear(&command);
+    if (err != UEX_OK)
+        return err;
+    if (old_id[0] == 0)
+        return uex_fail(fault, UEX_NOT_FOUND, "the command's value has no id");
+    uex_buffer_append(out, value.data, value.size_bytes);
+    if (uex_buffer_failed(out))
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a command");
+    for (size_t at = 0; at + UUID_CHARACTERS <= out->size_bytes; at++) {
+        if (strncasecmp((const char *)out->data + at, old_id, UUID_CHARACTERS) != 0)
+            continue;
+        memcpy(kept, out->data + at, UUID_CHARACTERS);
+        memcpy(out->data + at, command_id, UUID_CHARACTERS);
+        err = has_id(key, out, command_id, fault);
+        if (err != UEX_NOT_FOUND)
+            return err;
+        memcpy(out->data + at, kept, UUID_CHARACTERS);
+    }
+    return uex_fail(fault, UEX_MALFORMED, "the command's id is written with escapes and cannot be replaced");
 }

@@ -5,13 +5,18 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "export/memory.h"
+#include "export/log.h"
 
 #define MARKER_0 0xC3
 #define MARKER_1 0x01
 #define HEAD_BYTES 10 /* marker and fingerprint */
 #define FIELD_COUNT 7
 #define TIME_FIELD 4 /* position of requestedAt in the schema */
+
+const char *const uex_command_text_names[UEX_COMMAND_TEXT_COUNT] = {
+    [UEX_COMMAND_GROUP_ID] = "groupId",   [UEX_COMMAND_COMMAND_ID] = "commandId",     [UEX_COMMAND_RUN_ID] = "runId",
+    [UEX_COMMAND_DOMAIN_ID] = "domainId", [UEX_COMMAND_REQUESTED_BY] = "requestedBy", [UEX_COMMAND_REASON] = "reason",
+};
 
 /* A record of the command's schema. Made anew for each command (17 us): a schema that is kept would be a global that
  * nobody can free safely. */
@@ -289,3 +294,24 @@ enum uex_error uex_command_write_avro(const struct uex_command *command, struct 
     record_clear(&record);
     return written ? UEX_OK : UEX_NO_MEMORY;
 }
+
+/* The text of schemas/export_group_command.avsc, byte for byte; command_avro_test compares the two and works the
+ * fingerprint out again. */
+/* clang-format off */
+const char uex_command_avro_schema[] =
+    "{\n"
+    "  \"type\": \"record\",\n"
+    "  \"name\": \"ExportGroupCommand\",\n"
+    "  \"namespace\": \"usersexport\",\n"
+    "  \"doc\": \"A command to export one group. Every field may be missing; groupId only where the record's key carries it.\",\n"
+    "  \"fields\": [\n"
+    "    {\"name\": \"groupId\", \"type\": [\"null\", \"string\"], \"default\": null},\n"
+    "    {\"name\": \"commandId\", \"type\": [\"null\", \"string\"], \"default\": null},\n"
+    "    {\"name\": \"runId\", \"type\": [\"null\", \"string\"], \"default\": null},\n"
+    "    {\"name\": \"domainId\", \"type\": [\"null\", \"string\"], \"default\": null},\n"
+    "    {\"name\": \"requestedAt\", \"type\": [\"null\", {\"type\": \"long\", \"logicalType\": \"timestamp-millis\"}], \"default\": null},\n"
+    "    {\"name\": \"requestedBy\", \"type\": [\"null\", \"string\"], \"default\": null},\n"
+    "    {\"name\": \"reason\", \"type\": [\"null\", \"string\"], \"default\": null}\n"
+    "  ]\n"
+    "}\n";
+/* clang-format on */

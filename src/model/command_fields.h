@@ -6,7 +6,7 @@
 
 #include "export/command.h"
 
-/* The fields that are text; table in command.c. */
+/* The fields that are text; table in command_avro.c. */
 enum uex_command_text {
     UEX_COMMAND_GROUP_ID,
     UEX_COMMAND_COMMAND_ID,

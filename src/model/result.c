@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "export/result.h"
 
+#include <string.h>
+
+#include "export/catalogue.h"
+#include "export/outcome_kind.h"
+
 static void append_domain(struct uex_buffer *out, const char *domain_id)
 {
     uex_buffer_append_text(out, ",\"domainId\":");
@@ -34,4 +39,46 @@ void uex_result_write_list_head(const char *group_id, const char *domain_id, str
 void uex_result_write_list_tail(struct uex_buffer *out)
 {
     uex_buffer_append_text(out, "]}");
+}
+
+static const char *const outcome_texts[UEX_OUTCOME_COUNT] = {
+#define OUTCOME_TEXT(name, text) [UEX_OUTCOME_##name] = text,
+    UEX_OUTCOMES(OUTCOME_TEXT)
+#undef OUTCOME_TEXT
+};
+
+static const char *const skip_texts[UEX_SKIP_COUNT] = {[UEX_SKIP_NONE] = "",
+#define SKIP_TEXT(name, text) [UEX_SKIP_##name] = text,
+                                                       UEX_SKIPS(SKIP_TEXT)
+#undef SKIP_TEXT
+};
+
+const char *uex_outcome_text(enum uex_outcome_kind kind)
+{
+    return (unsigned)kind < UEX_OUTCOME_COUNT ? outcome_texts[kind] : "";
+}
+
+bool uex_outcome_from_text(const char *text, enum uex_outcome_kind *out)
+{
+    for (unsigned kind = 0; text != NULL && kind < UEX_OUTCOME_COUNT; kind++) {
+        if (strcmp(text, outcome_texts[kind]) == 0) {
+            *out = (enum uex_outcome_kind)kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *uex_skip_text(enum uex_skip_reason reason)
+{
+    return (unsigned)reason < UEX_SKIP_COUNT ? skip_texts[reason] : "";
+}
+
+enum uex_group_type uex_group_type_of(const char *text)
+{
+    if (text != NULL && strcmp(text, "COST_BASED") == 0)
+        return UEX_GROUP_COST_BASED;
+    if (text != NULL && strcmp(text, "NON_COST_BASED") == 0)
+        return UEX_GROUP_NON_COST_BASED;
+    return UEX_GROUP_INVALID;
 }

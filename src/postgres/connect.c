@@ -6,7 +6,7 @@
  */
 #include "postgres/connect.h"
 
-#include "export/background.h"
+#include "export/thread.h"
 
 #include <errno.h>
 #include <poll.h>

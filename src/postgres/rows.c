@@ -7,7 +7,7 @@
  * joined the snapshot already, and a message is the COPY of one part.
  */
 #include "postgres/rows.h"
-#include "postgres/estimate.h"
+#include "postgres/count.h"
 #include "postgres/wide_row.h"
 
 #include "export/text.h"

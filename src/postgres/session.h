@@ -74,12 +74,12 @@ UEX_MUST_CHECK enum uex_error uex_pg_commit(struct uex_postgres *postgres, struc
 /* The same for a date that no file can hold; the column's name in the view stands behind it. */
 #define UEX_PG_DATE_MARK "uex.date_out_of_range_"
 
-/* What a SQLSTATE means for the worker (src/postgres/sqlstate.c), and its sentence for people. */
+/* What a SQLSTATE means for the worker (src/postgres/errors.c), and its sentence for people. */
 enum uex_error uex_pg_sqlstate_error(const char *sqlstate, const char **sentence);
 /* A well-formed SQLSTATE: five of 0-9 and A-Z, and then the text ends, or the line or what a colon ends. What a server
  * sends as one is checked before it goes into a log. */
 bool uex_pg_is_sqlstate(const char *text);
-/* Why PgBouncer refused (src/postgres/pooler.c), from its text of `length` bytes. UEX_OK: the text is not known. */
+/* Why PgBouncer refused from its text of `length` bytes. UEX_OK: the text is not known. */
 enum uex_error uex_pg_pooler_error(const char *sqlstate, const char *text, size_t length, const char **sentence);
 /* The fault of a failed result: SQLSTATE, column, our own sentence. UEX_FORMULA_REJECTED for the mark. */
 UEX_MUST_CHECK enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault);

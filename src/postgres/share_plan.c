@@ -2,7 +2,7 @@
 /* src/postgres/share_plan.c — how the rows of a big group are told apart: by ranges of export.key_column, and by its
  * hash where it is no integer or ranges would cost more than they save. */
 #include "postgres/share_plan.h"
-#include "postgres/estimate.h"
+#include "postgres/count.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "redis/link.h"
 
-#include "export/background.h"
 #include "export/redis.h"
+#include "export/thread.h"
 
 #ifdef UEX_HAVE_HIREDIS_SSL
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "export/background.h"
+#include "export/thread.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

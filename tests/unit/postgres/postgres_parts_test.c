@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is worked out without a server: plans, the parts of a key. */
-#include "postgres/estimate.h"
+#include "postgres/count.h"
 #include "postgres/share_plan.h"
 
 #include <setjmp.h>

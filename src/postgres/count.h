@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/postgres/estimate.h — what the planner expects of a query. */
-#ifndef EXPORT_POSTGRES_ESTIMATE_H
-#define EXPORT_POSTGRES_ESTIMATE_H
+/* src/postgres/count.h — how many rows: what the planner expects of a query. */
+#ifndef EXPORT_POSTGRES_COUNT_H
+#define EXPORT_POSTGRES_COUNT_H
 
 #include "postgres/session.h"
 
