@@ -213,6 +213,23 @@ static void return__retry_crashes_openings__command_is_charged(void **state)
     assert_string_equal(fixture_committed_text(COMMANDS, 0), "uex1;n=1;u=17");
 }
 
+/* It never gets as far as locking its group again. */
+static void return__suspect_is_cancelled__those_behind_it_go_on(void **state)
+{
+    struct uex_inflight *first = NULL, *behind = NULL;
+
+    (void)state;
+    fixture_begin_at(1, "uex1;n=1");
+    first = fixture_command(0, 0, "a");
+    behind = fixture_command(0, 1, "a");
+    for (int i = 0; i < 2; i++) {
+        assert_ptr_equal(fixture_lane(), first);
+        fail_for_everybody(first);
+    }
+    uex_cancel_request(&first->cancel);
+    assert_ptr_equal(fixture_lane(), behind);
+}
+
 /* Several suspects by the breaker: each is run by itself, the last that came back first. */
 static void return__several_commands_at_each_opening__run_one_at_a_time(void **state)
 {
@@ -258,6 +275,7 @@ int main(void)
         BREAKER_TEST(return__first_opening__command_is_first_in_its_group_and_not_charged),
         BREAKER_TEST(return__second_opening__command_runs_exclusively),
         BREAKER_TEST(return__retry_crashes_openings__command_is_charged),
+        BREAKER_TEST(return__suspect_is_cancelled__those_behind_it_go_on),
         BREAKER_TEST(return__several_commands_at_each_opening__run_one_at_a_time),
     };
 

@@ -265,6 +265,7 @@ static void committed__partition_is_gone__changes_nothing(void **state)
     (void)state;
     begin(1, "uex1;n=1");
     (void)fixture_command(0, 0, "a");
+    assert_null(fixture_take());
     uex_engine_lock(&world.engine);
     uex_starts_to_commit_synced(&world.engine, input(), &markers);
     uex_engine_unlock(&world.engine);
@@ -434,7 +435,7 @@ static void take__suspect_waits_for_a_restore__nothing_else_starts(void **state)
     begin(2, "uex1;n=2;u=1");
     ordinary = fixture_command(0, 0, key_of(0));
     suspect = fixture_command(1, 0, key_of(1));
-    fixture_commits(2);
+    uex_engine_input(&world.engine, 0, 0)->committed_until = 1000;
     world.engine.synced.partitions[1].restored = false;
     assert_null(fixture_take());
     world.engine.synced.partitions[1].restored = true;
@@ -461,7 +462,6 @@ static void take__adopted_command_is_running__suspect_waits_for_its_end(void **s
     assert_int_equal(world.adopted, 1);
     suspect = fixture_command(1, 0, key_of(1));
     assert_true(suspect->suspect);
-    fixture_commits(2);
     assert_null(fixture_take());
     fixture_finish(running, UEX_OK);
     assert_ptr_equal(fixture_lane(), suspect);
@@ -719,20 +719,23 @@ static void revoke__clean_with_the_next_start_committed__that_is_taken_back_too(
 static void revoke__clean__start_at_the_same_offset_of_another_partition_stays(void **state)
 {
     (void)state;
-    begin(2, "uex1;n=2;u=1;s=0:1");
+    begin(2, "uex1;n=2;u=2;s=1:1");
     world.is_lost = true;
     revoke_all();
     world.is_lost = false;
-    fixture_set_committed(COMMANDS, 0, 0, "uex1;n=2;u=1;s=0:1");
+    fixture_set_committed(COMMANDS, 0, 0, "uex1;n=2;u=2;s=1:1");
     fixture_assign(0, 2);
     fixture_restore();
     (void)fixture_command(0, 0, key_of(0));
-    (void)fixture_command(1, 0, key_of(1));
-    assert_int_equal(fixture_lane()->partition, 0);
-    assert_non_null(strstr(fixture_committed_text(COMMANDS, 0), "s=0:2"));
+    (void)fixture_command(1, 1, key_of(1));
+    (void)fixture_command(0, 1, key_of(0));
+    fixture_finish(fixture_lane(), UEX_OK);
+    fixture_commits(1);
+    assert_int_equal(fixture_lane()->partition, 1);
+    assert_true(says("s=1:2"));
     revoke_all();
-    assert_non_null(strstr(fixture_committed_text(COMMANDS, 0), "s=0:1"));
-    assert_true(says("s=0:1"));
+    assert_true(says("s=1:1"));
+    assert_string_equal(fixture_committed_text(COMMANDS, 0), "uex1;n=2;u=2;s=1:1");
 }
 
 /* The revoke comes while the outcome waits: it is committed with the closed marker, and counts. */
@@ -804,6 +807,32 @@ static void return__breaker_opened__start_is_taken_back(void **state)
     uex_breaker_close(&world.engine, UEX_DEPENDENCY_DATABASE);
     assert_ptr_equal(fixture_lane(), suspect);
     assert_true(says("s=0:1"));
+}
+
+static void return_during_the_commit(const char *step)
+{
+    struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE};
+
+    if (strcmp(step, "commit") != 0)
+        return;
+    world.on_step = NULL;
+    uex_dispatch_return(&world.engine, watched, &job);
+}
+
+/* That transaction still says that it was started: another one has to follow. */
+static void return__transaction_is_under_way__start_is_taken_back_by_the_next(void **state)
+{
+    (void)state;
+    begin(1, "uex1;n=1;u=1");
+    (void)fixture_command(0, 0, "a");
+    watched = fixture_lane();
+    (void)arrive(0, 1, "b", "no JSON");
+    world.on_step = return_during_the_commit;
+    fixture_commits(1);
+    assert_null(world.on_step);
+    assert_true(says("s=0:1"));
+    fixture_commits(1);
+    assert_false(says("s="));
 }
 
 static void give_back__no_connection__start_is_taken_back_and_the_suspect_is_first_again(void **state)
@@ -1172,6 +1201,7 @@ int main(void)
         STARTS_TEST(assign__running_suspect_is_adopted__its_start_counts_in_the_new_epoch),
         STARTS_TEST(assign__running_command_is_adopted__marker_covers_it),
         STARTS_TEST(return__breaker_opened__start_is_taken_back),
+        STARTS_TEST(return__transaction_is_under_way__start_is_taken_back_by_the_next),
         STARTS_TEST(give_back__no_connection__start_is_taken_back_and_the_suspect_is_first_again),
         STARTS_TEST(finish__suspect_is_given_up__start_is_taken_back),
         STARTS_TEST(take__retry_crashes_starts__dead_letter_read_after_one_more_start),
