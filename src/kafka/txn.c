@@ -142,15 +142,14 @@ static void destroy_producer(struct uex_txn *txn)
     txn->producer = NULL;
 }
 
-/* One call waits for as long as it may, or, where a cancel must be noticed, for slices. */
-static enum uex_error init_transactions(struct uex_txn *txn, int64_t wait_ms, struct uex_fault *fault)
+/* The worker makes one call. The tools notice a cancel between short ones, until `until_ms`. */
+static enum uex_error init_transactions(struct uex_txn *txn, int64_t wait_ms, int64_t until_ms, struct uex_fault *fault)
 {
     const char *purpose = txn->setup.purpose != NULL ? txn->setup.purpose : "preparing for transactions";
-    const int64_t until_ms = uex_monotonic_ms() + wait_ms;
+    const int slice_ms = gives_up(txn) && wait_ms > SLICE_MS ? SLICE_MS : (int)wait_ms;
 
     for (;;) {
-        rd_kafka_error_t *error =
-            rd_kafka_init_transactions(txn->producer, gives_up(txn) && wait_ms > SLICE_MS ? SLICE_MS : (int)wait_ms);
+        rd_kafka_error_t *error = rd_kafka_init_transactions(txn->producer, slice_ms);
         const bool is_retriable = error != NULL && rd_kafka_error_is_retriable(error);
 
         if (error == NULL) {
@@ -174,6 +173,7 @@ static enum uex_error init_transactions(struct uex_txn *txn, int64_t wait_ms, st
 
 enum uex_error uex_txn_prepare(struct uex_txn *txn, int64_t wait_ms, struct uex_fault *fault)
 {
+    const int64_t until_ms = uex_monotonic_ms() + wait_ms;
     enum uex_error result = UEX_OK;
 
     if (txn->state == UEX_TXN_READY)
@@ -190,7 +190,7 @@ enum uex_error uex_txn_prepare(struct uex_txn *txn, int64_t wait_ms, struct uex_
     /* First, because its error names the broker that does not answer, and the reason. */
     if (gives_up(txn) && (result = uex_kafka_wait(txn->producer, wait_ms, txn->setup.cancel, fault)) != UEX_OK)
         return result;
-    return init_transactions(txn, wait_ms, fault);
+    return init_transactions(txn, wait_ms, until_ms, fault);
 }
 
 enum uex_error uex_txn_begin(struct uex_txn *txn, struct uex_fault *fault)
