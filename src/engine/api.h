@@ -84,24 +84,24 @@ void uex_engine_break(struct uex_engine *engine);
  * person can do. */
 void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend);
 
-/* ---- commands (dispatch.c) */
+/* ---- commands (handover.c) */
 
 /* The next command for a lane, in state RUNNING; waits; NULL when the engine drains. With `idle` (may be NULL) it also
  * returns NULL, and *idle true, when there was none for UEX_LANE_IDLE_MS, or for UEX_LANE_IDLE_SHORT_MS while a lane
  * waits for a connection: what the lane holds can be given away. */
 #define UEX_LANE_IDLE_MS 5000
 #define UEX_LANE_IDLE_SHORT_MS 200
-struct uex_inflight *uex_dispatch_take(struct uex_engine *engine, bool *idle);
+struct uex_inflight *uex_engine_take(struct uex_engine *engine, bool *idle);
 /* A lane brings its command back; `job` is moved into its outcome. */
-void uex_dispatch_finish(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
+void uex_engine_finish(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
 /* A breaker is open: the command goes back to where it was taken from, nothing is charged, unless it was running at
  * retry.crashes openings in a row. `job` is cleared. */
-void uex_dispatch_return(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
+void uex_engine_return(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job);
 /* The lane cannot run the command now, another one may: it goes back to where it was taken from, nothing is charged.
  * What failed on its way (`is_break`) may be the cause: it is charged at the retry.crashes'th time. `job` is cleared.
  */
-void uex_dispatch_give_back(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job,
-                            bool is_break);
+void uex_engine_give_back(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job,
+                          bool is_break);
 
 /* ---- outages (breaker.c) and connections (shortage.c) */
 

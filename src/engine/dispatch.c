@@ -220,52 +220,8 @@ struct uex_inflight *uex_dispatch_next_synced(struct uex_engine *engine)
     return inflight;
 }
 
-/* False: what an idle lane holds is to be given away now. */
-static bool wait_for_work_synced(struct uex_engine *engine, int64_t idle_since_ms)
-{
-    const int64_t most_ms = engine->synced.shortage.lane_count > 0 ? UEX_LANE_IDLE_SHORT_MS : UEX_LANE_IDLE_MS;
-    const int64_t until_ms = idle_since_ms + most_ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-
-    if (uex_monotonic_ms() >= until_ms)
-        return false;
-    (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, &until);
-    return true;
-}
-
-static struct uex_inflight *wait_for_command(struct uex_engine *engine, bool *idle)
-{
-    const int64_t idle_since_ms = uex_monotonic_ms();
-    struct uex_inflight *inflight = NULL;
-    bool waits = true;
-
-    uex_engine_lock(engine);
-    while (waits && engine->synced.lifecycle == UEX_LIFECYCLE_WORKING &&
-           (inflight = uex_dispatch_next_synced(engine)) == NULL) {
-        if (idle != NULL)
-            waits = wait_for_work_synced(engine, idle_since_ms);
-        else
-            (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, NULL);
-    }
-    if (idle != NULL)
-        *idle = !waits;
-    uex_engine_unlock(engine);
-    return inflight;
-}
-
-struct uex_inflight *uex_dispatch_take(struct uex_engine *engine, bool *idle)
-{
-    struct uex_inflight *inflight = wait_for_command(engine, idle);
-
-    while (inflight != NULL && inflight->suspect && !uex_starts_begin_exclusive(engine, inflight))
-        inflight = wait_for_command(engine, idle);
-    if (inflight != NULL && engine->observer.taken != NULL)
-        engine->observer.taken(engine->observer.context, inflight);
-    return inflight;
-}
-
 /* Back to the front of where it was taken from. */
-static void put_back_synced(struct uex_engine *engine, struct uex_inflight *inflight)
+void uex_dispatch_put_back_synced(struct uex_engine *engine, struct uex_inflight *inflight)
 {
     struct uex_group_entry *entry = uex_group_table_find(&engine->synced.in_flight.groups, inflight->command.group_id);
 
@@ -293,45 +249,6 @@ static void put_back_synced(struct uex_engine *engine, struct uex_inflight *infl
     if (entry->last_waiting == NULL)
         entry->last_waiting = inflight;
     push_ready_synced(engine, entry);
-}
-
-static void go_back(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job)
-{
-    bool adoptable = false;
-
-    uex_job_outcome_clear(job);
-    uex_engine_lock(engine);
-    engine->synced.in_flight.running_count--;
-    adoptable = engine->synced.assignment != UEX_ASSIGNMENT_NONE && inflight->epoch == engine->synced.epoch &&
-                !uex_cancel_requested(&inflight->cancel);
-    if (adoptable)
-        put_back_synced(engine, inflight);
-    else { /* whoever gets the partition reads it again */
-        uex_starts_return_synced(engine, inflight);
-        uex_dispatch_release_synced(engine, inflight);
-    }
-    pthread_cond_broadcast(&engine->synced.work_changed);
-    pthread_cond_broadcast(&engine->synced.between);
-    uex_engine_unlock(engine);
-}
-
-void uex_dispatch_return(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job)
-{
-    if (++inflight->openings >= (unsigned)engine->config->retry_crashes) {
-        uex_dispatch_finish(engine, inflight, job); /* it was there each time: perhaps it is the cause */
-        return;
-    }
-    go_back(engine, inflight, job);
-}
-
-void uex_dispatch_give_back(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job,
-                            bool is_break)
-{
-    if (is_break && ++inflight->breaks >= (unsigned)engine->config->retry_crashes) {
-        uex_dispatch_finish(engine, inflight, job);
-        return;
-    }
-    go_back(engine, inflight, job);
 }
 
 void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_inflight *inflight)
@@ -367,26 +284,6 @@ void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_inflight
         engine->synced.outbox.last = before;
     inflight->next_outcome = NULL;
     engine->synced.outbox.count--;
-}
-
-void uex_dispatch_finish(struct uex_engine *engine, struct uex_inflight *inflight, struct uex_job_outcome *job)
-{
-    const bool given_up = job->error == UEX_CANCELLED;
-
-    if (!given_up)
-        uex_policy_decide(engine, inflight, job);
-    uex_engine_lock(engine);
-    engine->synced.in_flight.running_count--;
-    if (given_up ||
-        uex_cancel_requested(&inflight->cancel)) { /* the partition went to somebody else, or the program ends */
-        uex_starts_return_synced(engine, inflight);
-        uex_dispatch_release_synced(engine, inflight);
-    } else {
-        uex_dispatch_submit_synced(engine, inflight);
-    }
-    pthread_cond_broadcast(&engine->synced.between);
-    uex_engine_unlock(engine);
-    uex_job_outcome_clear(job);
 }
 
 void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_inflight *inflight)

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "export/thread.h"
-#include "kafka/client.h"
 #include "kafka/group_metadata.h"
-#include "kafka/topics.h"
 
-#define ASK_TIMEOUT_MS 10000
 /* Enough that lanes and group commit never wait for the next poll, little enough that a restart repeats little reading.
  */
 #define QUEUE_MAX 2000
 #define OUTCOMES_MAX 500 /* each may hold a file of the spool open */
 #define QUEUE_MAX_BYTES ((size_t)16 << 20)
 #define AWAIT_SLICE_MS 50
+#define ASK_TIMEOUT_MS 10000
 
 static void init_locks(struct uex_engine *engine)
 {
@@ -37,59 +34,6 @@ static size_t outcomes_max(const struct uex_config *config)
         config->producer_rate > 0 && config->producer_rate < OUTCOMES_MAX ? config->producer_rate : OUTCOMES_MAX;
 
     return most < config->export_lanes ? (size_t)config->export_lanes : (size_t)most;
-}
-
-static bool knows_input_topic(const struct uex_engine *engine, const char *topic)
-{
-    for (size_t input_topic = 0; input_topic < engine->input_topic_count; input_topic++) {
-        if (strcmp(engine->input_topics[input_topic].topic, topic) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum uex_error add_input_topic(struct uex_engine *engine, const char *topic, struct uex_fault *fault)
-{
-    char *copy = strdup(topic);
-    bool has_room = false;
-
-    if (copy == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "topics");
-    uex_engine_lock(engine); /* for those who count the input topics from outside */
-    has_room = uex_epoch_reserve_input_topics_synced(engine, engine->input_topic_count + 1);
-    if (has_room)
-        engine->input_topics[engine->input_topic_count++].topic = copy;
-    uex_engine_unlock(engine);
-    if (has_room)
-        return UEX_OK;
-    free(copy);
-    return uex_fail(fault, UEX_NO_MEMORY, "topics");
-}
-
-/* The command topic, then the configured tiers in their order (a retry goes to input_topics[1 + tier]), then tiers that
- * are no longer configured but still there. */
-static enum uex_error find_input_topics(struct uex_engine *engine, struct uex_fault *fault)
-{
-    struct uex_tier tiers[UEX_TIERS_MAX];
-    size_t count = 0;
-    enum uex_error error = uex_consumer_tiers(engine->handles, ASK_TIMEOUT_MS, tiers, &count, fault);
-
-    for (size_t i = 0; i < count && error == UEX_OK; i++) {
-        if (tiers[i].configured && tiers[i].partition_count == 0)
-            error = uex_fail(fault, UEX_KAFKA_TOPICS,
-                             "there is no topic %s, or it may not be seen; this makes it: exportctl topics create",
-                             tiers[i].topic);
-    }
-    if (error == UEX_OK && engine->input_topic_count == 0)
-        error = add_input_topic(engine, engine->config->topics_command, fault);
-    for (int configured = 1; configured >= 0; configured--) {
-        for (size_t i = 0; i < count && error == UEX_OK; i++) {
-            if (tiers[i].configured == (configured == 1) && tiers[i].partition_count > 0 &&
-                !knows_input_topic(engine, tiers[i].topic) && engine->input_topic_count < UEX_INPUT_TOPICS_MAX)
-                error = add_input_topic(engine, tiers[i].topic, fault);
-        }
-    }
-    return error;
 }
 
 void uex_engine_init(struct uex_engine *engine, const struct uex_config *config)
@@ -157,126 +101,6 @@ enum uex_error uex_engine_join(struct uex_engine *engine, struct uex_fault *faul
     if (engine->cluster_id == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "cluster id");
     return uex_engine_subscribe(engine, fault);
-}
-
-enum uex_error uex_engine_subscribe(struct uex_engine *engine, struct uex_fault *fault)
-{
-    rd_kafka_topic_partition_list_t *list = NULL;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    const enum uex_error error = find_input_topics(engine, fault);
-
-    if (error != UEX_OK)
-        return error;
-    list = rd_kafka_topic_partition_list_new((int)engine->input_topic_count);
-    for (size_t i = 0; i < engine->input_topic_count; i++)
-        (void)rd_kafka_topic_partition_list_add(list, engine->input_topics[i].topic, RD_KAFKA_PARTITION_UA);
-    /* Who leaves and comes makes the group assign the partitions that there are now. Who was given an assignment that
-     * it did not take asks for its own again, and keeps its member id. */
-    code = engine->consumer.subscribe(engine->consumer.context, list, engine->membership.passed_over_count == 0);
-    rd_kafka_topic_partition_list_destroy(list);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? UEX_OK : uex_kafka_fail(fault, code, "the topics cannot be subscribed");
-}
-
-static void free_all(struct uex_inflight *inflight)
-{
-    while (inflight != NULL) {
-        struct uex_inflight *next = inflight->next;
-
-        uex_inflight_free(inflight);
-        inflight = next;
-    }
-}
-
-void uex_engine_lock(struct uex_engine *engine)
-{
-    (void)pthread_mutex_lock(&engine->synced.lock);
-    uex_log_hold();
-}
-
-void uex_engine_unlock(struct uex_engine *engine)
-{
-    struct uex_inflight *gone = engine->synced.gone;
-
-    engine->synced.gone = NULL;
-    (void)pthread_mutex_unlock(&engine->synced.lock);
-    uex_log_release();
-    free_all(gone);
-}
-
-bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until)
-{
-    if (uex_log_is_waiting()) {
-        uex_engine_unlock(engine);
-        uex_engine_lock(engine);
-        return true;
-    }
-    if (until == NULL)
-        return pthread_cond_wait(condition, &engine->synced.lock) == 0;
-    return pthread_cond_timedwait(condition, &engine->synced.lock, until) != ETIMEDOUT;
-}
-
-static void fail_synced(struct uex_engine *engine, enum uex_failure failure)
-{
-    if (engine->synced.failure < failure)
-        engine->synced.failure = failure;
-    (void)uex_lifecycle_advance(&engine->synced.lifecycle, UEX_LIFECYCLE_LEAVING);
-}
-
-void uex_engine_break(struct uex_engine *engine)
-{
-    uex_engine_lock(engine);
-    fail_synced(engine, UEX_FAILURE_BROKEN);
-    uex_engine_unlock(engine);
-}
-
-void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend)
-{
-    bool known = false;
-
-    uex_engine_lock(engine);
-    known = engine->synced.failure == UEX_FAILURE_REFUSED;
-    fail_synced(engine, UEX_FAILURE_REFUSED);
-    uex_engine_unlock(engine);
-    if (!known)
-        uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED,
-                "a setting is refused or does not fit what was found; the program ends", UEX_STR("error", error_text),
-                UEX_STR("mend", mend));
-}
-
-void uex_engine_out_of_memory_synced(struct uex_engine *engine, const char *what)
-{
-    if (engine->synced.starved == NULL)
-        engine->synced.starved = what;
-    fail_synced(engine, UEX_FAILURE_BROKEN);
-}
-
-enum uex_lifecycle uex_engine_lifecycle(struct uex_engine *engine)
-{
-    enum uex_lifecycle phase = UEX_LIFECYCLE_WORKING;
-
-    uex_engine_lock(engine);
-    phase = engine->synced.lifecycle;
-    uex_engine_unlock(engine);
-    return phase;
-}
-
-enum uex_failure uex_engine_failure(struct uex_engine *engine)
-{
-    enum uex_failure failure = UEX_FAILURE_NONE;
-
-    uex_engine_lock(engine);
-    failure = engine->synced.failure;
-    uex_engine_unlock(engine);
-    return failure;
-}
-
-void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to)
-{
-    uex_engine_lock(engine);
-    (void)uex_lifecycle_advance(&engine->synced.lifecycle, to);
-    pthread_cond_broadcast(&engine->synced.work_changed);
-    pthread_cond_broadcast(&engine->synced.outcomes_changed); /* no outcome waits for others any more */
-    uex_engine_unlock(engine);
 }
 
 /* ---- the way to the end */
@@ -362,29 +186,12 @@ void uex_engine_stop(struct uex_engine *engine)
     engine->committer_started = false;
 }
 
-const char *uex_engine_starved(struct uex_engine *engine)
-{
-    const char *what = NULL;
-
-    uex_engine_lock(engine);
-    what = engine->synced.starved;
-    uex_engine_unlock(engine);
-    return what;
-}
-
-struct uex_input *uex_engine_input(struct uex_engine *engine, size_t input_topic, int32_t partition)
-{
-    if (partition < 0 || partition >= engine->synced.partition_count || input_topic >= engine->input_topic_count)
-        return NULL;
-    return &engine->synced.partitions[partition].inputs[input_topic];
-}
-
 void uex_engine_close(struct uex_engine *engine)
 {
     if (engine->handles != NULL)
         uex_restore_cancel(engine);
-    free_all(engine->synced.in_flight.first);
-    free_all(engine->synced.gone);
+    uex_inflight_free_all(engine->synced.in_flight.first);
+    uex_inflight_free_all(engine->synced.gone);
     uex_transaction_free(&engine->transaction);
     uex_consumer_free(engine->handles);
     if (engine->synced.group_metadata != NULL)

@@ -6,10 +6,12 @@
  *   rebalance.c  revokes and assignments: does a list stand, what are its committed offsets (on the intake thread)
  *   epoch.c      a new epoch: input partitions at their committed offsets; adoption and cancellation (likewise)
  *   restore.c    reads the state topic's partitions that came with an assignment (on the intake thread)
- *   dispatch.c   one lane per group at a time; lanes take commands here and bring back what came out
+ *   dispatch.c   the queues: one lane for each group at a time
+ *   handover.c   lanes take commands here and bring back what came out
  *   reset.c      logs that were cut, or deleted and created again
  *   classify.c   what a record is: a command of this partition, one to be moved, or none at all
- *   starts.c     suspects: commands that may have killed a worker run exclusively
+ *   starts.c     crash markers: what may have been started
+ *   exclusive.c  suspects: commands that may have killed a worker run by themselves
  *   breaker.c    outages of the database and the store
  *   shortage.c   lanes that get no database connection while others have theirs
  *   policy.c     from the facts of a job to the command's outcome
@@ -17,6 +19,7 @@
  *   batch.c      the records of an outcome
  *   settle.c     what follows from the end of a transaction
  *   numbers.c    what health and metrics see
+ *   synced.c     the lock, the phases, what ends the program
  *
  * Kafka is reached through consumer.h and transaction.h only; phases and which may follow which: lifecycle.h.
  *
@@ -254,6 +257,8 @@ void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_inflight 
 void uex_dispatch_restored_synced(struct uex_engine *engine, struct uex_partition *partition);
 /* The next command that may run now, in state RUNNING; NULL: there is none. */
 struct uex_inflight *uex_dispatch_next_synced(struct uex_engine *engine);
+/* Back to the front of where it was taken from. */
+void uex_dispatch_put_back_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* Hand an outcome that is complete to the committer. */
 void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* Take an outcome out of the committer's queue. */
@@ -301,8 +306,12 @@ void uex_starts_prepare_next_synced(struct uex_engine *engine);
 void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* A suspect goes back to its queue: its start does not count. */
 void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *inflight);
+/* Count the start of a suspect, once in each epoch: a new one has the counts that were committed before. */
+void uex_starts_count_synced(struct uex_engine *engine, struct uex_inflight *inflight);
+
+/* ---- exclusive.c */
 /* A suspect that was taken: commits its start, then finds out what it is. True: it needs a job. */
-bool uex_starts_begin_exclusive(struct uex_engine *engine, struct uex_inflight *inflight);
+bool uex_exclusive_begin(struct uex_engine *engine, struct uex_inflight *inflight);
 
 /* ---- breaker.c */
 bool uex_breaker_any_open_synced(const struct uex_engine *engine);

@@ -40,3 +40,13 @@ size_t uex_inflight_size_bytes(const struct uex_inflight *inflight)
 {
     return sizeof(*inflight) + uex_record_size_bytes(inflight->record);
 }
+
+void uex_inflight_free_all(struct uex_inflight *first)
+{
+    while (first != NULL) {
+        struct uex_inflight *next = first->next;
+
+        uex_inflight_free(first);
+        first = next;
+    }
+}

@@ -81,6 +81,8 @@ struct uex_inflight {
 /* Takes the record over; NULL when memory ends (then the caller keeps it). */
 UEX_MUST_CHECK struct uex_inflight *uex_inflight_new(struct uex_record *record, size_t input_topic);
 void uex_inflight_free(struct uex_inflight *inflight);
+/* The same of a list that is linked by `next`. */
+void uex_inflight_free_all(struct uex_inflight *first);
 
 /* Forget an outcome, so that another can be made (a transaction refused one of its records). The group's memory copy
  * goes too. */

@@ -253,7 +253,7 @@ static void give_back(struct uex_lane *lane, struct uex_inflight *inflight, stru
     const bool is_outage = fault->error == UEX_DB_SILENT && !is_any_connected(lane->all);
     const bool opened = is_outage && uex_breaker_open(lane->engine, UEX_DEPENDENCY_DATABASE, fault);
 
-    uex_dispatch_give_back(lane->engine, inflight, job, job->had_connection);
+    uex_engine_give_back(lane->engine, inflight, job, job->had_connection);
     if (!is_outage) {
         uex_shortage_wait(lane->engine, &lane->waits, fault);
         return;
@@ -271,7 +271,7 @@ static void give_back_starved(struct uex_lane *lane, struct uex_inflight *inflig
             "not enough memory to ask whether a dependency is well: the command is run again",
             UEX_STR("command", inflight->command.command_id), UEX_STR("code", uex_error_code(job->error)),
             UEX_STR("error", fault->text));
-    uex_dispatch_give_back(lane->engine, inflight, job, true);
+    uex_engine_give_back(lane->engine, inflight, job, true);
     for (int64_t slept_ms = 0; slept_ms < PROBE_FIRST_MS && !is_draining(lane->engine); slept_ms += PROBE_SLICE_MS)
         (void)uex_sleep_ms(PROBE_SLICE_MS, NULL);
 }
@@ -292,7 +292,7 @@ static bool settle_outage(struct uex_lane *lane, struct uex_inflight *inflight, 
     /* Nobody is charged while a breaker is open, also when the dependency answers a moment before it closes. */
     if (error == UEX_OK && uex_breaker_is_open(lane->engine, dependency)) {
         end_job(lane, job);
-        uex_dispatch_return(lane->engine, inflight, job);
+        uex_engine_return(lane->engine, inflight, job);
         return true;
     }
     if (error == UEX_OK || error == UEX_CANCELLED) /* given up meanwhile: that says nothing about the dependency */
@@ -309,7 +309,7 @@ static bool settle_outage(struct uex_lane *lane, struct uex_inflight *inflight, 
     }
     opened = uex_breaker_open(lane->engine, dependency, &fault);
     end_job(lane, job);
-    uex_dispatch_return(lane->engine, inflight, job);
+    uex_engine_return(lane->engine, inflight, job);
     if (opened)
         watch(lane, dependency, error);
     return true;
@@ -347,14 +347,14 @@ static bool is_connected(struct uex_lane *lane, struct uex_inflight *inflight)
     if (error != UEX_CONFIG)
         return true;
     uex_engine_refuse(lane->engine, fault.text, "make export.mask and the views of the database fit each other");
-    uex_dispatch_give_back(lane->engine, inflight, &none, false);
+    uex_engine_give_back(lane->engine, inflight, &none, false);
     return false;
 }
 
 static void finish(struct uex_lane *lane, struct uex_inflight *inflight, struct uex_job_outcome *job)
 {
     end_job(lane, job);
-    uex_dispatch_finish(lane->engine, inflight, job);
+    uex_engine_finish(lane->engine, inflight, job);
 }
 
 static void run(struct uex_lane *lane, struct uex_inflight *inflight)
@@ -386,7 +386,7 @@ static void *lane_run(void *argument)
 
     for (;;) {
         bool idle = false;
-        struct uex_inflight *inflight = uex_dispatch_take(lane->engine, lane->resting ? NULL : &idle);
+        struct uex_inflight *inflight = uex_engine_take(lane->engine, lane->resting ? NULL : &idle);
 
         if (inflight != NULL) {
             lane->resting = false;

@@ -21,7 +21,7 @@ static void fail_for_everybody(struct uex_inflight *inflight)
     struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE, .fault = outage};
 
     open_breaker();
-    uex_dispatch_return(&world.engine, inflight, &job);
+    uex_engine_return(&world.engine, inflight, &job);
     close_breaker();
 }
 
@@ -204,7 +204,7 @@ static void return__retry_crashes_openings__command_is_charged(void **state)
     }
     assert_ptr_equal(fixture_lane(), inflight);
     open_breaker();
-    uex_dispatch_return(&world.engine, inflight, &job);
+    uex_engine_return(&world.engine, inflight, &job);
     assert_int_equal(inflight->state, UEX_INFLIGHT_ENDED);
     assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_RETRIED);
     assert_int_equal(inflight->outcome.fault.error, UEX_DB_UNAVAILABLE);
@@ -245,7 +245,7 @@ static void return__several_commands_at_each_opening__run_one_at_a_time(void **s
         for (int i = 0; i < 2; i++) {
             struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE, .fault = outage};
 
-            uex_dispatch_return(&world.engine, both[i], &job);
+            uex_engine_return(&world.engine, both[i], &job);
         }
     }
     again[0] = fixture_lane();

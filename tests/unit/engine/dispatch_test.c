@@ -36,7 +36,7 @@ static void give_back(struct uex_inflight *inflight, enum uex_error error, bool 
 {
     struct uex_job_outcome job = {.error = error, .had_connection = is_break};
 
-    uex_dispatch_give_back(&world.engine, inflight, &job, is_break);
+    uex_engine_give_back(&world.engine, inflight, &job, is_break);
 }
 
 static const struct uex_group_entry *group(const char *group_id)
@@ -284,8 +284,8 @@ static void take__engine_drains__ends_without_a_command(void **state)
     (void)state;
     (void)fixture_command(0, 0, "g");
     uex_engine_advance(&world.engine, UEX_LIFECYCLE_DRAINING);
-    assert_null(uex_dispatch_take(&world.engine, NULL));
-    assert_null(uex_dispatch_take(&world.engine, &idle));
+    assert_null(uex_engine_take(&world.engine, NULL));
+    assert_null(uex_engine_take(&world.engine, &idle));
     assert_false(idle);
     assert_int_equal(world.wait_count, 0);
 }
@@ -304,10 +304,10 @@ static void take__command_arrives_while_it_waits__is_given_it(void **state)
 
     (void)state;
     world.on_wait = command_arrives;
-    assert_non_null(uex_dispatch_take(&world.engine, NULL));
+    assert_non_null(uex_engine_take(&world.engine, NULL));
     assert_int_equal(taken_seen, 1);
     world.on_wait = command_arrives; /* known already */
-    assert_null(uex_dispatch_take(&world.engine, &idle));
+    assert_null(uex_engine_take(&world.engine, &idle));
     assert_true(idle);
     assert_int_equal(taken_seen, 1);
 }
@@ -318,7 +318,7 @@ static void take__there_is_work__thread_is_not_idle(void **state)
 
     (void)state;
     (void)fixture_command(0, 0, "g");
-    assert_non_null(uex_dispatch_take(&world.engine, &idle));
+    assert_non_null(uex_engine_take(&world.engine, &idle));
     assert_false(idle);
     assert_int_equal(world.wait_count, 0);
 }

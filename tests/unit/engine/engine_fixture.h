@@ -912,7 +912,7 @@ FIXTURE_UNUSED static void fixture_finish(struct uex_inflight *inflight, enum ue
 
     if (error != UEX_OK)
         (void)uex_fail(&job.fault, error, "the job failed as the test wants it");
-    uex_dispatch_finish(&world.engine, inflight, &job);
+    uex_engine_finish(&world.engine, inflight, &job);
 }
 
 /* The job of a command ends: exported, its result `part_count` messages of `part_bytes` each, whose bytes are the
@@ -936,7 +936,7 @@ FIXTURE_UNUSED static void fixture_finish_list(struct uex_inflight *inflight, si
         assert_int_equal(uex_spool_append(job.lists, uex_bytes_of(bytes, part_bytes), &fault), UEX_OK);
     }
     free(bytes);
-    uex_dispatch_finish(&world.engine, inflight, &job);
+    uex_engine_finish(&world.engine, inflight, &job);
 }
 
 /* Rounds of the committer until it has nothing to do; `rounds` at most. */
@@ -989,7 +989,7 @@ FIXTURE_UNUSED static struct uex_inflight *fixture_lane(void)
 
     if (before == NULL)
         world.on_wait = fixture_committer_works;
-    inflight = uex_dispatch_take(&world.engine, &idle);
+    inflight = uex_engine_take(&world.engine, &idle);
     world.on_wait = before;
     return inflight;
 }

@@ -157,7 +157,7 @@ static void wait__one_thread__another_is_given_the_command(void **state)
     fixture_begin_at(1, "uex1;n=1");
     (void)fixture_command(0, 0, "a");
     inflight = fixture_lane();
-    uex_dispatch_give_back(&world.engine, inflight, &job, false);
+    uex_engine_give_back(&world.engine, inflight, &job, false);
     (void)refuse(&waits);
     assert_false(uex_breaker_is_open(&world.engine, UEX_DEPENDENCY_DATABASE));
     assert_ptr_equal(fixture_take(), inflight);
@@ -170,12 +170,12 @@ static void take__nothing_to_do__is_idle_sooner_while_a_thread_waits(void **stat
     bool idle = false;
 
     (void)state;
-    assert_null(uex_dispatch_take(&world.engine, &idle));
+    assert_null(uex_engine_take(&world.engine, &idle));
     assert_true(idle);
     assert_int_equal(world.now_ms - began_ms, UEX_LANE_IDLE_MS);
     (void)refuse(&waits);
     began_ms = world.now_ms;
-    assert_null(uex_dispatch_take(&world.engine, &idle));
+    assert_null(uex_engine_take(&world.engine, &idle));
     assert_true(idle);
     assert_int_equal(world.now_ms - began_ms, UEX_LANE_IDLE_SHORT_MS);
 }

@@ -581,7 +581,7 @@ static void take__revoked_before_the_start_was_counted__counts_in_the_next_epoch
     suspect = fixture_take();
     revoke_all();
     world.on_wait = assign_again;
-    assert_true(uex_starts_begin_exclusive(&world.engine, suspect));
+    assert_true(uex_exclusive_begin(&world.engine, suspect));
     assert_true(says("s=0:1"));
     assert_int_equal(suspect->start_epoch, 2);
 }
@@ -600,7 +600,7 @@ static void take__poison_pill_is_adopted_before_it_is_looked_at__is_not_run_once
     fixture_restore();
     assert_int_equal(world.adopted, 1);
     world.on_wait = fixture_committer_works;
-    assert_false(uex_starts_begin_exclusive(&world.engine, suspect));
+    assert_false(uex_exclusive_begin(&world.engine, suspect));
     fixture_commits(1);
     assert_int_equal(ended.error, UEX_WORKER_CRASHED);
     assert_string_equal(ended.group_id, "a");
@@ -801,7 +801,7 @@ static void return__breaker_opened__start_is_taken_back(void **state)
     (void)fixture_command(0, 0, "a");
     suspect = fixture_lane();
     assert_true(uex_breaker_open(&world.engine, UEX_DEPENDENCY_DATABASE, &fault));
-    uex_dispatch_return(&world.engine, suspect, &job);
+    uex_engine_return(&world.engine, suspect, &job);
     fixture_commits(1);
     assert_string_equal(committed(), "uex1;n=1;u=1");
     uex_breaker_close(&world.engine, UEX_DEPENDENCY_DATABASE);
@@ -846,7 +846,7 @@ static void give_back__no_connection__start_is_taken_back_and_the_suspect_is_fir
     (void)fixture_command(0, 1, "b");
     suspect = fixture_lane();
     assert_true(says("s=0:2"));
-    uex_dispatch_give_back(&world.engine, suspect, &job, false);
+    uex_engine_give_back(&world.engine, suspect, &job, false);
     assert_null(world.engine.synced.poison.exclusive);
     fixture_commits(1);
     assert_true(says("s=0:1"));
@@ -861,7 +861,7 @@ static void finish__suspect_is_given_up__start_is_taken_back(void **state)
     (void)state;
     begin(1, "uex1;n=1;u=1;s=0:2");
     (void)fixture_command(0, 0, "a");
-    uex_dispatch_finish(&world.engine, fixture_lane(), &job);
+    uex_engine_finish(&world.engine, fixture_lane(), &job);
     assert_int_equal(uex_markers_starts(&input()->markers, 0), 2);
     assert_null(world.engine.synced.poison.exclusive);
     assert_int_equal(world.engine.synced.in_flight.count, 0);
@@ -1116,7 +1116,7 @@ static enum uex_error take_suspect(const char *metadata, const char *value)
     inflight = fixture_take();
     world.on_wait = committer_works_uncounted;
     uex_torture_count(true);
-    if (!uex_starts_begin_exclusive(&world.engine, inflight))
+    if (!uex_exclusive_begin(&world.engine, inflight))
         inflight = world.engine.synced.outbox.first;
     uex_torture_count(false);
     error = world.engine.synced.failure == UEX_FAILURE_BROKEN ? UEX_NO_MEMORY : UEX_OK;
