@@ -53,6 +53,7 @@ struct fixture_produced {
     int64_t timestamp_ms;        /* 0: the broker's */
     rd_kafka_headers_t *headers; /* NULL: none */
     struct uex_inflight *inflight;
+    bool is_over; /* its transaction has ended */
     bool is_committed;
 };
 
@@ -113,7 +114,7 @@ struct fixture_world {
     const rd_kafka_consumer_group_metadata_t *txn_metadata;
     struct fixture_produced produced[FIXTURE_LIST_MAX];
     size_t produced_count;
-    unsigned commit_calls, abort_calls, begin_calls, prepare_calls;
+    unsigned commit_calls, abort_calls, begin_calls, prepare_calls, close_producer_calls;
 
     /* ---- the observer */
     unsigned committed_seen, rebalanced_seen, transaction_seen;
@@ -513,8 +514,11 @@ static enum uex_error fixture_send_offsets(void *context, const rd_kafka_topic_p
 
 static void fixture_end_transaction(bool committed)
 {
-    for (size_t i = 0; i < world.produced_count; i++)
-        world.produced[i].is_committed = world.produced[i].is_committed || committed;
+    for (size_t i = 0; i < world.produced_count; i++) {
+        if (!world.produced[i].is_over)
+            world.produced[i].is_committed = committed;
+        world.produced[i].is_over = true;
+    }
     for (int i = 0; committed && world.txn_offsets != NULL && i < world.txn_offsets->cnt; i++) {
         const rd_kafka_topic_partition_t *place = &world.txn_offsets->elems[i];
         rd_kafka_topic_partition_t *known = NULL;
@@ -574,6 +578,7 @@ static struct uex_txn_age fixture_age(void *context, int64_t now_ms)
 static void fixture_close_producer(void *context)
 {
     (void)context;
+    world.close_producer_calls++;
 }
 
 /* ---- the observer */
