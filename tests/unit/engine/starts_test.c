@@ -816,7 +816,7 @@ static void return_during_the_commit(const char *step)
     if (strcmp(step, "commit") != 0)
         return;
     world.on_step = NULL;
-    uex_dispatch_return(&world.engine, watched, &job);
+    uex_engine_return(&world.engine, watched, &job);
 }
 
 /* That transaction still says that it was started: another one has to follow. */
