@@ -114,11 +114,6 @@ enum uex_error uex_s3_xml_parse(struct uex_bytes document, struct uex_s3_xml_han
     return err;
 }
 
-bool uex_s3_xml_read(struct uex_bytes document, struct uex_s3_xml_handler handler)
-{
-    return uex_s3_xml_parse(document, handler) == UEX_OK;
-}
-
 void uex_s3_word_copy(char *out, size_t out_size, struct uex_bytes text)
 {
     size_t size = text.size_bytes < out_size - 1 ? text.size_bytes : out_size - 1;

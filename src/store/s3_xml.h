@@ -16,12 +16,9 @@ struct uex_s3_xml_handler {
     void *context;
 };
 
-/* Read a document. False if it is not well formed, holds a DTD, is nested or as long as no answer of S3 is, or the
- * handler stopped; elements that ended before were handed over. Leading white space is allowed: S3 sends it to keep a
- * connection up. */
-UEX_MUST_CHECK bool uex_s3_xml_read(struct uex_bytes document, struct uex_s3_xml_handler handler);
-/* The same where it matters why: UEX_OK; UEX_NO_MEMORY, which tells nothing of the document; UEX_STORE_FAILED for the
- * rest. */
+/* Read a document. UEX_STORE_FAILED: it is not well formed, holds a DTD, is nested or as long as no answer of S3 is, or
+ * the handler stopped. UEX_NO_MEMORY tells nothing of the document. Elements that ended before were handed over. Leading
+ * white space is allowed: S3 sends it to keep a connection up. */
 UEX_MUST_CHECK enum uex_error uex_s3_xml_parse(struct uex_bytes document, struct uex_s3_xml_handler handler);
 
 #define UEX_S3_CODE_SIZE 64
@@ -33,7 +30,7 @@ struct uex_s3_xml_answer {
     char request_id[UEX_S3_CODE_SIZE]; /* the same */
     bool starved;                      /* no memory to read it: there may be a code */
 };
-/* False as uex_s3_xml_read(); what was there before the fault is kept. */
+/* False: not a whole document, see uex_s3_xml_parse(); what was read before the fault is kept. */
 bool uex_s3_xml_answer_read(struct uex_bytes document, struct uex_s3_xml_answer *out);
 
 /* Copy a word (a code, an id) of outside origin: cut to the room there is, "" if it has any other character than
