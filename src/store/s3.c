@@ -49,7 +49,7 @@ struct reading {
     enum uex_error result;
 };
 
-static enum uex_error take(void *context, struct uex_bytes data)
+static enum uex_error pass_on(void *context, struct uex_bytes data)
 {
     struct reading *reading = context;
     enum uex_error err = reading->sink.write(reading->sink.context, data);
@@ -74,7 +74,7 @@ static enum uex_error read_step(void *context)
                                            .header_count = !resumes                   ? 0
                                                            : reading->etag[0] == '\0' ? 1
                                                                                       : 2,
-                                           .sink = {.write = take, .context = reading},
+                                           .sink = {.write = pass_on, .context = reading},
                                            .sink_status = resumes ? 206 : 200,
                                            .cancel = reading->store->base.cancel,
                                            .limit_ms = -1,

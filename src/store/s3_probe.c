@@ -53,7 +53,7 @@ static enum uex_error refused(struct probe *probe)
 }
 
 /* The verdict on a request that has to succeed, and for which 409 and 412 have no good reason. */
-static enum uex_error judge(struct probe *probe, enum uex_error err, long status)
+static enum uex_error judge_required(struct probe *probe, enum uex_error err, long status)
 {
     if (err == UEX_OK)
         return UEX_OK;
@@ -94,7 +94,7 @@ static void note_unclear(struct uex_s3_service *service, const struct uex_s3_ans
 
 /* The verdict on a request that has to fail. Servers differ in how they answer a wrong one. An unknown answer counts as
  * a refusal only if the command met the same one, and if nothing was published since the server last gave it. */
-static enum uex_error judge_wrong(struct probe *probe, enum uex_error err, const struct uex_s3_answer *answer)
+static enum uex_error judge_invalid(struct probe *probe, enum uex_error err, const struct uex_s3_answer *answer)
 {
     const struct uex_s3_answer *published = &probe->store->published;
     const long status = answer->status;
@@ -151,7 +151,7 @@ static enum uex_error try_look_up(struct probe *probe)
 
     uex_object_facts_clear(&facts);
     probe->is_taken = err == UEX_OK;
-    return err == UEX_NOT_FOUND ? UEX_OK : judge(probe, err, uex_s3_client_status(probe->store->client));
+    return err == UEX_NOT_FOUND ? UEX_OK : judge_required(probe, err, uex_s3_client_status(probe->store->client));
 }
 
 static enum uex_error try_part(struct probe *probe)
@@ -167,7 +167,7 @@ static enum uex_error try_part(struct probe *probe)
         return UEX_OK; /* another client aborted it */
     if (probe->fault != NULL && probe->part.result != UEX_OK)
         *probe->fault = probe->part.fault;
-    return judge(probe, probe->part.result, uex_s3_client_status(probe->store->client));
+    return judge_required(probe, probe->part.result, uex_s3_client_status(probe->store->client));
 }
 
 /* A 200 of CompleteMultipartUpload is sent before the work is done; its body shows how that went. */
@@ -186,7 +186,7 @@ static enum uex_error read_completion(struct probe *probe, const struct uex_s3_r
                        response);
 }
 
-static enum uex_error send_wrong(struct probe *probe, const struct uex_s3_request *request, bool completes)
+static enum uex_error send_invalid(struct probe *probe, const struct uex_s3_request *request, bool completes)
 {
     struct uex_s3_response response = {0};
     struct uex_s3_answer answer = {.completes = completes};
@@ -199,7 +199,7 @@ static enum uex_error send_wrong(struct probe *probe, const struct uex_s3_reques
     uex_s3_response_clear(&response);
     if (err == UEX_OK)
         remove_object(probe);
-    return judge_wrong(probe, err, &answer);
+    return judge_invalid(probe, err, &answer);
 }
 
 static enum uex_error try_completion(struct probe *probe)
@@ -221,7 +221,7 @@ static enum uex_error try_completion(struct probe *probe)
                                            .cancel = probe->store->base.cancel,
                                            .what = "the completion of an upload"};
 
-    return send_wrong(probe, &request, true);
+    return send_invalid(probe, &request, true);
 }
 
 static enum uex_error try_put(struct probe *probe)
@@ -241,7 +241,7 @@ static enum uex_error try_put(struct probe *probe)
                                            .cancel = probe->store->base.cancel,
                                            .what = "an object"};
 
-    return send_wrong(probe, &request, false);
+    return send_invalid(probe, &request, false);
 }
 
 static enum uex_error try_upload(struct probe *probe)
@@ -252,7 +252,7 @@ static enum uex_error try_upload(struct probe *probe)
     enum uex_error err =
         uex_s3_upload_create(store, probe->whole_key, &probe->meta, 0, probe->upload_id, &stray, probe->fault);
 
-    err = judge(probe, err, uex_s3_client_status(store->client));
+    err = judge_required(probe, err, uex_s3_client_status(store->client));
     if (probe->upload_id[0] != '\0') {
         if (err == UEX_OK)
             err = try_part(probe);

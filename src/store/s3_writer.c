@@ -41,7 +41,7 @@ static void writer_free(struct uex_s3_writer *writer)
 {
     buffer_keep(writer);
     buffer_unmap(&writer->filling);
-    buffer_unmap(&writer->flying);
+    buffer_unmap(&writer->in_flight);
     uex_buffer_clear(&writer->completion);
     uex_digest_free(writer->base.digest);
     free(writer->upload_id);
@@ -84,7 +84,7 @@ void uex_s3_set_tags(struct uex_object_writer *base, const struct uex_object_tag
 }
 
 /* The thread and the client for parts, made for the first object that needs them. */
-static enum uex_error need_thread(struct uex_s3_store *store, struct uex_fault *fault)
+static enum uex_error ensure_part_thread(struct uex_s3_store *store, struct uex_fault *fault)
 {
     if (store->part_client == NULL)
         store->part_client = uex_s3_client_new(store->settings, store->service->credentials, &store->base);
@@ -96,14 +96,14 @@ static enum uex_error need_thread(struct uex_s3_store *store, struct uex_fault *
 }
 
 /* Wait until the part on its way has arrived, and note its ETag. Bounded by the part's own limits. */
-static enum uex_error land(struct uex_s3_writer *writer, struct uex_fault *fault)
+static enum uex_error await_part(struct uex_s3_writer *writer, struct uex_fault *fault)
 {
-    if (!writer->part_is_flying)
+    if (!writer->part_is_in_flight)
         return UEX_OK;
     while (!uex_task_thread_wait(writer->store->parts, &writer->task, WAIT_SLICE_MS))
         if (uex_cancel_requested(writer->store->base.cancel))
             uex_cancel_request(&writer->stop);
-    writer->part_is_flying = false;
+    writer->part_is_in_flight = false;
     if (writer->part.result != UEX_OK) {
         if (fault != NULL)
             *fault = writer->part.fault;
@@ -121,27 +121,27 @@ static enum uex_error land(struct uex_s3_writer *writer, struct uex_fault *fault
 static enum uex_error send_part(struct uex_s3_writer *writer, struct uex_fault *fault)
 {
     struct uex_s3_store *store = writer->store;
-    enum uex_error err = need_thread(store, fault);
+    enum uex_error err = ensure_part_thread(store, fault);
 
     if (err == UEX_OK && writer->upload_id[0] == '\0')
         err = uex_s3_upload_create(store, writer->whole_key, &writer->base.meta, uex_s3_repetitions(store),
                                    writer->upload_id, &writer->stray_upload, fault);
     if (err == UEX_OK)
-        err = land(writer, fault);
+        err = await_part(writer, fault);
     if (err != UEX_OK)
         return err;
     if (writer->part_count == UEX_S3_PARTS_MAX)
         return uex_fail(fault, UEX_LIMIT, "an object has more than %d parts of 8 MiB", UEX_S3_PARTS_MAX);
-    if (writer->flying == NULL && (writer->flying = buffer_map(true)) == NULL)
+    if (writer->in_flight == NULL && (writer->in_flight = buffer_map(true)) == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a part");
-    uint8_t *empty = writer->flying;
-    writer->flying = writer->filling;
+    uint8_t *empty = writer->in_flight;
+    writer->in_flight = writer->filling;
     writer->filling = empty;
     writer->part = (struct uex_s3_part){.client = store->part_client,
                                         .whole_key = writer->whole_key,
                                         .upload_id = writer->upload_id,
                                         .number = ++writer->part_count,
-                                        .data = uex_bytes_of(writer->flying, writer->filling_bytes),
+                                        .data = uex_bytes_of(writer->in_flight, writer->filling_bytes),
                                         .cancel = &writer->stop,
                                         .repetitions = uex_s3_repetitions(store)};
     writer->filling_bytes = 0;
@@ -150,7 +150,7 @@ static enum uex_error send_part(struct uex_s3_writer *writer, struct uex_fault *
     err = uex_task_thread_submit(store->parts, &writer->task);
     if (err != UEX_OK)
         return uex_fail(fault, err, "no thread for uploading parts");
-    writer->part_is_flying = true;
+    writer->part_is_in_flight = true;
     return UEX_OK;
 }
 
@@ -187,9 +187,9 @@ static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
 {
     struct uex_fault ignored;
 
-    if (writer->part_is_flying) {
+    if (writer->part_is_in_flight) {
         uex_cancel_request(&writer->stop);
-        (void)land(writer, NULL);
+        (void)await_part(writer, NULL);
     }
     if (abort_upload && writer->upload_id[0] != '\0')
         (void)!uex_s3_upload_abort(writer->store, writer->whole_key, writer->upload_id, &ignored);
@@ -220,10 +220,10 @@ enum uex_error uex_s3_commit(struct uex_object_writer *base, uint64_t row_count,
     } else if (err == UEX_OK) {
         err = send_part(writer, fault);
         if (err == UEX_OK)
-            err = land(writer, fault);
+            err = await_part(writer, fault);
         /* Completing can take a while: the memory of the parts is not needed for it. */
         buffer_unmap(&writer->filling);
-        buffer_unmap(&writer->flying);
+        buffer_unmap(&writer->in_flight);
         if (err == UEX_OK)
             err = uex_s3_publish_upload(writer, fault);
     }

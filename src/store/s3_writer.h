@@ -12,7 +12,7 @@ struct uex_s3_writer {
     char *whole_key;
     /* Two buffers of one part at most: the one being filled and the one on its way. Memory comes from mmap(2), so a
      * small object costs only the pages it touches and everything goes back with the writer. */
-    uint8_t *filling, *flying;
+    uint8_t *filling, *in_flight;
     size_t filling_bytes;
     char *upload_id; /* "" until the first part */
     bool stray_upload;
@@ -20,7 +20,7 @@ struct uex_s3_writer {
     struct uex_buffer completion; /* the body of CompleteMultipartUpload so far */
     struct uex_task task;
     struct uex_s3_part part;
-    bool part_is_flying;
+    bool part_is_in_flight;
     struct uex_cancel stop; /* for the part on its way; raised by the lane */
 };
 

@@ -17,8 +17,8 @@ struct uex_s3_xml_handler {
 };
 
 /* Read a document. UEX_STORE_FAILED: it is not well formed, holds a DTD, is nested or as long as no answer of S3 is, or
- * the handler stopped. UEX_NO_MEMORY tells nothing of the document. Elements that ended before were handed over. Leading
- * white space is allowed: S3 sends it to keep a connection up. */
+ * the handler stopped. UEX_NO_MEMORY tells nothing of the document. Elements that ended before were handed over.
+ * Leading white space is allowed: S3 sends it to keep a connection up. */
 UEX_MUST_CHECK enum uex_error uex_s3_xml_parse(struct uex_bytes document, struct uex_s3_xml_handler handler);
 
 #define UEX_S3_CODE_SIZE 64
