@@ -790,6 +790,22 @@ static void assign__running_command_is_adopted__marker_covers_it(void **state)
     assert_string_equal(committed(), "uex1;n=1;u=22");
 }
 
+static void assign__two_running_commands_are_adopted__marker_covers_the_highest(void **state)
+{
+    (void)state;
+    begin(1, "uex1;n=1");
+    (void)fixture_command(0, 3, "a");
+    (void)fixture_command(0, 5, "b");
+    assert_non_null(fixture_lane());
+    assert_non_null(fixture_lane());
+    revoke_all();
+    fixture_assign(0, 1);
+    fixture_restore();
+    assert_int_equal(world.adopted, 2);
+    fixture_commits(2);
+    assert_true(says("u=22"));
+}
+
 static void return__breaker_opened__start_is_taken_back(void **state)
 {
     struct uex_job_outcome job = {.error = UEX_DB_UNAVAILABLE};
@@ -1200,6 +1216,7 @@ int main(void)
         STARTS_TEST(revoke__clean_after_the_last_suspect_ended__nobody_is_suspected_any_more),
         STARTS_TEST(assign__running_suspect_is_adopted__its_start_counts_in_the_new_epoch),
         STARTS_TEST(assign__running_command_is_adopted__marker_covers_it),
+        STARTS_TEST(assign__two_running_commands_are_adopted__marker_covers_the_highest),
         STARTS_TEST(return__breaker_opened__start_is_taken_back),
         STARTS_TEST(return__transaction_is_under_way__start_is_taken_back_by_the_next),
         STARTS_TEST(give_back__no_connection__start_is_taken_back_and_the_suspect_is_first_again),
