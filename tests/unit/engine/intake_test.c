@@ -315,6 +315,32 @@ static void held__asks_for_its_topics_delay__is_not_worth_a_line(void **state)
     assert_int_equal(world.logged[UEX_EVENT_RETRY_DUE_BOUNDED], 0);
 }
 
+/* Written by another program: its topic's delay is not asked for. */
+static void record__retry_without_a_due_time__is_taken_at_once(void **state)
+{
+    (void)state;
+    fixture_begin_at(1, "uex1;n=1");
+    read_record(RETRIES, 0, 0, "g");
+    assert_int_equal(in_flight(), 1);
+    assert_int_equal(world.logged[UEX_EVENT_RETRY_DUE_BOUNDED], 0);
+}
+
+/* Its age counts from when it was read. */
+static void record__without_a_timestamp__is_as_old_as_it_is_known(void **state)
+{
+    struct uex_record *record = NULL;
+
+    (void)state;
+    fixture_begin_at(1, "uex1;n=1");
+    record = fixture_record(COMMANDS, 0, 0, "g", NULL);
+    record->timestamp_ms = -1;
+    uex_envelope_read(record, COMMANDS);
+    fixture_fetch(record);
+    world.now_ms += 5000;
+    uex_intake_step(&world.engine, &intake);
+    assert_int_equal(world.engine.synced.in_flight.first->since_ms, wall_ms());
+}
+
 /* A retry whose key belongs elsewhere is moved to the command topic when it is due. What is left of its time is the
  * difference of two clocks: more than that holds nothing up. */
 static void record__retry_that_was_moved__waits_for_no_more_than_clocks_differ(void **state)
@@ -982,6 +1008,8 @@ int main(void)
         INTAKE_TEST(held__new_record_after_the_last_was_taken__is_taken_at_once),
         INTAKE_TEST(held__asks_for_more_than_its_topics_delay__waits_no_longer_than_that),
         INTAKE_TEST(held__asks_for_its_topics_delay__is_not_worth_a_line),
+        INTAKE_TEST(record__retry_without_a_due_time__is_taken_at_once),
+        INTAKE_TEST(record__without_a_timestamp__is_as_old_as_it_is_known),
         INTAKE_TEST(record__retry_that_was_moved__waits_for_no_more_than_clocks_differ),
         INTAKE_TEST(held__several_records__the_oldest_is_reported),
         INTAKE_TEST(held__window_is_full__is_taken_when_the_first_offsets_are_finished),
