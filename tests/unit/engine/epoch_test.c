@@ -12,7 +12,7 @@ static struct uex_partition *partition_at(int32_t number)
     return &world.engine.synced.partitions[number];
 }
 
-static struct uex_input *slot_at(size_t input_topic, int32_t partition)
+static struct uex_input *input_at(size_t input_topic, int32_t partition)
 {
     return uex_engine_input(&world.engine, input_topic, partition);
 }
@@ -145,7 +145,7 @@ static void assign__no_memory_for_its_partitions__engine_is_broken(void **state)
     assert_int_equal(world.assign_calls, 0); /* uex_rebalance_abandon() answers it when the worker leaves */
 }
 
-static void reserve_sources__one_more_topic__slots_of_the_others_stay(void **state)
+static void reserve_input_topics__one_more_topic__input_partitions_of_the_others_stay(void **state)
 {
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
@@ -155,18 +155,18 @@ static void reserve_sources__one_more_topic__slots_of_the_others_stay(void **sta
     world.engine.input_topics[2].topic = strdup("retry-1");
     world.engine.input_topic_count = 3;
     uex_engine_unlock(&world.engine);
-    assert_int_equal(slot_at(0, 1)->window.next, 1);
-    assert_true(slot_at(0, 1)->assigned);
+    assert_int_equal(input_at(0, 1)->window.next, 1);
+    assert_true(input_at(0, 1)->assigned);
     for (int32_t i = 0; i < 2; i++) {
-        assert_false(slot_at(2, i)->assigned);
-        assert_int_equal(slot_at(2, i)->window.base, UEX_OFFSET_NONE);
-        assert_int_equal(slot_at(2, i)->committed_base, UEX_OFFSET_NONE);
-        assert_int_equal(slot_at(2, i)->seek_to, UEX_OFFSET_NONE);
-        assert_int_equal(slot_at(2, i)->read_next, UEX_OFFSET_NONE);
+        assert_false(input_at(2, i)->assigned);
+        assert_int_equal(input_at(2, i)->window.base, UEX_OFFSET_NONE);
+        assert_int_equal(input_at(2, i)->committed_base, UEX_OFFSET_NONE);
+        assert_int_equal(input_at(2, i)->seek_to, UEX_OFFSET_NONE);
+        assert_int_equal(input_at(2, i)->read_next, UEX_OFFSET_NONE);
     }
 }
 
-static void reserve_sources__no_memory__what_there_was_stays_usable(void **state)
+static void reserve_input_topics__no_memory__what_there_was_stays_usable(void **state)
 {
     bool reserved = true;
 
@@ -198,20 +198,20 @@ static void assign_split(void)
 }
 
 /* Commands and retries of a group would be at two workers. */
-static void assign__number_not_held_in_every_topic__is_not_worked(void **state)
+static void assign__number_not_owned_in_every_topic__is_not_worked(void **state)
 {
     (void)state;
     assign_split();
     assert_true(partition_at(0)->assigned);
     assert_false(partition_at(1)->assigned);
-    assert_false(slot_at(0, 1)->assigned);
+    assert_false(input_at(0, 1)->assigned);
     assert_int_equal(world.assigned->cnt, 2);
     assert_null(rd_kafka_topic_partition_list_find(world.assigned, COMMANDS, 1));
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_SPLIT], 1);
     assert_null(fixture_command(1, 0, fixture_group(1, 2, 0)));
 }
 
-static void assign__number_not_held_in_every_topic_again_and_again__rejoins_after_growing_pauses(void **state)
+static void assign__number_not_owned_in_every_topic_again_and_again__rejoins_after_growing_pauses(void **state)
 {
     static const int64_t pauses_ms[] = {6000, 12000, 24000, 48000, 96000, 96000};
 
@@ -266,7 +266,7 @@ static void assign__offset_that_no_log_has__is_read_from_the_beginning(void **st
     fixture_set_committed(COMMANDS, 0, UEX_OFFSET_MAX + 1, "uex1;n=1");
     fixture_assign(0, 1);
     assert_int_equal(assigned_offset(COMMANDS, 0), RD_KAFKA_OFFSET_BEGINNING);
-    assert_int_equal(slot_at(0, 0)->committed_base, UEX_OFFSET_NONE);
+    assert_int_equal(input_at(0, 0)->committed_base, UEX_OFFSET_NONE);
 }
 
 /* The bitmap begins with finished offsets: the first unfinished one is where it goes on. */
@@ -369,8 +369,8 @@ static void assign__open_crash_marker__previous_owner_has_crashed(void **state)
     fixture_set_committed(RETRIES, 0, 0, "uex1;n=1;u=9");
     rebalance(0, 1);
     assert_int_equal(world.logged[UEX_EVENT_PREVIOUS_OWNER_CRASHED], 1);
-    assert_int_equal(slot_at(1, 0)->suspect_until, 9);
-    assert_int_equal(slot_at(0, 0)->suspect_until, UEX_OFFSET_NONE);
+    assert_int_equal(input_at(1, 0)->suspect_until, 9);
+    assert_int_equal(input_at(0, 0)->suspect_until, UEX_OFFSET_NONE);
 }
 
 /* ---- what is in flight: adopted only where its offset is unfinished in the committed offset that was just read */
@@ -416,7 +416,7 @@ static void assign__records_are_read_again__is_no_log_that_goes_back(void **stat
     fixture_begin_at(1, "uex1;n=1");
     (void)fixture_command(0, 0, "g");
     (void)fixture_command(0, 1, "h");
-    slot_at(0, 0)->seek_to = 1; /* a seek that was wanted is none any more */
+    input_at(0, 0)->seek_to = 1; /* a seek that was wanted is none any more */
     rebalance(0, 1);
     assert_non_null(fixture_command(0, 0, "g"));
     assert_non_null(fixture_command(0, 1, "i"));
@@ -545,7 +545,7 @@ static void assign__running_command_is_adopted__crash_marker_is_committed_again(
     inflight = run(0, 0, "g");
     rebalance(0, 1);
     assert_false(has_open_mark(0));
-    assert_int_equal(slot_at(0, 0)->started_until, inflight->offset + 1);
+    assert_int_equal(input_at(0, 0)->started_until, inflight->offset + 1);
     fixture_restore();
     fixture_commits(3);
     assert_true(has_open_mark(0));
@@ -558,7 +558,7 @@ static void assign__running_command_is_cancelled__no_crash_marker_is_needed(void
     (void)run(0, 0, "g");
     fixture_set_committed(COMMANDS, 0, 1, "uex1;n=1");
     rebalance(0, 1);
-    assert_int_equal(slot_at(0, 0)->started_until, UEX_OFFSET_NONE);
+    assert_int_equal(input_at(0, 0)->started_until, UEX_OFFSET_NONE);
     fixture_restore();
     fixture_commits(3);
     assert_false(has_open_mark(0));
@@ -597,12 +597,12 @@ static void assign__committed_offset_went_back__work_of_the_old_topic_is_cancell
     fixture_assign(0, 1);
     fixture_restore();
     inflight = run(0, 5, "g");
-    log_number = slot_at(0, 0)->log_number;
+    log_number = input_at(0, 0)->log_number;
     fixture_set_committed(COMMANDS, 0, 3, "uex1;n=1");
     rebalance(0, 1);
     assert_true(uex_cancel_requested(&inflight->cancel));
     assert_int_equal(world.adopted, 0);
-    assert_int_equal(slot_at(0, 0)->log_number, log_number + 1);
+    assert_int_equal(input_at(0, 0)->log_number, log_number + 1);
 }
 
 static void assign__committed_offset_is_gone__work_of_the_old_topic_is_cancelled(void **state)
@@ -623,7 +623,7 @@ static void assign__committed_offset_is_the_same__log_is_the_same(void **state)
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
     rebalance(0, 1);
-    assert_int_equal(slot_at(0, 0)->log_number, 0);
+    assert_int_equal(input_at(0, 0)->log_number, 0);
 }
 
 /* The first transaction of all may still be under way. */
@@ -635,7 +635,7 @@ static void assign__there_never_was_a_committed_offset__work_is_adopted(void **s
     read_malformed(0, 0, "g");
     rebalance(0, 1);
     assert_int_equal(world.adopted, 1);
-    assert_int_equal(slot_at(0, 0)->log_number, 0);
+    assert_int_equal(input_at(0, 0)->log_number, 0);
 }
 
 /* ---- an outcome whose transaction is running: the offsets that the assignment reads say how it ended */
@@ -805,10 +805,10 @@ int main(void)
         EPOCH_TEST(assign__broker_reports_fewer_partitions_than_before__count_stays),
         EPOCH_TEST(resize__no_memory__says_so_and_can_be_repeated),
         EPOCH_TEST(assign__no_memory_for_its_partitions__engine_is_broken),
-        EPOCH_TEST(reserve_sources__one_more_topic__slots_of_the_others_stay),
-        EPOCH_TEST(reserve_sources__no_memory__what_there_was_stays_usable),
-        EPOCH_TEST(assign__number_not_held_in_every_topic__is_not_worked),
-        EPOCH_TEST(assign__number_not_held_in_every_topic_again_and_again__rejoins_after_growing_pauses),
+        EPOCH_TEST(reserve_input_topics__one_more_topic__input_partitions_of_the_others_stay),
+        EPOCH_TEST(reserve_input_topics__no_memory__what_there_was_stays_usable),
+        EPOCH_TEST(assign__number_not_owned_in_every_topic__is_not_worked),
+        EPOCH_TEST(assign__number_not_owned_in_every_topic_again_and_again__rejoins_after_growing_pauses),
         EPOCH_TEST(assign__numbers_of_other_members__are_no_reason_to_rejoin),
         EPOCH_TEST(assign__topic_that_is_not_read__is_left_out),
         EPOCH_TEST(assign__offset_that_no_log_has__is_read_from_the_beginning),

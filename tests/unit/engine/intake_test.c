@@ -35,7 +35,7 @@ static int open_intake(void **state)
     return failed;
 }
 
-static struct uex_input *slot_at(size_t input_topic, int32_t partition)
+static struct uex_input *input_at(size_t input_topic, int32_t partition)
 {
     return uex_engine_input(&world.engine, input_topic, partition);
 }
@@ -173,8 +173,8 @@ static void record__finished_before__is_passed_over(void **state)
     read_record(COMMANDS, 0, 0, "g");
     read_record(COMMANDS, 0, 1, "h");
     assert_int_equal(in_flight(), 1);
-    assert_int_equal(slot_at(0, 0)->window.next, 2);
-    assert_null(slot_at(0, 0)->first_backpressured);
+    assert_int_equal(input_at(0, 0)->window.next, 2);
+    assert_null(input_at(0, 0)->first_backpressured);
 }
 
 static void record__no_memory_for_it__program_ends(void **state)
@@ -187,7 +187,7 @@ static void record__no_memory_for_it__program_ends(void **state)
     assert_int_equal(uex_engine_failure(&world.engine), UEX_FAILURE_BROKEN);
     assert_int_equal(uex_engine_lifecycle(&world.engine), UEX_LIFECYCLE_LEAVING);
     assert_int_equal(world.logged[UEX_EVENT_OUT_OF_MEMORY], 1);
-    assert_int_equal(slot_at(0, 0)->window.next, 0); /* the next owner reads it again */
+    assert_int_equal(input_at(0, 0)->window.next, 0); /* the next owner reads it again */
 }
 
 /* What may have killed a worker is not parsed before its start is committed. */
@@ -228,7 +228,7 @@ static void record__suspect_in_a_retry_topic__waits_for_its_time_first(void **st
 
 /* ---- backpressured: a record that is not due, and all behind it */
 
-static void held__not_due__is_taken_when_it_is(void **state)
+static void backpressured__not_due__is_taken_when_it_is(void **state)
 {
     const int64_t due_ms = world.now_ms + 30000;
 
@@ -236,10 +236,10 @@ static void held__not_due__is_taken_when_it_is(void **state)
     fixture_begin_at(1, "uex1;n=1");
     read_retry(0, "g", due_ms - world.now_ms);
     assert_int_equal(in_flight(), 0);
-    assert_int_equal(slot_at(1, 0)->backpressure, UEX_BACKPRESSURE_DUE);
+    assert_int_equal(input_at(1, 0)->backpressure, UEX_BACKPRESSURE_DUE);
     assert_int_equal(world.paused->cnt, 1); /* commands are read on */
     assert_true(was_told(world.paused, RETRIES, 0));
-    assert_int_equal(world.engine.oldest_backpressured_ms, slot_at(1, 0)->first_backpressured->since_ms);
+    assert_int_equal(world.engine.oldest_backpressured_ms, input_at(1, 0)->first_backpressured->since_ms);
     idle_until(due_ms - 1);
     assert_int_equal(in_flight(), 0);
     assert_null(world.resumed);
@@ -250,7 +250,7 @@ static void held__not_due__is_taken_when_it_is(void **state)
 }
 
 /* Each of those behind it would be due. */
-static void held__records_behind__stay_in_order(void **state)
+static void backpressured__records_behind__stay_in_order(void **state)
 {
     const int64_t due_ms = world.now_ms + 30000;
 
@@ -263,11 +263,11 @@ static void held__records_behind__stay_in_order(void **state)
     assert_int_equal(in_flight(), 0);
     idle_until(due_ms);
     assert_int_equal(in_flight(), 2);
-    assert_int_equal(slot_at(1, 0)->first_backpressured->offset, 2);
+    assert_int_equal(input_at(1, 0)->first_backpressured->offset, 2);
     idle_until(due_ms + 10000);
     assert_int_equal(in_flight(), 4);
-    assert_null(slot_at(1, 0)->first_backpressured);
-    assert_null(slot_at(1, 0)->last_backpressured);
+    assert_null(input_at(1, 0)->first_backpressured);
+    assert_null(input_at(1, 0)->last_backpressured);
     for (const char *group = "abcd"; *group != '\0'; group++) {
         struct uex_inflight *inflight = fixture_take();
 
@@ -279,7 +279,7 @@ static void held__records_behind__stay_in_order(void **state)
     }
 }
 
-static void held__new_record_after_the_last_was_taken__is_taken_at_once(void **state)
+static void backpressured__new_record_after_the_last_was_taken__is_taken_at_once(void **state)
 {
     const int64_t due_ms = world.now_ms + 1000;
 
@@ -292,7 +292,7 @@ static void held__new_record_after_the_last_was_taken__is_taken_at_once(void **s
 }
 
 /* The header may come from another program, or from a worker with a wrong clock. */
-static void held__asks_for_more_than_its_topics_delay__waits_no_longer_than_that(void **state)
+static void backpressured__asks_for_more_than_its_topics_delay__waits_no_longer_than_that(void **state)
 {
     const int64_t bound_ms = world.now_ms + 60000 + 5000; /* and what clocks may differ */
 
@@ -306,7 +306,7 @@ static void held__asks_for_more_than_its_topics_delay__waits_no_longer_than_that
     assert_int_equal(in_flight(), 1);
 }
 
-static void held__asks_for_its_topics_delay__is_not_worth_a_line(void **state)
+static void backpressured__asks_for_its_topics_delay__is_not_worth_a_line(void **state)
 {
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -357,14 +357,14 @@ static void record__retry_that_was_moved__waits_for_no_more_than_clocks_differ(v
         fixture_intake();
     }
     assert_int_equal(in_flight(), 1);
-    assert_int_equal(slot_at(0, 0)->first_backpressured->offset, 1);
+    assert_int_equal(input_at(0, 0)->first_backpressured->offset, 1);
     assert_int_equal(world.logged[UEX_EVENT_RETRY_DUE_BOUNDED], 0);
     idle_until(world.now_ms + 3000);
     assert_int_equal(in_flight(), 2);
 }
 
 /* For the metric of what waits longest. */
-static void held__several_records__the_oldest_is_reported(void **state)
+static void backpressured__several_records__the_oldest_is_reported(void **state)
 {
     int64_t first_ms = 0;
 
@@ -380,7 +380,7 @@ static void held__several_records__the_oldest_is_reported(void **state)
 
 /* ---- backpressured: metadata of the committed offset has room for so many offsets */
 
-static void held__window_is_full__is_taken_when_the_first_offsets_are_finished(void **state)
+static void backpressured__window_is_full__is_taken_when_the_first_offsets_are_finished(void **state)
 {
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -389,7 +389,7 @@ static void held__window_is_full__is_taken_when_the_first_offsets_are_finished(v
     assert_int_equal(in_flight(), 2);
     read_record(COMMANDS, 0, UEX_WINDOW_SPAN, "c");
     assert_int_equal(in_flight(), 2);
-    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_WINDOW);
+    assert_int_equal(input_at(0, 0)->backpressure, UEX_BACKPRESSURE_WINDOW);
     assert_true(was_told(world.paused, COMMANDS, 0));
     complete_one();
     idle_until(world.now_ms + 300);
@@ -399,10 +399,10 @@ static void held__window_is_full__is_taken_when_the_first_offsets_are_finished(v
 
 /* ---- backpressured: the partition of its key is not known */
 
-static void held__partition_count_unknown__is_asked_again_after_200_ms(void **state)
+static void backpressured__partition_count_unknown__is_asked_again_after_200_ms(void **state)
 {
     unsigned asked = 0;
-    int64_t held_ms = 0;
+    int64_t since_ms = 0;
 
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
@@ -410,15 +410,15 @@ static void held__partition_count_unknown__is_asked_again_after_200_ms(void **st
     asked = world.count_calls;
     fixture_fetch(fixture_record(COMMANDS, 0, 0, fixture_group(1, 2, 0), NULL));
     uex_intake_step(&world.engine, &intake);
-    held_ms = world.now_ms;
-    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
+    since_ms = world.now_ms;
+    assert_int_equal(input_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_COUNT_UNKNOWN], 1);
     assert_int_equal(world.count_calls, asked + 1);
     assert_int_equal(rejoins_in_ms(), NEVER);
-    idle_until(held_ms + 199);
+    idle_until(since_ms + 199);
     assert_int_equal(world.count_calls, asked + 1);
     world.count_error = UEX_OK;
-    idle_until(held_ms + 200);
+    idle_until(since_ms + 200);
     assert_int_equal(world.count_calls, asked + 2);
     assert_int_equal(in_flight(), 1);
     fixture_commits(3);
@@ -426,7 +426,7 @@ static void held__partition_count_unknown__is_asked_again_after_200_ms(void **st
 }
 
 /* By a count that this epoch does not know its group is right here; but its state is at another worker. */
-static void held__topic_has_grown__worker_rejoins(void **state)
+static void backpressured__topic_has_grown__worker_rejoins(void **state)
 {
     const char *group = NULL;
 
@@ -441,7 +441,7 @@ static void held__topic_has_grown__worker_rejoins(void **state)
     world.command_partitions = 3;
     fixture_fetch(fixture_record(COMMANDS, 0, 0, group, NULL));
     uex_intake_step(&world.engine, &intake);
-    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_GROWN);
+    assert_int_equal(input_at(0, 0)->backpressure, UEX_BACKPRESSURE_GROWN);
     assert_int_equal(rejoins_in_ms(), 1000);
     idle_until(world.now_ms + 500);
     assert_int_equal(rejoins_in_ms(), 500); /* it is looked at again, and that puts nothing off */
@@ -453,13 +453,13 @@ static void held__topic_has_grown__worker_rejoins(void **state)
 }
 
 /* It has not heard of a growth yet. */
-static void held__broker_knows_fewer_partitions__is_asked_again_without_rejoining(void **state)
+static void backpressured__broker_knows_fewer_partitions__is_asked_again_without_rejoining(void **state)
 {
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
     world.command_partitions = 1;
     read_record(COMMANDS, 0, 0, fixture_group(1, 2, 0));
-    assert_int_equal(slot_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
+    assert_int_equal(input_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
     assert_int_equal(rejoins_in_ms(), NEVER);
     world.command_partitions = 2;
     idle_until(world.now_ms + 500);
@@ -550,7 +550,7 @@ static void queue__becomes_full_between_two_rounds__is_seen_at_once(void **state
     assert_true(was_told(world.paused, COMMANDS, 0));
 }
 
-static void queue__full__held_records_wait_too(void **state)
+static void queue__full__backpressured_records_wait_too(void **state)
 {
     const int64_t due_ms = world.now_ms + 1000;
 
@@ -561,14 +561,14 @@ static void queue__full__held_records_wait_too(void **state)
     read_commands(0, 2);
     idle_until(due_ms + 1000);
     assert_int_equal(in_flight(), 2);
-    assert_int_equal(world.engine.oldest_backpressured_ms, slot_at(1, 0)->first_backpressured->since_ms);
+    assert_int_equal(world.engine.oldest_backpressured_ms, input_at(1, 0)->first_backpressured->since_ms);
     complete_one();
     fixture_intake();
     assert_int_equal(in_flight(), 2);
-    assert_null(slot_at(1, 0)->first_backpressured);
+    assert_null(input_at(1, 0)->first_backpressured);
 }
 
-static void queue__full_and_a_record_is_held__its_partition_stays_paused(void **state)
+static void queue__full_and_a_record_is_backpressured__its_partition_stays_paused(void **state)
 {
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
@@ -613,18 +613,18 @@ static void pause__refused__is_told_again(void **state)
     fixture_begin_at(1, "uex1;n=1");
     world.pause_code = RD_KAFKA_RESP_ERR__STATE;
     read_retry(0, "g", 50000);
-    assert_false(slot_at(1, 0)->paused);
+    assert_false(input_at(1, 0)->paused);
     forget_pauses();
     world.pause_code = RD_KAFKA_RESP_ERR_NO_ERROR;
     world.pause_element_code = RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
     fixture_intake();
     assert_true(was_told(world.paused, RETRIES, 0));
-    assert_false(slot_at(1, 0)->paused);
+    assert_false(input_at(1, 0)->paused);
     forget_pauses();
     world.pause_element_code = RD_KAFKA_RESP_ERR_NO_ERROR;
     fixture_intake();
     assert_true(was_told(world.paused, RETRIES, 0));
-    assert_true(slot_at(1, 0)->paused);
+    assert_true(input_at(1, 0)->paused);
     forget_pauses();
     fixture_intake();
     assert_null(world.paused);
@@ -647,12 +647,12 @@ static void resume__refused__is_told_again(void **state)
     read_retry(0, "g", due_ms - world.now_ms);
     world.engine.consumer.resume = refuse_to_resume;
     idle_until(due_ms);
-    assert_true(slot_at(1, 0)->paused);
+    assert_true(input_at(1, 0)->paused);
     forget_pauses();
     world.engine.consumer = consumer;
     fixture_intake();
     assert_true(was_told(world.resumed, RETRIES, 0));
-    assert_false(slot_at(1, 0)->paused);
+    assert_false(input_at(1, 0)->paused);
 }
 
 /* ---- ends of partitions */
@@ -714,7 +714,7 @@ static void end__command_before_it_is_unfinished__offset_stays_with_it(void **st
     assert_int_equal(committed_offset(COMMANDS), 3);
 }
 
-static void end__record_before_it_is_held__offset_stays_with_it(void **state)
+static void end__record_before_it_is_backpressured__offset_stays_with_it(void **state)
 {
     const int64_t due_ms = world.now_ms + 1000;
 
@@ -737,7 +737,7 @@ static void end__beyond_the_window__waits_for_room(void **state)
     read_record(COMMANDS, 0, 0, "g");
     fixture_fetch_end(COMMANDS, 0, UEX_WINDOW_SPAN + 5);
     fixture_intake();
-    assert_int_equal(slot_at(0, 0)->window.next, 1);
+    assert_int_equal(input_at(0, 0)->window.next, 1);
     complete_one();
     fixture_intake();
     fixture_commits(3);
@@ -764,7 +764,7 @@ static void end__of_a_partition_that_is_not_assigned__is_dropped(void **state)
     fixture_fetch_end(COMMANDS, 0, 5);
     fixture_fetch_end(OTHER_TOPIC, 0, 5);
     fixture_intake();
-    assert_int_equal(slot_at(0, 0)->end_offset, UEX_OFFSET_NONE);
+    assert_int_equal(input_at(0, 0)->end_offset, UEX_OFFSET_NONE);
 }
 
 /* ---- a log that goes back */
@@ -853,16 +853,16 @@ static void seek__fails__is_tried_again_and_nothing_is_taken_before(void **state
     world.seek_code = RD_KAFKA_RESP_ERR__TIMED_OUT;
     fixture_fetch_end(COMMANDS, 0, 3);
     fixture_intake();
-    assert_int_equal(slot_at(0, 0)->seek_to, 0);
+    assert_int_equal(input_at(0, 0)->seek_to, 0);
     read_log(5, 6, old_ms);
     assert_false(is_known(0, 0, 5));
     world.seek_code = RD_KAFKA_RESP_ERR_NO_ERROR;
     world.seek_element_code = RD_KAFKA_RESP_ERR__STATE;
     fixture_intake();
-    assert_int_equal(slot_at(0, 0)->seek_to, 0);
+    assert_int_equal(input_at(0, 0)->seek_to, 0);
     world.seek_element_code = RD_KAFKA_RESP_ERR_NO_ERROR;
     fixture_intake();
-    assert_int_equal(slot_at(0, 0)->seek_to, UEX_OFFSET_NONE);
+    assert_int_equal(input_at(0, 0)->seek_to, UEX_OFFSET_NONE);
     fixture_keep(&world.sought, NULL);
     fixture_intake();
     assert_null(world.sought);
@@ -937,7 +937,7 @@ static bool note_timeout(void *context, int timeout_ms, struct uex_fetched *out)
     return false;
 }
 
-/* A restore is not held up by a topic without commands. */
+/* A restore does not wait for a topic without commands. */
 static void step__restore_is_running__does_not_wait_for_records(void **state)
 {
     (void)state;
@@ -1003,25 +1003,25 @@ int main(void)
         INTAKE_TEST(record__no_memory_for_it__program_ends),
         INTAKE_TEST(record__below_a_crash_marker__is_not_even_parsed),
         INTAKE_TEST(record__suspect_in_a_retry_topic__waits_for_its_time_first),
-        INTAKE_TEST(held__not_due__is_taken_when_it_is),
-        INTAKE_TEST(held__records_behind__stay_in_order),
-        INTAKE_TEST(held__new_record_after_the_last_was_taken__is_taken_at_once),
-        INTAKE_TEST(held__asks_for_more_than_its_topics_delay__waits_no_longer_than_that),
-        INTAKE_TEST(held__asks_for_its_topics_delay__is_not_worth_a_line),
+        INTAKE_TEST(backpressured__not_due__is_taken_when_it_is),
+        INTAKE_TEST(backpressured__records_behind__stay_in_order),
+        INTAKE_TEST(backpressured__new_record_after_the_last_was_taken__is_taken_at_once),
+        INTAKE_TEST(backpressured__asks_for_more_than_its_topics_delay__waits_no_longer_than_that),
+        INTAKE_TEST(backpressured__asks_for_its_topics_delay__is_not_worth_a_line),
         INTAKE_TEST(record__retry_without_a_due_time__is_taken_at_once),
         INTAKE_TEST(record__without_a_timestamp__is_as_old_as_it_is_known),
         INTAKE_TEST(record__retry_that_was_moved__waits_for_no_more_than_clocks_differ),
-        INTAKE_TEST(held__several_records__the_oldest_is_reported),
-        INTAKE_TEST(held__window_is_full__is_taken_when_the_first_offsets_are_finished),
-        INTAKE_TEST(held__partition_count_unknown__is_asked_again_after_200_ms),
-        INTAKE_TEST(held__topic_has_grown__worker_rejoins),
-        INTAKE_TEST(held__broker_knows_fewer_partitions__is_asked_again_without_rejoining),
+        INTAKE_TEST(backpressured__several_records__the_oldest_is_reported),
+        INTAKE_TEST(backpressured__window_is_full__is_taken_when_the_first_offsets_are_finished),
+        INTAKE_TEST(backpressured__partition_count_unknown__is_asked_again_after_200_ms),
+        INTAKE_TEST(backpressured__topic_has_grown__worker_rejoins),
+        INTAKE_TEST(backpressured__broker_knows_fewer_partitions__is_asked_again_without_rejoining),
         INTAKE_TEST(step__lane_found_that_the_topic_has_grown__rejoins_once),
         INTAKE_TEST(queue__full__all_are_paused_until_it_is_half_empty),
         INTAKE_TEST(queue__full_of_bytes__all_are_paused_until_it_is_half_empty),
         INTAKE_TEST(queue__becomes_full_between_two_rounds__is_seen_at_once),
-        INTAKE_TEST(queue__full__held_records_wait_too),
-        INTAKE_TEST(queue__full_and_a_record_is_held__its_partition_stays_paused),
+        INTAKE_TEST(queue__full__backpressured_records_wait_too),
+        INTAKE_TEST(queue__full_and_a_record_is_backpressured__its_partition_stays_paused),
         INTAKE_TEST(breaker__open__all_are_paused_until_it_closes),
         INTAKE_TEST(lifecycle__draining__all_are_paused),
         INTAKE_TEST(pause__refused__is_told_again),
@@ -1030,7 +1030,7 @@ int main(void)
         INTAKE_TEST(end__of_a_partition_without_a_committed_offset__is_committed),
         INTAKE_TEST(end__is_where_the_offset_stands__nothing_is_committed),
         INTAKE_TEST(end__command_before_it_is_unfinished__offset_stays_with_it),
-        INTAKE_TEST(end__record_before_it_is_held__offset_stays_with_it),
+        INTAKE_TEST(end__record_before_it_is_backpressured__offset_stays_with_it),
         INTAKE_TEST(end__beyond_the_window__waits_for_room),
         INTAKE_TEST(end__below_a_crash_marker__later_commands_are_no_suspects),
         INTAKE_TEST(end__of_a_partition_that_is_not_assigned__is_dropped),

@@ -38,7 +38,7 @@ static void numbers__before_the_first_assignment__nothing_is_held(void **state)
     assert_int_equal(now.oldest_ms, UEX_NO_TIME);
 }
 
-static void numbers__assigned__says_what_is_held_and_restored(void **state)
+static void numbers__assigned__says_what_is_owned_and_restored(void **state)
 {
     (void)state;
     world.command_partitions = 3;
@@ -57,7 +57,7 @@ static void numbers__assigned__says_what_is_held_and_restored(void **state)
     assert_int_equal(numbers().restored, 0);
 }
 
-static void numbers__number_not_held_in_every_topic__is_partial(void **state)
+static void numbers__number_not_owned_in_every_topic__is_partial(void **state)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
@@ -227,8 +227,8 @@ int main(void)
 #define NUMBERS_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_open, fixture_close)
     const struct CMUnitTest tests[] = {
         NUMBERS_TEST(numbers__before_the_first_assignment__nothing_is_held),
-        NUMBERS_TEST(numbers__assigned__says_what_is_held_and_restored),
-        NUMBERS_TEST(numbers__number_not_held_in_every_topic__is_partial),
+        NUMBERS_TEST(numbers__assigned__says_what_is_owned_and_restored),
+        NUMBERS_TEST(numbers__number_not_owned_in_every_topic__is_partial),
         NUMBERS_TEST(numbers__command_on_its_way__is_counted_where_it_is),
         NUMBERS_TEST(numbers__several_commands__the_oldest_counts),
         NUMBERS_TEST(numbers__breaker_open__says_which),
