@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/redis/url.c — see url.h. */
+/* Not by curl_url(): it accepts a bad percent escape in a password as it is, and keeps a copy of the password that it
+ * does not wipe. */
 #include "redis/url.h"
 
 #include "export/redis.h"

@@ -188,6 +188,8 @@ static void endpoint_of_region(const char *region, struct uex_buffer *authority)
     uex_buffer_append_format(authority, "s3.%s.amazonaws.com%s", region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
 }
 
+/* Not by curl_url(): it accepts and corrects what is probably a mistake ("http:/host", "http://host:", port 0, "%62" in
+ * a host), and each of these would have to be refused here all the same. */
 static enum uex_error endpoint_of_text(const char *text, struct uex_s3_endpoint *out, struct uex_buffer *authority,
                                        struct uex_fault *fault)
 {
