@@ -11,12 +11,13 @@ struct uex_ctl_options {
     const char *output;
     const char *partitions;
     const char *replication_factor;
-    const char *run;     /* --run ID */
-    const char *reason;  /* --reason TEXT */
-    const char *by;      /* --by TEXT: see uex_option_by() */
-    const char *timeout; /* --timeout D */
-    const char *limit;   /* --limit N */
-    bool all, wait, follow, force;
+    const char *run;                           /* --run ID */
+    const char *reason;                        /* --reason TEXT */
+    const char *by;                            /* --by TEXT: see uex_option_by() */
+    const char *timeout;                       /* --timeout D */
+    const char *limit;                         /* --limit N */
+    const char *group, *error, *since, *until; /* which dead letters */
+    bool all, wait, follow, force, open, dry_run, again;
 };
 extern struct uex_ctl_options uex_ctl_options;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The subcommands, one row each, with their flags. */
 #include "check/checks.h"
-#include "ctl/dlq/dlq.h"
 #include "ctl/manual/manual.h"
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
@@ -103,19 +102,19 @@ static const struct uex_example status_examples[] = {
 
 /* Options that select dead letters. */
 #define DLQ_CHOICE                                                                                                     \
-    {"--group", "GROUP", "dead letters of this group", &uex_dlq_options.group, NULL},                                  \
-        {"--error", "CODE", "dead letters with this error code, for example database-data", &uex_dlq_options.error,    \
+    {"--group", "GROUP", "dead letters of this group", &uex_ctl_options.group, NULL},                                  \
+        {"--error", "CODE", "dead letters with this error code, for example database-data", &uex_ctl_options.error,    \
          NULL},                                                                                                        \
         {"--since", "TIME", "dead-lettered at this time or later: RFC 3339, or how long ago (12h)",                    \
-         &uex_dlq_options.since, NULL},                                                                                \
-        {"--until", "TIME", "dead-lettered before this time", &uex_dlq_options.until, NULL},                           \
+         &uex_ctl_options.since, NULL},                                                                                \
+        {"--until", "TIME", "dead-lettered before this time", &uex_ctl_options.until, NULL},                           \
     {                                                                                                                  \
         "--all", NULL, "all dead letters", NULL, &uex_ctl_options.all                                                  \
     }
 
 static const struct uex_option dlq_list[] = {
     DLQ_CHOICE,
-    {"--open", NULL, "only those neither replayed nor discarded", NULL, &uex_dlq_options.open},
+    {"--open", NULL, "only those neither replayed nor discarded", NULL, &uex_ctl_options.open},
     {"--limit", "N", "only the newest N", &uex_ctl_options.limit, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
@@ -130,9 +129,9 @@ static const struct uex_example dlq_show_examples[] = {
 
 static const struct uex_option dlq_replay[] = {
     DLQ_CHOICE,
-    {"--dry-run", NULL, "only print what would be done", NULL, &uex_dlq_options.dry_run},
+    {"--dry-run", NULL, "only print what would be done", NULL, &uex_ctl_options.dry_run},
     {"--again", NULL, "also those replayed or discarded before, or whose command has ended since", NULL,
-     &uex_dlq_options.again},
+     &uex_ctl_options.again},
     {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
     {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
@@ -145,7 +144,7 @@ static const struct uex_example dlq_replay_examples[] = {
 
 static const struct uex_option dlq_discard[] = {
     DLQ_CHOICE,
-    {"--dry-run", NULL, "only print what would be done", NULL, &uex_dlq_options.dry_run},
+    {"--dry-run", NULL, "only print what would be done", NULL, &uex_ctl_options.dry_run},
     {"--reason", "TEXT", "the reason, for the audit log; required", &uex_ctl_options.reason, NULL},
     {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),

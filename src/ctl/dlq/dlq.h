@@ -10,12 +10,6 @@
 #include "ctl/output.h"
 #include "kafka/dead_letter.h"
 
-struct uex_dlq_options {
-    const char *group, *error, *since, *until;
-    bool open, dry_run, again;
-};
-extern struct uex_dlq_options uex_dlq_options;
-
 /* ---- letters.c: the selection */
 
 struct uex_dlq_place {

@@ -16,8 +16,6 @@
 
 /* ---- the selection */
 
-struct uex_dlq_options uex_dlq_options;
-
 static bool read_place(const char *text, struct uex_dlq_place *out)
 {
     char *end = NULL;
@@ -89,18 +87,18 @@ static enum uex_error check_code(const char *code)
 
 enum uex_error uex_dlq_filter_make(int operand_count, char *const *operands, bool must_name, struct uex_dlq_filter *out)
 {
-    const struct uex_dlq_options *options = &uex_dlq_options;
+    const struct uex_ctl_options *options = &uex_ctl_options;
     bool is_narrowed = operand_count > 0 || options->group != NULL || options->error != NULL ||
                        options->since != NULL || options->until != NULL;
     enum uex_error err = UEX_OK;
 
     *out = (struct uex_dlq_filter){
         .group = options->group, .error_code = options->error, .since_ms = UEX_NO_TIME, .until_ms = UEX_NO_TIME};
-    if (must_name && !is_narrowed && !uex_ctl_options.all) {
+    if (must_name && !is_narrowed && !options->all) {
         uex_output_error("no dead letter selected; give PARTITION:OFFSET, --group, --error, --since, --until or --all");
         return UEX_CONFIG;
     }
-    if (uex_ctl_options.all && is_narrowed) {
+    if (options->all && is_narrowed) {
         uex_output_error("--all cannot be combined with PARTITION:OFFSET, --group, --error, --since or --until");
         return UEX_CONFIG;
     }

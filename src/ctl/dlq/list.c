@@ -69,14 +69,14 @@ static void fill_table(struct uex_table *table, struct uex_dlq_letters *letters,
             counts->open++;
         else
             counts->done[done[marks - 1].action]++;
-        shown += done == NULL || !uex_dlq_options.open;
+        shown += done == NULL || !uex_ctl_options.open;
     }
     for (size_t i = 0; i < letters->count; i++) {
         const struct uex_record *record = letters->items[i];
         const struct uex_dlq_done *done =
             uex_dlq_marks_find(&letters->marks, record->partition, record->offset, &marks);
 
-        if (done != NULL && uex_dlq_options.open)
+        if (done != NULL && uex_ctl_options.open)
             continue;
         if (passed++ + most >= shown)
             add_row(table, record, done == NULL ? NULL : &done[marks - 1]);

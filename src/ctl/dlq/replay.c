@@ -486,8 +486,8 @@ static int replay_or_discard(const struct uex_config *config, enum uex_dlq_actio
                           .filter = &filter,
                           .by = who,
                           .reason = uex_ctl_options.reason != NULL ? uex_ctl_options.reason : "",
-                          .again = uex_dlq_options.again,
-                          .dry_run = uex_dlq_options.dry_run};
+                          .again = uex_ctl_options.again,
+                          .dry_run = uex_ctl_options.dry_run};
     int code = UEX_EXIT_USAGE;
     enum uex_error err = UEX_OK;
 

@@ -26,55 +26,53 @@ static struct uex_record letter(int32_t partition, int64_t offset, const char *g
     return record;
 }
 
-static enum uex_error make(struct uex_dlq_options options, bool all, const char *operand, bool must_name,
+static enum uex_error make(struct uex_ctl_options options, const char *operand, bool must_name,
                            struct uex_dlq_filter *out)
 {
     char *operands[] = {(char *)(uintptr_t)operand};
 
-    uex_dlq_options = options;
-    uex_ctl_options = (struct uex_ctl_options){.all = all};
+    uex_ctl_options = options;
     return uex_dlq_filter_make(operand == NULL ? 0 : 1, operands, must_name, out);
 }
 
 static void filter__what_is_allowed__is_told_apart(void **state)
 {
     static const struct {
-        struct uex_dlq_options options;
-        bool all;
+        struct uex_ctl_options options;
         const char *operand;
         bool must_name;
         enum uex_error error;
     } cases[] = {
-        {{0}, false, NULL, false, UEX_OK},
-        {{0}, false, NULL, true, UEX_CONFIG},
-        {{0}, true, NULL, true, UEX_OK},
-        {{.group = "g"}, true, NULL, true, UEX_CONFIG},
-        {{.group = "g"}, false, NULL, true, UEX_OK},
-        {{.error = "store-denied"}, false, NULL, true, UEX_OK},
-        {{.error = "store_denied"}, false, NULL, true, UEX_CONFIG},
-        {{.since = "2h"}, false, NULL, true, UEX_OK},
-        {{.since = "2026-11-22T23:20:00+05:30"}, false, NULL, true, UEX_OK},
-        {{.since = "22 November"}, false, NULL, true, UEX_CONFIG},
-        {{.until = "now"}, false, NULL, true, UEX_CONFIG},
-        {{0}, false, "0:0", true, UEX_OK},
-        {{0}, false, "3:9223372036854775807", true, UEX_OK},
-        {{0}, false, "3:9223372036854775808", true, UEX_CONFIG},
-        {{0}, false, "2147483648:1", true, UEX_CONFIG},
-        {{0}, false, "3", true, UEX_CONFIG},
-        {{0}, false, "3:", true, UEX_CONFIG},
-        {{0}, false, ":3", true, UEX_CONFIG},
-        {{0}, false, "-1:3", true, UEX_CONFIG},
-        {{0}, false, "1:-3", true, UEX_CONFIG},
-        {{0}, false, "1:3 ", true, UEX_CONFIG},
-        {{0}, false, " 1:3", true, UEX_CONFIG},
-        {{0}, false, "1:3:4", true, UEX_CONFIG},
+        {{0}, NULL, false, UEX_OK},
+        {{0}, NULL, true, UEX_CONFIG},
+        {{.all = true}, NULL, true, UEX_OK},
+        {{.group = "g", .all = true}, NULL, true, UEX_CONFIG},
+        {{.group = "g"}, NULL, true, UEX_OK},
+        {{.error = "store-denied"}, NULL, true, UEX_OK},
+        {{.error = "store_denied"}, NULL, true, UEX_CONFIG},
+        {{.since = "2h"}, NULL, true, UEX_OK},
+        {{.since = "2026-11-22T23:20:00+05:30"}, NULL, true, UEX_OK},
+        {{.since = "22 November"}, NULL, true, UEX_CONFIG},
+        {{.until = "now"}, NULL, true, UEX_CONFIG},
+        {{0}, "0:0", true, UEX_OK},
+        {{0}, "3:9223372036854775807", true, UEX_OK},
+        {{0}, "3:9223372036854775808", true, UEX_CONFIG},
+        {{0}, "2147483648:1", true, UEX_CONFIG},
+        {{0}, "3", true, UEX_CONFIG},
+        {{0}, "3:", true, UEX_CONFIG},
+        {{0}, ":3", true, UEX_CONFIG},
+        {{0}, "-1:3", true, UEX_CONFIG},
+        {{0}, "1:-3", true, UEX_CONFIG},
+        {{0}, "1:3 ", true, UEX_CONFIG},
+        {{0}, " 1:3", true, UEX_CONFIG},
+        {{0}, "1:3:4", true, UEX_CONFIG},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct uex_dlq_filter filter;
 
-        if (make(cases[i].options, cases[i].all, cases[i].operand, cases[i].must_name, &filter) != cases[i].error)
+        if (make(cases[i].options, cases[i].operand, cases[i].must_name, &filter) != cases[i].error)
             fail_msg("case %zu", i);
         uex_dlq_filter_clear(&filter);
     }
@@ -86,8 +84,8 @@ static void filter__all_that_is_asked_for__has_to_fit(void **state)
     struct uex_record record = letter(1, 7, "g-1", 5000), other = letter(1, 8, "g-1", 5000);
 
     (void)state;
-    assert_int_equal(
-        make((struct uex_dlq_options){.group = "g-1", .error = "database-data"}, false, "1:7", true, &filter), UEX_OK);
+    assert_int_equal(make((struct uex_ctl_options){.group = "g-1", .error = "database-data"}, "1:7", true, &filter),
+                     UEX_OK);
     assert_true(uex_dlq_filter_report_missing(&filter)); /* nothing was found yet */
     assert_true(uex_dlq_filter_fits(&filter, &record));
     assert_false(uex_dlq_filter_fits(&filter, &other));
