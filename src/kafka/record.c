@@ -72,7 +72,7 @@ struct uex_record *uex_record_copy(const rd_kafka_message_t *message, const char
     block->record.topic = (const char *)keep_bytes(&at, topic, strlen(topic)).data;
     block->record.partition = message->partition;
     block->record.offset = message->offset;
-    block->record.timestamp_ms = rd_kafka_message_timestamp(message, &block->record.timestamp_type);
+    block->record.timestamp_ms = rd_kafka_message_timestamp(message, NULL);
     block->record.key = keep_bytes(&at, message->key, message->key_len);
     block->record.value = keep_bytes(&at, message->payload, message->len);
     keep_headers(block, headers, count, &at);

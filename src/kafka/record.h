@@ -21,8 +21,7 @@ struct uex_record {
     const char *topic;
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms; /* -1: the record has none */
-    rd_kafka_timestamp_type_t timestamp_type;
+    int64_t timestamp_ms;   /* -1: the record has none */
     struct uex_bytes key;   /* data NULL: none */
     struct uex_bytes value; /* data NULL: none */
     const struct uex_record_header *headers;

@@ -93,7 +93,7 @@ void uex_txn_init(struct uex_txn *txn, const struct uex_txn_setup *setup)
         (void)snprintf(txn->transactional_id, sizeof(txn->transactional_id), "%.249s-%s", setup->config->kafka_group_id,
                        random);
     }
-    txn->setup.transactional_id = txn->transactional_id;
+    txn->setup.transactional_id = NULL; /* the copy counts */
 }
 
 /* A producer that is built again can fail where the first did not: no thread, no memory, a certificate that is just

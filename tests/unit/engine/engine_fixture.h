@@ -814,11 +814,8 @@ FIXTURE_UNUSED static struct uex_record *fixture_record(const char *topic, int32
     char *text = block->bytes + key_bytes + 1;
 
     block->size_bytes = sizeof(*block);
-    *record = (struct uex_record){.topic = topic,
-                                  .partition = partition,
-                                  .offset = offset,
-                                  .timestamp_ms = STARTED_WALL_MS + world.now_ms,
-                                  .timestamp_type = RD_KAFKA_TIMESTAMP_CREATE_TIME};
+    *record = (struct uex_record){
+        .topic = topic, .partition = partition, .offset = offset, .timestamp_ms = STARTED_WALL_MS + world.now_ms};
     if (key != NULL)
         record->key = uex_bytes_of(block->bytes, (size_t)key_bytes);
     if (value != NULL)
