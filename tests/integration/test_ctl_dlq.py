@@ -111,9 +111,9 @@ def test_list_and_show__three_letters__everything_is_told(pipe):
 
 
 @pytest.mark.parametrize("arguments, word", [
-    (["show"], "which letters"), (["replay"], "which letters"), (["discard", "--all"], "--reason is needed"),
-    (["replay", "7"], "PARTITION:OFFSET"), (["replay", "--all", "--group", "g"], "exclude each other"),
-    (["list", "--error", "no-such-code"], "there is no code"), (["list", "--since", "yesterday"], "--since"),
+    (["show"], "PARTITION:OFFSET"), (["replay"], "PARTITION:OFFSET"), (["discard", "--all"], "--reason"),
+    (["replay", "7"], "PARTITION:OFFSET"), (["replay", "--all", "--group", "g"], "--group"),
+    (["list", "--error", "no-such-code"], "no-such-code"), (["list", "--since", "yesterday"], "--since"),
     (["list", "--limit", "0"], "--limit"), (["discard", "--all", "--reason", ""], "--reason"),
     (["list", "--again"], "--again"),
 ])
