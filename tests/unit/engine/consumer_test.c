@@ -6,6 +6,8 @@
 #include "kafka/group_metadata.h"
 #include "unit/kafka/mock_cluster.h"
 
+#include <dlfcn.h>
+
 #define COMMANDS "export-group"
 #define STATES "export-group-state"
 #define API_JOIN_GROUP 11 /* Kafka protocol, "Api Keys" */
@@ -31,6 +33,37 @@ struct fixture {
     int32_t partition; /* of the command topic: each test has its own */
 };
 #define PARTITIONS 16
+
+/* Stand before librdkafka's: the isolation level of the client that was asked last. */
+static char isolation[32];
+
+static void note_isolation(const rd_kafka_t *handle)
+{
+    size_t size_bytes = sizeof(isolation);
+
+    assert_int_equal(
+        rd_kafka_conf_get(rd_kafka_conf((rd_kafka_t *)(uintptr_t)handle), "isolation.level", isolation, &size_bytes),
+        RD_KAFKA_CONF_OK);
+}
+
+rd_kafka_message_t *rd_kafka_consumer_poll(rd_kafka_t *handle, int timeout_ms)
+{
+    rd_kafka_message_t *(*original)(rd_kafka_t *, int) = NULL;
+
+    *(void **)&original = dlsym(RTLD_NEXT, "rd_kafka_consumer_poll");
+    note_isolation(handle);
+    return original(handle, timeout_ms);
+}
+
+rd_kafka_resp_err_t rd_kafka_query_watermark_offsets(rd_kafka_t *handle, const char *topic, int32_t partition,
+                                                     int64_t *low, int64_t *high, int timeout_ms)
+{
+    rd_kafka_resp_err_t (*original)(rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *, int) = NULL;
+
+    *(void **)&original = dlsym(RTLD_NEXT, "rd_kafka_query_watermark_offsets");
+    note_isolation(handle);
+    return original(handle, topic, partition, low, high, timeout_ms);
+}
 
 /* As the engine does it. */
 static void on_rebalance(void *opaque, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions)
@@ -345,6 +378,23 @@ static void state__read_from_an_offset__records_come_to_the_watermark(void **sta
     assert_int_equal(fixture->consumer.state_assign(fixture->consumer.context, NULL), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
+/* The last stable offset, which a read_committed client is told, could stand before an outcome whose offset is
+ * committed: the marker of its transaction may reach the state topic later. */
+static void state__end_of_a_restore__is_the_high_watermark_and_records_are_committed_ones(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct uex_fetched fetched = {0};
+    int64_t low = 0, high = 0;
+
+    (void)fixture->consumer.state_watermarks(fixture->consumer.context, 0, &low, &high, 30000);
+    assert_string_equal(isolation, "read_uncommitted");
+    assert_null(fixture->consumer.state_poll(fixture->consumer.context, 0));
+    assert_string_equal(isolation, "read_committed");
+    isolation[0] = '\0';
+    (void)fixture->consumer.poll(fixture->consumer.context, 0, &fetched);
+    assert_string_equal(isolation, "read_committed");
+}
+
 /* ---- life */
 
 static void open__property_is_refused__is_an_error_and_can_be_freed(void **state)
@@ -425,6 +475,7 @@ int main(void)
         CONSUMER_TEST(confirm__never_joined__holds_nothing),
         CONSUMER_TEST(partitions__of_commands_and_states__are_those_of_the_brokers),
         CONSUMER_TEST(state__read_from_an_offset__records_come_to_the_watermark),
+        CONSUMER_TEST(state__end_of_a_restore__is_the_high_watermark_and_records_are_committed_ones),
         CONSUMER_TEST(open__property_is_refused__is_an_error_and_can_be_freed),
         CONSUMER_TEST(start__brokers_answer__says_who_they_are),
         CONSUMER_TEST(tiers__configured_one_is_there__is_found),
