@@ -533,6 +533,37 @@ static void revoke__transaction_does_not_end__waits_5_s_in_all(void **state)
     assert_null(world.engine.synced.in_flight.first);
 }
 
+static bool seen_in[UEX_ASSIGNMENT_COUNT];
+
+static void take_while_waiting(void)
+{
+    seen_in[world.engine.synced.assignment] = true;
+    assert_null(uex_dispatch_next_synced(&world.engine));
+}
+
+static void revoke_while_lanes_ask(const char *step)
+{
+    if (strcmp(step, "commit") != 0)
+        return;
+    world.on_step = NULL;
+    world.on_wait = take_while_waiting;
+    fixture_revoke();
+    world.on_wait = NULL;
+}
+
+/* It would run without a crash marker, or without its partition. */
+static void revoke__waits_for_markers_and_transaction__no_command_starts(void **state)
+{
+    (void)state;
+    fixture_finish(running_command(), UEX_OK);
+    assert_non_null(fixture_command(0, 1, "h"));
+    memset(seen_in, 0, sizeof(seen_in));
+    world.on_step = revoke_while_lanes_ask;
+    fixture_commits(1);
+    assert_true(seen_in[UEX_ASSIGNMENT_CLOSING]);
+    assert_true(seen_in[UEX_ASSIGNMENT_ENDING]);
+}
+
 static void end_transaction(void)
 {
     if (world.engine.synced.assignment == UEX_ASSIGNMENT_ENDING)
@@ -791,6 +822,7 @@ int main(void)
         REBALANCE_TEST(revoke__nothing_was_started__waits_for_nothing),
         REBALANCE_TEST(revoke__assignment_is_lost__does_not_close),
         REBALANCE_TEST(revoke__transaction_does_not_end__waits_5_s_in_all),
+        REBALANCE_TEST(revoke__waits_for_markers_and_transaction__no_command_starts),
         REBALANCE_TEST(revoke__transaction_ends__goes_on_at_once),
         REBALANCE_TEST(revoke__fenced_while_closing__stops_closing),
         REBALANCE_TEST(revoke__fenced_before__does_not_close_and_the_next_assignment_commits_again),
