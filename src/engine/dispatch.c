@@ -137,8 +137,6 @@ static struct uex_inflight *pop_waiting_synced(struct uex_group_entry *entry)
 {
     struct uex_inflight *inflight = entry->first_waiting;
 
-    if (inflight == NULL)
-        return NULL;
     entry->first_waiting = inflight->next_in_group;
     if (entry->first_waiting == NULL)
         entry->last_waiting = NULL;
@@ -160,8 +158,8 @@ static void skip_duplicate_synced(struct uex_engine *engine, struct uex_inflight
     uex_dispatch_submit_synced(engine, inflight);
 }
 
-/* The next command that needs a job; duplicates on the way get their outcome at once, and what may not be started yet
- * stays. */
+/* The next command that needs a job; duplicates on the way get their outcome at once, what was cancelled goes, and what
+ * may not be started yet stays. */
 static struct uex_inflight *next_job_synced(struct uex_engine *engine)
 {
     struct uex_group_entry *before = NULL;
@@ -171,9 +169,11 @@ static struct uex_inflight *next_job_synced(struct uex_engine *engine)
         struct uex_group_entry *next = entry->next_ready;
         struct uex_inflight *head = entry->first_waiting;
 
-        if (head == NULL) {
+        if (uex_cancel_requested(&head->cancel)) { /* its record is no more */
             drop_ready_synced(engine, entry, before);
-            uex_group_table_release(&engine->synced.in_flight.groups, entry);
+            uex_dispatch_release_synced(engine, pop_waiting_synced(entry));
+            before = NULL; /* the group may be ready again, at the end of the list */
+            next = engine->synced.in_flight.first_ready;
         } else if (is_duplicate(entry)) {
             drop_ready_synced(engine, entry, before);
             skip_duplicate_synced(engine, pop_waiting_synced(entry));

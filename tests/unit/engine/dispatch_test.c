@@ -147,6 +147,31 @@ static void take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_p
     assert_ptr_equal(fixture_take(), far);
 }
 
+/* Its topic was made anew: it needs neither a job nor a crash marker, which would reach far beyond the new log. */
+static void take__cancelled_while_it_waited__is_dropped_and_the_group_goes_on(void **state)
+{
+    struct uex_inflight *old = fixture_command(0, 5000, "g");
+    struct uex_inflight *behind = NULL, *other = NULL;
+
+    (void)state;
+    uex_engine_input(&world.engine, 1, 0)->committed_until = 1000;
+    fixture_fetch(fixture_retry(0, 0, "g", 0));
+    fixture_intake();
+    uex_engine_lock(&world.engine);
+    uex_reset_cancel_synced(&world.engine, 0, 0, 0);
+    uex_engine_unlock(&world.engine);
+    behind = fixture_take();
+    assert_non_null(behind);
+    assert_ptr_not_equal(behind, old);
+    assert_int_equal(behind->input_topic, 1);
+    assert_int_equal(world.engine.synced.in_flight.count, 1);
+    assert_int_equal(uex_engine_input(&world.engine, 0, 0)->refused_from, UEX_OFFSET_NONE);
+    other = fixture_command(0, 5001, "h");
+    uex_cancel_request(&other->cancel);
+    assert_null(fixture_take());
+    assert_null(group("h")); /* nothing is known of it, and nobody waits */
+}
+
 /* ---- over rebalances */
 
 /* The other owner has finished it: the job is cancelled, but for a moment it still runs. */
@@ -369,6 +394,7 @@ int main(void)
         DISPATCH_TEST(take__id_among_the_recent_ones__is_skipped_without_a_job),
         DISPATCH_TEST(enqueue__before_the_restore__waits_for_it_in_order),
         DISPATCH_TEST(take__first_group_waits_for_a_marker__others_pass_and_it_keeps_its_place),
+        DISPATCH_TEST(take__cancelled_while_it_waited__is_dropped_and_the_group_goes_on),
         DISPATCH_TEST(take__cancelled_job_of_the_group_still_runs__next_command_waits_for_its_end),
         DISPATCH_TEST(take__job_of_the_group_is_adopted__next_command_waits_for_its_commit),
         DISPATCH_TEST(take__outcome_of_the_group_is_in_a_transaction__next_command_waits_for_its_end),
