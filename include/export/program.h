@@ -14,7 +14,7 @@
 enum uex_exit {
     UEX_EXIT_DONE = 0,
     UEX_EXIT_FAILED = 1,      /* the work failed */
-    UEX_EXIT_USAGE = 2,       /* wrong usage or configuration, said before anything was touched */
+    UEX_EXIT_USAGE = 2,       /* wrong usage or configuration; nothing was done */
     UEX_EXIT_UNREACHABLE = 3, /* a dependency could not be reached within startup.timeout */
     UEX_EXIT_TIMEOUT = 4      /* --timeout of a waiting command ran out */
 };
@@ -35,22 +35,23 @@ struct uex_program {
     const struct uex_option *options; /* may be NULL */
     unsigned needs;                   /* enum uex_config_need */
     uex_kafka_judge kafka_judge;      /* uex_kafka_judge_property of src/kafka/client.h; may be NULL */
-    /* Checks of modules above this one; adds a line to `problems` for each mistake. Called
-     * also with a configuration that has mistakes already, so that all are said at once. May be NULL. */
+    /* Checks of modules above this one; adds a line to `problems` for each mistake. Called also with a configuration
+     * that has mistakes already, so that all are reported at once. May be NULL. */
     void (*check)(const struct uex_config *config, struct uex_buffer *problems);
     /* Writes the whole --help text instead of the one made from the above; `arguments` are those of the command line.
      * May be NULL. */
     void (*help)(struct uex_buffer *out, int argument_count, char *const *arguments);
-    /* Says the mistakes (one a line; empty: there are none, and the start goes on) instead of stderr. May be NULL. */
-    void (*say)(const struct uex_buffer *problems);
-    bool takes_operands; /* words that are no flags are left to the program; otherwise they are a mistake */
-    bool for_people;     /* an operators' tool: mistakes are plain lines, the log is text on a terminal */
+    /* Reports the mistakes (one a line; empty: there are none, and the start goes on) instead of stderr. May be NULL.
+     */
+    void (*report)(const struct uex_buffer *problems);
+    bool takes_operands; /* words that are not options are left to the program; otherwise they are a mistake */
+    bool for_people;     /* a tool for operators: mistakes are plain lines, the log is text on a terminal */
 };
 
 /* Start: ignores SIGPIPE, answers --help and --version (stdout), loads and checks the configuration, reads the
  * program's own flags, sets up the log. True: go on; `*operand_count` words are left at the front of `operands` (which
- * has room for argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. Mistakes are all said at once, on
- * stderr. The caller clears `config` in any case. */
+ * has room for argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. All mistakes are reported at
+ * once, on stderr. The caller clears `config` in any case. */
 UEX_MUST_CHECK bool uex_program_start(const struct uex_program *program, int argc, char **argv,
                                       struct uex_config *config, int *operand_count, char **operands, int *exit_code);
 
@@ -66,8 +67,8 @@ UEX_MUST_CHECK bool uex_options_parse(const struct uex_option *options, int *arg
 const char *uex_program_closest(const char *word, const char *const *names);
 /* The options part of --help, one line each. */
 void uex_options_help(const struct uex_option *options, struct uex_buffer *out);
-/* Say lines of `problems` as the program says its mistakes: log lines, or plain ones for people. */
-void uex_program_say_problems(const struct uex_program *program, const struct uex_buffer *problems);
+/* Report lines of `problems` as log lines, or as plain lines for people. */
+void uex_program_report_problems(const struct uex_program *program, const struct uex_buffer *problems);
 
 /* Requested by SIGINT and SIGTERM once uex_program_catch_signals() was called; a second signal ends the process at once
  * with 128 + its number. */

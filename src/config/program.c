@@ -18,7 +18,7 @@ static void print(FILE *stream, const struct uex_buffer *text)
     fflush(stream);
 }
 
-void uex_program_say_problems(const struct uex_program *program, const struct uex_buffer *problems)
+void uex_program_report_problems(const struct uex_program *program, const struct uex_buffer *problems)
 {
     const char *line = uex_buffer_text(problems);
 
@@ -33,7 +33,7 @@ void uex_program_say_problems(const struct uex_program *program, const struct ue
     }
 }
 
-static void say_warnings(const struct uex_buffer *warnings)
+static void report_warnings(const struct uex_buffer *warnings)
 {
     const char *line = uex_buffer_text(warnings);
 
@@ -96,7 +96,7 @@ static bool answer_questions(const struct uex_program *program, int argc, char *
     return true;
 }
 
-/* Everything that can be said about the command line and the configuration, at once. */
+/* Collect all mistakes of the command line and the configuration. */
 static enum uex_error load(const struct uex_program *program, int *operand_count, char **operands,
                            struct uex_config *config, struct uex_buffer *problems, struct uex_buffer *warnings)
 {
@@ -108,7 +108,7 @@ static enum uex_error load(const struct uex_program *program, int *operand_count
     fits = uex_options_parse(program->options, operand_count, operands, problems);
     operands[*operand_count] = NULL;
     for (int i = 0; i < *operand_count && !program->takes_operands; i++) {
-        uex_buffer_append_format(problems, "%s: %s takes no such argument; --help shows what there is\n", operands[i],
+        uex_buffer_append_format(problems, "%s: unexpected argument; %s takes options only, see --help\n", operands[i],
                                  program->name);
         fits = false;
     }
@@ -158,13 +158,13 @@ bool uex_program_start(const struct uex_program *program, int argc, char **argv,
     err = load(program, operand_count, operands, config, &problems, &warnings);
     format = program->for_people && isatty(STDERR_FILENO) ? UEX_LOG_TEXT : config->log_format;
     uex_log_setup(program->name, config->log_level, format);
-    say_warnings(&warnings);
+    report_warnings(&warnings);
     if (err == UEX_NO_MEMORY) /* the list is cut somewhere */
         uex_buffer_reset(&problems);
-    else if (program->say != NULL)
-        program->say(&problems);
+    else if (program->report != NULL)
+        program->report(&problems);
     else
-        uex_program_say_problems(program, &problems);
+        uex_program_report_problems(program, &problems);
     if (err != UEX_OK && problems.size_bytes == 0)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_START_FAILED, uex_error_sentence(err), UEX_STR("error", uex_error_code(err)));
     if (err != UEX_OK)
@@ -259,7 +259,7 @@ void uex_options_help(const struct uex_option *options, struct uex_buffer *out)
         uex_buffer_append_format(out, "  %-28s %s\n", left, options->help);
     }
     uex_buffer_append_format(out, "  %-28s %s\n", "--config FILE", "read settings from this INI file");
-    uex_buffer_append_format(out, "  %-28s %s\n", "--section.key=value", "one setting, before all other sources");
+    uex_buffer_append_format(out, "  %-28s %s\n", "--section.key=value", "one setting; overrides all other sources");
     uex_buffer_append_format(out, "  %-28s %s\n", "--help, --version", "show this, or the version, and exit");
 }
 

@@ -6,7 +6,7 @@
 #include "ctl/subcommands.h"
 
 /* The mistakes of the configuration are the result of this subcommand. */
-void uex_config_check_say(const struct uex_buffer *problems)
+void uex_config_check_report(const struct uex_buffer *problems)
 {
     struct uex_buffer out = {0};
     enum uex_output format = UEX_OUTPUT_TABLE;

@@ -88,7 +88,7 @@ int main(int argc, char **argv)
         program.options = subcommand->options;
         program.needs = subcommand->needs;
         program.check = subcommand->check;
-        program.say = subcommand->say;
+        program.report = subcommand->report;
         words = uex_subcommand_word_count(subcommand);
     } else if (!uex_program_asks(argc, argv)) {
         code = no_subcommand(first_word);

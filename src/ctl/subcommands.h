@@ -21,7 +21,7 @@ struct uex_subcommand {
     const struct uex_option *options;
     unsigned needs;                                                              /* enum uex_config_need */
     void (*check)(const struct uex_config *config, struct uex_buffer *problems); /* as in struct uex_program */
-    void (*say)(const struct uex_buffer *problems);                              /* as in struct uex_program */
+    void (*report)(const struct uex_buffer *problems);                           /* as in struct uex_program */
     /* Do it; returns the exit code. `operands` are the words behind the subcommand. */
     int (*run)(const struct uex_config *config, int operand_count, char **operands);
 };
@@ -40,7 +40,7 @@ void uex_subcommand_help(const struct uex_subcommand *subcommands, const struct 
                          const char *first_word, struct uex_buffer *out);
 
 int uex_config_check_run(const struct uex_config *config, int operand_count, char **operands);
-void uex_config_check_say(const struct uex_buffer *problems);
+void uex_config_check_report(const struct uex_buffer *problems);
 int uex_config_show_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_check_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_topics_create_run(const struct uex_config *config, int operand_count, char **operands);

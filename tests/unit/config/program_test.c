@@ -52,7 +52,7 @@ static void options__both_spellings__are_taken_out(void **state)
     uex_buffer_clear(&problems);
 }
 
-static void options__mistakes__are_all_said(void **state)
+static void options__mistakes__are_all_reported(void **state)
 {
     struct flags flags;
     struct uex_buffer problems = {0};
@@ -96,7 +96,7 @@ static void exit_of__errors__are_the_contracts_codes(void **state)
 
 static char last_said[1024];
 
-static void keep_what_is_said(const struct uex_buffer *problems)
+static void keep_what_is_reported(const struct uex_buffer *problems)
 {
     snprintf(last_said, sizeof(last_said), "%s", uex_buffer_text(problems));
 }
@@ -110,7 +110,7 @@ static void add_problem(const struct uex_config *config, struct uex_buffer *prob
 static void start__several_mistakes__are_said_at_once(void **state)
 {
     struct uex_program program = {
-        .name = "test", .needs = UEX_NEED_KAFKA, .check = add_problem, .say = keep_what_is_said};
+        .name = "test", .needs = UEX_NEED_KAFKA, .check = add_problem, .report = keep_what_is_reported};
     struct uex_config config = {0};
     char *arguments[] = {word("test"), word("--no-such"), word("word"), word("--no.such.key=1"), NULL};
     char *operands[6];
@@ -129,7 +129,7 @@ static void start__several_mistakes__are_said_at_once(void **state)
 
 static void start__operands__are_left_to_the_program_and_sigpipe_is_ignored(void **state)
 {
-    struct uex_program program = {.name = "test", .takes_operands = true, .say = keep_what_is_said};
+    struct uex_program program = {.name = "test", .takes_operands = true, .report = keep_what_is_reported};
     struct uex_config config = {0};
     char *arguments[] = {word("test"), word("a"), word("--export.lanes=3"), word("b"), NULL};
     char *operands[6];
@@ -152,7 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options__both_spellings__are_taken_out),
-        cmocka_unit_test(options__mistakes__are_all_said),
+        cmocka_unit_test(options__mistakes__are_all_reported),
         cmocka_unit_test(options__mistyped__closest_one_is_named),
         cmocka_unit_test(exit_of__errors__are_the_contracts_codes),
         cmocka_unit_test(start__several_mistakes__are_said_at_once),
