@@ -18,7 +18,7 @@ enum uex_disposition {
     UEX_DISPOSITION_RETRY_STEP, /* transient: the same step again after a pause; then as RETRY_LATER, charged unless the
                                    probe fails */
     UEX_DISPOSITION_RETRY_LATER, /* the command again later, charged an attempt */
-    UEX_DISPOSITION_REJECT,      /* no retry can mend it: dead letter at once */
+    UEX_DISPOSITION_REJECT,      /* no retry can fix it: dead letter at once */
     UEX_DISPOSITION_OUTAGE,      /* the dependency fails for everybody: nobody is charged */
     UEX_DISPOSITION_FATAL        /* the program cannot go on */
 };

@@ -21,7 +21,7 @@ UEX_MUST_CHECK enum uex_error uex_group_list_add(void *list, const char *group_i
 /* The id behind `previous` (NULL: the first); NULL at the end. */
 const char *uex_group_list_next(const struct uex_group_list *list, const char *previous);
 
-/* Wait until the database answers. UEX_DB_UNAVAILABLE after `timeout_ms`; what waiting cannot mend (authentication)
+/* Wait until the database answers. UEX_DB_UNAVAILABLE after `timeout_ms`; what waiting does not change (authentication)
  * ends it at once. */
 UEX_MUST_CHECK enum uex_error uex_groups_await(const struct uex_config *config, const char *application_name,
                                                int64_t timeout_ms, const struct uex_cancel *cancel,

@@ -9,7 +9,7 @@
 #define PREPARE_TIMEOUT_MS 10000
 #define OFFSETS_TIMEOUT_MS 2000
 #define JUDGE_PAUSE_MS 200
-#define COMPLAIN_EVERY_MS 60000
+#define WARN_EVERY_MS 60000
 #define PAUSE_AFTER_ABORT_MAX_MS 5000
 #define START_WAIT_MS 100
 /* An outcome that went alone and was given up so often lets those that wait go first. */
@@ -29,7 +29,7 @@ struct uex_committer {
     struct uex_txn_age age;      /* of the last transaction, where it failed */
     unsigned aborts_in_a_row;
     int64_t not_before_ms; /* the pause after an abort */
-    int64_t complained_ms;
+    int64_t warned_ms;
 };
 
 void uex_committer_note_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t code, int64_t offset)
@@ -141,14 +141,14 @@ static bool collect_synced(struct uex_committer *committer)
 
 /* ---- one transaction */
 
-static void complain(struct uex_committer *committer, enum uex_event event, const char *message,
-                     const struct uex_fault *fault)
+static void warn_rarely(struct uex_committer *committer, enum uex_event event, const char *message,
+                        const struct uex_fault *fault)
 {
     const int64_t now_ms = uex_monotonic_ms();
 
-    if (committer->complained_ms != 0 && now_ms - committer->complained_ms < COMPLAIN_EVERY_MS)
+    if (committer->warned_ms != 0 && now_ms - committer->warned_ms < WARN_EVERY_MS)
         return;
-    committer->complained_ms = now_ms;
+    committer->warned_ms = now_ms;
     uex_log(UEX_LOG_WARN, event, message, UEX_STR("error", fault->text), UEX_NUM("outcomes", committer->batch.count),
             UEX_STR("transactional_id", facts_of(committer).transactional_id));
 }
@@ -159,7 +159,7 @@ static enum uex_error produce_all(struct uex_committer *committer, struct uex_fa
         struct uex_inflight *inflight = committer->batch.commands[i];
         const enum uex_error error = uex_batch_produce(committer->engine, committer->transaction, inflight, fault);
 
-        if (error == UEX_SPOOL) /* no repetition of the transaction mends it */
+        if (error == UEX_SPOOL) /* no repetition of the transaction helps */
             inflight->spool_failed = true;
         if (error != UEX_OK)
             return error;
@@ -217,7 +217,8 @@ static enum uex_error prepare(struct uex_committer *committer, struct uex_fault 
     else if (error == UEX_CONFIG && !facts.has_producer && facts.rebuild_count == 0)
         uex_engine_refuse(committer->engine, fault->text, "correct the kafka.* settings that the error names");
     else if (error != UEX_OK && !facts.has_producer)
-        complain(committer, UEX_EVENT_PRODUCER_REBUILD, "transactional producer cannot be built; trying again", fault);
+        warn_rarely(committer, UEX_EVENT_PRODUCER_REBUILD, "transactional producer cannot be built; trying again",
+                    fault);
     return error;
 }
 
@@ -248,8 +249,7 @@ static void judge(struct uex_committer *committer)
     bool known = false;
 
     while (!known && uex_engine_lifecycle(engine) != UEX_LIFECYCLE_STOPPING) {
-        engine->committer_heartbeat_ms =
-            uex_monotonic_ms(); /* Kafka does not say: nothing that a new process would mend */
+        engine->committer_heartbeat_ms = uex_monotonic_ms(); /* Kafka does not say: a new process would not help */
         if (list != NULL)
             rd_kafka_topic_partition_list_destroy(list);
         list = rd_kafka_topic_partition_list_new((int)batch->offset_count + 1);
@@ -259,8 +259,8 @@ static void judge(struct uex_committer *committer)
         known = prepare(committer, &fault) == UEX_OK &&
                 uex_committed_offsets_read(engine, list, OFFSETS_TIMEOUT_MS) == UEX_OK;
         if (!known) {
-            complain(committer, UEX_EVENT_TXN_ABORTED, "transaction outcome unknown; reading committed offsets",
-                     &fault);
+            warn_rarely(committer, UEX_EVENT_TXN_ABORTED, "transaction outcome unknown; reading committed offsets",
+                        &fault);
             (void)uex_sleep_ms(JUDGE_PAUSE_MS, NULL);
         }
     }
@@ -306,7 +306,7 @@ static void after_abort_synced(struct uex_committer *committer, const struct uex
                 "the broker refused offsets of an older generation; outcomes wait for the next assignment");
         return;
     }
-    complain(committer, UEX_EVENT_TXN_ABORTED, "transaction aborted; its outcomes stay queued", fault);
+    warn_rarely(committer, UEX_EVENT_TXN_ABORTED, "transaction aborted; its outcomes stay queued", fault);
     committer->aborts_in_a_row++;
     if (committer->batch.count == 1 && committer->aborts_in_a_row >= LONE_ABORTS_MAX &&
         engine->synced.outbox.count > 1 && committer->batch.commands[0] != NULL)
@@ -341,7 +341,7 @@ static void run_transaction_synced(struct uex_committer *committer)
     uex_settle_synced(engine, &committer->batch, end == END_COMMITTED);
     if (end == END_COMMITTED) {
         committer->aborts_in_a_row = 0;
-        committer->complained_ms = 0;
+        committer->warned_ms = 0;
     } else if (!refused) {
         after_abort_synced(committer, &fault);
     }
@@ -359,7 +359,7 @@ static void prepare_first_synced(struct uex_committer *committer)
     error = prepare(committer, &fault);
     uex_engine_lock(engine);
     if (error != UEX_OK && engine->synced.failure != UEX_FAILURE_REFUSED)
-        complain(committer, UEX_EVENT_TXN_ABORTED, "transactional producer not ready; trying again", &fault);
+        warn_rarely(committer, UEX_EVENT_TXN_ABORTED, "transactional producer not ready; trying again", &fault);
     engine->synced.outbox.can_commit = error == UEX_OK;
     if (error != UEX_OK && engine->synced.lifecycle != UEX_LIFECYCLE_STOPPING)
         wait_ms_synced(engine, IDLE_WAIT_MS);

@@ -105,10 +105,10 @@ struct uex_partition {
 
 /* Lanes that were refused a database connection and have not had one since. */
 struct uex_shortage {
-    _Atomic size_t lane_count; /* written under the lock, read by any thread */
-    int64_t since_ms, said_ms; /* monotonic: when the first of them was refused; when it was last reported */
-    int64_t try_at_ms;         /* monotonic: one of them may try again */
-    unsigned step;             /* of the pauses */
+    _Atomic size_t lane_count;   /* written under the lock, read by any thread */
+    int64_t since_ms, logged_ms; /* monotonic: when the first of them was refused; when it was last reported */
+    int64_t try_at_ms;           /* monotonic: one of them may try again */
+    unsigned step;               /* of the pauses */
 };
 
 /* What the intake thread alone knows of its membership in the consumer group. */
@@ -302,7 +302,7 @@ void uex_starts_committed_synced(struct uex_engine *engine, size_t input_topic, 
                                  const struct uex_markers *markers);
 /* A suspect has ended: the start of the next one can be committed together with its outcome. */
 void uex_starts_prepare_next_synced(struct uex_engine *engine);
-/* A running command goes on in a new epoch, whose committed offsets have to say that it is under way. */
+/* A running command goes on in a new epoch, whose committed offsets have to log_shortage that it is under way. */
 void uex_starts_adopt_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* A suspect goes back to its queue: its start does not count. */
 void uex_starts_return_synced(struct uex_engine *engine, struct uex_inflight *inflight);

@@ -55,7 +55,7 @@ struct uex_inflight {
     bool commit_by_itself; /* a transaction with it was refused: find out who it was */
     unsigned timed_out;    /* transactions of it that the coordinator ended for their age; the committer's thread */
     unsigned too_slow;     /* the last of them in a row in which its list, and nothing else, was too slow */
-    int64_t complained_ms; /* monotonic: when that was last said */
+    int64_t warned_ms;     /* monotonic: when that was last said */
     bool given_up;         /* its list cannot be sent within a transaction's time */
     int refused_code;      /* librdkafka's code if a record of it was refused; the committer's thread */
     char *refused_topic;   /* where; owned */

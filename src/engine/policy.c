@@ -36,7 +36,7 @@ int64_t uex_policy_due_ms(const struct uex_engine *engine, const struct uex_infl
     return due_ms < latest_ms ? due_ms : latest_ms;
 }
 
-/* A failed command goes one tier further, or to the dead letters when no retry can mend it or no tier is left. Outages
+/* A failed command goes one tier further, or to the dead letters when no retry can fix it or no tier is left. Outages
  * and transient errors that outlast their step retries are charged like any other failure here. */
 static void decide_failure(const struct uex_engine *engine, struct uex_inflight *inflight)
 {

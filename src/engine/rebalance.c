@@ -10,7 +10,7 @@
 #define CLOSE_WAIT_MS 3000
 #define OFFSETS_TIMEOUT_MS 1000
 #define ASK_TIMEOUT_MS 5000
-#define COMPLAIN_EVERY_MS 10000
+#define LOG_EVERY_MS 10000
 #define CONFIRM_TIMEOUT_MS 3000
 #define CONFIRM_WITHIN_MS 20000
 #define REJOIN_AFTER_MS 5000
@@ -223,7 +223,7 @@ static void write_numbers(const struct uex_engine *engine, struct uex_buffer *ou
     }
 }
 
-static void say_assigned(const struct uex_engine *engine, int count, size_t adopted, size_t cancelled)
+static void log_assigned(const struct uex_engine *engine, int count, size_t adopted, size_t cancelled)
 {
     struct uex_buffer numbers = {0};
 
@@ -234,9 +234,9 @@ static void say_assigned(const struct uex_engine *engine, int count, size_t adop
     uex_buffer_clear(&numbers);
 }
 
-static void complain(struct uex_engine *engine, const struct uex_fault *fault)
+static void log_offsets_unknown(struct uex_engine *engine, const struct uex_fault *fault)
 {
-    if (uex_monotonic_ms() - engine->membership.pending_logged_ms <= COMPLAIN_EVERY_MS)
+    if (uex_monotonic_ms() - engine->membership.pending_logged_ms <= LOG_EVERY_MS)
         return;
     uex_log(UEX_LOG_WARN, UEX_EVENT_OFFSETS_UNKNOWN,
             "committed offsets not known yet (the previous owner's transaction is open, or Kafka does not answer); "
@@ -257,7 +257,7 @@ void uex_rebalance_continue(struct uex_engine *engine)
     if (engine->membership.pending == NULL || !is_confirmed(engine))
         return;
     if (ask_offsets(engine, &list, &count, &fault) != UEX_OK) {
-        complain(engine, &fault);
+        log_offsets_unknown(engine, &fault);
         return;
     }
     uex_engine_lock(engine);
@@ -273,7 +273,7 @@ void uex_rebalance_continue(struct uex_engine *engine)
     }
     drop_pending(engine);
     engine->consumer.assign(engine->consumer.context, list);
-    say_assigned(engine, list->cnt, adopted, cancelled);
+    log_assigned(engine, list->cnt, adopted, cancelled);
     rd_kafka_topic_partition_list_destroy(list);
     if (engine->observer.rebalanced != NULL)
         engine->observer.rebalanced(engine->observer.context, (size_t)engine->synced.partition_count, adopted,

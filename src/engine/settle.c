@@ -8,7 +8,7 @@
 #define OUTAGE_FIX                                                                                                     \
     "see whether the partitions of the result topic have a leader and enough replicas, and the coordinators; if they " \
     "have, raise kafka.transaction.timeout.ms or lower kafka.message.max.bytes"
-#define COMPLAIN_EVERY_MS 60000
+#define WARN_EVERY_MS 60000
 
 void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, bool committed)
 {
@@ -86,13 +86,13 @@ static bool is_too_slow(const struct uex_txn_age *age, uint64_t list_bytes)
 }
 
 /* What counts is said each time, what does not once a minute. */
-static void say_timed_out(struct uex_inflight *inflight, const struct uex_txn_age *age, bool counts)
+static void log_timed_out(struct uex_inflight *inflight, const struct uex_txn_age *age, bool counts)
 {
     const int64_t now_ms = uex_monotonic_ms();
 
-    if (!counts && inflight->complained_ms != 0 && now_ms - inflight->complained_ms < COMPLAIN_EVERY_MS)
+    if (!counts && inflight->warned_ms != 0 && now_ms - inflight->warned_ms < WARN_EVERY_MS)
         return;
-    inflight->complained_ms = now_ms;
+    inflight->warned_ms = now_ms;
     uex_log(UEX_LOG_WARN, UEX_EVENT_LIST_TIMED_OUT,
             counts ? "a list of usernames could not be sent within a transaction's timeout"
                    : "a transaction with a list of usernames timed out as in an outage of Kafka: it is tried again "
@@ -118,7 +118,7 @@ void uex_settle_age(const struct uex_batch *batch, const struct uex_txn_age *age
         inflight->timed_out++;
         inflight->too_slow = is_too_slow(age, uex_spool_size_bytes(lists)) ? inflight->too_slow + 1 : 0;
         inflight->given_up = inflight->too_slow >= UEX_SLOW_ENDS_MAX;
-        say_timed_out(inflight, age, inflight->too_slow > 0);
+        log_timed_out(inflight, age, inflight->too_slow > 0);
     }
 }
 

@@ -12,7 +12,7 @@
 #define FIRST_STEP 2
 #define LAST_STEP 4
 #define SLICE_MS 100
-#define SAY_EVERY_MS 60000
+#define LOG_EVERY_MS 60000
 
 static int64_t pause_ms(const struct uex_shortage *shortage)
 {
@@ -27,15 +27,15 @@ static void count_synced(struct uex_shortage *shortage, bool *waiting)
     if (*waiting) {
         shortage->step += shortage->step < LAST_STEP ? 1 : 0;
     } else if (shortage->lane_count++ == 0) {
-        shortage->since_ms = shortage->said_ms = now_ms;
+        shortage->since_ms = shortage->logged_ms = now_ms;
         shortage->step = FIRST_STEP;
     }
     *waiting = true;
     shortage->try_at_ms = now_ms + pause_ms(shortage);
 }
 
-static void say(const struct uex_fault *fault, enum uex_event event, const char *message, size_t lane_count,
-                size_t lanes, int64_t since_ms)
+static void log_shortage(const struct uex_fault *fault, enum uex_event event, const char *message, size_t lane_count,
+                         size_t lanes, int64_t since_ms)
 {
     uex_log(UEX_LOG_WARN, event, message, UEX_NUM("waiting_lanes", lane_count), UEX_NUM("lanes", lanes),
             UEX_INT("waiting_ms", uex_monotonic_ms() - since_ms), UEX_STR("code", uex_error_code(fault->error)),
@@ -52,9 +52,9 @@ static bool may_try(struct uex_engine *engine, bool *remind, size_t *lane_count,
     uex_engine_lock(engine);
     *lane_count = shortage->lane_count;
     *since_ms = shortage->since_ms;
-    *remind = *lane_count >= (size_t)engine->config->export_lanes && now_ms - shortage->said_ms >= SAY_EVERY_MS;
+    *remind = *lane_count >= (size_t)engine->config->export_lanes && now_ms - shortage->logged_ms >= LOG_EVERY_MS;
     if (*remind)
-        shortage->said_ms = now_ms;
+        shortage->logged_ms = now_ms;
     over = engine->synced.lifecycle != UEX_LIFECYCLE_WORKING || now_ms >= shortage->try_at_ms;
     if (over)
         shortage->try_at_ms = now_ms + pause_ms(shortage); /* the next one's turn */
@@ -77,7 +77,8 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
     pthread_cond_broadcast(&engine->synced.work_changed); /* who is idle gives its connection away */
     uex_engine_unlock(engine);
     if (is_first)
-        say(fault, UEX_EVENT_CONNECTIONS_SHORT,
+        log_shortage(
+            fault, UEX_EVENT_CONNECTIONS_SHORT,
             "no free database connection: the command waits for one and is not charged; threads that have one go on; "
             "if this lasts, raise the limit of the role, the server or the pooler, or lower export.lanes",
             lane_count, lanes, since_ms);
@@ -85,10 +86,10 @@ void uex_shortage_wait(struct uex_engine *engine, bool *waiting, const struct ue
         (void)uex_sleep_ms(SLICE_MS, NULL);
         over = may_try(engine, &remind, &lane_count, &since_ms);
         if (remind)
-            say(fault, UEX_EVENT_CONNECTIONS_NONE,
-                "no thread of this worker gets a database connection; commands wait and are not charged; "
-                "pg_stat_activity shows who holds the connections",
-                lane_count, lanes, since_ms);
+            log_shortage(fault, UEX_EVENT_CONNECTIONS_NONE,
+                         "no thread of this worker gets a database connection; commands wait and are not charged; "
+                         "pg_stat_activity shows who holds the connections",
+                         lane_count, lanes, since_ms);
     }
 }
 

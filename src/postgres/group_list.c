@@ -43,7 +43,7 @@ const char *uex_group_list_next(const struct uex_group_list *list, const char *p
     return start == NULL || next >= start + list->ids.size_bytes ? NULL : next;
 }
 
-/* May a repetition mend it? */
+/* May a repetition help? */
 static bool worth_waiting(enum uex_error err)
 {
     return uex_error_disposition(err) == UEX_DISPOSITION_RETRY_STEP;

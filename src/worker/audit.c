@@ -17,7 +17,7 @@ static const char *advice_of(const struct uex_outcome *outcome)
     if (outcome->kind == UEX_OUTCOME_RETRIED)
         return "it is tried again at next_attempt_at";
     if (outcome->kind == UEX_OUTCOME_DEAD_LETTERED)
-        return "it waits in the dead-letter topic: mend the cause, then replay it";
+        return "it waits in the dead-letter topic: fix the cause, then replay it";
     return NULL;
 }
 

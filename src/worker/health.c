@@ -44,14 +44,14 @@ void uex_health_init(struct uex_health *health, const struct uex_config *config,
 
 /* ---- what the monitor does */
 
-static bool is_overdue(int64_t beat_ms, int64_t bound_ms)
+static bool is_overdue(int64_t heartbeat_ms, int64_t bound_ms)
 {
-    return beat_ms != 0 && uex_monotonic_ms() - beat_ms > bound_ms;
+    return heartbeat_ms != 0 && uex_monotonic_ms() - heartbeat_ms > bound_ms;
 }
 
 void uex_health_tick(struct uex_health *health)
 {
-    health->monitor_beat_ms = uex_monotonic_ms();
+    health->monitor_heartbeat_ms = uex_monotonic_ms();
     if (!is_overdue(uex_engine_committer_heartbeat_ms(health->engine), health->committer_bound_ms) ||
         !uex_engine_kafka_answers(health->engine, KAFKA_ASK_MS))
         health->kafka_answers_since_ms = 0;
@@ -68,19 +68,19 @@ struct check {
     int64_t bound_ms;
 };
 
-static struct check check_beat(const char *name, int64_t beat_ms, int64_t bound_ms)
+static struct check check_heartbeat(const char *name, int64_t heartbeat_ms, int64_t bound_ms)
 {
-    struct check check = {.bound_ms = bound_ms, .good = !is_overdue(beat_ms, bound_ms)};
+    struct check check = {.bound_ms = bound_ms, .good = !is_overdue(heartbeat_ms, bound_ms)};
 
     (void)snprintf(check.name, sizeof(check.name), "%s", name);
-    check.age_ms = beat_ms == 0 ? -1 : uex_monotonic_ms() - beat_ms;
+    check.age_ms = heartbeat_ms == 0 ? -1 : uex_monotonic_ms() - heartbeat_ms;
     return check;
 }
 
 static struct check check_committer(const struct uex_health *health)
 {
     struct check check =
-        check_beat("committer", uex_engine_committer_heartbeat_ms(health->engine), health->committer_bound_ms);
+        check_heartbeat("committer", uex_engine_committer_heartbeat_ms(health->engine), health->committer_bound_ms);
     const int64_t since_ms = health->kafka_answers_since_ms;
 
     check.good = check.good || since_ms == 0 || uex_monotonic_ms() - since_ms < KAFKA_BACK_MS;
@@ -93,7 +93,7 @@ static struct check check_lane(const struct uex_health *health, size_t index)
     char name[24];
 
     (void)snprintf(name, sizeof(name), "lane-%u", (unsigned)index);
-    return check_beat(name, lane->busy ? lane->moved_ms : 0, health->lane_bound_ms);
+    return check_heartbeat(name, lane->busy ? lane->moved_ms : 0, health->lane_bound_ms);
 }
 
 static void write_check(const struct check *check, bool first, struct uex_buffer *body)
@@ -123,11 +123,11 @@ bool uex_health_live(const struct uex_health *health, bool verbose, struct uex_b
         struct check check;
 
         if (i == 0)
-            check = check_beat("intake", uex_engine_intake_heartbeat_ms(health->engine), health->intake_bound_ms);
+            check = check_heartbeat("intake", uex_engine_intake_heartbeat_ms(health->engine), health->intake_bound_ms);
         else if (i == 1)
             check = check_committer(health);
         else if (i == 2)
-            check = check_beat("monitor", health->monitor_beat_ms, health->monitor_bound_ms);
+            check = check_heartbeat("monitor", health->monitor_heartbeat_ms, health->monitor_bound_ms);
         else
             check = check_lane(health, i - 3);
         write_check(&check, i == 0, &checks);

@@ -23,7 +23,7 @@ struct uex_health {
     struct uex_engine *engine; /* set once it is there, before the phase WAITING */
     const struct uex_lanes *lanes;
     int64_t intake_bound_ms, committer_bound_ms, lane_bound_ms, monitor_bound_ms;
-    _Atomic int64_t monitor_beat_ms;
+    _Atomic int64_t monitor_heartbeat_ms;
     /* Monotonic; since when Kafka has been answering while the committer is overdue; 0: it is not overdue, or Kafka
      * does not answer, and then a new process could not commit either. */
     _Atomic int64_t kafka_answers_since_ms;

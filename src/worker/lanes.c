@@ -16,7 +16,7 @@
 #define PROBE_FIRST_MS 1000
 #define PROBE_LAST_MS 15000
 #define PROBE_SLICE_MS 100
-#define SAY_EVERY_MS 60000
+#define LOG_EVERY_MS 60000
 
 static struct uex_job_limits limits_of(const struct uex_config *config)
 {
@@ -93,24 +93,24 @@ static void begin_job(struct uex_lane *lane, struct uex_inflight *inflight)
     pthread_mutex_lock(&lane->lock);
     lane->inflight = inflight;
     lane->started_at_ms = uex_wall_ms();
-    lane->told = false;
+    lane->is_reported = false;
     pthread_mutex_unlock(&lane->lock);
     sign_of_life(lane);
     lane->busy = true;
     uex_trace_export_begins(inflight, lane->started_at_ms);
 }
 
-static void tell(const struct uex_lane *lane, struct uex_lane_news *news)
+static void fill_progress(const struct uex_lane *lane, struct uex_lane_progress *progress)
 {
     const struct uex_inflight *inflight = lane->inflight;
 
-    (void)snprintf(news->group_id, sizeof(news->group_id), "%s", inflight->command.group_id);
-    memcpy(news->command_id, inflight->command.command_id, sizeof(news->command_id));
-    news->ended = false;
-    news->rows = inflight->progress.row_count;
-    news->text_bytes = inflight->progress.text_bytes;
-    news->object_bytes = inflight->progress.object_bytes;
-    news->started_at_ms = lane->started_at_ms;
+    (void)snprintf(progress->group_id, sizeof(progress->group_id), "%s", inflight->command.group_id);
+    memcpy(progress->command_id, inflight->command.command_id, sizeof(progress->command_id));
+    progress->ended = false;
+    progress->rows = inflight->progress.row_count;
+    progress->text_bytes = inflight->progress.text_bytes;
+    progress->object_bytes = inflight->progress.object_bytes;
+    progress->started_at_ms = lane->started_at_ms;
 }
 
 /* Whoever gets the command next may free it. */
@@ -120,8 +120,8 @@ static void end_job(struct uex_lane *lane, const struct uex_job_outcome *job)
     uex_trace_export_ends(lane->inflight, lane->started_at_ms, job);
     uex_meters_attempt(lane->meters, job);
     pthread_mutex_lock(&lane->lock);
-    if (lane->told) {
-        tell(lane, &lane->last);
+    if (lane->is_reported) {
+        fill_progress(lane, &lane->last);
         lane->last.ended = true;
         lane->has_last = true;
     }
@@ -130,17 +130,17 @@ static void end_job(struct uex_lane *lane, const struct uex_job_outcome *job)
     lane->busy = false;
 }
 
-size_t uex_lane_news(struct uex_lane *lane, struct uex_lane_news *news)
+size_t uex_lane_progress(struct uex_lane *lane, struct uex_lane_progress *progress)
 {
     size_t count = 0;
 
     pthread_mutex_lock(&lane->lock);
     if (lane->has_last)
-        news[count++] = lane->last;
+        progress[count++] = lane->last;
     lane->has_last = false;
     if (lane->inflight != NULL) {
-        lane->told = true;
-        tell(lane, &news[count++]);
+        lane->is_reported = true;
+        fill_progress(lane, &progress[count++]);
     }
     pthread_mutex_unlock(&lane->lock);
     return count;
@@ -203,7 +203,7 @@ static bool is_over(enum uex_error error, enum uex_error cause)
 static void watch(struct uex_lane *lane, enum uex_dependency dependency, enum uex_error cause)
 {
     struct uex_fault fault = {0};
-    int64_t said_ms = uex_monotonic_ms();
+    int64_t logged_ms = uex_monotonic_ms();
     int64_t pause_ms = PROBE_FIRST_MS;
 
     while (!is_draining(lane->engine)) {
@@ -219,8 +219,8 @@ static void watch(struct uex_lane *lane, enum uex_dependency dependency, enum ue
         }
         if (error != UEX_DB_CONNECTIONS && uex_breaker_dependency(error) == dependency)
             cause = error;
-        if (uex_monotonic_ms() - said_ms >= SAY_EVERY_MS) {
-            said_ms = uex_monotonic_ms();
+        if (uex_monotonic_ms() - logged_ms >= LOG_EVERY_MS) {
+            logged_ms = uex_monotonic_ms();
             uex_log(UEX_LOG_WARN, UEX_EVENT_BREAKER_WAIT, "circuit breaker still open: dependency unavailable",
                     UEX_STR("dependency", uex_breaker_text(dependency)), UEX_STR("code", uex_error_code(fault.error)),
                     UEX_STR("error", fault.text));

@@ -6,8 +6,8 @@
 #include "engine/api.h"
 #include "worker/meters.h"
 
-/* What is told of a job to those who watch. */
-struct uex_lane_news {
+/* What is reported a job to those who watch. */
+struct uex_lane_progress {
     char group_id[UEX_GROUP_ID_MAX_BYTES + 1];
     char command_id[UEX_UUID_TEXT_SIZE];
     bool ended;
@@ -38,9 +38,9 @@ struct uex_lane {
     pthread_mutex_t lock; /* guards what follows */
     struct uex_inflight *inflight;
     int64_t started_at_ms;
-    bool told;     /* of this job */
-    bool has_last; /* a job that was told of has ended */
-    struct uex_lane_news last;
+    bool is_reported; /* of this job */
+    bool has_last;    /* a job that was reported has ended */
+    struct uex_lane_progress last;
 };
 
 struct uex_lanes {
@@ -62,8 +62,8 @@ UEX_MUST_CHECK enum uex_error uex_lanes_start(struct uex_lanes *lanes, struct ue
 void uex_lanes_join(struct uex_lanes *lanes);
 void uex_lanes_close(struct uex_lanes *lanes);
 
-/* The monitor asks, from time to time: the end of a job that it was told of before, and the job under way. Returns how
- * many of `news` were filled. Any thread. */
-#define UEX_LANE_NEWS_MAX 2
-size_t uex_lane_news(struct uex_lane *lane, struct uex_lane_news *news);
+/* The monitor asks, from time to time: the end of a job that it was reported before, and the job under way.
+ * Returns how many of `progress` were filled. Any thread. */
+#define UEX_LANE_PROGRESS_MAX 2
+size_t uex_lane_progress(struct uex_lane *lane, struct uex_lane_progress *progress);
 #endif

@@ -5,31 +5,31 @@
 
 #include "export/thread.h"
 
-/* Between two looks, so that no export is told of more often than once a second. */
+/* Between two looks, so that no export is reported more often than once a second. */
 #define ROUND_MS 1005
 
 static void look_at(struct uex_monitor *monitor, size_t index)
 {
     struct uex_lane *lane = &monitor->lanes->lanes[index];
-    struct uex_lane_news news[UEX_LANE_NEWS_MAX];
-    const size_t count = uex_lane_news(lane, news);
+    struct uex_lane_progress progress[UEX_LANE_PROGRESS_MAX];
+    const size_t count = uex_lane_progress(lane, progress);
 
     for (size_t i = 0; i < count; i++) {
-        const uint64_t moved = news[i].rows + news[i].text_bytes + news[i].object_bytes;
+        const uint64_t moved = progress[i].rows + progress[i].text_bytes + progress[i].object_bytes;
         const struct uex_progress_record record = {
-            .group_id = news[i].group_id,
-            .command_id = news[i].command_id,
-            .ended = news[i].ended,
-            .rows = news[i].rows,
-            .bytes = news[i].object_bytes,
-            .started_at_ms = news[i].started_at_ms,
+            .group_id = progress[i].group_id,
+            .command_id = progress[i].command_id,
+            .ended = progress[i].ended,
+            .rows = progress[i].rows,
+            .bytes = progress[i].object_bytes,
+            .started_at_ms = progress[i].started_at_ms,
             .at_ms = uex_wall_ms(),
         };
 
         if (moved != monitor->last_moved[index])
             lane->moved_ms = uex_monotonic_ms();
         monitor->last_moved[index] = moved;
-        if (news[i].ended && count > 1 && strcmp(news[1].command_id, news[0].command_id) == 0)
+        if (progress[i].ended && count > 1 && strcmp(progress[1].command_id, progress[0].command_id) == 0)
             continue; /* it was put back and goes on */
         uex_progress_send(monitor->progress, &record);
     }

@@ -10,7 +10,7 @@
 struct uex_monitor {
     struct uex_health *health;
     struct uex_lanes *lanes;
-    struct uex_progress *progress; /* NULL: nothing is told */
+    struct uex_progress *progress; /* NULL: nothing is reported */
     uint64_t *last_moved;          /* of each lane: rows and bytes at the last look */
     struct uex_cancel stop;
     pthread_t thread;

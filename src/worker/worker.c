@@ -41,14 +41,14 @@ struct worker {
     struct uex_watchdog watchdog;
 };
 
-static int say(enum uex_error error, const char *message, const struct uex_fault *fault)
+static int log_start_failure(enum uex_error error, const char *message, const struct uex_fault *fault)
 {
     uex_log(UEX_LOG_ERROR, UEX_EVENT_START_FAILED, message, UEX_STR("code", uex_error_code(error)),
             UEX_STR("error", fault->text));
     return uex_exit_of(error);
 }
 
-/* ---- what the engine tells */
+/* ---- what the engine reports */
 
 static void on_committed(void *context, const struct uex_inflight *inflight)
 {
@@ -99,7 +99,7 @@ static void on_rebalanced(void *context, size_t partition_count, size_t adopted,
     uex_meters_rebalanced(&worker->meters, adopted, cancelled);
 }
 
-/* ---- what is told over HTTP */
+/* ---- what is reported over HTTP */
 
 static bool on_live(void *context, bool verbose, struct uex_buffer *body)
 {
@@ -122,7 +122,7 @@ static int open_http(struct worker *worker)
         return UEX_EXIT_DONE;
     if (uex_http_open(worker->config->http_listen, &site, &worker->http, &fault) != UEX_OK ||
         uex_http_start(worker->http, &fault) != UEX_OK)
-        return say(fault.error, "HTTP server cannot start", &fault);
+        return log_start_failure(fault.error, "HTTP server cannot start", &fault);
     uex_log(UEX_LOG_INFO, UEX_EVENT_HTTP_LISTENING, "serving /metrics, /livez and /readyz",
             UEX_STR("address", uex_http_address(worker->http)));
     return UEX_EXIT_DONE;
@@ -134,7 +134,7 @@ static int prepare(struct worker *worker)
 
     uex_health_init(&worker->health, worker->config, &worker->lanes);
     if (uex_meters_init(&worker->meters, worker->config, &fault) != UEX_OK)
-        return say(fault.error, "worker cannot start", &fault);
+        return log_start_failure(fault.error, "worker cannot start", &fault);
     worker->sample.meters = &worker->meters;
     worker->sample.health = &worker->health;
     worker->sample.lanes = &worker->lanes;
@@ -144,7 +144,7 @@ static int prepare(struct worker *worker)
 
 /* ---- start-up */
 
-static bool say_findings(const struct uex_topic_findings *findings, bool last)
+static bool log_findings(const struct uex_topic_findings *findings, bool last)
 {
     for (size_t i = 0; i < findings->count && last; i++) {
         const struct uex_topic_finding *finding = &findings->items[i];
@@ -159,14 +159,14 @@ static bool say_findings(const struct uex_topic_findings *findings, bool last)
     return findings->error_count == 0;
 }
 
-/* One look at the topics. UEX_KAFKA_TOPICS: they are not as they must be; `say_all`: say so. */
-static enum uex_error look_at_topics(rd_kafka_t *admin, const struct uex_config *config, bool say_all,
+/* One look at the topics. UEX_KAFKA_TOPICS: they are not as they must be; `log_all`: log_start_failure so. */
+static enum uex_error look_at_topics(rd_kafka_t *admin, const struct uex_config *config, bool log_all,
                                      struct uex_fault *fault)
 {
     struct uex_topic_findings findings = {0};
     enum uex_error error = uex_topics_check(admin, config, TOPICS_TIMEOUT_MS, &findings, fault);
 
-    if (error == UEX_OK && !say_findings(&findings, say_all || findings.error_count == 0))
+    if (error == UEX_OK && !log_findings(&findings, log_all || findings.error_count == 0))
         error = UEX_KAFKA_TOPICS;
     uex_topic_findings_clear(&findings);
     return error;
@@ -184,7 +184,7 @@ static int check_topics(const struct uex_config *config, int64_t until_ms)
     bool last = false;
 
     if (admin == NULL)
-        return say(UEX_CONFIG, "Kafka client cannot be created", &fault);
+        return log_start_failure(UEX_CONFIG, "Kafka client cannot be created", &fault);
     while (error != UEX_OK && !last && !uex_cancel_requested(&uex_program_cancel)) {
         last = uex_monotonic_ms() >= appear_ms;
         error = look_at_topics(admin, config, last, &fault);
@@ -196,7 +196,7 @@ static int check_topics(const struct uex_config *config, int64_t until_ms)
     uex_kafka_destroy(admin);
     if (error == UEX_OK || uex_cancel_requested(&uex_program_cancel))
         return UEX_EXIT_DONE;
-    return error == UEX_KAFKA_TOPICS ? UEX_EXIT_USAGE : say(error, "topics cannot be checked", &fault);
+    return error == UEX_KAFKA_TOPICS ? UEX_EXIT_USAGE : log_start_failure(error, "topics cannot be checked", &fault);
 }
 
 /* Database and store: what is wrong with the configuration ends the program at once, everything else has until
@@ -216,9 +216,9 @@ static int await_dependencies(struct worker *worker, int64_t until_ms)
             return UEX_EXIT_DONE;
         }
         if (error == UEX_CONFIG)
-            return say(error, "configuration does not fit the topics and views", &fault);
+            return log_start_failure(error, "configuration does not fit the topics and views", &fault);
         if (uex_monotonic_ms() >= until_ms) {
-            (void)say(error, "dependency not ready within startup.timeout", &fault);
+            (void)log_start_failure(error, "dependency not ready within startup.timeout", &fault);
             return UEX_EXIT_UNREACHABLE;
         }
         if (error != said)
@@ -255,7 +255,7 @@ static int start_up(struct worker *worker)
     int code = UEX_EXIT_DONE;
 
     if (error != UEX_OK)
-        return say(error, "Kafka clients cannot be created", &fault);
+        return log_start_failure(error, "Kafka clients cannot be created", &fault);
     worker->health.engine = worker->sample.engine = worker->engine;
     warn_of_lists(worker->config);
     error = uex_spool_dir_open(worker->config->export_work_dir, &worker->spool_dir, &fault);
@@ -265,14 +265,14 @@ static int start_up(struct worker *worker)
     if (error == UEX_OK)
         error = uex_progress_new(worker->config, &worker->progress, &fault);
     if (error != UEX_OK)
-        return say(error, "worker cannot start", &fault);
+        return log_start_failure(error, "worker cannot start", &fault);
     worker->sample.progress = worker->progress;
     worker->health.phase = UEX_PHASE_WAITING;
     error = uex_engine_await_kafka(worker->engine, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
     if (error == UEX_CANCELLED)
         return UEX_EXIT_DONE;
     if (error != UEX_OK) {
-        (void)say(error, "Kafka not reachable within startup.timeout", &fault);
+        (void)log_start_failure(error, "Kafka not reachable within startup.timeout", &fault);
         return UEX_EXIT_UNREACHABLE;
     }
     code = check_topics(worker->config, until_ms);
@@ -281,7 +281,7 @@ static int start_up(struct worker *worker)
     if (code != UEX_EXIT_DONE || uex_cancel_requested(&uex_program_cancel))
         return code;
     error = uex_engine_join(worker->engine, &fault);
-    return error == UEX_OK ? UEX_EXIT_DONE : say(error, "consumer group cannot be joined", &fault);
+    return error == UEX_OK ? UEX_EXIT_DONE : log_start_failure(error, "consumer group cannot be joined", &fault);
 }
 
 static int start_threads(struct worker *worker)
@@ -289,11 +289,11 @@ static int start_threads(struct worker *worker)
     struct uex_fault fault = {0};
 
     if (uex_lanes_start(&worker->lanes, &fault) != UEX_OK)
-        return say(UEX_NO_MEMORY, "worker threads cannot start", &fault);
+        return log_start_failure(UEX_NO_MEMORY, "worker threads cannot start", &fault);
     if (uex_engine_start(worker->engine, &fault) != UEX_OK)
-        return say(UEX_NO_MEMORY, "a thread cannot start", &fault);
+        return log_start_failure(UEX_NO_MEMORY, "a thread cannot start", &fault);
     if (uex_monitor_start(&worker->monitor, &worker->health, &worker->lanes, worker->progress, &fault) != UEX_OK)
-        return say(fault.error, "a thread cannot start", &fault);
+        return log_start_failure(fault.error, "a thread cannot start", &fault);
     worker->health.phase = UEX_PHASE_RUNNING;
     uex_log(UEX_LOG_INFO, UEX_EVENT_WORKER_READY, "worker ready for commands", UEX_STR("version", UEX_VERSION),
             UEX_STR("topic", worker->config->topics_command), UEX_STR("consumer_group", worker->config->kafka_group_id),
@@ -330,7 +330,7 @@ static void note_exit_code(struct worker *worker)
 }
 
 /* It is not logged where it happens: the engine's lock is held there. */
-static void say_starved(struct uex_engine *engine)
+static void log_starved(struct uex_engine *engine)
 {
     const char *what = uex_engine_starved(engine);
 
@@ -345,7 +345,7 @@ static void shut_down(struct worker *worker)
     struct uex_engine *engine = worker->engine;
 
     worker->health.phase = UEX_PHASE_STOPPING;
-    say_starved(engine);
+    log_starved(engine);
     uex_log(UEX_LOG_INFO, UEX_EVENT_SHUTDOWN_BEGIN, "shutting down: no new commands; running exports may finish");
     uex_engine_drain(engine);
     if (!uex_engine_await_jobs(engine, worker->config->shutdown_timeout_ms))
@@ -374,7 +374,7 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
         return UEX_EXIT_FAILED;
     worker->config = config;
     error = uex_job_services_new(config, &worker->services, &fault);
-    code = error == UEX_OK ? prepare(worker) : say(error, "worker cannot start", &fault);
+    code = error == UEX_OK ? prepare(worker) : log_start_failure(error, "worker cannot start", &fault);
     if (code == UEX_EXIT_DONE)
         code = start_up(worker);
     if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {

@@ -37,7 +37,7 @@ static int start(void **state)
     fixture->lanes = (struct uex_lanes){.lanes = fixture->lane, .count = 2};
     uex_health_init(&fixture->health, &config, &fixture->lanes);
     fixture->health.engine = &fixture->engine;
-    fixture->health.monitor_beat_ms = now_ms;
+    fixture->health.monitor_heartbeat_ms = now_ms;
     fixture->health.phase = UEX_PHASE_RUNNING;
     *state = fixture;
     return 0;
@@ -93,10 +93,10 @@ static void live__intake_or_monitor_overdue__is_stuck(void **state)
     assert_false(ask(fixture, uex_health_live, false, "stuck: intake has not come round"));
     assert_false(ask(fixture, uex_health_live, true, "{\"name\": \"intake\", \"status\": \"stuck\""));
     fixture->engine.intake_heartbeat_ms = uex_monotonic_ms();
-    fixture->health.monitor_beat_ms = uex_monotonic_ms() - fixture->health.monitor_bound_ms - 100;
+    fixture->health.monitor_heartbeat_ms = uex_monotonic_ms() - fixture->health.monitor_bound_ms - 100;
     assert_false(ask(fixture, uex_health_live, false, "stuck: monitor"));
     fixture->engine.intake_heartbeat_ms = 0; /* not started yet */
-    fixture->health.monitor_beat_ms = 0;
+    fixture->health.monitor_heartbeat_ms = 0;
     assert_true(ask(fixture, uex_health_live, false, "ok\n"));
 }
 
