@@ -169,6 +169,7 @@ void uex_envelope_read(struct uex_record *record, const char *command_topic)
                                       .traceparent = values.of[TRACE]};
     for (size_t known = DLT_TOPIC; known <= DLT_MESSAGE; known++)
         envelope->is_replay = envelope->is_replay || values.is_there[known];
+    envelope->has_trace = uex_trace_parent_parse(values.of[TRACE], &envelope->trace);
     read_place(&values.of[DLT_TOPIC], &envelope->dead_letter_origin);
     if (values.of[COMMAND_ID].data == NULL || !uex_uuid_parse((const char *)values.of[COMMAND_ID].data,
                                                               values.of[COMMAND_ID].size_bytes, envelope->command_id))

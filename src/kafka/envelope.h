@@ -14,6 +14,7 @@
 
 #include "export/clock.h"
 #include "export/uuid.h"
+#include "kafka/trace_parent.h"
 
 #define UEX_HEADER_COMMAND_ID "export-command-id"
 #define UEX_HEADER_ERROR_CODE "export-error-code"
@@ -71,7 +72,9 @@ struct uex_envelope {
     char command_id[UEX_UUID_TEXT_SIZE]; /* export-command-id, lower case; "": there is none, or it is no UUID */
     struct uex_bytes error_code, error, attempts_made; /* export-error-code, export-error, export-attempts */
     bool has_traceparent;
-    struct uex_bytes traceparent;
+    struct uex_bytes traceparent;  /* as it is, for results */
+    bool has_trace;                /* and it has the right form: */
+    struct uex_trace_parent trace; /* what it says */
     /* Of a dead letter: kafka_dlt-original-…; `topic` is NULL where they are missing or have another form. */
     struct uex_origin dead_letter_origin;
 };

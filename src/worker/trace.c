@@ -43,13 +43,13 @@ static void trace_of_command(const char *command_id, char *out)
 
 void uex_trace_command(const struct uex_inflight *inflight, struct uex_span *out)
 {
-    struct uex_trace_parent parent = {0};
+    const struct uex_trace_parent *parent = &inflight->record->envelope.trace;
 
     *out = (struct uex_span){0};
-    if (uex_trace_parent_parse(inflight->record->envelope.traceparent, &parent)) {
-        memcpy(out->trace_id, parent.trace_id, sizeof(out->trace_id));
-        memcpy(out->parent_id, parent.span_id, sizeof(out->parent_id));
-        out->is_sampled = parent.is_sampled;
+    if (inflight->record->envelope.has_trace) {
+        memcpy(out->trace_id, parent->trace_id, sizeof(out->trace_id));
+        memcpy(out->parent_id, parent->span_id, sizeof(out->parent_id));
+        out->is_sampled = parent->is_sampled;
     } else {
         trace_of_command(inflight->command.command_id, out->trace_id);
     }

@@ -168,6 +168,27 @@ static void command_id__not_a_uuid__is_none(void **state)
     assert_string_equal(fixture.record.envelope.command_id, "");
 }
 
+static void trace__header__is_parsed_and_kept_as_it_is(void **state)
+{
+    struct record_fixture fixture;
+    const struct uex_envelope *envelope = &fixture.record.envelope;
+
+    (void)state;
+    fixture_record(&fixture, TOPIC);
+    assert_false(envelope->has_traceparent);
+    assert_false(envelope->has_trace);
+    fixture_header_text(&fixture, "traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    assert_true(envelope->has_traceparent);
+    assert_true(envelope->has_trace);
+    assert_string_equal(envelope->trace.trace_id, "0af7651916cd43dd8448eb211c80319c");
+    assert_string_equal(envelope->trace.span_id, "b7ad6b7169203331");
+    assert_true(envelope->trace.is_sampled);
+    fixture_header_text(&fixture, "traceparent", "00-aa-bb-01"); /* of another form: passed on, and means nothing */
+    assert_true(envelope->has_traceparent);
+    assert_int_equal(envelope->traceparent.size_bytes, 11);
+    assert_false(envelope->has_trace);
+}
+
 static void kind__of_a_header__is_what_is_done_with_it_when_it_is_sent_on(void **state)
 {
     (void)state;
@@ -203,6 +224,7 @@ int main(void)
         cmocka_unit_test(attempt__command_topic__counts_only_beside_our_own_header),
         cmocka_unit_test(due__int64_and_big_integer__are_read),
         cmocka_unit_test(command_id__not_a_uuid__is_none),
+        cmocka_unit_test(trace__header__is_parsed_and_kept_as_it_is),
         cmocka_unit_test(kind__of_a_header__is_what_is_done_with_it_when_it_is_sent_on),
         cmocka_unit_test(record__that_is_no_command__has_no_origin_elsewhere_and_no_attempts),
     };
