@@ -11,6 +11,7 @@ target_link_libraries(exportctl_manual PRIVATE uex_ctl)
 add_custom_command(
     OUTPUT ${CMAKE_BINARY_DIR}/manual/bash-completion
     COMMAND exportctl_manual ${CMAKE_BINARY_DIR}/manual
+    DEPENDS exportctl_manual
     COMMENT "Writing the manual pages and the shell completion of exportctl")
 add_custom_target(manual ALL DEPENDS ${CMAKE_BINARY_DIR}/manual/bash-completion)
 install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/man1 DESTINATION share/man OPTIONAL)
