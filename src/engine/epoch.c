@@ -116,14 +116,14 @@ static void start_inputs_synced(struct uex_engine *engine, rd_kafka_topic_partit
                            uex_bytes_of(place->metadata, place->metadata_size), &markers);
         input->committed_base = input->window.base == UEX_OFFSET_NONE ? UEX_OFFSET_NONE : place->offset;
         /* A committed offset never goes back by itself: Kafka forgets it when a topic is deleted. Work of the old topic
-         * must not crash marker offsets of the new one as finished. (Where none was known, the first transaction of all
+         * must not make offsets of the new one finished. (Where none was known, the first transaction of all
          * may still be under way.) */
         if (input->committed_base < known_base) {
             uex_reset_cancel_synced(engine, topic_of_input, place->partition, 0);
             input->log_number++;
         }
         uex_starts_restore_synced(input, &markers);
-        suspects = suspects || markers.open_until != UEX_OFFSET_NONE;
+        suspects = suspects || markers.open_until > input->window.base; /* else nothing below it is unfinished */
         if (strcmp(place->topic, engine->input_topics[0].topic) == 0)
             engine->synced.partitions[place->partition].full_scan =
                 markers.partition_count != engine->synced.partition_count;

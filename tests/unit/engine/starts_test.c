@@ -480,6 +480,7 @@ static void revoke__clean_after_the_last_suspect_ended__nobody_is_suspected_any_
     assert_false(says("s="));
     fixture_assign(0, 1);
     fixture_restore();
+    assert_int_equal(world.logged[UEX_EVENT_PREVIOUS_OWNER_CRASHED], 1); /* at the first assignment */
     assert_false(fixture_command(0, 1, "b")->suspect);
 }
 
