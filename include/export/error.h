@@ -28,38 +28,38 @@ enum uex_disposition {
     X(OK, "ok", NONE, "no error")                                                                                      \
     X(END, "end", NONE, "the end of a stream")                                                                         \
     X(NOT_FOUND, "not-found", NONE, "there is none")                                                                   \
-    X(OBJECT_EXISTS, "object-exists", NONE, "the object is there already")                                             \
-    X(CANCELLED, "cancelled", NONE, "the work was given up")                                                           \
+    X(OBJECT_EXISTS, "object-exists", NONE, "the object exists already")                                               \
+    X(CANCELLED, "cancelled", NONE, "the work was cancelled")                                                          \
     X(TIMEOUT, "timeout", RETRY_STEP, "it took too long")                                                              \
     X(NO_MEMORY, "no-memory", RETRY_LATER, "not enough memory")                                                        \
-    X(LIMIT, "limit", REJECT, "a bound of the program was reached")                                                    \
-    X(INTERNAL, "internal", RETRY_LATER, "a mistake of the program")                                                   \
+    X(LIMIT, "limit", REJECT, "a limit of the program was reached")                                                    \
+    X(INTERNAL, "internal", RETRY_LATER, "internal error")                                                             \
     X(CONFIG, "configuration", FATAL, "the configuration is wrong")                                                    \
     X(MALFORMED, "malformed-command", REJECT, "the command cannot be read")                                            \
     X(NO_DOMAIN, "no-domain-id", REJECT, "neither the command nor the configuration has a domainId")                   \
     X(RESULT_REFUSED, "result-refused", REJECT, "Kafka refuses a record of the outcome")                               \
-    X(WORKER_CRASHED, "worker-crashed", REJECT, "the command ended with the death of its worker too often")            \
+    X(WORKER_CRASHED, "worker-crashed", REJECT, "the command's worker crashed too often while the command ran")        \
     X(FORMULA_REJECTED, "formula-rejected", REJECT, "a field begins like a spreadsheet formula")                       \
     X(DB_UNAVAILABLE, "database-unavailable", RETRY_STEP, "the database cannot be reached or ended the connection")    \
     X(DB_CONNECTIONS, "database-connections", RETRY_STEP, "the database or its pooler has no free connection")         \
-    X(DB_TRANSIENT, "database-transient", RETRY_STEP, "the database gave a query up")                                  \
+    X(DB_TRANSIENT, "database-transient", RETRY_STEP, "the database ended a query; it may work again later")           \
     X(DB_STALLED, "database-stalled", RETRY_STEP, "a query made no progress within postgres.stall_timeout")            \
-    X(DB_SILENT, "database-silent", RETRY_STEP, "the database takes a connection and answers no query")                \
+    X(DB_SILENT, "database-silent", RETRY_STEP, "the database accepts connections but answers no query")               \
     X(DB_QUERY, "database-query", RETRY_LATER, "the database refused a query")                                         \
     X(DB_DATA, "database-data", REJECT, "the data of the group cannot be read")                                        \
     X(DB_DENIED, "database-denied", REJECT, "the database denies access to this data")                                 \
     X(DB_AUTH, "database-authentication", OUTAGE, "the database refuses the worker's credentials")                     \
     X(DB_SCHEMA, "database-schema", OUTAGE, "a view or column that every export needs is missing")                     \
-    X(STORE_UNAVAILABLE, "store-unavailable", RETRY_STEP, "the object store cannot be reached or asks to wait")        \
-    X(STORE_RACE, "store-race", RETRY_STEP, "another writer was at the same object")                                   \
+    X(STORE_UNAVAILABLE, "store-unavailable", RETRY_STEP, "the object store cannot be reached, or asks to slow down")  \
+    X(STORE_RACE, "store-race", RETRY_STEP, "another writer wrote the same object at the same time")                   \
     X(STORE_FAILED, "store-failed", RETRY_LATER, "the object store refused a request")                                 \
     X(STORE_DENIED, "store-denied", REJECT, "the object store denies access to this object")                           \
     X(STORE_AUTH, "store-authentication", OUTAGE, "the object store refuses the worker's credentials")                 \
     X(STORE_BUCKET, "store-bucket", OUTAGE, "the bucket or directory is missing and cannot be made")                   \
-    X(STORE_REFUSED, "store-refused", OUTAGE, "the object store refuses to everybody what every export needs")         \
+    X(STORE_REFUSED, "store-refused", OUTAGE, "the object store refuses a request that every export needs")            \
     X(STORE_FULL, "store-full", RETRY_LATER, "the object store has no room")                                           \
-    X(OBJECT_CONFLICT, "object-conflict", REJECT, "something else stands under the object's name")                     \
-    X(OBJECT_BROKEN, "object-broken", REJECT, "the object that is there is not a complete export")                     \
+    X(OBJECT_CONFLICT, "object-conflict", REJECT, "the object's name is taken by something else")                      \
+    X(OBJECT_BROKEN, "object-broken", REJECT, "the existing object is not a complete export")                          \
     X(SPOOL, "spool", RETRY_LATER, "the spool in export.work_dir cannot be written")                                   \
     X(CACHE, "cache", NONE, "the cache did not answer")                                                                \
     X(KAFKA_UNAVAILABLE, "kafka-unavailable", RETRY_STEP, "Kafka cannot be reached")                                   \

@@ -64,11 +64,11 @@ static void say_unknown(struct uex_config_loader *loader, const struct uex_confi
     struct uex_buffer closest = {0};
 
     if (loader->problem_count < UEX_CONFIG_PROBLEMS_MAX && uex_config_closest(key, &closest))
-        uex_config_problem(loader, place, key, "there is no such setting; did you mean %s?", uex_buffer_text(&closest));
+        uex_config_problem(loader, place, key, "unknown setting; did you mean %s?", uex_buffer_text(&closest));
     else if (uex_buffer_failed(&closest))
         loader->broken = UEX_NO_MEMORY;
     else
-        uex_config_problem(loader, place, key, "there is no such setting");
+        uex_config_problem(loader, place, key, "unknown setting");
     uex_buffer_clear(&closest);
 }
 

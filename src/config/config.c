@@ -56,7 +56,7 @@ static void take_flag(struct uex_config_loader *loader, struct flags *flags, con
         return;
     }
     if (value == NULL) {
-        uex_config_problem(loader, &place, key, "a value must follow; --%s=VALUE where it begins with two dashes", key);
+        uex_config_problem(loader, &place, key, "needs a value; write --%s=VALUE if it begins with two dashes", key);
         free(key);
     } else if (strcmp(key, "config") == 0) {
         flags->config_file = value;
@@ -147,7 +147,7 @@ static void apply_entries(struct uex_config_loader *loader, const struct uex_con
         while (strcmp(canonical_key(entries->items[earlier].key), canonical_key(entry->key)) != 0)
             earlier++;
         if (earlier < i)
-            uex_config_problem(loader, &place, entry->key, "is set in line %zu already", entries->items[earlier].line);
+            uex_config_problem(loader, &place, entry->key, "was set before, in line %zu", entries->items[earlier].line);
         else
             uex_config_apply(loader, &place, entry->key, entry->value);
     }

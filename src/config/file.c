@@ -36,7 +36,7 @@ enum uex_error uex_config_read(const char *path, size_t most_bytes, struct uex_b
             goto done;
         }
         if (poll(&ready, 1, PIPE_WAIT_MS) == 0) {
-            err = uex_fail(fault, UEX_CONFIG, "nothing could be read for %d s", PIPE_WAIT_MS / 1000);
+            err = uex_fail(fault, UEX_CONFIG, "nothing was received for %d s", PIPE_WAIT_MS / 1000);
             goto done;
         }
         got = read(file, room, 4096);
@@ -53,7 +53,7 @@ enum uex_error uex_config_read(const char *path, size_t most_bytes, struct uex_b
     } while (got != 0);
     uex_buffer_append(out, "", 0);
     if (out->size_bytes > 0 && memchr(out->data, '\0', out->size_bytes) != NULL)
-        err = uex_fail(fault, UEX_CONFIG, "it holds a zero byte");
+        err = uex_fail(fault, UEX_CONFIG, "it contains a zero byte");
 done:
     (void)close(file);
     return err;
@@ -112,7 +112,7 @@ static void take_section(struct reading *reading, struct uex_bytes line)
     name = trim(name);
     reading->section_bad = !name_valid(name, SECTION_MAX_BYTES);
     if (reading->section_bad)
-        reading->complain(reading->context, reading->line, "not a section; [name] stands alone on its line");
+        reading->complain(reading->context, reading->line, "not a section; write [name] alone on a line");
     else
         (void)snprintf(reading->section, sizeof(reading->section), "%.*s", (int)name.size_bytes,
                        (const char *)name.data);

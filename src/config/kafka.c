@@ -31,19 +31,20 @@ struct refusal {
     const char *reason;
 };
 
-#define POSITION "the position is committed in the transaction of the outcomes, never by itself"
+#define POSITION "offsets are committed in the transaction of the outcomes, never otherwise"
 static const struct refusal refusals[] = {
     {"enable.auto.commit", POSITION},
     {"enable.auto.offset.store", POSITION},
     {"offset.store.method", POSITION},
-    {"isolation.level", "the program reads only what is committed, or an aborted outcome would count"},
-    {"auto.offset.reset", "a partition without a position starts at its beginning, or commands would be lost"},
-    {"partition.assignment.strategy", "one worker must hold the same partition of all topics (range)"},
-    {"group.protocol", "one worker must hold the same partition of all topics (classic protocol, range)"},
-    {"enable.idempotence", "transactions need it; it is always on"},
-    {"acks", "transactions need all replicas to acknowledge"},
-    {"transactional.id", "each process makes its own, beginning with kafka.group.id"},
-    {"partitioner", "commands are placed as Java clients place them (murmur2), or a group would have two owners"},
+    {"isolation.level", "the program must read committed records only, or an aborted outcome would count"},
+    {"auto.offset.reset",
+     "a partition without a committed offset is read from its beginning, or commands would be lost"},
+    {"partition.assignment.strategy", "one worker must own the same partition of all topics (range)"},
+    {"group.protocol", "one worker must own the same partition of all topics (classic protocol, range)"},
+    {"enable.idempotence", "transactions need it, so it is always on"},
+    {"acks", "transactions need acks from all in-sync replicas"},
+    {"transactional.id", "each process makes its own, which begins with kafka.group.id"},
+    {"partitioner", "commands use the partitioner of Java clients (murmur2), or a group would have two owners"},
 };
 
 static uex_kafka_judge current_judge;

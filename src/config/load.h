@@ -86,8 +86,8 @@ bool uex_given_quoted(enum uex_given_kind kind, const char *text);
 /* The value holds a control character before its last line ends, where it must be one line, or words. */
 bool uex_given_has_control(enum uex_given_kind kind, const char *text);
 #define UEX_GIVEN_CONTROL                                                                                              \
-    "the value holds a control character (such as a line end or a tab); it must be one line of text"
-#define UEX_GIVEN_CONTROL_AMONG_WORDS "the value holds a control character that is neither a line end nor a tab"
+    "the value contains a control character (such as a line end or a tab); it must be one line of text"
+#define UEX_GIVEN_CONTROL_AMONG_WORDS "the value contains a control character that is neither a line end nor a tab"
 
 /* The standard variables of AWS's tools that say who issues temporary credentials: copy them out of the environment.
  * UEX_NO_MEMORY. */

@@ -37,7 +37,7 @@ static void work_out_lanes(char *const *environment, struct uex_buffer *out)
     uex_buffer_append_format(out, "%d", uex_lanes_default(uex_cpus_allowed("/proc/self/cgroup", "/sys/fs/cgroup")));
 }
 
-/* Not there yet, ours, or a volume of root's that we may write: nobody else can have put it in our way. */
+/* Missing, ours, or a volume of root that we may write: nobody else can have put it there. */
 static bool may_work_in(const char *path)
 {
     struct stat facts;
@@ -48,7 +48,7 @@ static bool may_work_in(const char *path)
                                       (facts.st_uid == 0 && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0));
 }
 
-/* In a shared /tmp the first user of the machine has the plain name, and each other one a name of his own. */
+/* In a shared /tmp the first user gets the plain name, every other one a name of their own. */
 static void work_out_dir(char *const *environment, struct uex_buffer *out)
 {
     const char *parent = "/tmp";
@@ -62,82 +62,86 @@ static void work_out_dir(char *const *environment, struct uex_buffer *out)
         uex_buffer_append_format(out, "-%u", (unsigned)geteuid());
 }
 
-/* In the order of help and documentation. A section's settings stand together; kafka.* is in config_kafka.c. */
+/* In the order of help and documentation. A section's settings stand together; kafka.* is in kafka.c. */
 const struct uex_setting uex_settings[] = {
     {CHOICE("profile", profile, "production", "production|test"),
-     .help = "in `test` the scheduler refuses to schedule and exits 0, saying so"},
+     .help = "`test`: the scheduler sends nothing, logs that, and exits 0"},
 
-    {TOPIC("topics.command", topics_command, "export-group"), .help = "commands"},
+    {TOPIC("topics.command", topics_command, "export-group"), .help = "topic of the commands"},
     {TEXT("topics.retry", topics_retry, "export-group-retry", uex_check_retry_topic,
-          "the beginning of topic names: 1 to 246 of a-z A-Z 0-9 . _ -"),
-     .help = "retry tiers: this name and -0, -1, …"},
-    {TOPIC("topics.state", topics_state, "export-group-state"), .help = "compacted: the last outcome of each group"},
+          "a prefix of topic names: 1 to 246 of a-z A-Z 0-9 . _ -"),
+     .help = "retry topics: this name and -0, -1, …, one for each entry of retry.delays"},
+    {TOPIC("topics.state", topics_state, "export-group-state"),
+     .help = "compacted topic: the last outcome of each group"},
     {TOPIC("topics.progress", topics_progress, "export-group-progress"),
-     .help = "what running exports are doing; not transactional, short retention"},
-    {TOPIC("topics.result", topics_result, "flairbit-users"), .help = "results for FlairBit"},
-    {TOPIC("topics.dlq", topics_dlq, "flairbit-dlq"), .help = "commands that failed for good"},
+     .help = "progress snapshots of running exports; not transactional, short retention"},
+    {TOPIC("topics.result", topics_result, "flairbit-users"), .help = "topic of the results, for FlairBit"},
+    {TOPIC("topics.dlq", topics_dlq, "flairbit-dlq"), .help = "topic of dead letters: commands that failed for good"},
 
     {TEXT("postgres.dsn", postgres_dsn, "", NULL, "a connection string or URI of libpq"), SECRET, .words = true,
-     .help = "the database; several hosts and target_session_attrs as libpq has them, so reads can prefer a replica"},
+     .help = "the database; with several hosts and target_session_attrs, reads can prefer a replica"},
     {NUMBER("postgres.stall_timeout", DURATION, postgres_stall_timeout_ms, "60s", 10, 24 * HOUR),
-     .help = "a query without a result, or a COPY without a row, for so long is cancelled; 1 s more for each "
-             "256 KiB of it that came"},
+     .help = "how long a query may go without a result, or a COPY without a row; then it is cancelled. Each 256 KiB "
+             "received add 1 s"},
     {TEXT("postgres.group_view", postgres_group_view, "export_group", uex_check_view, VIEW_NAME), .sql_name = true,
-     .help = "the view of the groups"},
+     .help = "the view that lists the groups"},
     {TEXT("postgres.user_view", postgres_user_view, "export_user", uex_check_view, VIEW_NAME), .sql_name = true,
-     .help = "the view of the users"},
+     .help = "the view that lists the users"},
 
     {TEXT("redis.url", redis_url, "", NULL, "redis[s]://[[user]:password@]host:port[/db]"), SECRET,
-     .default_words = "no cache", .help = "cache of group configurations; never needed, not even at start"},
-    {NUMBER("redis.ttl", DURATION, redis_ttl_ms, "300s", SECOND, WEEK), .help = "how long the cache holds a group"},
+     .default_words = "no cache", .help = "cache of group configurations; exports work without it"},
+    {NUMBER("redis.ttl", DURATION, redis_ttl_ms, "300s", SECOND, WEEK), .help = "how long the cache keeps a group"},
 
     {TEXT("storage.url", storage_url, "", NULL, "s3://bucket[/prefix] or file:///dir"), MAY_BE_EMPTY,
-     .help = "where the files go"},
+     .help = "where exports are stored"},
 
     {TEXT("s3.endpoint", s3_endpoint, "", uex_check_endpoint, "http[s]://host[:port]"), MAY_BE_EMPTY,
-     .default_words = "AWS of the region", .help = "the S3 service"},
+     .default_words = "AWS, in s3.region", .help = "the S3 service"},
     {TEXT("s3.region", s3_region, "us-east-1", uex_check_region, "1 to 64 of a-z A-Z 0-9 . _ -"),
-     .help = "the region that requests are signed for"},
-    {TEXT("s3.access_key_id", s3_access_key_id, "", NULL, "text"), SECRET, .help = "who writes"},
+     .help = "the region, for signing requests"},
+    {TEXT("s3.access_key_id", s3_access_key_id, "", NULL, "text"), SECRET, .help = "access key id"},
     {TEXT("s3.secret_access_key", s3_secret_access_key, "", NULL, "text"), SECRET, .free_text = true,
-     .help = "its secret"},
-    {TEXT("s3.session_token", s3_session_token, "", NULL, "text"), SECRET, .help = "of temporary credentials"},
+     .help = "secret access key"},
+    {TEXT("s3.session_token", s3_session_token, "", NULL, "text"), SECRET,
+     .help = "session token of temporary credentials"},
     {.key = "s3.path_style",
      .type = UEX_SETTING_BOOLEAN,
      FIELD(s3_path_style),
      .default_text = "true",
-     .help = "the bucket stands in the path, not in the host name"},
+     .help = "put the bucket into the path, not into the host name"},
     {TEXT("s3.ca_file", s3_ca_file, "", NULL, "the path of a PEM file"), MAY_BE_EMPTY, .default_words = "the system's",
-     .help = "certificates that the S3 service is checked against"},
-    {NUMBER("s3.connect_timeout", DURATION, s3_connect_timeout_ms, "5s", 1, HOUR), .help = "for a connection"},
+     .help = "CA certificates for the S3 service"},
+    {NUMBER("s3.connect_timeout", DURATION, s3_connect_timeout_ms, "5s", 1, HOUR),
+     .help = "how long connecting may take"},
     {NUMBER("s3.stall_timeout", DURATION, s3_stall_timeout_ms, "30s", 10, HOUR),
-     .help = "a request that moves no byte for so long is given up"},
+     .help = "how long a request may go without moving a byte; then it is aborted"},
     {TEXT("s3.sse", s3_sse, "", uex_check_sse, "AES256 or aws:kms"), MAY_BE_EMPTY,
-     .help = "server-side encryption asked for on every write"},
+     .help = "server-side encryption requested with every write"},
     {TEXT("s3.sse_kms_key_id", s3_sse_kms_key_id, "", NULL, "the id of a key; only with s3.sse aws:kms"), MAY_BE_EMPTY,
-     .help = "the key for aws:kms"},
+     .help = "the KMS key for s3.sse aws:kms"},
 
     {.key = "export.domain_id",
      .type = UEX_SETTING_UUID,
      FIELD(export_domain_id),
      .default_text = "",
      MAY_BE_EMPTY,
-     .help = "used where a command carries none"},
+     .help = "the domain of commands that carry none"},
     {NUMBER("export.lanes", INTEGER, export_lanes, "", 1, 256), .work_out = work_out_lanes,
-     /* A lane mostly waits for the database or the store: two of them keep a CPU busy. */
+     /* A worker thread mostly waits for the database or the store: two of them keep a CPU busy. */
      .default_words = "2 for each CPU that affinity and cgroup allow, 2 to 64",
      .help = "groups exported at the same time by one worker"},
     {NUMBER("export.readers", INTEGER, export_readers, "1", 1, 32),
-     .help = "connections that read a big group side by side from one snapshot"},
+     .help = "connections that read one large group in parallel, from one snapshot; needs export.key_column"},
     {TEXT("export.key_column", export_key_column, "", uex_check_sql_name,
           "the name of a column, quoted as in SQL where it has to be"),
      MAY_BE_EMPTY, .sql_name = true,
-     .help = "the column whose ranges the readers share; without it one connection reads"},
+     .help = "the column that divides a large group among export.readers; without it one connection reads"},
     {NUMBER("export.batch_rows", INTEGER, export_batch_rows, "1000", 1, 10000000),
-     .help = "rows per batch: unit of progress and of batch metrics"},
+     .help = "rows per batch, the unit of progress and of batch metrics"},
     {NUMBER("export.max_row", SIZE, export_max_row_bytes, "64MiB", 1024, 1024 * MIB),
-     .help = "a row whose text is longer ends its group as database-data, naming the column where it is known"},
-    {NUMBER("export.compression_level", SMALL, export_compression_level, "1", 1, 9), .help = "1 fastest, 9 smallest"},
+     .help = "longest row; a longer one fails its group with database-data"},
+    {NUMBER("export.compression_level", SMALL, export_compression_level, "1", 1, 9),
+     .help = "gzip level: 1 is fastest, 9 is smallest"},
     {CHOICE("export.version_field", export_version_field, "column", "column|comment|none"),
      .help = "`column`: last column exportVersion; `comment`: first line `# ExportVersion: 1.0`"},
     {TEXT("export.mask", export_mask, "", NULL, "column:action,… with the actions null, redact, hash, year"),
@@ -146,51 +150,54 @@ const struct uex_setting uex_settings[] = {
     {TEXT("export.mask_key", export_mask_key, "", NULL, "text"), SECRET, .free_text = true, .any_text = true,
      .help = "the key of the mask action `hash`"},
     {CHOICE("export.formula_guard", export_formula_guard, "off", "off|prefix|reject"),
-     .help = "a field that a spreadsheet would run gets ' before it (`prefix`) or fails its group (`reject`)"},
+     .help =
+         "fields that a spreadsheet would run as formulas: `prefix` puts ' before them, `reject` fails their group"},
     {TEXT("export.work_dir", export_work_dir, "", uex_check_absolute_path, "an absolute path"),
      .work_out = work_out_dir,
      .default_words = "$TMPDIR/users-export, or users-export-<uid> there if that is another user's",
-     .help = "where long lists of usernames wait, in files without a name; if it is the user's own, the group and "
-             "others lose the right to write"},
+     .help =
+         "directory for long lists of usernames, in files without a name; if the user owns it, group and others lose "
+         "the right to write"},
 
     {NUMBER("retry.delays", DELAYS, retry_delays_ms, "30s,5m,30m", 1, WEEK),
-     .help = "one retry tier each; existing tiers beyond the list are still consumed"},
+     .help = "delay of each retry topic; retry topics beyond the list are still read"},
     {NUMBER("retry.crashes", INTEGER, retry_crashes, "5", 1, 1000),
-     .help = "times that a command may end with the death of its worker before it is dead-lettered"},
+     .help = "how often a command's worker may crash before the command becomes a dead letter"},
     {NUMBER("retry.attempts", INTEGER, retry_attempts, "3", 0, 20),
-     .help = "repetitions of one step inside an attempt after its first try: after 100 ms, 300 ms, 900 ms, …"},
+     .help = "retries of one step inside an attempt, after 100 ms, 300 ms, 900 ms, …"},
 
     {NUMBER("producer.rate", INTEGER, producer_rate, "0", 0, 1000000), .default_words = "0 (off)",
-     .help = "outcomes per second at most; a list in parts is one"},
+     .help = "most outcomes per second; a list in parts counts as one"},
     {NUMBER("commit.interval", DURATION, commit_interval_ms, "100ms", 0, 60 * SECOND),
-     .help = "how long outcomes are collected for one transaction"},
+     .help = "how long outcomes are collected into one transaction"},
     {NUMBER("commit.max_list", SIZE, commit_max_list_bytes, "32MiB", 1024, 1024 * MIB),
-     .help = "a longer list of usernames ends as result-refused"},
+     .help = "longest list of usernames; a longer one fails with result-refused"},
 
     {TEXT("http.listen", http_listen, "0.0.0.0:9464", uex_check_listen, "host:port or [v6]:port"), MAY_BE_EMPTY,
-     .help = "/metrics, /livez, /readyz; empty: off"},
+     .help = "address of /metrics, /livez and /readyz; empty: off"},
     {NUMBER("metrics.max_groups", INTEGER, metrics_max_groups, "1000", 0, 1000000),
-     .help = "distinct groupId labels; the rest share groupId=\"_other\""},
-    {CHOICE("log.level", log_level, "info", "debug|info|warn|error"), .help = "the least level that is written"},
-    {CHOICE("log.format", log_format, "json", "json|text"), .help = "JSON lines on stderr, or text for people"},
+     .help = "most groupId labels; other groups share groupId=\"_other\""},
+    {CHOICE("log.level", log_level, "info", "debug|info|warn|error"), .help = "lowest level that is logged"},
+    {CHOICE("log.format", log_format, "json", "json|text"),
+     .help = "format of log lines on stderr: JSON, or text for people"},
 
     {TEXT("schedule.at", schedule_at, "23:20", uex_check_clock_time, "a time of day, HH:MM"),
-     .help = "names the runs: the date of the latest such time"},
+     .help = "when the scheduler is run; a run is named by the date of the latest such time"},
     {TEXT("schedule.timezone", schedule_timezone, "Asia/Kolkata", uex_timezone_exists,
           "a time zone that this system knows (IANA name; Debian package tzdata)"),
-     .help = "where schedule.at is meant"},
+     .help = "the time zone of schedule.at"},
     {TEXT("schedule.lag_group", schedule_lag_group, "", uex_check_kafka_group, "a consumer group, at most 200 bytes"),
      MAY_BE_EMPTY, .default_words = "off",
-     .help = "the scheduler waits while this downstream group lags more than schedule.lag_max on topics.result"},
+     .help = "the scheduler waits while this consumer group lags by more than schedule.lag_max on topics.result"},
     {NUMBER("schedule.lag_max", INTEGER, schedule_lag_max, "0", 0, INT64_C(1000000000000)), .default_words = "off",
-     .help = "records; needed with schedule.lag_group"},
+     .help = "most records of lag; needed with schedule.lag_group"},
     {NUMBER("schedule.lag_wait", DURATION, schedule_lag_wait_ms, "0", 0, WEEK), .default_words = "off",
-     .help = "after so long the scheduler exits 1; needed with schedule.lag_group"},
+     .help = "how long the scheduler waits, before it exits 1; needed with schedule.lag_group"},
 
     {NUMBER("startup.timeout", DURATION, startup_timeout_ms, "60s", 1, HOUR),
-     .help = "how long dependencies are waited for at start; then exit 3"},
+     .help = "how long a program waits for its dependencies at start, before it exits 3"},
     {NUMBER("shutdown.timeout", DURATION, shutdown_timeout_ms, "25s", 0, HOUR),
-     .help = "SIGTERM: running exports get this long, the rest are abandoned to the next owner"},
+     .help = "how long running exports may go on after SIGTERM; the rest go to the partition's next owner"},
 };
 
 const size_t uex_setting_count = sizeof uex_settings / sizeof uex_settings[0];

@@ -261,15 +261,15 @@ enum uex_error uex_schedule_run_id(int64_t now_ms, const char *at, const char *t
 
     out[0] = '\0';
     if (!parse_at(at, &second_of_day))
-        return uex_fail(fault, UEX_CONFIG, "the time of a run must be HH:MM, from 00:00 to 23:59");
+        return uex_fail(fault, UEX_CONFIG, "the schedule's time must be HH:MM, from 00:00 to 23:59");
     uex_time_format(now_ms, time_text);
     if (time_text[0] == '\0')
         return uex_fail(fault, UEX_CONFIG, "the system's clock is out of range");
     if (!uex_timezone_exists(timezone))
-        return uex_fail(fault, UEX_CONFIG, "there is no time zone %s (Debian packages tzdata, tzdata-legacy)",
+        return uex_fail(fault, UEX_CONFIG, "unknown time zone %s (Debian packages tzdata, tzdata-legacy)",
                         timezone == NULL ? "" : timezone);
     if (setenv("TZ", timezone, 1) != 0)
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for time zone %s", timezone);
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for time zone %s", timezone);
     tzset();
     int64_t limit_s = (now_ms + EARLY_MS) / 1000;
     /* The latest is today's or yesterday's; a change of the clocks can move it by one more day. */

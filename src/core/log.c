@@ -248,7 +248,8 @@ static void write_line(struct uex_bytes line)
 
         if (LOG.is_torn)
             uex_buffer_append(&note, "\n", 1);
-        build_line(&note, UEX_LOG_WARN, UEX_EVENT_LOG_LINES_LOST, "log lines were lost: nobody read stderr", &lines, 1);
+        build_line(&note, UEX_LOG_WARN, UEX_EVENT_LOG_LINES_LOST, "log lines were lost because stderr was full", &lines,
+                   1);
         if (!uex_buffer_failed(&note) && write_or_tear(uex_buffer_bytes(&note), 0)) {
             LOG.lost_count = 0;
             LOG.is_torn = false;
@@ -329,10 +330,11 @@ static void write_without_memory(void)
 
     uex_time_format(uex_wall_ms(), time_text);
     (void)snprintf(line, sizeof(line),
-                   LOG.format == UEX_LOG_TEXT ? "%s ERROR %s: a log line was lost: no memory event=log-lines-lost\n"
-                                              : "{\"time\":\"%s\",\"level\":\"error\",\"program\":\"%s\","
-                                                "\"message\":\"a log line was lost: no memory\","
-                                                "\"event\":\"log-lines-lost\"}\n",
+                   LOG.format == UEX_LOG_TEXT
+                       ? "%s ERROR %s: a log line was lost: not enough memory event=log-lines-lost\n"
+                       : "{\"time\":\"%s\",\"level\":\"error\",\"program\":\"%s\","
+                         "\"message\":\"a log line was lost: not enough memory\","
+                         "\"event\":\"log-lines-lost\"}\n",
                    time_text, LOG.program);
     write_line(uex_bytes_of_text(line));
 }
@@ -398,6 +400,6 @@ const char *uex_event_code(enum uex_event event)
 
 void uex_out_of_memory(const char *what)
 {
-    uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY, "not enough memory; the program ends", UEX_STR("for", what));
+    uex_log(UEX_LOG_ERROR, UEX_EVENT_OUT_OF_MEMORY, "not enough memory; ending the program", UEX_STR("for", what));
     _exit(1); /* UEX_EXIT_FAILED of program.h */
 }

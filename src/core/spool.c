@@ -56,7 +56,7 @@ static bool keep_others_out(int fd, const char *path, const struct stat *facts)
     if (fchmod(fd, facts->st_mode & 07777 & ~writable) != 0)
         return false;
     uex_log(UEX_LOG_WARN, UEX_EVENT_WORK_DIR_MADE_PRIVATE,
-            "export.work_dir could be written by its group or by others; this right was taken away",
+            "others could write to export.work_dir; removed the write permission of group and others",
             UEX_STR("path", path));
     return true;
 }
@@ -77,7 +77,7 @@ static enum uex_error open_work_dir(const char *work_dir, int *out, struct uex_f
     memcpy(path, work_dir, size_bytes);
     path[size_bytes] = '\0';
     if (!make_folders(path))
-        return uex_fail(fault, UEX_CONFIG, "export.work_dir %s cannot be made: %m", path);
+        return uex_fail(fault, UEX_CONFIG, "export.work_dir %s cannot be created: %m", path);
     if (lstat(path, &facts) == 0 && S_ISLNK(facts.st_mode))
         return uex_fail(fault, UEX_CONFIG, "export.work_dir %s is a symbolic link; name its target", path);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -139,11 +139,11 @@ enum uex_error uex_spool_dir_open(const char *work_dir, struct uex_spool_dir **o
 
     *out = NULL;
     if (dir == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the spool");
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the spool");
     dir->fd = -1;
     error = open_work_dir(work_dir, &dir->fd, fault);
     if (error == UEX_OK && (dir->path = strdup(work_dir)) == NULL)
-        error = uex_fail(fault, UEX_NO_MEMORY, "no memory for the spool");
+        error = uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the spool");
     if (error == UEX_OK && !try_file(dir))
         error = uex_fail(fault, UEX_CONFIG, "export.work_dir %s cannot be written: %m", work_dir);
     if (error != UEX_OK) {
@@ -196,7 +196,7 @@ enum uex_error uex_spool_new(struct uex_spool_dir *dir, struct uex_spool **out, 
 
     *out = spool;
     if (spool == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a spool");
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a spool");
     spool->dir = dir;
     spool->fd = -1;
     spool->memory.cap_bytes = UEX_SPOOL_MEMORY_BYTES;
@@ -225,7 +225,7 @@ static enum uex_error open_file(struct uex_spool *spool, struct uex_fault *fault
     if (spool->fd < 0)
         spool->fd = new_file(spool->dir);
     if (spool->fd < 0)
-        return uex_fail(fault, UEX_SPOOL, "a new file in %s: %m", spool->dir->path);
+        return uex_fail(fault, UEX_SPOOL, "creating a file in %s: %m", spool->dir->path);
     return UEX_OK;
 }
 
@@ -262,7 +262,7 @@ enum uex_error uex_spool_append(struct uex_spool *spool, struct uex_bytes data, 
     if (uex_buffer_failed(&spool->memory)) {
         release(spool->dir, data.size_bytes);
         spool->memory.failed = false; /* it is as it was */
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the spool");
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the spool");
     }
     return UEX_OK;
 }
@@ -283,7 +283,7 @@ static enum uex_error read_file(struct uex_spool *spool, uint64_t offset, uint8_
         if (got < 0)
             return uex_fail(fault, UEX_SPOOL, "reading from %s: %m", spool->dir->path);
         if (got == 0)
-            return uex_fail(fault, UEX_SPOOL, "a file in %s became shorter", spool->dir->path);
+            return uex_fail(fault, UEX_SPOOL, "a file in %s was truncated", spool->dir->path);
         out += got;
         offset += (uint64_t)got;
         size_bytes -= (size_t)got;
@@ -297,7 +297,7 @@ enum uex_error uex_spool_read(struct uex_spool *spool, uint64_t offset, uint8_t 
     uint64_t size_of_all = uex_spool_size_bytes(spool);
 
     if (offset > size_of_all || size_bytes > size_of_all - offset)
-        return uex_fail(fault, UEX_INTERNAL, "a range outside of the spool was asked for");
+        return uex_fail(fault, UEX_INTERNAL, "internal error: range outside the spool");
     if (offset < spool->file_bytes && size_bytes > 0) {
         uint64_t there = spool->file_bytes - offset;
         size_t part_bytes = there < size_bytes ? (size_t)there : size_bytes;

@@ -25,14 +25,14 @@ static enum uex_csv_place next_of_start(struct uex_csv_counter *counter, uint8_t
 static enum uex_csv_place next_of_plain(struct uex_csv_counter *counter, uint8_t byte)
 {
     if (byte == '"')
-        return broken(counter, "a quote inside of a field without quotes");
+        return broken(counter, "a quote in an unquoted field");
     return byte == ',' || byte == '\n' ? next_of_start(counter, byte) : UEX_CSV_PLAIN;
 }
 
 static enum uex_csv_place next_of_quote(struct uex_csv_counter *counter, uint8_t byte)
 {
     if (byte != '"' && byte != ',' && byte != '\n')
-        return broken(counter, "text behind the closing quote of a field");
+        return broken(counter, "text after the closing quote of a field");
     return next_of_start(counter, byte);
 }
 
@@ -70,9 +70,9 @@ bool uex_csv_counter_add(struct uex_csv_counter *counter, struct uex_bytes text)
 bool uex_csv_counter_finish(struct uex_csv_counter *counter)
 {
     if (counter->place == UEX_CSV_QUOTED)
-        counter->place = broken(counter, "the end inside of quotes");
+        counter->place = broken(counter, "the text ends inside quotes");
     else if (counter->place != UEX_CSV_RECORD && counter->place != UEX_CSV_BROKEN)
-        counter->place = broken(counter, "the end inside of a record");
+        counter->place = broken(counter, "the text ends inside a record");
     else if (counter->place == UEX_CSV_RECORD && counter->record_count == 0)
         counter->place = broken(counter, "no header line");
     return counter->place != UEX_CSV_BROKEN;

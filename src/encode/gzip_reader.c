@@ -73,7 +73,7 @@ static enum uex_error step(struct uex_gzip_reader *reader, struct uex_bytes *dat
     data->data += in_bytes - stream->avail_in;
     data->size_bytes -= in_bytes - stream->avail_in;
     if (result == Z_MEM_ERROR)
-        return uex_fail(&reader->broken, UEX_NO_MEMORY, "no memory to read the object");
+        return uex_fail(&reader->broken, UEX_NO_MEMORY, "not enough memory to read the object");
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
         return uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not gzip: %s",
                         stream->msg == NULL ? "it cannot be read" : stream->msg);
@@ -87,7 +87,7 @@ static enum uex_error take(struct uex_gzip_reader *reader, struct uex_bytes data
 
     while (data.size_bytes > 0 || is_full) {
         if (reader->has_ended && data.size_bytes > 0)
-            return uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object goes on behind its gzip member");
+            return uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "there is data after the object's gzip member");
         if (reader->has_ended)
             break;
         enum uex_error error = step(reader, &data);
@@ -108,7 +108,7 @@ enum uex_error uex_gzip_reader_write(struct uex_gzip_reader *reader, struct uex_
     if (reader->broken.error != UEX_OK)
         return pass_on(reader, fault);
     if (uex_digest_add(reader->digest, data) != UEX_OK)
-        (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the digest of the object cannot be made");
+        (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the object's SHA-256 cannot be computed");
     reader->facts.size_bytes += data.size_bytes;
     if (reader->broken.error != UEX_OK || take(reader, data) != UEX_OK)
         return pass_on(reader, fault);
@@ -126,7 +126,7 @@ enum uex_error uex_gzip_reader_finish(struct uex_gzip_reader *reader, struct uex
     else if (!uex_csv_counter_finish(&reader->counter))
         (void)uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not CSV: %s", reader->counter.reason);
     else if (uex_digest_finish(reader->digest, reader->facts.sha256) != UEX_OK)
-        (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the digest of the object cannot be made");
+        (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the object's SHA-256 cannot be computed");
     if (reader->broken.error != UEX_OK)
         return pass_on(reader, fault);
     reader->facts.line_count = reader->counter.record_count;

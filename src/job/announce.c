@@ -24,7 +24,7 @@ static enum uex_error count_rows(const struct uex_gzip_facts *facts, uint64_t *r
     uint64_t before = strncmp(facts->first_line, COMMENT_START, strlen(COMMENT_START)) == 0 ? 2 : 1;
 
     if (facts->line_count < before)
-        return uex_fail(fault, UEX_OBJECT_BROKEN, "the object that is there has no header line");
+        return uex_fail(fault, UEX_OBJECT_BROKEN, "the existing object has no header line");
     *row_count = facts->line_count - before;
     return UEX_OK;
 }
@@ -33,9 +33,9 @@ static enum uex_error compare(const struct uex_object_facts *object, const struc
                               struct uex_fault *fault)
 {
     if (object->has_sha256 && memcmp(object->sha256, facts->sha256, sizeof(facts->sha256)) != 0)
-        return uex_fail(fault, UEX_OBJECT_BROKEN, "the object that is there is not what its metadata say");
+        return uex_fail(fault, UEX_OBJECT_BROKEN, "the existing object differs from its metadata (SHA-256)");
     if (object->size_bytes != UEX_UNKNOWN && object->size_bytes != facts->size_bytes)
-        return uex_fail(fault, UEX_OBJECT_BROKEN, "the object that is there could not be read to its end");
+        return uex_fail(fault, UEX_OBJECT_BROKEN, "the existing object could not be read to its end");
     return UEX_OK;
 }
 
@@ -78,12 +78,12 @@ enum uex_error uex_job_announce(struct uex_job *job)
     if (err != UEX_OK)
         return err;
     if (strcmp(object->command_id, job->command_id) != 0)
-        return uex_fail(&out->fault, UEX_OBJECT_CONFLICT, "an object %s stands under the export's name",
+        return uex_fail(&out->fault, UEX_OBJECT_CONFLICT, "the object's name is taken by an object %s",
                         object->command_id[0] == '\0' ? "that is not an export" : "of another command");
     if (!object->has_sha256 || object->row_count == UEX_UNKNOWN || object->size_bytes == UEX_UNKNOWN)
         err = read_back(job, object);
     if (err != UEX_OK)
-        return err == UEX_NOT_FOUND ? uex_fail(&out->fault, UEX_STORE_RACE, "an object vanished while it was read")
+        return err == UEX_NOT_FOUND ? uex_fail(&out->fault, UEX_STORE_RACE, "the object was removed while it was read")
                                     : err;
     out->object_was_there = true;
     out->row_count = object->row_count;

@@ -17,7 +17,7 @@ static enum uex_error choose_domain(struct uex_job_runner *runner, const struct 
     const char *domain_id = command->domain_id[0] != '\0' ? command->domain_id : runner->config->export_domain_id;
 
     if (domain_id == NULL || domain_id[0] == '\0')
-        return uex_fail(&out->fault, UEX_NO_DOMAIN, "neither the command nor export.domain_id says which domain");
+        return uex_fail(&out->fault, UEX_NO_DOMAIN, "no domain id: set domainId in the command or export.domain_id");
     (void)snprintf(out->domain_id, sizeof(out->domain_id), "%s", domain_id);
     if (runner->store != NULL)
         memcpy(runner->store->domain_id, out->domain_id, sizeof(out->domain_id));
@@ -54,7 +54,7 @@ static enum uex_error attempt(struct uex_job *job)
     enum uex_error err;
 
     if (uex_cancel_requested(job->cancel))
-        return uex_fail(&out->fault, UEX_CANCELLED, "the export was given up");
+        return uex_fail(&out->fault, UEX_CANCELLED, "the export was cancelled");
     err = uex_job_prepare_store(job->runner, &out->fault);
     if (err == UEX_OK)
         err = uex_job_announce(job);
@@ -78,11 +78,11 @@ static enum uex_error attempt_until_decided(struct uex_job *job)
         if (err != UEX_STORE_RACE && err != UEX_OBJECT_EXISTS)
             return err;
         if (again == RACES_MAX)
-            return err == UEX_STORE_RACE
-                       ? err
-                       : uex_fail(&job->out->fault, UEX_STORE_RACE, "the object's name was taken and free by turns");
+            return err == UEX_STORE_RACE ? err
+                                         : uex_fail(&job->out->fault, UEX_STORE_RACE,
+                                                    "other workers created and removed the object meanwhile");
         if (!uex_sleep_ms(uex_backoff_ms(again + 1), job->cancel))
-            return uex_fail(&job->out->fault, UEX_CANCELLED, "the export was given up");
+            return uex_fail(&job->out->fault, UEX_CANCELLED, "the export was cancelled");
         uex_job_outcome_reset(job->out);
     }
 }

@@ -38,7 +38,7 @@ static enum uex_error fill(struct uex_job_runner *runner, struct uex_fault *faul
     if (runner->postgres != NULL)
         runner->catalogue = catalogue_new(runner->services->redis, runner->postgres);
     if (runner->catalogue == NULL || runner->gzip == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a lane");
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a worker thread");
     return UEX_OK;
 }
 
@@ -49,7 +49,7 @@ enum uex_error uex_job_runner_new(struct uex_job_services *services, struct uex_
     enum uex_error err;
 
     if (runner == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a lane");
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a worker thread");
     runner->config = services->config;
     runner->services = services;
     runner->dir = dir;
@@ -205,14 +205,14 @@ enum uex_error uex_job_services_new(const struct uex_config *config, struct uex_
 
     *out = NULL;
     if (services == NULL)
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the services of exports");
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the services that worker threads share");
     services->config = config;
     atomic_flag_clear(&services->one_reader_logged);
     if (config->redis_url != NULL)
         err = uex_redis_check_url(config->redis_url, fault);
     if (err == UEX_OK && ((services->redis = uex_redis_service_new(config)) == NULL ||
                           (services->compression_pool = uex_compression_pool_new(0)) == NULL))
-        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the services of exports");
+        err = uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the services that worker threads share");
     if (err == UEX_OK && config->storage_url != NULL && config->storage_url[0] != '\0')
         err = uex_store_service_new(config, &services->store, fault);
     if (err != UEX_OK) {

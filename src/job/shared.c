@@ -112,7 +112,7 @@ static enum uex_error take_full_piece(struct uex_job_shared *shared, struct piec
     pthread_mutex_lock(&shared->lock);
     for (;;) {
         if (uex_cancel_requested(shared->job->cancel)) {
-            err = uex_fail(&shared->job->out->fault, UEX_CANCELLED, "the export was given up");
+            err = uex_fail(&shared->job->out->fault, UEX_CANCELLED, "the export was cancelled");
         } else if (shared->fault.error != UEX_OK) {
             shared->job->out->fault = shared->fault;
             err = shared->fault.error;
@@ -142,7 +142,7 @@ static enum uex_error add_row(struct reader *reader, struct uex_bytes row, struc
 
     for (;;) {
         if (reader->piece == NULL && (reader->piece = take_empty_piece(reader->shared)) == NULL)
-            return uex_fail(fault, UEX_CANCELLED, "the export was given up");
+            return uex_fail(fault, UEX_CANCELLED, "the export was cancelled");
         err = uex_gzip_block_add(reader->piece->block, row);
         if (err != UEX_LIMIT)
             break;
@@ -218,7 +218,7 @@ static void read_parts(struct reader *reader)
 
     if (err != UEX_OK && reader != &shared->readers[0] && err != UEX_CANCELLED) {
         log_one_reader(shared->job->runner->services,
-                       "a connection beyond the first cannot read a big group: the others go on", &fault);
+                       "one connection cannot read its share of a large group; the others read it", &fault);
         return;
     }
     if (err == UEX_OK) {
@@ -313,7 +313,7 @@ static enum uex_error start_all(struct uex_job_shared *shared)
     for (size_t i = 0; err == UEX_OK && i < shared->reader_count; i++) {
         uex_postgres_set_cancel(shared->readers[i].postgres, &shared->stop);
         if (!start_reader(&shared->readers[i]) && i == 0)
-            err = uex_fail(&shared->job->out->fault, UEX_NO_MEMORY, "no thread for a reader");
+            err = uex_fail(&shared->job->out->fault, UEX_NO_MEMORY, "a reader's thread cannot be started");
     }
     return err;
 }
@@ -329,7 +329,8 @@ enum uex_error uex_job_shared_open(struct uex_job *job, const struct uex_row_pla
     err = uex_postgres_shares_begin(job->runner->postgres, job->group_id, plan, (unsigned)shared->reader_count,
                                     &shared->shares, fault);
     if (err == UEX_NOT_FOUND) {
-        log_one_reader(job->runner->services, "export.readers: big groups are read by one connection", fault);
+        log_one_reader(job->runner->services, "export.readers has no effect: one connection reads each large group",
+                       fault);
         job->runner->cannot_share = true;
     }
     if (err == UEX_OK) {

@@ -110,6 +110,6 @@ enum uex_error uex_job_repeat(struct uex_job *job, enum uex_error (*pass)(struct
         if (!database_may_recover(err) || made >= repetitions)
             return err;
         if (!uex_sleep_ms(uex_backoff_ms(made + 1), job->cancel))
-            return uex_fail(&job->out->fault, UEX_CANCELLED, "the export was given up");
+            return uex_fail(&job->out->fault, UEX_CANCELLED, "the export was cancelled");
     }
 }

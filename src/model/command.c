@@ -232,7 +232,7 @@ enum uex_error uex_command_reissue(struct uex_bytes key, struct uex_bytes value,
         return uex_fail(fault, UEX_NOT_FOUND, "the command's value has no id");
     uex_buffer_append(out, value.data, value.size_bytes);
     if (uex_buffer_failed(out))
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for a command");
+        return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a command");
     for (size_t at = 0; at + UUID_CHARACTERS <= out->size_bytes; at++) {
         if (strncasecmp((const char *)out->data + at, old_id, UUID_CHARACTERS) != 0)
             continue;

@@ -126,7 +126,7 @@ static const char *walk_body(struct uex_bytes rest)
         if (!walk_long(&rest, &number))
             return "the text ends too early or has a bad number";
         if (number != 0 && number != 1)
-            return "a union branch that is not there";
+            return "an unknown union branch";
         if (number == 0)
             continue;
         if (!walk_long(&rest, &number))
@@ -134,11 +134,11 @@ static const char *walk_body(struct uex_bytes rest)
         if (field == TIME_FIELD)
             continue;
         if (number < 0 || (uint64_t)number > rest.size_bytes)
-            return "a string that is longer than the rest";
+            return "a string longer than the rest of the value";
         rest.data += number;
         rest.size_bytes -= (size_t)number;
     }
-    return rest.size_bytes == 0 ? NULL : "something behind the record";
+    return rest.size_bytes == 0 ? NULL : "data after the record";
 }
 
 /* A nullable string; `out` is borrowed from `record`. */

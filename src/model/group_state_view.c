@@ -106,7 +106,7 @@ static enum uex_error read_outcome(const struct members *object, enum uex_outcom
     enum uex_error error = read_string(object, STATE_OUTCOME, &text, fault);
 
     if (error == UEX_OK && !uex_outcome_from_text((const char *)text.data, out))
-        error = uex_fail(fault, UEX_MALFORMED, "outcome is none of the known ones");
+        error = uex_fail(fault, UEX_MALFORMED, "outcome has an unknown value");
     return error;
 }
 

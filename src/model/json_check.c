@@ -88,7 +88,7 @@ static bool scan_string(struct scanner *scanner)
         if (escape == 'u' && !scan_unicode_escape(scanner))
             return false;
     }
-    return fail(scanner, "a string that does not end");
+    return fail(scanner, "an unterminated string");
 }
 
 static bool scan_digits(struct scanner *scanner)
@@ -247,7 +247,7 @@ const char *uex_json_visit(struct uex_bytes text, const struct uex_json_visitor 
     if (scan_value(&scanner, 1)) {
         skip_space(&scanner);
         if (scanner.at < scanner.end)
-            scanner.problem = "something behind the value";
+            scanner.problem = "data after the value";
     }
     *offset_bytes = (size_t)(scanner.at - text.data);
     return scanner.problem;

@@ -57,7 +57,7 @@ static enum uex_error find_once(struct uex_postgres *postgres, const char *group
     if (err != UEX_OK)
         return err;
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQnfields(result) != 2) {
-        err = uex_fail(fault, UEX_DB_QUERY, "database: an answer that was not asked for");
+        err = uex_fail(fault, UEX_DB_QUERY, "database: unexpected result");
     } else if (PQntuples(result) == 0) {
         err = UEX_NOT_FOUND;
     } else {

@@ -148,7 +148,7 @@ enum uex_error uex_pg_connect(const char *dsn, const char *application_name, int
         return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory to connect");
     err = uex_background_call(attempt_run, attempt_drop, attempt, wait_ms, cancel);
     if (err == UEX_CANCELLED)
-        return uex_fail(fault, err, "database: connecting was given up");
+        return uex_fail(fault, err, "database: connecting was cancelled");
     if (err == UEX_TIMEOUT)
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: no answer within postgres.stall_timeout");
     if (err != UEX_OK || attempt->conn == NULL)
@@ -213,7 +213,7 @@ enum uex_error uex_postgres_check_dsn(const char *dsn, struct uex_fault *fault)
             hide_quoted(reason);
         /* libpq has no other way to say it, and the programs set no locale. */
         if (reason == NULL || strstr(reason, "out of memory") != NULL)
-            err = uex_fail(fault, UEX_NO_MEMORY, "no memory to read postgres.dsn");
+            err = uex_fail(fault, UEX_NO_MEMORY, "not enough memory to read postgres.dsn");
         else
             err = uex_fail(fault, UEX_CONFIG, "postgres.dsn is not a connection string or URI of libpq: %s", reason);
     }

@@ -17,24 +17,24 @@ static const struct {
     {"08", UEX_DB_UNAVAILABLE, "the connection broke"},
     {"22", UEX_DB_DATA, "a value in the data cannot be read or converted"},
     {"25P03", UEX_DB_TRANSIENT, "the server ended an idle transaction"},
-    {"25P04", UEX_DB_TRANSIENT, "the server ended a transaction that took too long"},
+    {"25P04", UEX_DB_TRANSIENT, "the server ended a transaction that ran too long"},
     {"28", UEX_DB_AUTH, "the server refuses the credentials"},
-    {"3D000", UEX_DB_SCHEMA, "there is no such database"},
-    {"3F000", UEX_DB_SCHEMA, "there is no such schema"},
+    {"3D000", UEX_DB_SCHEMA, "the database does not exist"},
+    {"3F000", UEX_DB_SCHEMA, "the schema does not exist"},
     {"40", UEX_DB_TRANSIENT, "the transaction was rolled back by the server"},
-    {"42501", UEX_DB_DENIED, "the role has no right to read this"},
+    {"42501", UEX_DB_DENIED, "the role has no right to read it"},
     {"42703", UEX_DB_SCHEMA, "a column is missing"},
     {"42P01", UEX_DB_SCHEMA, "a view is missing"},
     {"53", UEX_DB_TRANSIENT, "the server is short of resources"},
     {"53300", UEX_DB_CONNECTIONS, "the server, the database or the role has no free connection"},
-    {"55P03", UEX_DB_TRANSIENT, "a lock could not be had in time"},
+    {"55P03", UEX_DB_TRANSIENT, "a lock was not available in time"},
     {"57014", UEX_DB_TRANSIENT, "the query was cancelled on the server"},
     {"57P01", UEX_DB_UNAVAILABLE, "the server is being shut down"},
     {"57P02", UEX_DB_UNAVAILABLE, "the server crashed"},
-    {"57P03", UEX_DB_UNAVAILABLE, "the server does not take connections now"},
+    {"57P03", UEX_DB_UNAVAILABLE, "the server accepts no connections at the moment"},
     {"57P04", UEX_DB_SCHEMA, "the database was dropped"},
     {"57P05", UEX_DB_UNAVAILABLE, "the server ended an idle connection"},
-    {"58", UEX_DB_TRANSIENT, "the server had an error of its system"},
+    {"58", UEX_DB_TRANSIENT, "the server had a system error"},
     {"72000", UEX_DB_TRANSIENT, "the snapshot is too old"},
     {"", UEX_DB_QUERY, "the server refused the query"},
 };
@@ -178,13 +178,16 @@ enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, 
         return uex_fail(fault, err, "database: cannot connect: SQLSTATE %.5s: %s", sqlstate, sentence);
     }
     if (password_missing)
-        return uex_fail(fault, UEX_DB_AUTH, "database: cannot connect: the server asks for a password and none is set");
+        return uex_fail(fault, UEX_DB_AUTH,
+                        "database: cannot connect: the server asks for a password, and none is set");
     if (refused)
-        return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: SQLSTATE unknown: the server refuses it");
+        return uex_fail(fault, UEX_DB_UNAVAILABLE,
+                        "database: cannot connect: SQLSTATE unknown: the server refused the connection");
     while (length > 0 && message[length - 1] == '\n')
         length--;
     if (length == 0)
-        return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: the server does not end its greeting");
+        return uex_fail(fault, UEX_DB_UNAVAILABLE,
+                        "database: cannot connect: the server did not complete the handshake");
     return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: cannot connect: %.*s", (int)length, message);
 }
 
@@ -201,18 +204,18 @@ static const struct {
     enum uex_error error;
     const char *sentence;
 } uex_pg_pooler_reasons[] = {
-    {{"no more connections allowed", ""}, UEX_DB_CONNECTIONS, "the pooler takes no more clients (max_client_conn)"},
+    {{"no more connections allowed", ""}, UEX_DB_CONNECTIONS, "the pooler accepts no more clients (max_client_conn)"},
     {{"client connections exceeded", ""},
      UEX_DB_CONNECTIONS,
-     "the pooler takes no more clients of this user or database"},
+     "the pooler accepts no more clients of this user or database"},
     {{"query_wait_timeout", ""},
      UEX_DB_CONNECTIONS,
      "the pooler had no connection to the server in time (query_wait_timeout)"},
     {{"too many ", ""}, UEX_DB_CONNECTIONS, "the server behind the pooler has no free connection"},
     {{"connection slots are reserved", ""}, UEX_DB_CONNECTIONS, "the server behind the pooler has no free connection"},
-    {{"no such database", ""}, UEX_DB_SCHEMA, "the pooler knows no such database"},
-    {{"no such user", ""}, UEX_DB_AUTH, "the pooler knows no such user"},
-    {{"role \"", "does not exist"}, UEX_DB_AUTH, "the server behind the pooler knows no such role"},
+    {{"no such database", ""}, UEX_DB_SCHEMA, "the database is unknown to the pooler"},
+    {{"no such user", ""}, UEX_DB_AUTH, "the user is unknown to the pooler"},
+    {{"role \"", "does not exist"}, UEX_DB_AUTH, "the role is unknown to the server behind the pooler"},
     {{"database \"", "does not exist"}, UEX_DB_SCHEMA, "the server behind the pooler has no such database"},
     {{"database ", "does not allow connections"},
      UEX_DB_UNAVAILABLE,
@@ -224,19 +227,19 @@ static const struct {
     {{"login rejected", ""}, UEX_DB_AUTH, "the pooler refuses this client (its auth_hba_file)"},
     {{"no pg_hba.conf entry", ""}, UEX_DB_AUTH, "the server behind the pooler refuses it (pg_hba.conf)"},
     {{"no authentication method", ""}, UEX_DB_AUTH, "the pooler has no way to authenticate this client"},
-    {{"no username supplied", ""}, UEX_DB_AUTH, "the pooler was told no user"},
-    {{"password returned by client", ""}, UEX_DB_AUTH, "the pooler was told an empty password"},
+    {{"no username supplied", ""}, UEX_DB_AUTH, "the connection names no user"},
+    {{"password returned by client", ""}, UEX_DB_AUTH, "the connection's password is empty"},
     {{"SCRAM authentication", ""}, UEX_DB_AUTH, "the pooler cannot log in with the kind of password that it has"},
     {{"unsupported", "startup parameter"},
      UEX_DB_UNAVAILABLE,
      "the pooler refuses a parameter of the connection (options in postgres.dsn; its ignore_startup_parameters)"},
-    {{"SSL required", ""}, UEX_DB_UNAVAILABLE, "the pooler wants TLS (sslmode in postgres.dsn)"},
+    {{"SSL required", ""}, UEX_DB_UNAVAILABLE, "the pooler requires TLS (sslmode in postgres.dsn)"},
     {{"server login has been failing", ""}, UEX_DB_UNAVAILABLE, "the pooler cannot log in to the server behind it"},
     {{"server down", ""}, UEX_DB_UNAVAILABLE, "the server behind the pooler is down"},
     {{"cannot connect", ""}, UEX_DB_UNAVAILABLE, "the pooler cannot connect to the server behind it"},
     {{"connect timeout", ""}, UEX_DB_UNAVAILABLE, "the server behind the pooler does not answer it"},
     {{"DNS lookup failed", ""}, UEX_DB_UNAVAILABLE, "the pooler cannot resolve the name of the server behind it"},
-    {{"client_login_timeout", ""}, UEX_DB_UNAVAILABLE, "the pooler gave up the login (client_login_timeout)"},
+    {{"client_login_timeout", ""}, UEX_DB_UNAVAILABLE, "the login took too long for the pooler (client_login_timeout)"},
     {{"shutting down", ""}, UEX_DB_UNAVAILABLE, "the pooler or the server behind it is being shut down"},
     {{"pause failed", ""}, UEX_DB_UNAVAILABLE, "the pooler is paused"},
     {{"client_idle_timeout", ""}, UEX_DB_UNAVAILABLE, "the pooler ended an idle connection (client_idle_timeout)"},

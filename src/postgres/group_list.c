@@ -23,7 +23,7 @@ enum uex_error uex_group_list_add(void *context, const char *group_id)
     if (!uex_group_id_valid(uex_bytes_of(group_id, size_bytes))) {
         if (list->left_out++ < WARNINGS_MAX)
             uex_log(UEX_LOG_WARN, UEX_EVENT_GROUP_ID_INVALID,
-                    "group left out: its id is not 1 to 255 bytes of UTF-8 without control characters",
+                    "group skipped: its id is not 1 to 255 bytes of UTF-8 without control characters",
                     UEX_NUM("length", size_bytes), UEX_NUM("behind_group_number", list->count));
         return UEX_OK;
     }
@@ -57,7 +57,7 @@ enum uex_error uex_groups_await(const struct uex_config *config, const char *app
     enum uex_error err = UEX_NO_MEMORY;
 
     if (postgres == NULL)
-        return uex_fail(fault, err, "no memory for the database connection");
+        return uex_fail(fault, err, "not enough memory for the database connection");
     uex_postgres_set_cancel(postgres, cancel);
     do {
         err = uex_postgres_probe(postgres, fault);
@@ -76,7 +76,7 @@ enum uex_error uex_groups_read(const struct uex_config *config, const char *appl
     enum uex_error err = UEX_NO_MEMORY;
 
     if (postgres == NULL)
-        return uex_fail(fault, err, "no memory for the database connection");
+        return uex_fail(fault, err, "not enough memory for the database connection");
     uex_postgres_set_cancel(postgres, cancel);
     do {
         uex_group_list_clear(list);

@@ -73,7 +73,7 @@ static enum uex_error take_result(struct pg_rows *self, const PGresult *result, 
             self->committed = true;
         return UEX_OK;
     default:
-        return uex_fail(fault, UEX_DB_QUERY, "database: an answer that was not asked for");
+        return uex_fail(fault, UEX_DB_QUERY, "database: unexpected result");
     }
 }
 
@@ -101,13 +101,13 @@ static enum uex_error finish(struct pg_rows *self, struct uex_fault *fault)
     self->state = ROWS_SENT;
     err = take_results(self, fault);
     if (err != UEX_END)
-        return err == UEX_OK ? uex_fail(fault, UEX_DB_QUERY, "database: an answer that was not asked for") : err;
+        return err == UEX_OK ? uex_fail(fault, UEX_DB_QUERY, "database: unexpected result") : err;
     if (self->shares != NULL && !self->committed) {
         self->state = ROWS_JOINED;
         return UEX_END;
     }
     if (!self->committed)
-        return uex_fail(fault, UEX_DB_TRANSIENT, "database: the snapshot's transaction did not end well");
+        return uex_fail(fault, UEX_DB_TRANSIENT, "database: the snapshot's transaction failed at its end");
     self->state = ROWS_ENDED;
     return UEX_END;
 }
@@ -160,7 +160,7 @@ static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, st
     int size;
 
     if (uex_cancel_requested(self->postgres->cancel))
-        return uex_fail(fault, UEX_CANCELLED, "database: the query was given up");
+        return uex_fail(fault, UEX_CANCELLED, "database: the query was cancelled");
     while ((size = PQgetCopyData(conn, &self->row, 1)) == 0) {
         err = uex_pg_wait_row(self->postgres, uex_pg_row_sent_max_bytes(self->postgres), fault);
         if (err == UEX_LIMIT)
@@ -214,7 +214,7 @@ static enum uex_error advance(struct pg_rows *self, struct uex_fault *fault)
         if (err == UEX_END && self->shares != NULL && self->committed)
             self->state = ROWS_ENDED;
         else if (err == UEX_END)
-            err = uex_fail(fault, UEX_DB_QUERY, "database: a query had no answer");
+            err = uex_fail(fault, UEX_DB_QUERY, "database: a query returned no result");
     }
     return err;
 }
@@ -229,7 +229,7 @@ static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, st
     if (self->state == ROWS_ENDED)
         return UEX_END;
     if (self->state == ROWS_BROKEN)
-        return uex_fail(fault, UEX_INTERNAL, "database: the rows have failed already");
+        return uex_fail(fault, UEX_INTERNAL, "internal error: reading rows failed before");
     do {
         err = advance(self, fault);
         if (err == UEX_OK)

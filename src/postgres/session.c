@@ -61,11 +61,11 @@ static enum uex_error wait_fault(enum uex_error err, struct uex_fault *fault)
     case UEX_OK:
         return UEX_OK;
     case UEX_CANCELLED:
-        return uex_fail(fault, err, "database: the query was given up");
+        return uex_fail(fault, err, "database: the query was cancelled");
     case UEX_TIMEOUT:
         return uex_fail(fault, UEX_DB_STALLED, "database: no progress within postgres.stall_timeout");
     case UEX_LIMIT:
-        return uex_fail(fault, UEX_DB_STALLED, "database: the server sends without end, but no answer and no row");
+        return uex_fail(fault, UEX_DB_STALLED, "database: the server keeps sending, but neither a result nor a row");
     default:
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke");
     }
@@ -140,7 +140,7 @@ enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,
     uex_pg_wait_progress(&postgres->wait);
     if (PQresultStatus(result) != PGRES_SINGLE_TUPLE && ++postgres->answers > ANSWERS_MAX) {
         PQclear(result);
-        return uex_fail(fault, UEX_DB_QUERY, "database: more answers than were asked for");
+        return uex_fail(fault, UEX_DB_QUERY, "database: unexpected extra results");
     }
     switch (PQresultStatus(result)) {
     case PGRES_FATAL_ERROR:
@@ -229,8 +229,8 @@ static enum uex_error first_fault(enum uex_error err, struct uex_fault *fault)
     return err != UEX_DB_STALLED
                ? err
                : uex_fail(fault, UEX_DB_SILENT,
-                          "database: connected, and the first query was not answered within postgres.stall_timeout: a "
-                          "server that hangs, or a pooler that is paused or has no free connection to the server");
+                          "database: connected, but the first query was not answered within postgres.stall_timeout: "
+                          "the server hangs, or the pooler is paused or has no free connection to the server");
 }
 
 /* A server that refuses the question (a role that may not see settings) is used as it is. */
@@ -271,7 +271,7 @@ enum uex_error uex_pg_open(struct uex_postgres *postgres, struct uex_fault *faul
     enum uex_error err;
 
     if (postgres->reading)
-        return uex_fail(fault, UEX_INTERNAL, "database: the connection is in use");
+        return uex_fail(fault, UEX_INTERNAL, "internal error: the database connection is in use");
     if (postgres->conn == NULL || !is_quiet(postgres->conn)) {
         uex_pg_close(postgres);
         err = uex_pg_connect(postgres->config->postgres_dsn, postgres->application_name,
@@ -327,7 +327,7 @@ enum uex_error uex_pg_ask(struct uex_postgres *postgres, const char *sql, int va
         return UEX_OK;
     }
     PQclear(last);
-    return err != UEX_END ? err : uex_fail(fault, UEX_DB_UNAVAILABLE, "database: a query had no answer");
+    return err != UEX_END ? err : uex_fail(fault, UEX_DB_UNAVAILABLE, "database: a query returned no result");
 }
 
 enum uex_error uex_pg_begin(struct uex_postgres *postgres, struct uex_fault *fault)

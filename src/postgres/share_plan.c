@@ -146,7 +146,7 @@ static enum uex_error read_ends(struct uex_row_shares *shares, struct uex_fault 
     if (err == UEX_OK)
         err = uex_pg_ask(shares->leader, uex_buffer_text(&sql), 0, NULL, &result, fault);
     if (err == UEX_OK && (PQntuples(result) != 1 || PQnfields(result) != 3))
-        err = uex_fail(fault, UEX_DB_QUERY, "database: an answer that was not asked for");
+        err = uex_fail(fault, UEX_DB_QUERY, "database: unexpected result");
     else if (err == UEX_OK && PQgetisnull(result, 0, 0))
         err = UEX_END;
     if (err == UEX_OK) {

@@ -84,7 +84,7 @@ enum uex_error uex_postgres_shares_begin(struct uex_postgres *postgres, const ch
 
     if (postgres->reading) {
         free(shares);
-        return uex_fail(fault, UEX_INTERNAL, "database: the connection is in use");
+        return uex_fail(fault, UEX_INTERNAL, "internal error: the database connection is in use");
     }
     if (shares == NULL || (shares->group_id = strdup(group_id)) == NULL) {
         free(shares);
@@ -127,7 +127,7 @@ static enum uex_error join_snapshot(const struct uex_row_shares *shares, struct 
     uex_buffer_append_text(&sql, "SELECT " SERVER);
     err = run(postgres, &sql, &result, fault);
     if (err == UEX_OK && (PQntuples(result) != 1 || strcmp(PQgetvalue(result, 0, 0), shares->server) != 0))
-        err = uex_fail(fault, UEX_NOT_FOUND, "database: the connection leads to another server than the first one");
+        err = uex_fail(fault, UEX_NOT_FOUND, "database: this connection reached another server than the first one");
     PQclear(result);
     if (err == UEX_OK && uex_pg_plan_hashes(&shares->plan))
         err = uex_pg_bind_pads(postgres, shares->plan.mask_key, fault);

@@ -27,7 +27,7 @@ static enum uex_error append_escaped(struct uex_buffer *sql, char *escaped, stru
     if (escaped == NULL && uex_utf8_valid(text))
         return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
     if (escaped == NULL)
-        return uex_fail(fault, UEX_DB_DATA, "database: a name or a group's id is not valid UTF-8");
+        return uex_fail(fault, UEX_DB_DATA, "database: a name or a group id is not valid UTF-8");
     uex_buffer_append_text(sql, escaped);
     PQfreemem(escaped);
     return UEX_OK;
@@ -90,7 +90,7 @@ static void append_wide_test(const char *column, const char *encoding, struct ue
                                  column, column);
 }
 
-/* A field that begins like a formula gets an apostrophe, or ends the query: there is no such setting as the mark, so
+/* A field that begins like a formula gets an apostrophe, or ends the query: unknown setting as the mark, so
  * asking for it is an error (42704) that names nothing but the mark. Errors of casts would quote the data. */
 static void append_guarded(const char *column, enum uex_formula_guard guard, const char *encoding,
                            struct uex_buffer *sql)

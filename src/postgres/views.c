@@ -100,7 +100,7 @@ static enum uex_error read_columns(struct uex_postgres *postgres, const char *vi
     uex_buffer_clear(&quoted);
     out->view = view;
     if (err == UEX_OK && PQntuples(out->result) == 0)
-        err = uex_fail(fault, UEX_DB_SCHEMA, "database: there is no view %s", view);
+        err = uex_fail(fault, UEX_DB_SCHEMA, "database: view %s does not exist", view);
     return err;
 }
 
@@ -226,7 +226,7 @@ static enum uex_error ask_server(struct uex_postgres *postgres, struct uex_postg
     if (err == UEX_OK)
         err = uex_pg_query(postgres, FACTS_QUERY, 2, views, &result, fault);
     if (err == UEX_OK && PQntuples(result) != 1)
-        err = uex_fail(fault, UEX_DB_QUERY, "database: the server does not describe itself");
+        err = uex_fail(fault, UEX_DB_QUERY, "database: the server returned no description of itself");
     if (err == UEX_OK) {
         out->local_at_ms = asked_at_ms + (uex_wall_ms() - asked_at_ms) / 2;
         copy_plain(PQgetvalue(result, 0, 0), out->version, sizeof(out->version));
@@ -254,7 +254,7 @@ static enum uex_error count_groups(struct uex_postgres *postgres, struct uex_pos
     err = uex_pg_append_name(postgres, postgres->config->postgres_group_view, &sql, fault);
     uex_buffer_append_text(&sql, " WHERE active");
     if (err == UEX_OK && uex_buffer_failed(&sql))
-        err = uex_fail(fault, UEX_NO_MEMORY, "no memory for a query");
+        err = uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a query");
     if (err == UEX_OK)
         err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
     if (err == UEX_OK && PQntuples(result) == 1) {

@@ -100,7 +100,7 @@ enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group
     postgres->reading = reading;
     /* What came was no row: in CSV a value takes twice its bytes at most. */
     if (!seen && column != NULL && total_bytes < bound_bytes(postgres) / 4)
-        return uex_fail(fault, UEX_DB_STALLED, "database: the server sends without end, but no row");
+        return uex_fail(fault, UEX_DB_STALLED, "database: the server keeps sending, but no row");
     if (column == NULL)
         return uex_fail(fault, UEX_DB_DATA, "database: a row is wider than export.max_row (%lld bytes)",
                         (long long)postgres->config->export_max_row_bytes);

@@ -211,7 +211,7 @@ static void value__control_character_inside__is_refused_without_the_value(void *
             loaded = load_value(lines[i / 2], values[j], i % 2 == 0);
             assert_int_equal(loaded.error, UEX_CONFIG);
             assert_holds(&loaded.problems, lines[i / 2]);
-            assert_holds(&loaded.problems, ": the value holds a control character");
+            assert_holds(&loaded.problems, ": the value contains a control character");
             assert_lacks(&loaded.problems, "ter2");
             unload(&loaded);
         }
@@ -371,7 +371,7 @@ static void aws__variables__lose_line_ends_and_may_not_be_in_quotes(void **state
     assert_string_equal(loaded.config.aws.container_url, "http://169.254.170.2/v2");
     unload(&loaded);
     loaded = load_with(WITH("AWS_CONTAINER_AUTHORIZATION_TOKEN=hun\nter2", "EXPORT_STORAGE_URL=s3://b"), NOTHING);
-    assert_one_problem(&loaded, "AWS_CONTAINER_AUTHORIZATION_TOKEN: the value holds a control character");
+    assert_one_problem(&loaded, "AWS_CONTAINER_AUTHORIZATION_TOKEN: the value contains a control character");
     assert_lacks(&loaded.problems, "ter2");
     unload(&loaded);
     loaded = load_with(WITH("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=\"/v2\"", "EXPORT_STORAGE_URL=s3://b"), NOTHING);

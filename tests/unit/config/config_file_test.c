@@ -142,7 +142,7 @@ static void file__key_without_section__is_unknown_with_a_suggestion(void **state
     struct loaded loaded = load_file("level = debug\n");
 
     (void)state;
-    assert_one_problem(&loaded, "level: there is no such setting; did you mean log.level?");
+    assert_one_problem(&loaded, "level: unknown setting; did you mean log.level?");
     unload(&loaded);
     loaded = load_file("profile = test\n[log]\nlevel = debug\n");
     assert_loaded(&loaded);
@@ -155,11 +155,11 @@ static void file__key_twice__is_a_problem_that_names_both_lines(void **state)
     struct loaded loaded = load_file("[log]\nlevel = debug\n[s3]\n[log]\nlevel = info\n");
 
     (void)state;
-    assert_one_problem(&loaded, "log.level: is set in line 2 already");
+    assert_one_problem(&loaded, "log.level: was set before, in line 2");
     assert_holds(&loaded.problems, "line 5");
     unload(&loaded);
     loaded = load_file("[kafka]\nbootstrap.servers = a:1\nmetadata.broker.list = b:1\n");
-    assert_one_problem(&loaded, "kafka.metadata.broker.list: is set in line 2 already");
+    assert_one_problem(&loaded, "kafka.metadata.broker.list: was set before, in line 2");
     unload(&loaded);
 }
 

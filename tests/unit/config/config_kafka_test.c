@@ -164,7 +164,7 @@ static void judge__properties_of_the_linked_library__decide(void **state)
     assert_lacks(&loaded.problems, "bad");
     unload(&loaded);
     loaded = load_with(NOTHING, WITH("--kafka.client.id=x"));
-    assert_one_problem(&loaded, "kafka.client.id: there is no such setting");
+    assert_one_problem(&loaded, "kafka.client.id: unknown setting");
     assert_lacks(&loaded.problems, "did you mean kafka.client.id?");
     unload(&loaded);
     uex_config_judge_kafka(NULL);

@@ -269,10 +269,10 @@ static void reader__second_member_or_bytes_behind__is_broken(void **state)
     (void)state;
     add_member(&object, "a\n", 2);
     uex_buffer_append(&object, "\0", 1);
-    assert_broken(uex_buffer_bytes(&object), "goes on behind");
+    assert_broken(uex_buffer_bytes(&object), "after the object");
     object.size_bytes--;
     add_member(&object, "b\n", 2);
-    assert_broken(uex_buffer_bytes(&object), "goes on behind");
+    assert_broken(uex_buffer_bytes(&object), "after the object");
     uex_buffer_clear(&object);
 }
 
@@ -291,13 +291,13 @@ static void reader__text_that_is_not_csv__is_broken(void **state)
 {
     (void)state;
     assert_not_csv("", 0, "no header line");
-    assert_not_csv("a,b", 3, "inside of a record");
-    assert_not_csv("a,b\n1,", 6, "inside of a record");
-    assert_not_csv("a,b\n\"1", 6, "inside of quotes");
-    assert_not_csv("a,b\n\"1\"", 7, "inside of a record");
-    assert_not_csv("a\"b\n", 4, "quote inside");
-    assert_not_csv("\"a\"b\n", 5, "behind the closing quote");
-    assert_not_csv("\"a\"\r\n", 5, "behind the closing quote");
+    assert_not_csv("a,b", 3, "inside a record");
+    assert_not_csv("a,b\n1,", 6, "inside a record");
+    assert_not_csv("a,b\n\"1", 6, "inside quotes");
+    assert_not_csv("a,b\n\"1\"", 7, "inside a record");
+    assert_not_csv("a\"b\n", 4, "quote in an unquoted field");
+    assert_not_csv("\"a\"b\n", 5, "after the closing quote");
+    assert_not_csv("\"a\"\r\n", 5, "after the closing quote");
     assert_not_csv("a\n\0b\n", 5, "zero byte");
 }
 

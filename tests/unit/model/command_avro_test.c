@@ -129,7 +129,7 @@ static void parse__bad_bodies__are_malformed(void **state)
     (void)state;
     assert_malformed(BODY(""), "ends too early");
     assert_malformed(BODY("\0\0\0\0\0\0"), "ends too early");
-    assert_malformed(BODY("\0\0\0\0\0\0\0\0"), "behind the record");
+    assert_malformed(BODY("\0\0\0\0\0\0\0\0"), "after the record");
     assert_malformed(BODY("\x04\0\0\0\0\0\0"), "union branch");
     assert_malformed(BODY("\x01\0\0\0\0\0\0"), "union branch");             /* branch -1 */
     assert_malformed(BODY("\x02\x01\0\0\0\0\0\0"), "longer than the rest"); /* length -1 */
