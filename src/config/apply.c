@@ -59,7 +59,7 @@ void uex_config_problem(struct uex_config_loader *loader, const struct uex_confi
     uex_buffer_append_text(loader->problems, "\n");
 }
 
-static void say_unknown(struct uex_config_loader *loader, const struct uex_config_place *place, const char *key)
+static void report_unknown(struct uex_config_loader *loader, const struct uex_config_place *place, const char *key)
 {
     struct uex_buffer closest = {0};
 
@@ -92,7 +92,7 @@ static void apply_kafka(struct uex_config_loader *loader, const struct uex_confi
     }
     err = uex_kafka_name_valid(name) ? uex_kafka_check(name, text, &fault) : UEX_NOT_FOUND;
     if (err == UEX_NOT_FOUND) {
-        say_unknown(loader, place, key);
+        report_unknown(loader, place, key);
     } else if (err == UEX_NO_MEMORY) {
         loader->broken = err;
     } else if (err != UEX_OK) {
@@ -112,8 +112,8 @@ static void apply_kafka(struct uex_config_loader *loader, const struct uex_confi
     }
 }
 
-static void say_refused(struct uex_config_loader *loader, const struct uex_config_place *place,
-                        const struct uex_setting *setting, const char *text)
+static void report_refused(struct uex_config_loader *loader, const struct uex_config_place *place,
+                           const struct uex_setting *setting, const char *text)
 {
     struct uex_buffer value = {0};
     struct uex_buffer allowed = {0};
@@ -146,7 +146,7 @@ static void apply_setting(struct uex_config_loader *loader, const struct uex_con
     }
     err = uex_buffer_failed(&worked_out) ? UEX_NO_MEMORY : uex_setting_store(setting, loader->config, text);
     if (err == UEX_CONFIG) {
-        say_refused(loader, place, setting, text);
+        report_refused(loader, place, setting, text);
     } else if (err == UEX_OK) {
         copy = setting->secret ? NULL : uex_text_copy(uex_bytes_of_text(text));
         if (copy == NULL && !setting->secret)
@@ -213,7 +213,7 @@ void uex_config_apply(struct uex_config_loader *loader, const struct uex_config_
     if (loader->broken != UEX_OK)
         return;
     if (setting == NULL && strncmp(key, UEX_KAFKA_PREFIX, strlen(UEX_KAFKA_PREFIX)) != 0)
-        say_unknown(loader, place, key);
+        report_unknown(loader, place, key);
     else if (strlen(text) > UEX_CONFIG_VALUE_MAX_BYTES)
         uex_config_problem(loader, place, key, "the value is longer than %zu bytes", UEX_CONFIG_VALUE_MAX_BYTES);
     else if (place->source == UEX_SOURCE_DEFAULT && setting != NULL)

@@ -45,8 +45,8 @@ static bool flag_name_valid(const char *name, size_t size_bytes)
     return size_bytes <= UEX_CONFIG_KEY_MAX_BYTES && strspn(name, marks) >= size_bytes;
 }
 
-static void take_flag(struct uex_config_loader *loader, struct flags *flags, const char *argument, size_t name_bytes,
-                      const char *value)
+static void apply_flag(struct uex_config_loader *loader, struct flags *flags, const char *argument, size_t name_bytes,
+                       const char *value)
 {
     char *key = uex_text_copy(uex_bytes_of(argument + 2, name_bytes));
     struct uex_config_place place = {.source = UEX_SOURCE_FLAG, .name = key};
@@ -97,7 +97,7 @@ static void split_arguments(struct uex_config_loader *loader, struct flags *flag
             /* Not quoted: it may be "--kafka.sasl.password:secret". */
             uex_config_problem(loader, &nowhere, NULL, "argument %d is not the name of a setting", at + 1);
         else
-            take_flag(loader, flags, argument, name_bytes, value);
+            apply_flag(loader, flags, argument, name_bytes, value);
     }
     while (at < count)
         arguments[kept++] = arguments[at++];
@@ -121,7 +121,7 @@ static void apply_defaults(struct uex_config_loader *loader)
             uex_kafka_keep(loader->config, "group.id", DEFAULT_GROUP_ID, uex_config_source_name(UEX_SOURCE_DEFAULT));
 }
 
-static void complain_of_line(void *context, size_t line, const char *what)
+static void report_line(void *context, size_t line, const char *what)
 {
     struct uex_config_loader *loader = context;
     struct uex_config_place place = {.source = UEX_SOURCE_FILE, .name = loader->file, .line = line};
@@ -169,7 +169,7 @@ static void apply_file(struct uex_config_loader *loader)
         uex_config_problem(loader, &place, NULL, "the configuration file cannot be read: %s", fault.text);
         goto done;
     }
-    err = uex_config_entries_read(uex_buffer_bytes(&text), &entries, complain_of_line, loader);
+    err = uex_config_entries_read(uex_buffer_bytes(&text), &entries, report_line, loader);
     if (err == UEX_OK)
         apply_entries(loader, &entries);
     else
@@ -193,7 +193,7 @@ static const char *file_to_read(const struct flags *flags, char *const *environm
     return file != NULL && *file == '\0' ? NULL : file;
 }
 
-static void finish(struct uex_config_loader *loader)
+static void derive_and_check(struct uex_config_loader *loader)
 {
     const char *group_id = uex_config_kafka(loader->config, "group.id");
 
@@ -231,7 +231,7 @@ enum uex_error uex_config_load(struct uex_config *out, int *argument_count, char
         uex_config_apply(&loader, &place, flags.items[i].key, flags.items[i].value);
     }
     if (loader.broken == UEX_OK)
-        finish(&loader);
+        derive_and_check(&loader);
 done:
     for (size_t i = 0; i < flags.count; i++)
         free(flags.items[i].key);

@@ -218,7 +218,7 @@ static const char *filled_value_of(char *const *environment, const char *variabl
     return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
-static enum uex_error take_relative(struct uex_config_aws *aws, const char *path)
+static enum uex_error set_container_url(struct uex_config_aws *aws, const char *path)
 {
     struct uex_buffer url = {0};
 
@@ -247,7 +247,7 @@ enum uex_error uex_config_aws_take(struct uex_config_aws *aws, char *const *envi
         uex_secret_free(aws->token_file);
         aws->role_arn = aws->token_file = NULL;
     }
-    return take_relative(aws, filled_value_of(environment, RELATIVE_URI));
+    return set_container_url(aws, filled_value_of(environment, RELATIVE_URI));
 }
 
 static void check_variable(struct uex_config_loader *loader, const char *variable)

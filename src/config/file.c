@@ -65,7 +65,7 @@ struct reading {
     char section[SECTION_MAX_BYTES + 1];
     bool section_bad; /* keys below a section that cannot be read are not looked at */
     struct uex_config_entries *out;
-    void (*complain)(void *context, size_t line, const char *what);
+    void (*report)(void *context, size_t line, const char *what);
     void *context;
 };
 
@@ -101,7 +101,7 @@ static bool name_valid(struct uex_bytes name, size_t most_bytes)
     return true;
 }
 
-static void take_section(struct reading *reading, struct uex_bytes line)
+static void read_section(struct reading *reading, struct uex_bytes line)
 {
     struct uex_bytes name = trim(uex_bytes_of(line.data + 1, line.size_bytes - 1));
 
@@ -112,7 +112,7 @@ static void take_section(struct reading *reading, struct uex_bytes line)
     name = trim(name);
     reading->section_bad = !name_valid(name, SECTION_MAX_BYTES);
     if (reading->section_bad)
-        reading->complain(reading->context, reading->line, "not a section; write [name] alone on a line");
+        reading->report(reading->context, reading->line, "not a section; write [name] alone on a line");
     else
         (void)snprintf(reading->section, sizeof(reading->section), "%.*s", (int)name.size_bytes,
                        (const char *)name.data);
@@ -126,7 +126,7 @@ static enum uex_error add_entry(struct reading *reading, struct uex_bytes name, 
     enum uex_error err = UEX_OK;
 
     if (out->count == UEX_CONFIG_ENTRIES_MAX) {
-        reading->complain(reading->context, reading->line, "more than 2000 settings");
+        reading->report(reading->context, reading->line, "more than 2000 settings");
         reading->rest.size_bytes = 0;
         return UEX_OK;
     }
@@ -145,7 +145,7 @@ static enum uex_error add_entry(struct reading *reading, struct uex_bytes name, 
     return err;
 }
 
-static enum uex_error take_pair(struct reading *reading, struct uex_bytes line)
+static enum uex_error read_pair(struct reading *reading, struct uex_bytes line)
 {
     const uint8_t *equals = memchr(line.data, '=', line.size_bytes);
     struct uex_bytes name = {0}, value;
@@ -155,21 +155,21 @@ static enum uex_error take_pair(struct reading *reading, struct uex_bytes line)
     if (equals != NULL)
         name = trim(uex_bytes_of(line.data, (size_t)(equals - line.data)));
     if (!name_valid(name, UEX_CONFIG_KEY_MAX_BYTES - SECTION_MAX_BYTES)) {
-        reading->complain(reading->context, reading->line,
-                          "neither a comment nor `[section]` nor `key = value`; values are one line");
+        reading->report(reading->context, reading->line,
+                        "neither a comment nor `[section]` nor `key = value`; values are one line");
         return UEX_OK;
     }
     value = trim(uex_bytes_of(equals + 1, line.size_bytes - (size_t)(equals + 1 - line.data)));
     if (value.size_bytes <= UEX_CONFIG_VALUE_MAX_BYTES)
         return add_entry(reading, name, value);
-    reading->complain(reading->context, reading->line, "the value is longer than 65536 bytes");
+    reading->report(reading->context, reading->line, "the value is longer than 65536 bytes");
     return UEX_OK;
 }
 
 enum uex_error uex_config_entries_read(struct uex_bytes text, struct uex_config_entries *out,
-                                       void (*complain)(void *context, size_t line, const char *what), void *context)
+                                       void (*report)(void *context, size_t line, const char *what), void *context)
 {
-    struct reading reading = {.rest = text, .out = out, .complain = complain, .context = context};
+    struct reading reading = {.rest = text, .out = out, .report = report, .context = context};
     enum uex_error err = UEX_OK;
 
     if (text.size_bytes >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
@@ -180,9 +180,9 @@ enum uex_error uex_config_entries_read(struct uex_bytes text, struct uex_config_
         if (line.size_bytes == 0 || line.data[0] == '#' || line.data[0] == ';')
             continue;
         if (line.data[0] == '[')
-            take_section(&reading, line);
+            read_section(&reading, line);
         else
-            err = take_pair(&reading, line);
+            err = read_pair(&reading, line);
     }
     return err;
 }

@@ -201,7 +201,7 @@ static void report_unknown(const struct uex_option *options, const char *argumen
 }
 
 /* Take one flag; `next` is the argument behind it (NULL: none). Returns how many arguments it used. */
-static int take_option(const struct uex_option *options, char *argument, char *next, struct uex_buffer *problems)
+static int read_option(const struct uex_option *options, char *argument, char *next, struct uex_buffer *problems)
 {
     size_t length = strcspn(argument, "=");
     const struct uex_option *option = find_option(options, argument, length);
@@ -240,7 +240,7 @@ bool uex_options_parse(const struct uex_option *options, int *argument_count, ch
             for (i++; i < *argument_count; i++)
                 arguments[kept++] = arguments[i];
         } else if (arguments[i][0] == '-' && arguments[i][1] != 0) {
-            i += take_option(options, arguments[i], i + 1 < *argument_count ? arguments[i + 1] : NULL, problems);
+            i += read_option(options, arguments[i], i + 1 < *argument_count ? arguments[i + 1] : NULL, problems);
         } else {
             arguments[kept++] = arguments[i++];
         }

@@ -37,7 +37,7 @@ struct uex_gzip_reader *uex_gzip_reader_new(void)
     return reader;
 }
 
-static void keep(struct uex_gzip_reader *reader, char byte)
+static void keep_first_lines(struct uex_gzip_reader *reader, char byte)
 {
     char *line = reader->line == 0 ? reader->facts.first_line : reader->facts.second_line;
 
@@ -49,11 +49,11 @@ static void keep(struct uex_gzip_reader *reader, char byte)
     }
 }
 
-static enum uex_error take_text(struct uex_gzip_reader *reader, struct uex_bytes text)
+static enum uex_error count_text(struct uex_gzip_reader *reader, struct uex_bytes text)
 {
     reader->facts.text_bytes += text.size_bytes;
     for (size_t at = 0; at < text.size_bytes && reader->line < KEPT_LINES; at++)
-        keep(reader, (char)text.data[at]);
+        keep_first_lines(reader, (char)text.data[at]);
     if (!uex_csv_counter_add(&reader->counter, text))
         return uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not CSV: %s", reader->counter.reason);
     return UEX_OK;
@@ -78,10 +78,10 @@ static enum uex_error step(struct uex_gzip_reader *reader, struct uex_bytes *dat
         return uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not gzip: %s",
                         stream->msg == NULL ? "it cannot be read" : stream->msg);
     reader->has_ended = result == Z_STREAM_END;
-    return take_text(reader, uex_bytes_of(reader->out, OUT_BYTES - stream->avail_out));
+    return count_text(reader, uex_bytes_of(reader->out, OUT_BYTES - stream->avail_out));
 }
 
-static enum uex_error take(struct uex_gzip_reader *reader, struct uex_bytes data)
+static enum uex_error inflate_bytes(struct uex_gzip_reader *reader, struct uex_bytes data)
 {
     bool is_full = false; /* inflate() may have more text than fits into one step */
 
@@ -110,7 +110,7 @@ enum uex_error uex_gzip_reader_write(struct uex_gzip_reader *reader, struct uex_
     if (uex_digest_add(reader->digest, data) != UEX_OK)
         (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the object's SHA-256 cannot be computed");
     reader->facts.size_bytes += data.size_bytes;
-    if (reader->broken.error != UEX_OK || take(reader, data) != UEX_OK)
+    if (reader->broken.error != UEX_OK || inflate_bytes(reader, data) != UEX_OK)
         return pass_on(reader, fault);
     return UEX_OK;
 }

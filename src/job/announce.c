@@ -11,7 +11,7 @@ struct back_reading {
     struct uex_fault fault; /* of the reader: what the store says of a sink's error is less */
 };
 
-static enum uex_error take_bytes(void *context, struct uex_bytes data)
+static enum uex_error write_to_reader(void *context, struct uex_bytes data)
 {
     struct back_reading *reading = context;
 
@@ -49,7 +49,7 @@ static enum uex_error read_back(struct uex_job *job, struct uex_object_facts *ob
 
     if (reading.reader == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "not enough memory to read an object");
-    err = store->read(store, job->key, (struct uex_sink){.write = take_bytes, .context = &reading}, fault);
+    err = store->read(store, job->key, (struct uex_sink){.write = write_to_reader, .context = &reading}, fault);
     if (err != UEX_OK && reading.fault.error == err)
         *fault = reading.fault;
     if (err == UEX_OK)

@@ -25,7 +25,7 @@ static void part_begin(struct list *list)
     list->name_count = 0;
 }
 
-static enum uex_error note_part(struct list *list, uint64_t offset, size_t size_bytes)
+static enum uex_error add_part(struct list *list, uint64_t offset, size_t size_bytes)
 {
     struct uex_job_outcome *out = list->job->out;
 
@@ -54,7 +54,7 @@ static enum uex_error part_end(struct list *list)
     if (offset + list->part.size_bytes > list->job->runner->limits.list_bytes)
         return uex_fail(&out->fault, UEX_RESULT_REFUSED, "the list of usernames is longer than commit.max_list");
     err = uex_spool_append(out->lists, uex_buffer_bytes(&list->part), &out->fault);
-    return err == UEX_OK ? note_part(list, offset, list->part.size_bytes) : err;
+    return err == UEX_OK ? add_part(list, offset, list->part.size_bytes) : err;
 }
 
 static bool fits(const struct list *list)

@@ -20,7 +20,7 @@ static struct uex_catalogue *catalogue_new(struct uex_redis_service *redis, stru
     return cached;
 }
 
-static enum uex_error fill(struct uex_job_runner *runner, struct uex_fault *fault)
+static enum uex_error open_parts(struct uex_job_runner *runner, struct uex_fault *fault)
 {
     const struct uex_config *config = runner->config;
     bool has_key = config->export_mask_key != NULL && config->export_mask_key[0] != '\0';
@@ -54,7 +54,7 @@ enum uex_error uex_job_runner_new(struct uex_job_services *services, struct uex_
     runner->services = services;
     runner->dir = dir;
     runner->limits = limits;
-    err = fill(runner, fault);
+    err = open_parts(runner, fault);
     if (err != UEX_OK) {
         uex_job_runner_free(runner);
         return err;

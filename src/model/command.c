@@ -27,7 +27,7 @@ static enum uex_error copy_text(struct uex_bytes text, char **out, struct uex_fa
 }
 
 /* JSON text has been checked as a whole; Avro strings come as they are. */
-static enum uex_error take_free_text(const struct uex_command_fields *fields, enum uex_command_text field,
+static enum uex_error copy_free_text(const struct uex_command_fields *fields, enum uex_command_text field,
                                      size_t max_characters, char **out, struct uex_fault *fault)
 {
     struct uex_bytes text = fields->texts[field];
@@ -44,8 +44,8 @@ static enum uex_error take_free_text(const struct uex_command_fields *fields, en
     return copy_text(text, out, fault);
 }
 
-static enum uex_error take_uuid(const struct uex_command_fields *fields, enum uex_command_text field, char *out,
-                                struct uex_fault *fault)
+static enum uex_error parse_uuid(const struct uex_command_fields *fields, enum uex_command_text field, char *out,
+                                 struct uex_fault *fault)
 {
     struct uex_bytes text = fields->texts[field];
 
@@ -54,7 +54,7 @@ static enum uex_error take_uuid(const struct uex_command_fields *fields, enum ue
     return UEX_OK;
 }
 
-static enum uex_error take_group_id(struct uex_bytes key, struct uex_bytes value, char **out, struct uex_fault *fault)
+static enum uex_error choose_group_id(struct uex_bytes key, struct uex_bytes value, char **out, struct uex_fault *fault)
 {
     if (key.data == NULL && value.data == NULL)
         return uex_fail(fault, UEX_MALFORMED, "groupId is missing in value and key");
@@ -68,27 +68,27 @@ static enum uex_error take_group_id(struct uex_bytes key, struct uex_bytes value
     return copy_text(value.data != NULL ? value : key, out, fault);
 }
 
-static enum uex_error take_fields(const struct uex_command_fields *fields, void *context, struct uex_fault *fault)
+static enum uex_error fill_command(const struct uex_command_fields *fields, void *context, struct uex_fault *fault)
 {
     struct parse *parse = context;
     struct uex_command *command = parse->command;
     enum uex_error error;
 
-    error = take_group_id(parse->key, fields->texts[UEX_COMMAND_GROUP_ID], &command->group_id, fault);
+    error = choose_group_id(parse->key, fields->texts[UEX_COMMAND_GROUP_ID], &command->group_id, fault);
     if (error == UEX_OK)
-        error = take_uuid(fields, UEX_COMMAND_COMMAND_ID, command->command_id, fault);
+        error = parse_uuid(fields, UEX_COMMAND_COMMAND_ID, command->command_id, fault);
     if (error == UEX_OK)
-        error = take_free_text(fields, UEX_COMMAND_RUN_ID, UEX_RUN_ID_MAX_CHARACTERS, &command->run_id, fault);
+        error = copy_free_text(fields, UEX_COMMAND_RUN_ID, UEX_RUN_ID_MAX_CHARACTERS, &command->run_id, fault);
     if (error == UEX_OK)
-        error = take_uuid(fields, UEX_COMMAND_DOMAIN_ID, command->domain_id, fault);
+        error = parse_uuid(fields, UEX_COMMAND_DOMAIN_ID, command->domain_id, fault);
     if (error == UEX_OK && fields->has_requested_at &&
         (fields->requested_at_ms < TIME_MIN_MS || fields->requested_at_ms > TIME_MAX_MS))
         error = uex_fail(fault, UEX_MALFORMED, UEX_COMMAND_TIME_NAME " is outside the years 1 to 9999");
     if (error == UEX_OK)
-        error = take_free_text(fields, UEX_COMMAND_REQUESTED_BY, UEX_FREE_TEXT_MAX_CHARACTERS, &command->requested_by,
+        error = copy_free_text(fields, UEX_COMMAND_REQUESTED_BY, UEX_FREE_TEXT_MAX_CHARACTERS, &command->requested_by,
                                fault);
     if (error == UEX_OK)
-        error = take_free_text(fields, UEX_COMMAND_REASON, UEX_FREE_TEXT_MAX_CHARACTERS, &command->reason, fault);
+        error = copy_free_text(fields, UEX_COMMAND_REASON, UEX_FREE_TEXT_MAX_CHARACTERS, &command->reason, fault);
     if (error == UEX_OK)
         command->requested_at_ms = fields->has_requested_at ? fields->requested_at_ms : UEX_NO_TIME;
     return error;
@@ -107,8 +107,8 @@ enum uex_error uex_command_parse(struct uex_bytes key, struct uex_bytes value, s
     if (value.size_bytes > UEX_COMMAND_MAX_BYTES)
         return uex_fail(fault, UEX_MALFORMED, "the value is longer than %zu bytes", UEX_COMMAND_MAX_BYTES);
     if (uex_command_is_avro(value))
-        return uex_command_read_avro(value, take_fields, &parse, fault);
-    return uex_command_read_json(value, take_fields, &parse, fault);
+        return uex_command_read_avro(value, fill_command, &parse, fault);
+    return uex_command_read_json(value, fill_command, &parse, fault);
 }
 
 /* On the stack: an id must not depend on whether memory was there. The longest names have 255 bytes of group, 256 of

@@ -216,7 +216,7 @@ static const struct {
     {{"no such database", ""}, UEX_DB_SCHEMA, "the database is unknown to the pooler"},
     {{"no such user", ""}, UEX_DB_AUTH, "the user is unknown to the pooler"},
     {{"role \"", "does not exist"}, UEX_DB_AUTH, "the role is unknown to the server behind the pooler"},
-    {{"database \"", "does not exist"}, UEX_DB_SCHEMA, "the server behind the pooler has no such database"},
+    {{"database \"", "does not exist"}, UEX_DB_SCHEMA, "the database does not exist on the server behind the pooler"},
     {{"database ", "does not allow connections"},
      UEX_DB_UNAVAILABLE,
      "the pooler or the server has disabled the database"},

@@ -44,7 +44,7 @@ static void row_free(struct pg_rows *self)
     self->row = NULL;
 }
 
-static enum uex_error take_answer(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
+static enum uex_error read_time_or_plan(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
 {
     struct uex_pg_estimate estimate;
     const char *text = PQntuples(result) > 0 && PQnfields(result) == 1 ? PQgetvalue(result, 0, 0) : "";
@@ -59,14 +59,14 @@ static enum uex_error take_answer(struct pg_rows *self, const PGresult *result, 
     return end == text ? uex_fail(fault, UEX_DB_QUERY, "database: the snapshot's time is missing") : UEX_OK;
 }
 
-static enum uex_error take_result(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
+static enum uex_error handle_result(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
 {
     switch (PQresultStatus(result)) {
     case PGRES_COPY_OUT:
         self->state = ROWS_COPY;
         return UEX_OK;
     case PGRES_TUPLES_OK:
-        return take_answer(self, result, fault);
+        return read_time_or_plan(self, result, fault);
     case PGRES_COMMAND_OK:
         /* COMMIT of a transaction that failed answers ROLLBACK. */
         if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0)
@@ -78,7 +78,7 @@ static enum uex_error take_result(struct pg_rows *self, const PGresult *result, 
 }
 
 /* Results before the stream (until COPY begins) or after it (until there are no more). */
-static enum uex_error take_results(struct pg_rows *self, struct uex_fault *fault)
+static enum uex_error handle_results(struct pg_rows *self, struct uex_fault *fault)
 {
     enum uex_error err;
     PGresult *result = NULL;
@@ -86,7 +86,7 @@ static enum uex_error take_results(struct pg_rows *self, struct uex_fault *fault
     do {
         err = uex_pg_next_result(self->postgres, &result, fault);
         if (err == UEX_OK) {
-            err = take_result(self, result, fault);
+            err = handle_result(self, result, fault);
             PQclear(result);
         }
     } while (err == UEX_OK && self->state != ROWS_COPY);
@@ -94,12 +94,12 @@ static enum uex_error take_results(struct pg_rows *self, struct uex_fault *fault
 }
 
 /* A COPY is over: what is left of the message's answers. UEX_END: all of it came. */
-static enum uex_error finish(struct pg_rows *self, struct uex_fault *fault)
+static enum uex_error end_transaction(struct pg_rows *self, struct uex_fault *fault)
 {
     enum uex_error err;
 
     self->state = ROWS_SENT;
-    err = take_results(self, fault);
+    err = handle_results(self, fault);
     if (err != UEX_END)
         return err == UEX_OK ? uex_fail(fault, UEX_DB_QUERY, "database: unexpected result") : err;
     if (self->shares != NULL && !self->committed) {
@@ -169,7 +169,7 @@ static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, st
             return err;
     }
     if (size == -1)
-        return finish(self, fault);
+        return end_transaction(self, fault);
     if (size < 0)
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke in the middle of the rows");
     uex_pg_wait_progress(&self->postgres->wait);
@@ -210,7 +210,7 @@ static enum uex_error advance(struct pg_rows *self, struct uex_fault *fault)
     if (self->state == ROWS_JOINED)
         err = ask_part(self, fault);
     if (err == UEX_OK && self->state == ROWS_SENT) {
-        err = take_results(self, fault);
+        err = handle_results(self, fault);
         if (err == UEX_END && self->shares != NULL && self->committed)
             self->state = ROWS_ENDED;
         else if (err == UEX_END)

@@ -9,8 +9,8 @@
 /* A host name, or a balancer behind one, may lead to another server with each connection. */
 #define SERVER "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint"
 
-static enum uex_error run(struct uex_postgres *postgres, struct uex_buffer *sql, PGresult **result,
-                          struct uex_fault *fault)
+static enum uex_error ask_and_clear(struct uex_postgres *postgres, struct uex_buffer *sql, PGresult **result,
+                                    struct uex_fault *fault)
 {
     enum uex_error err = uex_buffer_failed(sql)
                              ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query")
@@ -39,7 +39,7 @@ static enum uex_error begin_snapshot(struct uex_row_shares *shares, struct uex_f
     uex_buffer_append_text(&sql, UEX_PG_BEGIN_SNAPSHOT "; ");
     uex_pg_append_settings(postgres, &sql);
     uex_buffer_append_text(&sql, UEX_PG_SNAPSHOT_TIME ", pg_export_snapshot(), " SERVER);
-    err = run(postgres, &sql, &result, fault);
+    err = ask_and_clear(postgres, &sql, &result, fault);
     if (err == UEX_OK && (PQntuples(result) != 1 || PQnfields(result) != 3 || !is_name(PQgetvalue(result, 0, 1))))
         err = uex_fail(fault, UEX_DB_QUERY, "database: the snapshot's name is missing");
     if (err == UEX_OK) {
@@ -125,7 +125,7 @@ static enum uex_error join_snapshot(const struct uex_row_shares *shares, struct 
     uex_buffer_append_format(&sql, UEX_PG_BEGIN_SNAPSHOT "; SET TRANSACTION SNAPSHOT '%s'; ", shares->snapshot);
     uex_pg_append_settings(postgres, &sql);
     uex_buffer_append_text(&sql, "SELECT " SERVER);
-    err = run(postgres, &sql, &result, fault);
+    err = ask_and_clear(postgres, &sql, &result, fault);
     if (err == UEX_OK && (PQntuples(result) != 1 || strcmp(PQgetvalue(result, 0, 0), shares->server) != 0))
         err = uex_fail(fault, UEX_NOT_FOUND, "database: this connection reached another server than the first one");
     PQclear(result);

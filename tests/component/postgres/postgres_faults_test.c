@@ -413,7 +413,7 @@ static void check_views__wrong_ones__name_view_and_column(void **state)
     assert_non_null(strstr(fault.text, "view export_user has no column bio"));
     database_run("ALTER VIEW export_user RENAME COLUMN biography TO bio; ALTER VIEW export_group RENAME TO away");
     assert_int_equal(uex_postgres_check_views(postgres, &no_masks, &fault), UEX_DB_SCHEMA);
-    assert_non_null(strstr(fault.text, "no view export_group"));
+    assert_non_null(strstr(fault.text, "view export_group does not exist"));
     database_run("ALTER VIEW away RENAME TO export_group");
 }
 

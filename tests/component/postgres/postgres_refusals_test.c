@@ -57,10 +57,10 @@ static void connect__pgbouncer_refuses__says_why(void **state)
         enum uex_error error;
         const char *said;
     } cases[] = {
-        {"no such database: " MARKER, UEX_DB_SCHEMA, "no such database"},
-        {"database \"" MARKER "\" does not exist", UEX_DB_SCHEMA, "no such database"},
-        {"no such user", UEX_DB_AUTH, "no such user"},
-        {"role \"" MARKER "\" does not exist", UEX_DB_AUTH, "no such role"},
+        {"no such database: " MARKER, UEX_DB_SCHEMA, "unknown to the pooler"},
+        {"database \"" MARKER "\" does not exist", UEX_DB_SCHEMA, "does not exist"},
+        {"no such user", UEX_DB_AUTH, "unknown to the pooler"},
+        {"role \"" MARKER "\" does not exist", UEX_DB_AUTH, "unknown to the server behind"},
         {"SASL authentication failed", UEX_DB_AUTH, "refuses the credentials"},
         {"password authentication failed for user \"" MARKER "\"", UEX_DB_AUTH, "refuses the credentials"},
         {"server login has been failing, cached error: password authentication failed for user \"" MARKER
