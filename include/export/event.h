@@ -21,12 +21,11 @@
           "A list as long as `commit.max_list` allows may not be sent within `kafka.transaction.timeout.ms`. Lower "   \
           "the one or raise the other.")                                                                               \
     EVENT(WORK_DIR_MADE_PRIVATE, "work-dir-made-private",                                                              \
-          "Others could write to `export.work_dir`; their write permission was removed.")                                       \
+          "Others could write to `export.work_dir`; their write permission was removed.")                              \
     EVENT(START_FAILED, "start-failed", "The program could not start; `code` and `error` say why.")                    \
     EVENT(OUT_OF_MEMORY, "out-of-memory",                                                                              \
           "Not enough memory: the program ends with exit code 1. Raise the memory limit or lower `export.lanes`.")     \
-    EVENT(LOG_LINES_LOST, "log-lines-lost",                                                                            \
-          "Log lines were dropped because stderr was full; `lines` says how many.")                                 \
+    EVENT(LOG_LINES_LOST, "log-lines-lost", "Log lines were dropped because stderr was full; `lines` says how many.")  \
     EVENT(DEPENDENCY_WAIT, "dependency-wait",                                                                          \
           "The program waits at start for a dependency, at most for `startup.timeout`.")                               \
     EVENT(TOPIC_MISCONFIGURED, "topic-misconfigured",                                                                  \

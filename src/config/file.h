@@ -27,8 +27,8 @@ struct uex_config_entries {
 UEX_MUST_CHECK enum uex_error uex_config_read(const char *path, size_t most_bytes, struct uex_buffer *out,
                                               struct uex_fault *fault);
 
-/* Take an INI text apart. What cannot be understood is reported, by line, never with its text: it may be a
- * secret. UEX_NO_MEMORY. The caller clears `out` (wiping it) in any case. */
+/* Read an INI text. What cannot be understood is reported by line, never with its text: it may be a secret.
+ * UEX_NO_MEMORY. The caller clears `out` (wiping it) in any case. */
 UEX_MUST_CHECK enum uex_error uex_config_entries_read(struct uex_bytes text, struct uex_config_entries *out,
                                                       void (*report)(void *context, size_t line, const char *what),
                                                       void *context);
