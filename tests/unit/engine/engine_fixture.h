@@ -765,6 +765,15 @@ FIXTURE_UNUSED static void fixture_revoke(void)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* In how many ms the worker joins the consumer group again; FIXTURE_NEVER: it has no reason to. */
+#define FIXTURE_NEVER INT64_C(-1)
+FIXTURE_UNUSED static int64_t fixture_rejoins_in_ms(void)
+{
+    const int64_t at_ms = world.engine.membership.resubscribe_at_ms;
+
+    return at_ms == 0 ? FIXTURE_NEVER : at_ms - world.now_ms;
+}
+
 /* Read the state topic to its end. */
 FIXTURE_UNUSED static void fixture_restore(void)
 {

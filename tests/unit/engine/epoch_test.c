@@ -5,8 +5,6 @@
 
 #include "engine_fixture.h"
 
-#define NEVER INT64_C(-1)
-
 static struct uex_partition *partition_at(int32_t number)
 {
     return &world.engine.synced.partitions[number];
@@ -15,13 +13,6 @@ static struct uex_partition *partition_at(int32_t number)
 static struct uex_input *input_at(size_t input_topic, int32_t partition)
 {
     return uex_engine_input(&world.engine, input_topic, partition);
-}
-
-static int64_t rejoins_in_ms(void)
-{
-    const int64_t at_ms = world.engine.membership.resubscribe_at_ms;
-
-    return at_ms == 0 ? NEVER : at_ms - world.now_ms;
 }
 
 static int64_t assigned_offset(const char *topic, int32_t partition)
@@ -218,16 +209,16 @@ static void assign__number_not_owned_in_every_topic_again_and_again__rejoins_aft
     (void)state;
     for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
         assign_split();
-        assert_int_equal(rejoins_in_ms(), pauses_ms[i]);
+        assert_int_equal(fixture_rejoins_in_ms(), pauses_ms[i]);
         world.now_ms += pauses_ms[i];
         fixture_intake();
         assert_int_equal(world.subscribe_calls, i + 1);
         assert_int_equal(world.leave_calls, i + 1); /* so that the group assigns the partitions that there are now */
     }
     rebalance(0, 2);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
     assign_split();
-    assert_int_equal(rejoins_in_ms(), pauses_ms[0]);
+    assert_int_equal(fixture_rejoins_in_ms(), pauses_ms[0]);
 }
 
 static void assign__numbers_of_other_members__are_no_reason_to_rejoin(void **state)
@@ -238,7 +229,7 @@ static void assign__numbers_of_other_members__are_no_reason_to_rejoin(void **sta
     assert_false(partition_at(0)->assigned);
     assert_true(partition_at(1)->assigned && partition_at(2)->assigned);
     assert_false(partition_at(3)->assigned);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_SPLIT], 0);
 }
 

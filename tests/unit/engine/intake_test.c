@@ -5,7 +5,6 @@
 #include "engine_fixture.h"
 
 #define OTHER_TOPIC "other"
-#define NEVER INT64_C(-1)
 
 static struct uex_intake intake;
 static unsigned read_seen, ready_seen;
@@ -48,13 +47,6 @@ static size_t in_flight(void)
 static int64_t wall_ms(void)
 {
     return STARTED_WALL_MS + world.now_ms;
-}
-
-static int64_t rejoins_in_ms(void)
-{
-    const int64_t at_ms = world.engine.membership.resubscribe_at_ms;
-
-    return at_ms == 0 ? NEVER : at_ms - world.now_ms;
 }
 
 static bool is_known(size_t input_topic, int32_t partition, int64_t offset)
@@ -414,7 +406,7 @@ static void backpressured__partition_count_unknown__is_asked_again_after_200_ms(
     assert_int_equal(input_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_COUNT_UNKNOWN], 1);
     assert_int_equal(world.count_calls, asked + 1);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
     idle_until(since_ms + 199);
     assert_int_equal(world.count_calls, asked + 1);
     world.count_error = UEX_OK;
@@ -442,13 +434,13 @@ static void backpressured__topic_has_grown__worker_rejoins(void **state)
     fixture_fetch(fixture_record(COMMANDS, 0, 0, group, NULL));
     uex_intake_step(&world.engine, &intake);
     assert_int_equal(input_at(0, 0)->backpressure, UEX_BACKPRESSURE_GROWN);
-    assert_int_equal(rejoins_in_ms(), 1000);
+    assert_int_equal(fixture_rejoins_in_ms(), 1000);
     idle_until(world.now_ms + 500);
-    assert_int_equal(rejoins_in_ms(), 500); /* it is looked at again, and that puts nothing off */
+    assert_int_equal(fixture_rejoins_in_ms(), 500); /* it is looked at again, and that puts nothing off */
     idle_until(world.now_ms + 500);
     assert_int_equal(world.subscribe_calls, 1);
     assert_int_equal(world.leave_calls, 1);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
     assert_int_equal(in_flight(), 0);
 }
 
@@ -460,7 +452,7 @@ static void backpressured__broker_knows_fewer_partitions__is_asked_again_without
     world.command_partitions = 1;
     read_record(COMMANDS, 0, 0, fixture_group(1, 2, 0));
     assert_int_equal(input_at(0, 0)->backpressure, UEX_BACKPRESSURE_ROUTE);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
     world.command_partitions = 2;
     idle_until(world.now_ms + 500);
     assert_int_equal(in_flight(), 1);
@@ -473,7 +465,7 @@ static void step__lane_found_that_the_topic_has_grown__rejoins_once(void **state
     fixture_begin_at(1, "uex1;n=1");
     world.engine.synced.wants_rejoin = true;
     fixture_intake();
-    assert_int_equal(rejoins_in_ms(), 1000);
+    assert_int_equal(fixture_rejoins_in_ms(), 1000);
     assert_false(world.engine.synced.wants_rejoin);
     world.engine.membership.resubscribe_at_ms = world.now_ms + 400;
     world.engine.synced.wants_rejoin = true;
@@ -914,7 +906,7 @@ static void step__subscribing_fails__is_tried_again_after_5_s(void **state)
     fixture_intake();
     assert_int_equal(world.subscribe_calls, 1);
     assert_int_equal(world.logged[UEX_EVENT_SUBSCRIBE_FAILED], 1);
-    assert_int_equal(rejoins_in_ms(), 5000);
+    assert_int_equal(fixture_rejoins_in_ms(), 5000);
     world.subscribe_code = RD_KAFKA_RESP_ERR_NO_ERROR;
     world.tiers_error = UEX_KAFKA_UNAVAILABLE; /* the topics have to be known first */
     idle_until(world.now_ms + 5000);
@@ -923,7 +915,7 @@ static void step__subscribing_fails__is_tried_again_after_5_s(void **state)
     world.tiers_error = UEX_OK;
     idle_until(world.now_ms + 5000);
     assert_int_equal(world.subscribe_calls, 2);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
 }
 
 static int polled_with_ms;

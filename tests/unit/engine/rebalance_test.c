@@ -5,18 +5,10 @@
 
 #define REJOIN_AFTER_MS 5000
 #define ANOTHER_WITHIN_MS (6 * 60 * 1000)
-#define NEVER INT64_C(-1)
 
 static bool is_held(void)
 {
     return world.engine.synced.assignment == UEX_ASSIGNMENT_HELD;
-}
-
-static int64_t rejoins_in_ms(void)
-{
-    const int64_t at_ms = world.engine.membership.resubscribe_at_ms;
-
-    return at_ms == 0 ? NEVER : at_ms - world.now_ms;
 }
 
 static int64_t assigned_offset(const char *topic, int32_t partition)
@@ -90,7 +82,7 @@ static void assign__coordinator_names_others__is_answered_with_nothing(void **st
     assert_int_equal(world.assign_calls, 1);
     assert_int_equal(world.assigned->cnt, 0);
     assert_null(world.engine.membership.pending);
-    assert_int_equal(rejoins_in_ms(), ANOTHER_WITHIN_MS);
+    assert_int_equal(fixture_rejoins_in_ms(), ANOTHER_WITHIN_MS);
 }
 
 /* The group is being assigned anew: the worker asks for its own place again, and does not leave. */
@@ -106,7 +98,7 @@ static void assign__passed_over_and_no_other_follows__rejoins_without_leaving(vo
     fixture_intake();
     assert_int_equal(world.subscribe_calls, 1);
     assert_int_equal(world.leave_calls, 0);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
 }
 
 static void assign__stands_after_some_were_passed_over__rejoin_is_called_off(void **state)
@@ -123,7 +115,7 @@ static void assign__stands_after_some_were_passed_over__rejoin_is_called_off(voi
     fixture_assign(0, 1);
     assert_true(is_held());
     assert_int_equal(world.engine.membership.passed_over_count, 0);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
 }
 
 /* The coordinator is not asked about metadata that are nobody's: brokers take offsets under them unchecked. */
@@ -149,7 +141,7 @@ static void assign__coordinator_is_silent_for_long__worker_rejoins(void **state)
     uex_rebalance_continue(&world.engine);
     assert_int_equal(world.assigned->cnt, 0);
     assert_int_equal(world.engine.membership.passed_over_count, 1);
-    assert_int_equal(rejoins_in_ms(), REJOIN_AFTER_MS);
+    assert_int_equal(fixture_rejoins_in_ms(), REJOIN_AFTER_MS);
     assert_int_equal(world.logged[UEX_EVENT_ASSIGNMENT_UNCONFIRMED], 1);
 }
 
@@ -672,9 +664,9 @@ static void revoke__rejoin_is_due_soon__waits_for_the_assignment_that_follows(vo
     fixture_assign(0, 1);
     world.now_ms += 20001;
     uex_rebalance_continue(&world.engine);
-    assert_int_equal(rejoins_in_ms(), REJOIN_AFTER_MS);
+    assert_int_equal(fixture_rejoins_in_ms(), REJOIN_AFTER_MS);
     fixture_revoke();
-    assert_int_equal(rejoins_in_ms(), ANOTHER_WITHIN_MS);
+    assert_int_equal(fixture_rejoins_in_ms(), ANOTHER_WITHIN_MS);
 }
 
 static void revoke__no_rejoin_is_due__none_is_planned(void **state)
@@ -682,7 +674,7 @@ static void revoke__no_rejoin_is_due__none_is_planned(void **state)
     (void)state;
     fixture_begin_at(1, "uex1;n=1");
     fixture_revoke();
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
     assert_int_equal(world.logged[UEX_EVENT_PARTITIONS_REVOKED], 1);
 }
 
@@ -727,7 +719,7 @@ static void assign__is_pending_after_one_was_passed_over__rejoin_is_called_off(v
     world.holds = true;
     world.committed_code = RD_KAFKA_RESP_ERR__TIMED_OUT;
     fixture_assign(0, 1);
-    assert_int_equal(rejoins_in_ms(), NEVER);
+    assert_int_equal(fixture_rejoins_in_ms(), FIXTURE_NEVER);
 }
 
 static void revoke__assignment_is_pending__is_dropped(void **state)
