@@ -82,13 +82,13 @@ bool uex_starts_need_commit_synced(const struct uex_engine *engine, const struct
     return input->starts_dirty;
 }
 
-/* A start that killed nobody does not count. */
+/* A start that killed nobody does not count, be its job running or its outcome waiting. */
 static void take_back_synced(struct uex_markers *markers, const struct uex_engine *engine,
-                             const struct uex_input *input, const struct uex_inflight *inflight, bool begun)
+                             const struct uex_input *input, const struct uex_inflight *inflight)
 {
     const int64_t count = inflight == NULL ? 0 : uex_markers_starts(markers, inflight->offset);
 
-    if (count > 0 && begun && inflight->start_epoch == engine->synced.epoch &&
+    if (count > 0 && inflight->start_epoch == engine->synced.epoch &&
         input == uex_engine_input((struct uex_engine *)(uintptr_t)engine, inflight->input_topic, inflight->partition))
         uex_markers_set_starts(markers, inflight->offset, count - 1);
 }
@@ -96,8 +96,6 @@ static void take_back_synced(struct uex_markers *markers, const struct uex_engin
 void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct uex_input *input,
                                  struct uex_markers *out)
 {
-    const struct uex_inflight *exclusive = engine->synced.poison.exclusive;
-
     *out = input->markers;
     out->open_until = open_until(input);
     out->closing = engine->synced.assignment == UEX_ASSIGNMENT_CLOSING;
@@ -105,8 +103,8 @@ void uex_starts_to_commit_synced(const struct uex_engine *engine, const struct u
         return;
     /* What never ran exclusively stays suspected, also over a clean revoke. */
     out->open_until = input->window.base < input->suspect_until ? input->suspect_until : UEX_OFFSET_NONE;
-    take_back_synced(out, engine, input, exclusive, exclusive != NULL && exclusive->state == UEX_INFLIGHT_RUNNING);
-    take_back_synced(out, engine, input, engine->synced.poison.first_suspect, true);
+    take_back_synced(out, engine, input, engine->synced.poison.exclusive);
+    take_back_synced(out, engine, input, engine->synced.poison.first_suspect);
 }
 
 static void note_start_synced(struct uex_inflight *inflight, const struct uex_engine *engine, size_t input_topic,

@@ -484,6 +484,21 @@ static void revoke__clean_after_the_last_suspect_ended__nobody_is_suspected_any_
     assert_false(fixture_command(0, 1, "b")->suspect);
 }
 
+/* An outcome that Kafka refuses again and again lets others go first: it is not in the last transaction. */
+static void revoke__clean_while_the_outcome_of_a_suspect_waits__its_start_is_taken_back(void **state)
+{
+    struct uex_inflight *suspect = NULL;
+
+    (void)state;
+    begin(1, "uex1;n=1;u=1");
+    (void)fixture_command(0, 0, "a");
+    suspect = fixture_lane();
+    fixture_finish(suspect, UEX_OK);
+    suspect->not_before_ms = world.now_ms + 60000;
+    revoke_all();
+    assert_string_equal(committed(), "uex1;n=1;u=1");
+}
+
 static void assign__running_suspect_is_adopted__its_start_counts_in_the_new_epoch(void **state)
 {
     struct uex_inflight *suspect = NULL;
@@ -649,6 +664,7 @@ int main(void)
         STARTS_TEST(revoke__clean_with_the_next_start_committed__that_is_taken_back_too),
         STARTS_TEST(revoke__clean__start_at_the_same_offset_of_another_partition_stays),
         STARTS_TEST(revoke__clean_after_the_last_suspect_ended__nobody_is_suspected_any_more),
+        STARTS_TEST(revoke__clean_while_the_outcome_of_a_suspect_waits__its_start_is_taken_back),
         STARTS_TEST(assign__running_suspect_is_adopted__its_start_counts_in_the_new_epoch),
         STARTS_TEST(assign__running_command_is_adopted__marker_covers_it),
         STARTS_TEST(assign__two_running_commands_are_adopted__marker_covers_the_highest),
