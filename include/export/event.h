@@ -100,7 +100,7 @@
           "An assignment does not hold any more: the group has moved on. The worker answers it with nothing and "      \
           "waits for the next one. Normal while topics grow or workers come and go.")                                  \
     EVENT(ASSIGNMENT_UNCONFIRMED, "assignment-unconfirmed",                                                            \
-          "The group coordinator does not say whether an assignment holds; the worker rejoins.")                       \
+          "The group coordinator did not confirm an assignment; the worker rejoins.")                                  \
     EVENT(PARTITION_SPLIT, "partition-split",                                                                          \
           "A partition is not owned in the command topic and every retry topic. It waits, and the worker rejoins.")    \
     EVENT(MEMBERSHIP_LOST, "membership-lost",                                                                          \
@@ -126,12 +126,12 @@
           "The end of a topic's log is gone: a broker lost records. Commands that stood there are given up; those "    \
           "before it go on.")                                                                                          \
     EVENT(PARTITION_COUNT_UNKNOWN, "partition-count-unknown",                                                          \
-          "A command waits: Kafka does not say how many partitions the command topic has.")                            \
+          "A command waits: the partition count of the command topic is unknown.")                                     \
     EVENT(STATE_RESTORED, "state-restored", "The states of the assigned partitions are read; their commands start.")   \
     EVENT(STATE_UNREADABLE, "state-unreadable",                                                                        \
           "A state record cannot be read and is skipped; the group's history is unknown until its next outcome.")      \
     EVENT(STATE_READ_ERROR, "state-read-error", "Reading the state topic failed; going on.")                           \
-    EVENT(STATE_END_UNKNOWN, "state-end-unknown", "Kafka does not say where the state topic ends; asking again.")      \
+    EVENT(STATE_END_UNKNOWN, "state-end-unknown", "The end of the state topic is unknown; asking again.")              \
     EVENT(CONSUMER_ERROR, "consumer-error", "The consumer reports an error and goes on.")                              \
     EVENT(CONSUMER_FATAL, "consumer-fatal",                                                                            \
           "The consumer cannot go on; the program ends. Perhaps two members share a `kafka.group.instance.id`.")       \
@@ -147,7 +147,7 @@
           "A transaction was aborted or its end is unknown; its outcomes stay queued and are tried again.")            \
     EVENT(                                                                                                             \
         TXN_UNFINISHED, "transaction-unfinished",                                                                      \
-        "A transaction did not end before the partitions were revoked; the committed offsets will say how it ended.")  \
+        "A transaction did not end before the partitions were revoked; the committed offsets will show how it ended.") \
     EVENT(TXN_FENCED, "transaction-fenced",                                                                            \
           "The broker refused offsets of an older generation; outcomes wait for the next assignment.")                 \
     EVENT(PRODUCER_REBUILD, "producer-rebuild",                                                                        \

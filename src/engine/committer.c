@@ -186,7 +186,7 @@ static bool is_stale(struct uex_committer *committer, struct uex_fault *fault)
     stale = committer->batch.epoch != engine->synced.epoch;
     uex_engine_unlock(engine);
     if (stale)
-        (void)uex_fail(fault, UEX_KAFKA, "a new assignment came before its positions were sent");
+        (void)uex_fail(fault, UEX_KAFKA, "a new assignment came before its offsets were sent");
     return stale;
 }
 

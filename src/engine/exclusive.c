@@ -90,7 +90,7 @@ static bool dead_letter_poison_pill_synced(struct uex_engine *engine, struct uex
     const struct uex_bytes key = inflight->record->key;
     struct uex_fault fault = {0};
 
-    (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran alone",
+    (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran exclusively",
                    (long long)starts);
     inflight->origin = inflight->record->envelope.origin;
     inflight->attempt = (unsigned)inflight->record->envelope.attempt;

@@ -172,8 +172,8 @@ static bool is_confirmed(struct uex_engine *engine)
     if (confirm(engine, &stands, &fault) != UEX_OK) {
         if (uex_monotonic_ms() - engine->membership.pending_since_ms > CONFIRM_WITHIN_MS)
             pass_over(engine, UEX_LOG_WARN, UEX_EVENT_ASSIGNMENT_UNCONFIRMED,
-                      "coordinator does not say whether the assignment holds; rejoining the consumer group",
-                      REJOIN_AFTER_MS, &fault);
+                      "coordinator did not confirm the assignment; rejoining the consumer group", REJOIN_AFTER_MS,
+                      &fault);
         return false;
     }
     engine->membership.pending_since_ms = uex_monotonic_ms();

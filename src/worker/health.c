@@ -164,7 +164,7 @@ bool uex_health_ready(const struct uex_health *health, bool verbose, struct uex_
               : !now.is_joined                 ? "joining the consumer group"
               : !now.can_commit                ? "waiting for the transactional producer"
               : now.restored != now.partitions ? "restoring the groups' states"
-                                               : "no partition is held in all command and retry topics";
+                                               : "no partition is owned in all command and retry topics";
     }
     if (!verbose) {
         uex_buffer_append_format(body, ready ? "%s\n" : "not ready: %s\n", why);

@@ -73,7 +73,7 @@ const struct uex_metric_spec uex_meter_table[UEX_METER_COUNT] = {
         GAUGE("users_export_last_scheduled_timestamp_seconds",
               "When the newest scheduled command that was seen was requested; 0 before the first.", NULL),
     [UEX_METER_BREAKER_OPEN] = GAUGE("users_export_breaker_open",
-                                     "1 while a dependency fails for everybody and no command is taken.", "dependency"),
+                                     "1 while a dependency is unavailable and no command is taken.", "dependency"),
     [UEX_METER_BREAKER_OPENINGS] =
         NUMBER("users_export_breaker_openings_total", "How often a breaker opened.", "dependency"),
     [UEX_METER_LANES_WAITING] =
@@ -84,17 +84,17 @@ const struct uex_metric_spec uex_meter_table[UEX_METER_COUNT] = {
     [UEX_METER_TRANSACTION_SECONDS] =
         HISTOGRAM("users_export_transaction_seconds", "Kafka transactions, from begin until their end is known.", NULL),
     [UEX_METER_REBUILDS] =
-        NUMBER("users_export_producer_rebuilds_total", "How often the transactional producer was built anew.", NULL),
+        NUMBER("users_export_producer_rebuilds_total", "How often the transactional producer was rebuilt.", NULL),
     [UEX_METER_REBALANCES] = NUMBER("users_export_rebalances_total", "Assignments of partitions to this worker.", NULL),
     [UEX_METER_ADOPTED] =
         COUNTER("users_export_jobs_adopted_total", "Jobs and outcomes that went on after a rebalance.", NULL),
     [UEX_METER_CANCELLED] =
         COUNTER("users_export_jobs_cancelled_total", "Jobs and outcomes given up because of a rebalance.", NULL),
-    [UEX_METER_PARTITIONS] = GAUGE("users_export_partitions", "Partitions of the command topic held here.", NULL),
+    [UEX_METER_PARTITIONS] = GAUGE("users_export_partitions", "Partitions of the command topic owned here.", NULL),
     [UEX_METER_LAG] = GAUGE("users_export_lag",
-                            "Records between the committed position and the last known end, as Kafka's tools count.",
+                            "Records between the committed offset and the last known end, as Kafka's tools count.",
                             "topic", "partition"),
-    [UEX_METER_READY] = GAUGE("users_export_ready", "1 while /readyz says yes.", NULL),
+    [UEX_METER_READY] = GAUGE("users_export_ready", "1 while /readyz reports ready.", NULL),
     [UEX_METER_GROUPS] = GAUGE("users_export_remembered_groups", "Groups whose state is in memory.", NULL),
     [UEX_METER_ROWS] = COUNTER("users_export_rows_total", "Rows that passed while exports run, batch by batch.", NULL),
     [UEX_METER_BYTES] = COUNTER(

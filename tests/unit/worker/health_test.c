@@ -181,7 +181,7 @@ static void ready__only_partitions_that_are_not_whole__is_not(void **state)
     fixture->engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     fixture->engine.synced.outbox.can_commit = true;
     fixture->engine.synced.partial_count = 1;
-    assert_false(ask(fixture, uex_health_ready, false, "not ready: no partition is held in all command"));
+    assert_false(ask(fixture, uex_health_ready, false, "not ready: no partition is owned in all command"));
     fixture->partitions[1].assigned = true;
     fixture->partitions[1].restored = true;
     assert_true(ask(fixture, uex_health_ready, false, "ok\n"));
