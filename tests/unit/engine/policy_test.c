@@ -278,6 +278,63 @@ static void spool_failed__list_cannot_be_read_back__command_goes_to_the_next_tie
     uex_inflight_free(inflight);
 }
 
+/* ---- a record of the outcome that Kafka refuses */
+
+/* Each refusal takes more away, down to a few hundred bytes that say where the command stands. */
+static void refused__again_and_again__ends_with_the_bare_dead_letter(void **state)
+{
+    struct uex_inflight *inflight = failed(1, UEX_DB_QUERY);
+    struct uex_outcome *outcome = &inflight->outcome;
+
+    (void)state;
+    inflight->holds_group = true;
+    assert_true(uex_policy_refused(inflight, "results", "too large"));
+    assert_int_equal(outcome->kind, UEX_OUTCOME_DEAD_LETTERED);
+    assert_int_equal(outcome->fault.error, UEX_RESULT_REFUSED);
+    assert_non_null(strstr(outcome->fault.text, "results: too large"));
+    assert_false(outcome->keeps_no_state); /* the group's state says it too */
+    assert_false(outcome->value_refused);
+    assert_true(uex_policy_refused(inflight, "dead-letters", "too large"));
+    assert_true(outcome->value_refused);
+    assert_false(outcome->headers_refused);
+    assert_non_null(strstr(outcome->fault.text, "results: too large")); /* the first reason stays */
+    assert_true(uex_policy_refused(inflight, NULL, "too large"));
+    assert_true(outcome->headers_refused);
+    assert_true(outcome->keeps_no_state);
+    assert_false(uex_policy_refused(inflight, NULL, "too large"));
+    uex_inflight_free(inflight);
+}
+
+static void refused__topic_is_not_known__is_a_dead_letter_all_the_same(void **state)
+{
+    struct uex_inflight *inflight = failed(1, UEX_DB_QUERY);
+
+    (void)state;
+    assert_true(uex_policy_refused(inflight, NULL, "too large"));
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
+    assert_true(inflight->outcome.keeps_no_state); /* of its group nothing is known here */
+    uex_inflight_free(inflight);
+}
+
+/* The move is given up; its dead letter has all headers again. */
+static void refused__reroute_without_our_header_too__is_a_whole_dead_letter(void **state)
+{
+    struct uex_inflight *inflight = failed(1, UEX_DB_QUERY);
+
+    (void)state;
+    inflight->has_own_id = true;
+    uex_policy_reroute(inflight, 3);
+    assert_true(uex_policy_refused(inflight, COMMANDS, "too large"));
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_REROUTED);
+    assert_int_equal(inflight->outcome.to_partition, 3);
+    assert_true(inflight->outcome.headers_refused);
+    assert_true(uex_policy_refused(inflight, COMMANDS, "too large"));
+    assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
+    assert_false(inflight->outcome.headers_refused);
+    assert_false(inflight->outcome.value_refused);
+    uex_inflight_free(inflight);
+}
+
 /* ---- the state record */
 
 static void state__exported_file__says_what_is_in_the_store(void **state)
@@ -401,6 +458,9 @@ int main(void)
         POLICY_TEST(dead_letter__malformed__keeps_no_state),
         POLICY_TEST(dead_letter__worker_crashed__keeps_a_state_where_the_group_is_held),
         POLICY_TEST(spool_failed__list_cannot_be_read_back__command_goes_to_the_next_tier),
+        POLICY_TEST(refused__again_and_again__ends_with_the_bare_dead_letter),
+        POLICY_TEST(refused__topic_is_not_known__is_a_dead_letter_all_the_same),
+        POLICY_TEST(refused__reroute_without_our_header_too__is_a_whole_dead_letter),
         POLICY_TEST(state__exported_file__says_what_is_in_the_store),
         POLICY_TEST(state__exported_file_without_digest__leaves_it_out),
         POLICY_TEST(state__exported_list__has_rows_and_no_file),

@@ -392,6 +392,7 @@ static void age__lone_list_sent_all_the_while__is_a_dead_letter_the_third_time(v
     assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
     assert_int_equal(inflight->outcome.fault.error, UEX_RESULT_REFUSED);
     assert_non_null(strstr(inflight->outcome.fault.text, "transaction.timeout.ms"));
+    assert_false(inflight->given_up); /* it needs no list any more */
     assert_false(inflight->outcome.keeps_no_state);
 }
 
