@@ -40,7 +40,7 @@ static bool collect(size_t most)
     return has_something;
 }
 
-/* The record is read, and a lane runs its command. */
+/* The record is read, and a worker thread runs its command. */
 static struct uex_inflight *run(struct uex_record *record)
 {
     struct uex_inflight *taken = NULL;
@@ -52,7 +52,7 @@ static struct uex_inflight *run(struct uex_record *record)
     return taken;
 }
 
-/* A command of a group, with an id of its own, that a lane runs. */
+/* A command of a group, with an id of its own, that a worker thread runs. */
 static struct uex_inflight *running(const char *group, int64_t offset)
 {
     char value[128];
@@ -138,7 +138,7 @@ static void collect__outcome__is_taken_out_with_its_offset_and_epoch(void **stat
     assert_false(uex_window_finished(&input(0)->window, 7)); /* not before it is committed */
 }
 
-static void collect__id_became_known_after_the_job_began__says_nothing_again(void **state)
+static void collect__id_became_known_after_the_job_began__is_a_duplicate(void **state)
 {
     struct uex_inflight *inflight = ended_list("g", 7, 10);
 
@@ -218,7 +218,7 @@ static void collect__nothing_committed_and_nothing_read_yet__adopted_outcome_wai
     assert_int_equal(batch.offsets[0].window.base, 6);
 }
 
-static void collect__one_that_was_refused__goes_alone_and_is_not_joined(void **state)
+static void collect__one_that_was_refused__goes_by_itself_and_is_not_joined(void **state)
 {
     struct uex_inflight *guilty = ended("a", 1);
     struct uex_inflight *other = ended("b", 2);
@@ -279,7 +279,7 @@ static void collect__tried_again_later__lets_others_go_first(void **state)
     assert_ptr_equal(batch.commands[0], later);
 }
 
-/* Its topic was made anew: there is no such command any more. */
+/* Its topic was created again: there is no such command any more. */
 static void collect__cancelled_outcome__is_dropped(void **state)
 {
     struct uex_inflight *gone = ended("a", 1);
@@ -297,7 +297,7 @@ static void collect__cancelled_outcome__is_dropped(void **state)
 
 /* ---- how many */
 
-static void collect__more_than_may_be_said_now__is_bounded(void **state)
+static void collect__more_than_the_rate_allows__is_bounded(void **state)
 {
     (void)state;
     (void)ended("a", 1);
@@ -593,7 +593,7 @@ static void produce__skipped__is_a_state_alone(void **state)
     assert_non_null(strstr(world.produced[0].value, "\"reason\":\"empty\""));
 }
 
-/* It is said already. */
+/* Its outcome was committed before. */
 static void produce__duplicate__is_nothing_at_all(void **state)
 {
     struct uex_inflight *inflight = ended("g", 7);
@@ -686,7 +686,7 @@ static void read_misplaced(struct uex_record *record)
     fixture_intake();
 }
 
-static void produce__moved_record__is_the_same_in_its_partition(void **state)
+static void produce__rerouted_record__is_the_same_in_its_partition(void **state)
 {
     const char *group = fixture_group(1, 2, 0);
     struct uex_record *record = fixture_record(COMMANDS, 0, 7, group, NULL);
@@ -703,7 +703,7 @@ static void produce__moved_record__is_the_same_in_its_partition(void **state)
     assert_true(has_header(0, UEX_HEADER_COMMAND_ID, batch.commands[0]->command.command_id));
 }
 
-static void produce__moved_record_without_key_and_time__has_its_groups_key_and_the_time_of_now(void **state)
+static void produce__rerouted_record_without_key_and_time__has_its_groups_key_and_the_time_of_now(void **state)
 {
     const char *group = fixture_group(1, 2, 0);
     struct uex_record *record = NULL;
@@ -720,8 +720,8 @@ static void produce__moved_record_without_key_and_time__has_its_groups_key_and_t
     assert_int_equal(world.produced[0].timestamp_ms, 0);
 }
 
-/* A retry that is moved keeps when it is due and which attempt it is. */
-static void produce__moved_retry__goes_to_the_command_topic_with_its_retry_headers(void **state)
+/* A retry that is rerouted keeps when it is due and which attempt it is. */
+static void produce__rerouted_retry__goes_to_the_command_topic_with_its_retry_headers(void **state)
 {
     (void)state;
     read_misplaced(fixture_retry(0, 7, fixture_group(1, 2, 0), STARTED_WALL_MS));
@@ -744,7 +744,7 @@ static void produce__result_is_not_taken__no_state_follows(void **state)
     assert_int_equal(world.produced_count, 0);
 }
 
-static void produce__list_cannot_be_read__is_an_error_and_nothing_is_said(void **state)
+static void produce__list_cannot_be_read__is_an_error_and_nothing_is_sent(void **state)
 {
     struct uex_inflight *inflight = ended_list("g", 7, 10);
     struct uex_fault fault = {0};
@@ -801,17 +801,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BATCH_TEST(collect__nothing_waits__is_nothing),
         BATCH_TEST(collect__outcome__is_taken_out_with_its_offset_and_epoch),
-        BATCH_TEST(collect__id_became_known_after_the_job_began__says_nothing_again),
+        BATCH_TEST(collect__id_became_known_after_the_job_began__is_a_duplicate),
         BATCH_TEST(collect__another_id_is_known_of_the_group__stays_as_it_is),
         BATCH_TEST(collect__outcome_of_an_older_epoch__stays_where_it_is),
         BATCH_TEST(collect__partition_not_restored__outcome_waits_for_the_history_of_its_group),
         BATCH_TEST(collect__nothing_committed_and_nothing_read_yet__adopted_outcome_waits),
-        BATCH_TEST(collect__one_that_was_refused__goes_alone_and_is_not_joined),
+        BATCH_TEST(collect__one_that_was_refused__goes_by_itself_and_is_not_joined),
         BATCH_TEST(collect__refused_one_behind_others__is_left_for_the_next),
         BATCH_TEST(collect__goes_by_itself__takes_no_other_partitions_offset_along),
         BATCH_TEST(collect__tried_again_later__lets_others_go_first),
         BATCH_TEST(collect__cancelled_outcome__is_dropped),
-        BATCH_TEST(collect__more_than_may_be_said_now__is_bounded),
+        BATCH_TEST(collect__more_than_the_rate_allows__is_bounded),
         BATCH_TEST(collect__more_than_500__the_rest_is_for_the_next),
         BATCH_TEST(collect__list_of_more_than_2_mib__goes_by_itself),
         BATCH_TEST(collect__list_of_2_mib__goes_with_others),
@@ -833,11 +833,11 @@ int main(void)
         BATCH_TEST(produce__dead_letter_without_a_text__says_the_errors_sentence),
         BATCH_TEST(produce__no_command__is_a_dead_letter_without_a_state),
         BATCH_TEST(produce__bare_dead_letter_of_no_command__has_no_key),
-        BATCH_TEST(produce__moved_record__is_the_same_in_its_partition),
-        BATCH_TEST(produce__moved_record_without_key_and_time__has_its_groups_key_and_the_time_of_now),
-        BATCH_TEST(produce__moved_retry__goes_to_the_command_topic_with_its_retry_headers),
+        BATCH_TEST(produce__rerouted_record__is_the_same_in_its_partition),
+        BATCH_TEST(produce__rerouted_record_without_key_and_time__has_its_groups_key_and_the_time_of_now),
+        BATCH_TEST(produce__rerouted_retry__goes_to_the_command_topic_with_its_retry_headers),
         BATCH_TEST(produce__result_is_not_taken__no_state_follows),
-        BATCH_TEST(produce__list_cannot_be_read__is_an_error_and_nothing_is_said),
+        BATCH_TEST(produce__list_cannot_be_read__is_an_error_and_nothing_is_sent),
         BATCH_TEST(produce__state__has_the_groups_history),
         BATCH_TEST(produce__no_memory_for_the_value__is_an_error),
     };

@@ -40,8 +40,8 @@ static bool is_command(void)
     return found.backpressure == UEX_BACKPRESSURE_NONE && !found.ended;
 }
 
-/* Is it moved to that partition? */
-static bool is_moved(int32_t to_partition)
+/* Is it rerouted to that partition? */
+static bool is_rerouted(int32_t to_partition)
 {
     const struct uex_outcome *outcome = &found.inflight->outcome;
 
@@ -95,7 +95,7 @@ static void classify__record_of_a_retry_topic__has_its_attempt(void **state)
     assert_int_equal(found.inflight->attempt, 2);
 }
 
-/* Anybody writes to the command topic: a copy out of another application's retry topic begins anew. */
+/* Anybody writes to the command topic: a copy out of another application's retry topic begins again. */
 static void classify__foreign_retry_headers_in_the_command_topic__is_the_first_attempt(void **state)
 {
     struct uex_record *record = NULL;
@@ -126,7 +126,7 @@ static void name__id_in_the_value__counts_before_the_header(void **state)
     assert_true(found.inflight->has_own_id);
 }
 
-/* A retry or a moved record brings the id that its first record stood for. */
+/* A retry or a rerouted record brings the id that its first record stood for. */
 static void name__id_in_the_header_alone__counts(void **state)
 {
     const struct uex_record_header header = {UEX_HEADER_COMMAND_ID, uex_bytes_of_text(HEADER_ID)};
@@ -195,7 +195,7 @@ static void classify__no_command__is_a_dead_letter_without_a_state(void **state)
 }
 
 /* It has no key that could be trusted, and no worker would make more of it. */
-static void classify__no_command_on_a_wrong_partition__is_not_moved(void **state)
+static void classify__no_command_on_a_wrong_partition__is_not_rerouted(void **state)
 {
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
@@ -233,18 +233,18 @@ static void classify__no_memory__says_nothing_of_the_command_and_breaks_the_engi
 
 /* ---- another partition */
 
-static void route__key_of_another_partition__is_moved_there_after_the_count_was_asked(void **state)
+static void route__key_of_another_partition__is_rerouted_there_after_the_count_was_asked(void **state)
 {
     (void)state;
     fixture_begin_at(2, "uex1;n=2");
     world.count_calls = 0;
     (void)classify(fixture_record(COMMANDS, 0, 0, fixture_group(1, 2, 0), NULL));
-    assert_true(is_moved(1));
+    assert_true(is_rerouted(1));
     assert_int_equal(found.inflight->outcome.at_ms, STARTED_WALL_MS + world.now_ms);
     assert_int_equal(world.count_calls, 1);
 }
 
-/* By the count of the epoch it would be moved to the wrong place, and from there again. */
+/* By the count of the epoch it would be rerouted to the wrong place, and from there again. */
 static void route__topic_has_grown__goes_where_the_new_count_says(void **state)
 {
     const char *group = group_by(1, 2, 3, 4);
@@ -253,7 +253,7 @@ static void route__topic_has_grown__goes_where_the_new_count_says(void **state)
     fixture_begin_at(2, "uex1;n=2");
     world.command_partitions = 4;
     (void)classify(fixture_record(COMMANDS, 0, 0, group, NULL));
-    assert_true(is_moved(3));
+    assert_true(is_rerouted(3));
 }
 
 static void route__no_key__is_written_again_with_the_groups_key(void **state)
@@ -266,10 +266,10 @@ static void route__no_key__is_written_again_with_the_groups_key(void **state)
     fixture_begin_at(2, "uex1;n=2");
     (void)snprintf(value, sizeof(value), "{\"groupId\":\"%s\"}", group);
     (void)classify(fixture_record(COMMANDS, 0, 0, NULL, value));
-    assert_true(is_moved(1));
+    assert_true(is_rerouted(1));
     record = fixture_record(COMMANDS, 1, 0, NULL, value); /* on the right one by chance: nobody may rely on it */
     (void)classify(record);
-    assert_true(is_moved(1));
+    assert_true(is_rerouted(1));
 }
 
 /* Records of a wrong partitioner come in thousands. */
@@ -283,7 +283,7 @@ static void route__many_on_wrong_partitions__count_is_asked_every_quarter_of_a_s
     for (int64_t i = 0; i < 50; i++) {
         world.now_ms += 5;
         (void)classify(fixture_record(COMMANDS, 0, i, group, NULL));
-        assert_true(is_moved(1));
+        assert_true(is_rerouted(1));
     }
     assert_int_equal(world.count_calls, 1);
     world.now_ms += 5;
@@ -305,7 +305,7 @@ static void route__count_unknown__waits_and_the_next_asks_again(void **state)
     assert_int_equal(world.logged[UEX_EVENT_PARTITION_COUNT_UNKNOWN], 1);
     world.count_error = UEX_OK;
     (void)classify(fixture_record(COMMANDS, 0, 0, group, NULL));
-    assert_true(is_moved(1));
+    assert_true(is_rerouted(1));
     assert_int_equal(world.count_calls, 2);
 }
 
@@ -350,7 +350,7 @@ static void intake__count_unknown__partition_is_paused_and_goes_on_when_it_is_kn
     fixture_intake();
     assert_false(world.engine.synced.partitions[0].inputs[0].paused);
     assert_int_equal(world.engine.synced.in_flight.count, 2);
-    assert_int_equal(world.engine.synced.outbox.count, 1); /* the first is moved */
+    assert_int_equal(world.engine.synced.outbox.count, 1); /* the first is rerouted */
 }
 
 static void intake__topic_has_grown__worker_rejoins_a_second_later(void **state)
@@ -377,9 +377,9 @@ int main(void)
         CLASSIFY_TEST(name__no_id__is_that_of_the_records_place_and_the_same_each_time),
         CLASSIFY_TEST(name__no_time_of_the_request__is_that_of_the_record),
         CLASSIFY_TEST(classify__no_command__is_a_dead_letter_without_a_state),
-        CLASSIFY_TEST(classify__no_command_on_a_wrong_partition__is_not_moved),
+        CLASSIFY_TEST(classify__no_command_on_a_wrong_partition__is_not_rerouted),
         CLASSIFY_TEST(classify__no_memory__says_nothing_of_the_command_and_breaks_the_engine),
-        CLASSIFY_TEST(route__key_of_another_partition__is_moved_there_after_the_count_was_asked),
+        CLASSIFY_TEST(route__key_of_another_partition__is_rerouted_there_after_the_count_was_asked),
         CLASSIFY_TEST(route__topic_has_grown__goes_where_the_new_count_says),
         CLASSIFY_TEST(route__no_key__is_written_again_with_the_groups_key),
         CLASSIFY_TEST(route__many_on_wrong_partitions__count_is_asked_every_quarter_of_a_second),

@@ -60,7 +60,7 @@ static void works_for(int64_t delay_ms)
         step();
 }
 
-/* A command of the group is read, and started by a lane. */
+/* A command of the group is read, and started by a worker thread. */
 static struct uex_inflight *started(int64_t offset, const char *group)
 {
     struct uex_inflight *inflight = fixture_command(0, offset, group);
@@ -131,7 +131,7 @@ static bool is_finished(int64_t offset)
 
 /* ---- before the first transaction */
 
-static void step__producer_not_ready__nothing_is_committed_and_it_is_said_once_a_minute(void **state)
+static void step__producer_not_ready__nothing_is_committed_and_it_is_logged_once_a_minute(void **state)
 {
     (void)state;
     world.prepare_error = UEX_KAFKA_UNAVAILABLE;
@@ -146,7 +146,7 @@ static void step__producer_not_ready__nothing_is_committed_and_it_is_said_once_a
     assert_true(world.engine.synced.outbox.can_commit);
 }
 
-static void step__nothing_to_commit__no_transaction_and_the_heart_beats(void **state)
+static void step__nothing_to_commit__no_transaction_and_the_heartbeat_moves(void **state)
 {
     (void)state;
     works_for(10000);
@@ -250,7 +250,7 @@ static void interval__outcome_waits_for_others__until_commit_interval_is_over(vo
     assert_int_equal(waiting_count(), 2);
     assert_in_range(next_begin_ms(), 0, 100);
     assert_int_equal(committed_offset(), 2);
-    (void)ended(2, "c"); /* its own wait begins anew */
+    (void)ended(2, "c"); /* its own wait begins again */
     assert_int_equal(next_begin_ms(), 1000);
 }
 
@@ -311,7 +311,7 @@ static void interval__a_command_runs_exclusively__outcome_waits_for_nobody(void 
     assert_null(world.engine.synced.poison.exclusive);
 }
 
-/* Its crash marker rides in the next commit: the lane would stand for the whole interval. */
+/* Its crash marker rides in the next commit: the worker thread would wait for the whole interval. */
 static void interval__a_command_waits_for_its_crash_marker__outcome_waits_100_ms_at_most(void **state)
 {
     (void)state;
@@ -352,7 +352,7 @@ static void rate__more_outcomes_than_tokens__bound_the_transaction(void **state)
     assert_in_range(committed_offset(), 15, 16);
 }
 
-/* What was said and not committed has been said: readers that count uncommitted records see it. */
+/* Its records were sent: readers of uncommitted records count them. */
 static void rate__transaction_is_aborted__its_tokens_are_spent(void **state)
 {
     (void)state;
@@ -499,8 +499,8 @@ static void abort__outcomes_came_meanwhile__those_of_the_transaction_go_first_an
     assert_int_equal(committed_offset(), 3);
 }
 
-/* One that fails whenever it goes alone must not hold up all others. */
-static void abort__outcome_alone_three_times__lets_the_others_go_first(void **state)
+/* One that fails whenever it goes by itself must not hold up all others. */
+static void abort__outcome_by_itself_three_times__lets_the_others_go_first(void **state)
 {
     struct uex_inflight *by_itself = NULL;
 
@@ -647,7 +647,7 @@ static void stale__fenced_after_a_new_assignment__the_new_one_is_not_fenced(void
 
 /* ---- an end that nobody knows */
 
-/* The producer is built anew when it is prepared for the second time. */
+/* The producer is rebuilt when it is prepared for the second time. */
 static void rebuild_at_prepare(const char *step_name)
 {
     note_step(step_name);
@@ -666,7 +666,7 @@ static void lose_the_commit(bool has_happened)
     world.commits_unseen = has_happened;
 }
 
-static void unknown__commit_has_happened__outcome_is_done_and_not_said_again(void **state)
+static void unknown__commit_has_happened__outcome_is_done_and_not_sent_again(void **state)
 {
     (void)state;
     step();
@@ -684,7 +684,7 @@ static void unknown__commit_has_happened__outcome_is_done_and_not_said_again(voi
     assert_true(world.engine.synced.partitions[0].inputs[0].window.base == 1);
 }
 
-static void unknown__commit_has_not_happened__outcome_is_said_again(void **state)
+static void unknown__commit_has_not_happened__outcome_is_sent_again(void **state)
 {
     (void)state;
     step();
@@ -699,7 +699,7 @@ static void unknown__commit_has_not_happened__outcome_is_said_again(void **state
     assert_int_equal(world.committed_seen, 1);
 }
 
-/* Another producer under this id has ended the transaction half a second before: what the offsets say counts. */
+/* The committed offsets are the only evidence. */
 static void commit_one_of_two(const char *step_name)
 {
     rebuild_at_prepare(step_name);
@@ -763,7 +763,7 @@ static void unknown__kafka_does_not_answer__asks_until_it_does(void **state)
     assert_true(world.now_ms - world.engine.committer_heartbeat_ms < 1000); /* it works all the while */
 }
 
-/* The next owner reads the offsets. Nothing may be said of it here: no audit line. */
+/* The next owner reads the offsets. Until then there is no audit line. */
 static void unknown__worker_stops_meanwhile__outcome_is_neither_done_nor_lost(void **state)
 {
     (void)state;
@@ -876,7 +876,7 @@ static void note_delivery__codes_that_are_not_the_records_fault__say_nothing(voi
     assert_string_equal(inflight->refused_topic, "results");
 }
 
-static void refused__with_others__goes_alone_next_and_the_others_are_not_touched(void **state)
+static void refused__with_others__goes_by_itself_next_and_the_others_are_not_touched(void **state)
 {
     struct uex_inflight *guilty = NULL, *other = NULL;
 
@@ -933,7 +933,7 @@ static void refused__transaction_had_timed_out_too__only_the_refusal_counts(void
     assert_int_equal(inflight->timed_out, 0);
 }
 
-/* A command with a header of its own, which fails with what no retry mends. */
+/* A command with a header of its own, which fails with what no retry can fix. */
 static struct uex_inflight *dead_letter(int64_t offset, const char *group)
 {
     static const struct uex_record_header header = {"own", {(const uint8_t *)"x", 1}};
@@ -1019,7 +1019,7 @@ static void refused__state_record__ends_as_a_dead_letter_without_a_state(void **
 }
 
 /* A command of another partition; its value says its id, or does not. */
-static struct uex_inflight *moved(bool has_own_id)
+static struct uex_inflight *misplaced(bool has_own_id)
 {
     const char *group = fixture_group(1, 2, 0);
     char value[128];
@@ -1034,13 +1034,13 @@ static struct uex_inflight *moved(bool has_own_id)
 }
 
 /* It moves as it came: our header is what was too much. */
-static void refused__moved_command_with_its_own_id__moves_without_our_header(void **state)
+static void refused__rerouted_command_with_its_own_id__moves_without_our_header(void **state)
 {
     struct uex_inflight *inflight = NULL;
 
     (void)state;
     step();
-    inflight = moved(true);
+    inflight = misplaced(true);
     assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_REROUTED);
     refuse(COMMANDS);
     (void)next_begin_ms();
@@ -1054,13 +1054,13 @@ static void refused__moved_command_with_its_own_id__moves_without_our_header(voi
 }
 
 /* Without the header it would be another command at its next place. */
-static void refused__moved_command_without_an_id__is_a_dead_letter(void **state)
+static void refused__rerouted_command_without_an_id__is_a_dead_letter(void **state)
 {
     struct uex_inflight *inflight = NULL;
 
     (void)state;
     step();
-    inflight = moved(false);
+    inflight = misplaced(false);
     refuse(COMMANDS);
     (void)next_begin_ms();
     assert_int_equal(inflight->outcome.kind, UEX_OUTCOME_DEAD_LETTERED);
@@ -1079,7 +1079,7 @@ static const struct uex_txn_age slow = {.age_ms = 10000,
                                         .moved_bytes = 50000,
                                         .moving_ms = 8000};
 
-static void too_slow__list_alone_three_times__is_a_dead_letter(void **state)
+static void too_slow__list_by_itself_three_times__is_a_dead_letter(void **state)
 {
     struct uex_inflight *inflight = NULL;
 
@@ -1153,8 +1153,8 @@ int main(void)
 {
 #define COMMIT_TEST(function) cmocka_unit_test_setup_teardown(function, open_committer, close_committer)
     const struct CMUnitTest tests[] = {
-        COMMIT_TEST(step__producer_not_ready__nothing_is_committed_and_it_is_said_once_a_minute),
-        COMMIT_TEST(step__nothing_to_commit__no_transaction_and_the_heart_beats),
+        COMMIT_TEST(step__producer_not_ready__nothing_is_committed_and_it_is_logged_once_a_minute),
+        COMMIT_TEST(step__nothing_to_commit__no_transaction_and_the_heartbeat_moves),
         COMMIT_TEST(prepare__brokers_refuse_the_timeout__ends_the_program_with_2),
         COMMIT_TEST(prepare__properties_refused_before_the_first_producer__ends_the_program_with_2),
         COMMIT_TEST(prepare__properties_refused_that_were_taken_before__is_tried_again),
@@ -1175,29 +1175,29 @@ int main(void)
         COMMIT_TEST(abort__partitions_are_revoked__does_not_pause),
         COMMIT_TEST(abort__whichever_step_fails__outcomes_stay_queued),
         COMMIT_TEST(abort__outcomes_came_meanwhile__those_of_the_transaction_go_first_and_in_order),
-        COMMIT_TEST(abort__outcome_alone_three_times__lets_the_others_go_first),
+        COMMIT_TEST(abort__outcome_by_itself_three_times__lets_the_others_go_first),
         COMMIT_TEST(abort__list_cannot_be_read_back__command_is_retried),
         COMMIT_TEST(fenced__offsets_of_an_old_generation__no_transaction_before_the_next_assignment),
         COMMIT_TEST(fenced__partitions_are_being_revoked__revoke_goes_on),
         COMMIT_TEST(fenced__transaction_had_timed_out__is_not_charged_to_the_list),
         COMMIT_TEST(stale__assignment_came_before_the_positions_were_sent__sends_nothing),
         COMMIT_TEST(stale__fenced_after_a_new_assignment__the_new_one_is_not_fenced),
-        COMMIT_TEST(unknown__commit_has_happened__outcome_is_done_and_not_said_again),
-        COMMIT_TEST(unknown__commit_has_not_happened__outcome_is_said_again),
+        COMMIT_TEST(unknown__commit_has_happened__outcome_is_done_and_not_sent_again),
+        COMMIT_TEST(unknown__commit_has_not_happened__outcome_is_sent_again),
         COMMIT_TEST(unknown__each_outcome__is_judged_by_its_own_bit),
         COMMIT_TEST(unknown__kafka_does_not_answer__asks_until_it_does),
         COMMIT_TEST(unknown__worker_stops_meanwhile__outcome_is_neither_done_nor_lost),
         COMMIT_TEST(unknown__an_assignment_came_first__its_judgement_counts),
         COMMIT_TEST(note_delivery__codes_that_are_not_the_records_fault__say_nothing),
-        COMMIT_TEST(refused__with_others__goes_alone_next_and_the_others_are_not_touched),
+        COMMIT_TEST(refused__with_others__goes_by_itself_next_and_the_others_are_not_touched),
         COMMIT_TEST(refused__transaction_could_commit__is_aborted_all_the_same),
         COMMIT_TEST(refused__transaction_had_timed_out_too__only_the_refusal_counts),
         COMMIT_TEST(refused__dead_letter__goes_without_value_then_bare),
         COMMIT_TEST(refused__even_bare__waits_30_seconds_and_all_others_go_first),
         COMMIT_TEST(refused__state_record__ends_as_a_dead_letter_without_a_state),
-        COMMIT_TEST(refused__moved_command_with_its_own_id__moves_without_our_header),
-        COMMIT_TEST(refused__moved_command_without_an_id__is_a_dead_letter),
-        COMMIT_TEST(too_slow__list_alone_three_times__is_a_dead_letter),
+        COMMIT_TEST(refused__rerouted_command_with_its_own_id__moves_without_our_header),
+        COMMIT_TEST(refused__rerouted_command_without_an_id__is_a_dead_letter),
+        COMMIT_TEST(too_slow__list_by_itself_three_times__is_a_dead_letter),
         COMMIT_TEST(too_slow__next_transaction_does_not_even_begin__does_not_count),
         COMMIT_TEST(run__worker_stops__producer_is_closed),
         COMMIT_TEST(run__no_memory_for_the_committer__engine_breaks),

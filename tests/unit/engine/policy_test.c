@@ -78,7 +78,7 @@ static void due__numbers_at_the_ends_of_the_range__do_not_overflow(void **state)
     assert_true(due_ms(0, NOW_MS, NOW_MS, INT64_MAX, true) == UEX_NO_TIME);
 }
 
-static void due__command_topic__counts_for_a_moved_retry_only(void **state)
+static void due__command_topic__counts_for_a_rerouted_retry_only(void **state)
 {
     (void)state;
     assert_true(due_ms(0, NOW_MS, NOW_MS, NOW_MS + 2000, true) == NOW_MS + 2000);
@@ -179,8 +179,8 @@ static void decide__no_tier_left__is_a_dead_letter(void **state)
     }
 }
 
-/* No repetition mends it; the tiers are not for waiting only. */
-static void decide__error_that_no_retry_mends__is_a_dead_letter_at_once(void **state)
+/* No retry can fix it. */
+static void decide__error_that_no_retry_can_fix__is_a_dead_letter_at_once(void **state)
 {
     static const enum uex_error errors[] = {UEX_NO_DOMAIN,     UEX_RESULT_REFUSED,  UEX_FORMULA_REJECTED,
                                             UEX_DB_DATA,       UEX_DB_DENIED,       UEX_STORE_DENIED,
@@ -316,7 +316,7 @@ static void refused__topic_is_not_known__is_a_dead_letter_all_the_same(void **st
     uex_inflight_free(inflight);
 }
 
-/* The move is given up; its dead letter has all headers again. */
+/* The reroute is given up; its dead letter has all headers again. */
 static void refused__reroute_without_our_header_too__is_a_whole_dead_letter(void **state)
 {
     struct uex_inflight *inflight = failed(1, UEX_DB_QUERY);
@@ -445,14 +445,14 @@ int main(void)
         POLICY_TEST(due__within_the_tiers_delay__is_what_the_header_says),
         POLICY_TEST(due__beyond_the_tiers_delay__is_bounded_by_it),
         POLICY_TEST(due__numbers_at_the_ends_of_the_range__do_not_overflow),
-        POLICY_TEST(due__command_topic__counts_for_a_moved_retry_only),
+        POLICY_TEST(due__command_topic__counts_for_a_rerouted_retry_only),
         POLICY_TEST(due__record_of_a_retry_topic_without_a_time__is_at_once),
         POLICY_TEST(due__record_without_a_timestamp__is_bounded_from_its_reading),
         POLICY_TEST(decide__job_without_error__is_exported_and_its_facts_move),
         POLICY_TEST(decide__skip_reason__is_skipped_for_it),
         POLICY_TEST(decide__error_that_may_pass__goes_one_tier_further_each_time),
         POLICY_TEST(decide__no_tier_left__is_a_dead_letter),
-        POLICY_TEST(decide__error_that_no_retry_mends__is_a_dead_letter_at_once),
+        POLICY_TEST(decide__error_that_no_retry_can_fix__is_a_dead_letter_at_once),
         POLICY_TEST(decide__outage_that_reaches_the_policy__is_charged_a_retry),
         POLICY_TEST(decide__no_tiers_configured__is_a_dead_letter_at_once),
         POLICY_TEST(dead_letter__malformed__keeps_no_state),

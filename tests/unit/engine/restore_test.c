@@ -353,7 +353,7 @@ static void take__unreadable_state__is_skipped_and_the_one_before_stays(void **s
     assert_int_equal(uex_engine_failure(&world.engine), UEX_FAILURE_NONE);
 }
 
-/* Neither is a state of a group; the log need not say so. */
+/* Neither is a state of a group; they are not logged. */
 static void take__record_without_a_key_or_value_of_a_group__is_passed_over(void **state)
 {
     char long_key[UEX_GROUP_ID_MAX_BYTES + 2];
