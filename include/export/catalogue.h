@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* include/export/catalogue.h — the configuration of groups: which there are, of what type, active or not.
  *
- * The database is the truth (src/postgres/catalogue.c); Redis may answer first (src/redis/cache.c). Owned by one lane.
+ * The database decides (src/postgres/catalogue.c); Redis may answer first (src/redis/cache.c). Owned by one worker
+ * thread.
  */
 #ifndef EXPORT_CATALOGUE_H
 #define EXPORT_CATALOGUE_H

@@ -26,8 +26,8 @@ struct uex_masks {
 
 /* Read "column:action,…" (file names of columns; "" is no mask). UEX_CONFIG with a text that names the part and what is
  * allowed: an unknown column or action, a column twice, an action on a column of another type (null: any; redact, hash:
- * text; year: dates), hash without a key, null or redact on groupId or username where nothing could be told apart is
- * still allowed. Any thread. */
+ * text; year: dates), hash without a key. Allowed: null or redact on groupId or username, though rows cannot be
+ * distinguished then. Any thread. */
 UEX_MUST_CHECK enum uex_error uex_masks_parse(const char *text, bool has_key, struct uex_masks *out,
                                               struct uex_fault *fault);
 

@@ -19,7 +19,7 @@ enum uex_disposition {
                                    probe fails */
     UEX_DISPOSITION_RETRY_LATER, /* the command again later, charged an attempt */
     UEX_DISPOSITION_REJECT,      /* no retry can fix it: dead letter at once */
-    UEX_DISPOSITION_OUTAGE,      /* the dependency fails for everybody: nobody is charged */
+    UEX_DISPOSITION_OUTAGE,      /* dependency outage: no command is charged */
     UEX_DISPOSITION_FATAL        /* the program cannot go on */
 };
 
@@ -57,7 +57,7 @@ enum uex_disposition {
     X(STORE_AUTH, "store-authentication", OUTAGE, "the object store refuses the worker's credentials")                 \
     X(STORE_BUCKET, "store-bucket", OUTAGE, "the bucket or directory is missing and cannot be made")                   \
     X(STORE_REFUSED, "store-refused", OUTAGE, "the object store refuses a request that every export needs")            \
-    X(STORE_FULL, "store-full", RETRY_LATER, "the object store has no room")                                           \
+    X(STORE_FULL, "store-full", RETRY_LATER, "the object store has no space left")                                     \
     X(OBJECT_CONFLICT, "object-conflict", REJECT, "the object's name is taken by something else")                      \
     X(OBJECT_BROKEN, "object-broken", REJECT, "the existing object is not a complete export")                          \
     X(SPOOL, "spool", RETRY_LATER, "the spool in export.work_dir cannot be written")                                   \

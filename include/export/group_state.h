@@ -52,7 +52,7 @@ UEX_MUST_CHECK enum uex_error uex_group_memory_add(struct uex_group_memory *memo
 /* Is this command among the recent ones as exported or skipped? */
 bool uex_group_memory_is_duplicate(const struct uex_group_memory *memory, const char *command_id);
 /* Was `memory` written with the newest ended outcome of `other` in its history? So it is the newer one, whatever the
- * clocks of their writers said. False where `other` has none, or when it is more than 16 outcomes ago. */
+ * clocks of their writers show. False where `other` has none, or when it is more than 16 outcomes ago. */
 bool uex_group_memory_follows(const struct uex_group_memory *memory, const struct uex_group_memory *other);
 /* When the newest outcome was written (the record's `at`), UEX_NO_TIME without one. */
 int64_t uex_group_memory_at_ms(const struct uex_group_memory *memory);

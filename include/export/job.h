@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* include/export/job.h — one export: catalogue, rows, gzip, store; what came out of it. Nothing here knows Kafka.
  *
- * A lane owns a job runner with its connections. The order of checks (an object of this very command first, then
- * incomplete uploads, then the group, then its rows) decides which outcome a command has; it is part of what is
+ * A worker thread owns a job runner with its connections. The order of checks (an object of this very command first,
+ * then incomplete uploads, then the group, then its rows) decides which outcome a command has; it is part of what is
  * promised.
  */
 #ifndef EXPORT_JOB_H
@@ -41,7 +41,7 @@ struct uex_job_outcome {
 };
 void uex_job_outcome_clear(struct uex_job_outcome *outcome);
 
-/* What a running job tells others; written by its lane, read by any thread. */
+/* The progress of a running job; written by its worker thread, read by any thread. */
 struct uex_job_progress {
     _Atomic uint64_t row_count;
     _Atomic uint64_t text_bytes;
@@ -91,7 +91,7 @@ UEX_MUST_CHECK enum uex_error uex_job_runner_new(struct uex_job_services *servic
                                                  struct uex_job_limits limits, struct uex_job_runner **out,
                                                  struct uex_fault *fault);
 void uex_job_runner_free(struct uex_job_runner *runner);
-/* Who is told of the store's requests; borrowed. Before the first job. */
+/* The observer of the store's requests; borrowed. Before the first job. */
 void uex_job_runner_observe_store(struct uex_job_runner *runner, const struct uex_store_observer *observer);
 /* A count of those who wait for a database connection in this process; borrowed, read at any time. While it is above 0
  * a big group is read by one connection, and readers that have begun end after their part. Before the first job. */

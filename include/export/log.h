@@ -41,7 +41,7 @@ struct uex_log_field {
     uex_log_write((level_), (event_), (message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},             \
                   sizeof((const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}}) / sizeof(struct uex_log_field))
 
-/* The same for what has to be on record whatever log.level says: who changed what, what came of a command. */
+/* The same for what is logged at any log.level: who changed what, and outcomes of commands. */
 #define uex_log_audit(level_, event_, message_, ...)                                                                   \
     uex_log_audit_write((level_), (event_), (message_), (const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}},       \
                         sizeof((const struct uex_log_field[]){{0}, ##__VA_ARGS__, {0}}) /                              \

@@ -3,7 +3,7 @@
  *
  * A connection belongs to one thread. It connects when it is first used and again after it broke. Every wait for a
  * result or a row ends by postgres.stall_timeout, whatever else the server sends meanwhile, or by `cancel` (seen within
- * 100 ms; the server is told with a libpq cancel request). Texts of faults hold the SQLSTATE, the column where it is
+ * 100 ms; the server gets a libpq cancel request). Texts of faults hold the SQLSTATE, the column where it is
  * one of the views', and our own sentence: never the server's message, which may quote data. Notices of the server
  * become debug log lines without their text; passwords never appear. What is set for a transaction ends with it.
  */
@@ -42,7 +42,7 @@ UEX_MUST_CHECK enum uex_error uex_postgres_probe(struct uex_postgres *postgres, 
 UEX_MUST_CHECK enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_masks *masks,
                                                        struct uex_fault *fault);
 
-/* What the server says of itself and of our role, for `exportctl doctor`. */
+/* The server and our role, for `exportctl doctor`. */
 struct uex_postgres_facts {
     char version[64], role[64];
     bool in_recovery;                   /* a replica */
@@ -103,10 +103,10 @@ UEX_MUST_CHECK enum uex_error uex_postgres_shares_begin(struct uex_postgres *pos
                                                         const struct uex_row_plan *plan, unsigned reader_count,
                                                         struct uex_row_shares **out, struct uex_fault *fault);
 int64_t uex_row_shares_snapshot_at_ms(const struct uex_row_shares *shares);
-/* The rows of the parts that nobody has taken yet, one part after the other, as one stream; it ends when there are no
- * more. For the leader, or for another connection, which joins the snapshot here; what goes wrong with that comes from
- * here, and the other readers can go on. What next() says is the failure of all. Any thread, each with a connection of
- * its own; all streams are destroyed before the shares are freed. */
+/* The rows of the parts that no reader has taken yet, one part after the other, as one stream; it ends when there are
+ * no more. For the leader, or for another connection, which joins the snapshot here; what goes wrong with that comes
+ * from here, and the other readers can go on. An error of next() is the failure of all. Any thread, each with a
+ * connection of its own; all streams are destroyed before the shares are freed. */
 UEX_MUST_CHECK enum uex_error uex_row_shares_rows(struct uex_row_shares *shares, struct uex_postgres *postgres,
                                                   struct uex_rows **out, struct uex_fault *fault);
 /* Somebody needs a connection: streams of others than the leader end after the part that they read; the leader's takes

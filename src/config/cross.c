@@ -61,7 +61,7 @@ static void check_s3(struct uex_config_loader *loader)
         uex_config_problem(loader, &nowhere, "s3.session_token", "needs s3.access_key_id and s3.secret_access_key");
     if (*config->s3_sse_kms_key_id != '\0' && strcmp(config->s3_sse, "aws:kms") != 0)
         uex_config_problem(loader, &nowhere, "s3.sse_kms_key_id", "needs s3.sse aws:kms");
-    /* AWS's own variables count only where the store is S3 and the settings name nobody. */
+    /* AWS's own variables count only where the store is S3 and the settings have no credentials. */
     if (!has_id && strncmp(config->storage_url, "s3://", 5) == 0)
         uex_config_aws_check(loader);
 }

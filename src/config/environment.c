@@ -242,7 +242,7 @@ enum uex_error uex_config_aws_take(struct uex_config_aws *aws, char *const *envi
         if (*field_of(aws, i) == NULL)
             return UEX_NO_MEMORY;
     }
-    if (aws->role_arn == NULL || aws->token_file == NULL) { /* one alone says nothing to us */
+    if (aws->role_arn == NULL || aws->token_file == NULL) { /* one alone is of no use */
         uex_secret_free(aws->role_arn);
         uex_secret_free(aws->token_file);
         aws->role_arn = aws->token_file = NULL;

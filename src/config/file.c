@@ -22,7 +22,7 @@ enum uex_error uex_config_read(const char *path, size_t most_bytes, struct uex_b
 {
     enum uex_error err = UEX_OK;
     ssize_t got = 0;
-    /* Not blocking: a named pipe that nobody writes must not hold the start up. */
+    /* Not blocking: a named pipe without a writer must not block the start. */
     int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
     if (file < 0)

@@ -31,11 +31,11 @@ struct refusal {
     const char *reason;
 };
 
-#define POSITION "offsets are committed in the transaction of the outcomes, never otherwise"
+#define BY_TRANSACTION "offsets are committed in the transaction of the outcomes, never otherwise"
 static const struct refusal refusals[] = {
-    {"enable.auto.commit", POSITION},
-    {"enable.auto.offset.store", POSITION},
-    {"offset.store.method", POSITION},
+    {"enable.auto.commit", BY_TRANSACTION},
+    {"enable.auto.offset.store", BY_TRANSACTION},
+    {"offset.store.method", BY_TRANSACTION},
     {"isolation.level", "the program must read committed records only, or an aborted outcome would count"},
     {"auto.offset.reset",
      "a partition without a committed offset is read from its beginning, or commands would be lost"},

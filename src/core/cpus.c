@@ -65,7 +65,7 @@ static int quota_of_folder(const char *folder)
 }
 
 /* A limit of any cgroup above holds too. In a container the path may be the host's, of which only the mount's root can
- * be seen: folders that are not there say nothing, and the walk ends at the root. */
+ * be seen: missing folders count as no limit, and the walk ends at the root. */
 static int quota_of_path(const char *root, const char *controller, const char *path)
 {
     char folder[PATH_MAX];

@@ -18,8 +18,8 @@
 
 #define VALUE_MAX_BYTES ((size_t)4096) /* of one text; the rest is cut */
 #define LINE_CAP_BYTES ((size_t)512 << 10)
-#define HELD_CAP_BYTES ((size_t)1 << 20) /* of the lines that a thread holds back */
-#define AGAIN_MAX 100                    /* how often a descriptor may say "ready" and then "not now" */
+#define DEFERRED_CAP_BYTES ((size_t)1 << 20) /* of the lines that a thread holds back */
+#define AGAIN_MAX 100                        /* how often a descriptor may be ready and then not accept a byte */
 #define STALL_MS 5000 /* how long a reader of stderr may hold the program up before lines are dropped */
 
 static struct {
@@ -36,7 +36,7 @@ static _Thread_local struct {
     unsigned depth;
     struct uex_buffer lines;
     uint64_t lost_count;
-} HELD;
+} DEFERRED;
 
 static const char *const LEVELS[] = {"debug", "info", "warn", "error"};
 static const char *const LEVELS_TEXT[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
@@ -200,7 +200,7 @@ static void build_line(struct uex_buffer *line, enum uex_log_level level, enum u
 }
 
 /* All of the line, or as much as stderr takes; `line` becomes the rest. Each wait is bounded; a reader that is gone is
- * nobody's fault. */
+ * no error. */
 static bool write_bounded(struct uex_bytes *line, int wait_ms)
 {
     int again_count = 0;
@@ -256,7 +256,7 @@ static void write_line(struct uex_bytes line)
         }
         uex_buffer_clear(&note);
     }
-    /* While lines get lost nobody waits any more. */
+    /* While lines get lost, no thread waits for stderr. */
     if (LOG.lost_count > 0 || !write_or_tear(line, STALL_MS))
         LOG.lost_count++;
     (void)pthread_mutex_unlock(&LOG.lock);
@@ -284,42 +284,42 @@ static void write_lines(struct uex_bytes lines)
 
 static void hold_line(struct uex_bytes line)
 {
-    if (HELD.lines.size_bytes + line.size_bytes > HELD_CAP_BYTES ||
-        uex_buffer_reserve(&HELD.lines, line.size_bytes) == NULL) {
-        HELD.lost_count++;
+    if (DEFERRED.lines.size_bytes + line.size_bytes > DEFERRED_CAP_BYTES ||
+        uex_buffer_reserve(&DEFERRED.lines, line.size_bytes) == NULL) {
+        DEFERRED.lost_count++;
         return;
     }
-    uex_buffer_append(&HELD.lines, line.data, line.size_bytes);
+    uex_buffer_append(&DEFERRED.lines, line.data, line.size_bytes);
 }
 
 void uex_log_hold(void)
 {
-    HELD.depth++;
+    DEFERRED.depth++;
 }
 
-static bool anything_held(void)
+static bool anything_deferred(void)
 {
-    return HELD.lines.size_bytes > 0 || HELD.lost_count > 0;
+    return DEFERRED.lines.size_bytes > 0 || DEFERRED.lost_count > 0;
 }
 
 bool uex_log_is_waiting(void)
 {
-    return HELD.depth == 1 && anything_held();
+    return DEFERRED.depth == 1 && anything_deferred();
 }
 
 void uex_log_release(void)
 {
     const int saved_errno = errno;
 
-    if (HELD.depth > 0)
-        HELD.depth--;
-    if (HELD.depth > 0 || !anything_held())
+    if (DEFERRED.depth > 0)
+        DEFERRED.depth--;
+    if (DEFERRED.depth > 0 || !anything_deferred())
         return;
-    write_lines(uex_buffer_bytes(&HELD.lines));
-    uex_buffer_clear(&HELD.lines);
-    if (HELD.lost_count > 0)
-        count_lost(HELD.lost_count);
-    HELD.lost_count = 0;
+    write_lines(uex_buffer_bytes(&DEFERRED.lines));
+    uex_buffer_clear(&DEFERRED.lines);
+    if (DEFERRED.lost_count > 0)
+        count_lost(DEFERRED.lost_count);
+    DEFERRED.lost_count = 0;
     errno = saved_errno;
 }
 
@@ -346,9 +346,9 @@ static void write_always(enum uex_log_level level, enum uex_event event, const c
     int saved_errno = errno;
 
     build_line(&line, level, event, message == NULL ? "" : message, fields, field_count);
-    if (HELD.depth > 0 && uex_buffer_failed(&line))
-        HELD.lost_count++;
-    else if (HELD.depth > 0)
+    if (DEFERRED.depth > 0 && uex_buffer_failed(&line))
+        DEFERRED.lost_count++;
+    else if (DEFERRED.depth > 0)
         hold_line(uex_buffer_bytes(&line));
     else if (uex_buffer_failed(&line))
         write_without_memory();

@@ -22,7 +22,7 @@ struct uex_gzip_block {
     STAILQ_ENTRY(uex_gzip_block) queue; /* of blocks that wait for a thread */
 };
 
-/* Take as many bytes as there is room for; the count of those taken. */
+/* Copy as many bytes as fit; returns how many. */
 size_t uex_gzip_block_fill(struct uex_gzip_block *block, struct uex_bytes data);
 /* Is it compressed, so that uex_gzip_block_wait() returns at once? */
 UEX_MUST_CHECK bool uex_gzip_block_is_done(const struct uex_gzip_block *block);

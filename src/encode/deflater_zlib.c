@@ -44,7 +44,7 @@ static enum uex_error compress_block(void *deflater, struct uex_bytes in, uint8_
     stream->avail_in = (uInt)in.size_bytes;
     stream->next_out = out;
     stream->avail_out = (uInt)out_bytes;
-    /* Z_BUF_ERROR only says that there was nothing to do. */
+    /* Z_BUF_ERROR only means that there was nothing to do. */
     int result = deflate(stream, Z_FULL_FLUSH);
     if ((result != Z_OK && result != Z_BUF_ERROR) || stream->avail_in != 0 || stream->avail_out == 0)
         return UEX_INTERNAL;

@@ -8,7 +8,7 @@
 
 struct back_reading {
     struct uex_gzip_reader *reader;
-    struct uex_fault fault; /* of the reader: what the store says of a sink's error is less */
+    struct uex_fault fault; /* of the reader; the store's text for a failed sink says less */
 };
 
 static enum uex_error write_to_reader(void *context, struct uex_bytes data)

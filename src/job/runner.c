@@ -152,7 +152,7 @@ static enum uex_error check_store(struct uex_job_runner *runner, const struct ue
 
     uex_job_borrow_cancel(runner, cancel);
     err = uex_job_prepare_store(runner, fault);
-    /* A policy that lets nobody write is reported now, not by the first group of the night. */
+    /* A policy that forbids writing is reported now, not by the first group of the night. */
     if (err == UEX_OK)
         err = runner->store->probe(runner->store, fault);
     uex_job_borrow_cancel(runner, NULL);

@@ -54,7 +54,7 @@ struct uex_job_shared {
     /* Guarded: */
     struct pieces empty, full;
     size_t reading_count;   /* readers that have joined the snapshot and may have rows */
-    bool all_taken;         /* the first reader has come to the end: nobody who joins now finds a part */
+    bool all_taken;         /* the first reader has reached the end: a reader that joins now finds no part */
     struct uex_fault fault; /* the first failure; error UEX_OK: none */
 };
 
@@ -178,7 +178,7 @@ static void log_one_reader(struct uex_job_services *services, const char *messag
                 UEX_STR("error", fault->text));
 }
 
-/* The first failure is the one that is told; who was stopped has none. */
+/* The first failure is the one that is reported; a reader that was stopped has none. */
 static void fail_all(struct uex_job_shared *shared, enum uex_error err, const struct uex_fault *fault)
 {
     uex_cancel_request(&shared->stop);

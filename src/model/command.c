@@ -216,7 +216,7 @@ static enum uex_error has_id(struct uex_bytes key, const struct uex_buffer *text
 }
 
 /* An id has the same length in JSON and Avro wherever it stands. The same id may stand in other fields too, so each
- * place is tried; which one is the command's own, reading it again tells. */
+ * place is tried, and the result is parsed again to see whether it was the command's own. */
 enum uex_error uex_command_reissue(struct uex_bytes key, struct uex_bytes value, const char *command_id,
                                    struct uex_buffer *out, struct uex_fault *fault)
 {

@@ -11,7 +11,7 @@
 #define MARKER_1 0x01
 #define HEAD_BYTES 10 /* marker and fingerprint */
 #define FIELD_COUNT 7
-#define TIME_FIELD 4 /* position of requestedAt in the schema */
+#define TIME_FIELD 4 /* index of requestedAt in the schema */
 
 const char *const uex_command_text_names[UEX_COMMAND_TEXT_COUNT] = {
     [UEX_COMMAND_GROUP_ID] = "groupId",   [UEX_COMMAND_COMMAND_ID] = "commandId",     [UEX_COMMAND_RUN_ID] = "runId",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/model/command_fields.h — what a command's value says, before it is checked: the same for JSON and Avro, so that
- * command.c checks both by the same rules. Any thread. */
+/* src/model/command_fields.h — the fields of a command's value, before they are checked: the same for JSON and Avro, so
+ * that command.c checks both by the same rules. Any thread. */
 #ifndef EXPORT_MODEL_COMMAND_FIELDS_H
 #define EXPORT_MODEL_COMMAND_FIELDS_H
 

@@ -142,7 +142,7 @@ void uex_group_memory_unpack(const struct uex_group_memory *memory, struct uex_g
     memcpy(out->last.sha256, last->sha256, sizeof last->sha256);
 }
 
-/* Room for all strings if no two were the same. */
+/* Enough for all strings if no two are the same. */
 static size_t strings_bound(const struct uex_group_memory_view *view)
 {
     size_t size_bytes = 0;

@@ -196,7 +196,7 @@ enum uex_error uex_json_members(const struct uex_json_value *object, const char 
     return UEX_OK;
 }
 
-/* What the check tells of the outermost object. */
+/* What the check has found of the outermost object. */
 struct opening {
     const char *const *names;
     size_t name_count;

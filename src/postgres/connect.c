@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* For one address, where the DSN does not say; libpq's own least is 2 s. */
+/* For one address, where the DSN sets no connect_timeout; libpq's minimum is 2 s. */
 #define CONNECT_TIMEOUT_S 5
 #define CANCEL_WAIT_MS 2000
 /* A greeting takes less than 1 KiB, certificates some KiB more. */
@@ -211,7 +211,7 @@ enum uex_error uex_postgres_check_dsn(const char *dsn, struct uex_fault *fault)
     if (options == NULL) {
         if (reason != NULL)
             hide_quoted(reason);
-        /* libpq has no other way to say it, and the programs set no locale. */
+        /* libpq reports it in this text only, and the programs set no locale. */
         if (reason == NULL || strstr(reason, "out of memory") != NULL)
             err = uex_fail(fault, UEX_NO_MEMORY, "not enough memory to read postgres.dsn");
         else

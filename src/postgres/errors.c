@@ -141,7 +141,7 @@ static bool is_detail(const char *line)
     return false;
 }
 
-/* libpq tells no SQLSTATE of a failed connect except in its text: "… FATAL:  28P01: text" (with PQERRORS_VERBOSE, and
+/* libpq has the SQLSTATE of a failed connect in its text only: "… FATAL:  28P01: text" (with PQERRORS_VERBOSE, and
  * the word before the colon is translated). With several hosts the last one counts. `refused`: a server's text is in
  * it. */
 static const char *last_sqlstate(const char *message, bool *refused)

@@ -113,7 +113,7 @@ static enum uex_error end_transaction(struct pg_rows *self, struct uex_fault *fa
 }
 
 /* Ask for the next part of a shared group, or end the transaction when there are none left. The leader's lasts until
- * the shares are freed: one that comes late still finds the snapshot, and nobody rewrites the table meanwhile. */
+ * the shares are freed: one that comes late still finds the snapshot, and the table is not rewritten meanwhile. */
 static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
 {
     const struct uex_row_shares *shares = self->shares;

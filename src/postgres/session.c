@@ -46,7 +46,7 @@ void uex_postgres_free(struct uex_postgres *postgres)
     free(postgres);
 }
 
-/* A server says nothing to an idle connection except that it ends, or that a setting changed. */
+/* A server sends nothing to an idle connection, except that it ends or that a setting changed. */
 static bool is_quiet(PGconn *conn)
 {
     struct pollfd entry = {.fd = PQsocket(conn), .events = POLLIN};
@@ -223,7 +223,7 @@ void uex_pg_settle(struct uex_postgres *postgres)
     "'client_connection_check_interval')"
 
 /* The first question on a connection. A server that took it answers at once, unless it hangs; a pooler lets it wait
- * until a connection to the server is free. Which of them it is cannot be told from here. */
+ * until a connection to the server is free. Which of them it is cannot be seen from here. */
 static enum uex_error first_fault(enum uex_error err, struct uex_fault *fault)
 {
     return err != UEX_DB_STALLED

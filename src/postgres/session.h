@@ -69,7 +69,7 @@ void uex_pg_append_limits(const struct uex_postgres *postgres, struct uex_buffer
 UEX_MUST_CHECK enum uex_error uex_pg_begin(struct uex_postgres *postgres, struct uex_fault *fault);
 UEX_MUST_CHECK enum uex_error uex_pg_commit(struct uex_postgres *postgres, struct uex_fault *fault);
 
-/* The name of a setting that nobody makes: a query that meets a formula ends by asking for it (src/postgres/sql.c). */
+/* The name of a setting that does not exist: a query that meets a formula fails by reading it (src/postgres/sql.c). */
 #define UEX_PG_FORMULA_MARK "uex.formula_rejected"
 /* The same for a date that no file can hold; the column's name in the view stands behind it. */
 #define UEX_PG_DATE_MARK "uex.date_out_of_range_"

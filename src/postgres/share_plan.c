@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/postgres/share_plan.c — how the rows of a big group are told apart: by ranges of export.key_column, and by its
+/* src/postgres/share_plan.c — how the rows of a large group are divided: by ranges of export.key_column, and by its
  * hash where it is no integer or ranges would cost more than they save. */
 #include "postgres/share_plan.h"
 #include "postgres/count.h"

@@ -100,9 +100,9 @@ enum uex_error uex_postgres_shares_begin(struct uex_postgres *postgres, const ch
         return UEX_OK;
     }
     if (only_sharing_fails(err)) {
-        struct uex_fault told = fault == NULL ? (struct uex_fault){0} : *fault;
+        struct uex_fault copy = fault == NULL ? (struct uex_fault){0} : *fault;
 
-        err = uex_fail(fault, UEX_NOT_FOUND, "%s", told.text);
+        err = uex_fail(fault, UEX_NOT_FOUND, "%s", copy.text);
     }
     uex_row_shares_free(shares);
     return err;

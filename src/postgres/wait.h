@@ -38,18 +38,18 @@ static inline void uex_pg_wait_progress(struct uex_pg_wait *wait)
     wait->wait_count = 0;
 }
 
-/* Wait until there is more to read (or, if asked for, room to write), and read it into libpq. Notifications are
- * dropped. UEX_CANCELLED, UEX_TIMEOUT, UEX_LIMIT (too many bytes without progress), UEX_DB_UNAVAILABLE (the connection
- * broke). */
+/* Wait until there is more to read (or, if `to_write`, until bytes can be sent), and read it into libpq. Notifications
+ * are dropped. UEX_CANCELLED, UEX_TIMEOUT, UEX_LIMIT (too many bytes without progress), UEX_DB_UNAVAILABLE (the
+ * connection broke). */
 UEX_MUST_CHECK enum uex_error uex_pg_wait(struct uex_pg_wait *wait, PGconn *conn, bool to_write,
                                           const struct uex_pg_wait_limits *limits);
 
-/* Nobody listens, so a server has nothing to notify us of; libpq would keep what comes all the same. */
+/* No connection uses LISTEN, so notifications are unexpected; libpq would keep them all the same. */
 void uex_pg_drop_notifications(PGconn *conn);
 /* Has OpenSSL decrypted bytes that libpq has not read yet? poll(2) does not see them: libpq reads 8 KiB at a time or
  * more, a TLS record holds up to 16 KiB. */
 bool uex_pg_has_decrypted(PGconn *conn);
-/* The system tells what has arrived and what is unread with two calls, and more may arrive between them. */
+/* Two system calls return what has arrived and what is unread; more may arrive between them. */
 enum uex_pg_received_kind { UEX_PG_AT_LEAST, UEX_PG_AT_MOST };
 /* The bytes that were read from the connection so far. 0 where the system does not count them (Unix sockets). */
 uint64_t uex_pg_received(const PGconn *conn, enum uex_pg_received_kind kind);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* Beside the row's own bytes: TLS's records (of any size, so a lot of room) and what came before the row. */
+/* Beside the row's own bytes: TLS records (of any size, so a wide margin) and what came before the row. */
 #define SLACK_BYTES ((uint64_t)1 << 20)
 
 /* 0: a configuration that a test made by hand has no bound. */
