@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/engine/command.h — one command record on its way from the consumer to its committed outcome.
+/* src/engine/inflight.h — one command record on its way from the consumer to its committed outcome.
  *
  *   QUEUED ──► RUNNING ──► ENDED ──► COMMITTING ──► gone
  *     │           │          ▲  ◄────────┘ (the transaction did not happen)
  *     └───────────┴──────────┘ outcomes that need no job, or are known before one starts
  *
- * A command is owned by the engine and changed under its lock, except that a running one's command, progress and job
- * belong to its lane, and a committing one's outcome to the committer.
+ * An in-flight command is owned by the engine and changed under its lock, except that a running one's `command`,
+ * `progress` and job belong to its lane, and a committing one's outcome to the committer.
  */
 #ifndef ENGINE_INFLIGHT_H
 #define ENGINE_INFLIGHT_H
