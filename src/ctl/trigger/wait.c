@@ -293,9 +293,8 @@ static int report_end(struct wait *wait, enum uex_error err, const struct uex_fa
         return code;
     if (err != UEX_CANCELLED && err != UEX_TIMEOUT)
         return uex_output_fail(err, fault);
-    uex_output_error(
-        "%s: %zu of %zu commands have ended; the others continue, exportctl status --wait_for_outcomes shows them",
-        err == UEX_TIMEOUT ? "--timeout ran out" : "stopped", trigger->ended_count, trigger->count);
+    uex_output_error("%s: %zu of %zu commands have ended; the others continue, exportctl status --follow shows them",
+                     err == UEX_TIMEOUT ? "--timeout ran out" : "stopped", trigger->ended_count, trigger->count);
     return err == UEX_TIMEOUT ? UEX_EXIT_TIMEOUT : UEX_EXIT_FAILED;
 }
 
