@@ -83,7 +83,7 @@ def test_export__file_that_is_there__is_kept_without_force(pipe, folder):
 def test_export__what_cannot_be_exported__is_one_line_and_no_file(pipe, folder):
     bad = pipe.new_group(rows=2)
     pipe.database.add_users(bad, {"username": "=cmd()"})
-    groups = {"no-such-group": "no group", pipe.new_group(): "no rows", pipe.new_group(rows=3, active=False): "inactive",
+    groups = {"no-such-group": "no-such-group", pipe.new_group(): "no rows", pipe.new_group(rows=3, active=False): "inactive",
               pipe.new_group("LOTTERY", rows=3): "invalid-group-type", bad: "formula"}
     for group_id, word in groups.items():
         code, out, err = export(pipe, group_id, "--output", folder / "x", "--export.formula_guard=reject")
