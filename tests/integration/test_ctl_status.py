@@ -94,8 +94,8 @@ def test_status__of_a_run_without_the_database__says_that_missing_ones_are_not_k
     done = subprocess.run([program("exportctl"), "status", "--run=r1"], env=environment(only_brokers(pipe)),
                           capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[:2] == ["run r1: 3 groups: 1 dead-lettered, 1 skipped, 1 exported",
-                                            "which groups are missing is not known: postgres.dsn is not set"]
+    counts, unknown = done.stdout.splitlines()[:2]
+    assert counts == "run r1: 3 groups: 1 dead-lettered, 1 skipped, 1 exported" and "postgres.dsn" in unknown
     start = time.monotonic()
     silent = status(pipe, "--run=r1", EXPORT_POSTGRES_DSN="postgresql://x@127.0.0.1:1/x")
     assert not silent["missingKnown"] and "cannot connect" in silent["missingNote"]
