@@ -44,9 +44,12 @@ class Proxy:
         self.weather(self.names)
 
     def writes(self):
-        """{path: how often the store made that object}"""
-        counts = {}
-        for _, path in self._ask(do="writes")["writes"]:
+        """{path: how often the store made that object}. To complete an upload again makes nothing: S3 answers 200 once more."""
+        counts, completed = {}, set()
+        for _, path, upload in self._ask(do="writes")["writes"]:
+            if upload and (path, upload) in completed:
+                continue
+            completed.add((path, upload))
             counts[path] = counts.get(path, 0) + 1
         return counts
 

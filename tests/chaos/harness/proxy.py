@@ -11,6 +11,7 @@ import json
 import random
 import sys
 import time
+import urllib.parse
 
 CHUNK = 65536
 GIVEN_UP_S = 2.9
@@ -277,7 +278,7 @@ async def read_answer(reader, method):
     return head, await reader.read()
 
 
-WRITES = []  # objects that the store made: (link, path)
+WRITES = []  # objects that the store made: (link, path, upload id, "" for a PUT)
 
 
 def note_write(link, method, path, answer, body):
@@ -287,7 +288,8 @@ def note_write(link, method, path, answer, body):
     puts_object = method == "PUT" and not query and name.strip("/").count("/") > 0
     completes = method == "POST" and "uploadId=" in query
     if status == 200 and (puts_object or completes) and b"<Error" not in body:
-        WRITES.append([link.name, name])
+        upload = urllib.parse.parse_qs(query).get("uploadId", [""])[0]
+        WRITES.append([link.name, name, upload])
 
 
 class KafkaPair:
