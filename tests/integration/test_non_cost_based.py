@@ -100,3 +100,10 @@ def test_list__formula_guard_reject__dead_letters_the_group(pipe):
     check_list(pipe, records_of(pipe, good), good)
     assert records_of(pipe, bad) == []
     assert [record.headers["export-error-code"] for record in pipe.dead_letters()] == [b"formula-rejected"]
+
+
+def test_start__longest_list_does_not_fit_the_transactions_timeout__is_warned_of(pipe):
+    worker = pipe.worker(commit__max_list="32MiB", kafka__transaction__timeout__ms="2000")
+    line, = worker.wait_log(lambda line: line["event"] == "list-beyond-timeout")
+    assert line["level"] == "warn" and line["list_ms"] > line["timeout_ms"] == 2000
+    assert worker.stop() == 0
