@@ -379,6 +379,8 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
         code = start_up(worker);
     if (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel)) {
         code = start_threads(worker);
+        if (code != UEX_EXIT_DONE) /* so that the watchdog too leaves with an exit code that says so */
+            uex_engine_break(worker->engine);
         while (code == UEX_EXIT_DONE && !uex_cancel_requested(&uex_program_cancel) &&
                uex_engine_failure(worker->engine) == UEX_FAILURE_NONE) {
             uex_secrets_watch(secrets, worker->services, uex_program_hung_up());

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from support import preload
 from support.checks import by_group, check_file, result_of
 
 
@@ -122,3 +123,12 @@ def test_kill__spool_of_a_dead_worker__is_removed_by_the_next(pipe):
     assert len({r.headers["export-command-id"] for r in pipe.results()}) == 1
     names = pipe.results()
     assert sum(r.value.count(b"pppp") > 0 for r in names) == len(names) > 5
+
+
+@pytest.mark.parametrize("most", range(1, 6))  # after a thread of the check: two lanes, committer, intake, monitor
+def test_start__no_more_threads__exit_1_with_the_reason(pipe, tmp_path, most):
+    """A supervisor that looks at exit codes has to start it again."""
+    environ = {"LD_PRELOAD": str(preload.built("threads", tmp_path)), "THREADS_MAX": str(most)}
+    worker = pipe.worker(environ=environ, export__lanes="2")
+    assert worker.wait(60) == 1, worker.text()
+    assert [line["level"] for line in worker.log() if line["event"] == "start-failed"] == ["error"]
