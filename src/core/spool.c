@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "export/log.h"
+#include "export/uuid.h"
 
 #define TAIL_BYTES ((size_t)256 << 10) /* what gathers in memory before it goes to the file */
 
@@ -98,21 +99,26 @@ static enum uex_error open_work_dir(const char *work_dir, int *out, struct uex_f
     return UEX_OK;
 }
 
+/* Says errno that another way of making a file would meet the same? */
+static bool is_shortage(int code)
+{
+    return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOSPC || code == EDQUOT || code == EROFS ||
+           code == EACCES;
+}
+
 /* A file without a name, open for reading and writing; it goes with its descriptor. -1 with errno. Where the file
- * system knows no O_TMPFILE (NFS, some FUSE), the file has a name for a moment. */
+ * system knows no O_TMPFILE (NFS, some FUSE), the file has a name for a moment; which errno says so differs (open(2)
+ * has EOPNOTSUPP, EISDIR and ENOENT). */
 static int new_file(const struct uex_spool_dir *dir)
 {
-    char path[PATH_MAX];
+    char name[sizeof("spool-") + UEX_UUID_TEXT_SIZE] = "spool-";
     int fd = openat(dir->fd, ".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+    if (fd >= 0 || is_shortage(errno))
         return fd;
-    if (snprintf(path, sizeof(path), "%s/spool-XXXXXX", dir->path) >= (int)sizeof(path)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0 && unlink(path) != 0) {
+    uex_uuid_random(name + strlen(name));
+    fd = openat(dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && unlinkat(dir->fd, name, 0) != 0) {
         const int reason = errno;
 
         (void)close(fd);
