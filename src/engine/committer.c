@@ -53,13 +53,7 @@ static struct uex_transaction_facts facts_of(const struct uex_committer *committ
 
 static void wait_ms_synced(struct uex_engine *engine, int64_t delay_ms)
 {
-    struct timespec until = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(delay_ms % 1000) * 1000000L;
-    until.tv_sec += delay_ms / 1000 + until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    (void)uex_engine_wait_synced(engine, &engine->synced.outcomes_changed, &until);
+    (void)uex_engine_wait_synced(engine, &engine->synced.outcomes_changed, uex_monotonic_ms() + delay_ms);
 }
 
 /* Tokens are taken before a transaction begins and limit its size. Half a second's worth at most is saved up: what is

@@ -16,15 +16,10 @@
 
 static void init_locks(struct uex_engine *engine)
 {
-    pthread_condattr_t attributes;
-
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&engine->synced.lock, NULL);
-    (void)pthread_cond_init(&engine->synced.work_changed, &attributes);
-    (void)pthread_cond_init(&engine->synced.outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine->synced.between, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    uex_cond_init(&engine->synced.work_changed);
+    uex_cond_init(&engine->synced.outcomes_changed);
+    uex_cond_init(&engine->synced.between);
 }
 
 /* One batch, or what the rate lets out in a second: all of them are suspects if the worker dies now. */

@@ -225,11 +225,10 @@ void uex_engine_out_of_memory_synced(struct uex_engine *engine, const char *what
  * is not recursive. */
 void uex_engine_lock(struct uex_engine *engine);
 void uex_engine_unlock(struct uex_engine *engine);
-/* Wait for one of the engine's conditions, until `until` (monotonic; NULL: without a bound). Lines that are
- * backpressured are written first, without the lock: it may return early, as pthread_cond_wait() may. False: it is
- * `until`.
- */
-bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until);
+/* Wait for one of the engine's conditions, until `until_ms` (of uex_monotonic_ms(); UEX_NO_TIME: without a bound). Log
+ * lines that were put off are written first, without the lock: it may return early, as pthread_cond_wait() may. False:
+ * `until_ms` has passed. */
+bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, int64_t until_ms);
 /* Go on to a later phase and wake who waits; an earlier one changes nothing. Any thread. */
 void uex_engine_advance(struct uex_engine *engine, enum uex_lifecycle to);
 /* An input partition; NULL if the number is out of range. The intake thread, others with the lock. */

@@ -14,13 +14,7 @@ static bool given_up_synced(const struct uex_engine *engine, const struct uex_in
 
 static void wait_a_little_synced(struct uex_engine *engine)
 {
-    struct timespec until = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAIT_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    (void)uex_engine_wait_synced(engine, &engine->synced.between, &until);
+    (void)uex_engine_wait_synced(engine, &engine->synced.between, uex_monotonic_ms() + WAIT_MS);
 }
 
 /* False: the command is given up. */

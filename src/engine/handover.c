@@ -7,11 +7,10 @@ static bool wait_for_work_synced(struct uex_engine *engine, int64_t idle_since_m
 {
     const int64_t most_ms = engine->synced.shortage.lane_count > 0 ? UEX_LANE_IDLE_SHORT_MS : UEX_LANE_IDLE_MS;
     const int64_t until_ms = idle_since_ms + most_ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 
     if (uex_monotonic_ms() >= until_ms)
         return false;
-    (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, &until);
+    (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, until_ms);
     return true;
 }
 
@@ -27,7 +26,7 @@ static struct uex_inflight *wait_for_command(struct uex_engine *engine, bool *id
         if (idle != NULL)
             waits = wait_for_work_synced(engine, idle_since_ms);
         else
-            (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, NULL);
+            (void)uex_engine_wait_synced(engine, &engine->synced.work_changed, UEX_NO_TIME);
     }
     if (idle != NULL)
         *idle = !waits;

@@ -40,11 +40,11 @@ void uex_rebalance_abandon(struct uex_engine *engine)
 /* ---- revoke */
 
 /* Wait until the committer is between two transactions. */
-static void wait_between_synced(struct uex_engine *engine, const struct timespec *until)
+static void wait_between_synced(struct uex_engine *engine, int64_t until_ms)
 {
     (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_ENDING);
     while (engine->synced.outbox.transaction_open) {
-        if (!uex_engine_wait_synced(engine, &engine->synced.between, until)) {
+        if (!uex_engine_wait_synced(engine, &engine->synced.between, until_ms)) {
             uex_log(UEX_LOG_WARN, UEX_EVENT_TXN_UNFINISHED,
                     "transaction did not end before the partitions were revoked; its outcome will be read from the "
                     "committed offsets");
@@ -69,32 +69,29 @@ static bool any_open_marker_synced(struct uex_engine *engine)
 /* Nothing more is started; the committed offsets say so, and outcomes that are ready go out with them. */
 static void close_markers_synced(struct uex_engine *engine, bool lost)
 {
-    struct timespec until = {0};
+    const int64_t until_ms = uex_monotonic_ms() + CLOSE_WAIT_MS;
 
     if (lost || !uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_CLOSING))
         return;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += CLOSE_WAIT_MS / 1000;
     pthread_cond_broadcast(&engine->synced.outcomes_changed);
     while (any_open_marker_synced(engine) && engine->synced.assignment == UEX_ASSIGNMENT_CLOSING) {
-        if (!uex_engine_wait_synced(engine, &engine->synced.between, &until))
+        if (!uex_engine_wait_synced(engine, &engine->synced.between, until_ms))
             break;
     }
 }
 
 static void revoke(struct uex_engine *engine, bool lost)
 {
-    struct timespec until = {0};
     rd_kafka_topic_partition_list_t *resume = rd_kafka_topic_partition_list_new(8);
 
     drop_pending(engine);
     uex_restore_cancel(engine);
     uex_engine_lock(engine);
     if (engine->synced.assignment != UEX_ASSIGNMENT_NONE) {
-        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one bound for both */
-        until.tv_sec += UEX_REVOKE_WAIT_MS / 1000;
+        const int64_t until_ms = uex_monotonic_ms() + UEX_REVOKE_WAIT_MS; /* one bound for both */
+
         close_markers_synced(engine, lost);
-        wait_between_synced(engine, &until);
+        wait_between_synced(engine, until_ms);
     }
     (void)uex_assignment_advance(&engine->synced.assignment, UEX_ASSIGNMENT_NONE);
     uex_dispatch_drop_queued_synced(engine);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/engine/synced.c — the engine's lock, and the phases and failures that end it. */
-#include <errno.h>
-
 #include "engine/engine.h"
+#include "export/thread.h"
 
 void uex_engine_lock(struct uex_engine *engine)
 {
@@ -20,16 +19,16 @@ void uex_engine_unlock(struct uex_engine *engine)
     uex_inflight_free_all(gone);
 }
 
-bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, const struct timespec *until)
+bool uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition, int64_t until_ms)
 {
     if (uex_log_is_waiting()) {
         uex_engine_unlock(engine);
         uex_engine_lock(engine);
         return true;
     }
-    if (until == NULL)
+    if (until_ms == UEX_NO_TIME)
         return pthread_cond_wait(condition, &engine->synced.lock) == 0;
-    return pthread_cond_timedwait(condition, &engine->synced.lock, until) != ETIMEDOUT;
+    return uex_cond_wait_until(condition, &engine->synced.lock, until_ms);
 }
 
 static void fail_synced(struct uex_engine *engine, enum uex_failure failure)

@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "export/clock.h"
+#include "export/thread.h"
 
 #include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
 
@@ -70,7 +71,6 @@ static void set_up_engine(struct fixture *fixture)
 {
     struct uex_engine *engine = &fixture->engine;
     struct uex_fault fault = {0};
-    pthread_condattr_t attributes;
 
     engine->config = &fixture->config;
     assert_int_equal(uex_consumer_open(&fixture->config, uex_rebalance_callback, engine, &engine->handles,
@@ -91,13 +91,10 @@ static void set_up_engine(struct fixture *fixture)
     engine->synced.group_metadata = rd_kafka_consumer_group_metadata_new(GROUP);
     engine->synced.assignment = UEX_ASSIGNMENT_HELD;
     engine->synced.epoch = 1;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&engine->synced.lock, NULL);
-    (void)pthread_cond_init(&engine->synced.work_changed, &attributes);
-    (void)pthread_cond_init(&engine->synced.outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine->synced.between, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    uex_cond_init(&engine->synced.work_changed);
+    uex_cond_init(&engine->synced.outcomes_changed);
+    uex_cond_init(&engine->synced.between);
 }
 
 static int set_up(void **state)

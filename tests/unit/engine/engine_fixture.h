@@ -158,29 +158,18 @@ FIXTURE_UNUSED bool __wrap_uex_sleep_ms(int64_t delay_ms, const struct uex_cance
 
 /* Each wait takes 100 ms, or up to its bound. */
 FIXTURE_UNUSED bool __wrap_uex_engine_wait_synced(struct uex_engine *engine, pthread_cond_t *condition,
-                                                  const struct timespec *until)
+                                                  int64_t until_ms)
 {
-    const int64_t until_ms = until == NULL ? INT64_MAX : (int64_t)until->tv_sec * 1000 + until->tv_nsec / 1000000;
-
     (void)engine;
     (void)condition;
     assert_true(++world.wait_count < FIXTURE_WAITS_MAX);
     if (world.on_wait != NULL)
         world.on_wait();
     world.now_ms += 100;
-    if (world.now_ms < until_ms)
+    if (until_ms == UEX_NO_TIME || world.now_ms < until_ms)
         return true;
     world.now_ms = until_ms;
     return false;
-}
-
-FIXTURE_UNUSED int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
-{
-    const int64_t at_ms = clock == CLOCK_MONOTONIC ? world.now_ms : STARTED_WALL_MS + world.now_ms;
-
-    out->tv_sec = at_ms / 1000;
-    out->tv_nsec = at_ms % 1000 * 1000000;
-    return 0;
 }
 
 /* ---- log lines: kept, not written */

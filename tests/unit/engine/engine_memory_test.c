@@ -7,6 +7,7 @@
 
 #include "engine/batch.h"
 #include "engine/settle.h"
+#include "export/thread.h"
 
 #define COMMAND_ID "00000000-0000-4000-8000-000000000007"
 
@@ -48,9 +49,9 @@ static void set_up(void)
     engine.synced.assignment = UEX_ASSIGNMENT_HELD;
     engine.synced.epoch = 1;
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
-    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
-    (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
-    (void)pthread_cond_init(&engine.synced.between, NULL);
+    uex_cond_init(&engine.synced.work_changed);
+    uex_cond_init(&engine.synced.outcomes_changed);
+    uex_cond_init(&engine.synced.between);
     uex_torture_count(true);
 }
 

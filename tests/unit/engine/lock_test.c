@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/settle.h"
+#include "export/thread.h"
 
 #define HANG_S 3 /* a bound for what must not wait at all; a line waits 5 s */
 
@@ -31,9 +32,9 @@ static int set_up(void **state)
     engine.input_topics[0].topic = command_topic;
     engine.input_topic_count = 1;
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
-    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
-    (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
-    (void)pthread_cond_init(&engine.synced.between, NULL);
+    uex_cond_init(&engine.synced.work_changed);
+    uex_cond_init(&engine.synced.outcomes_changed);
+    uex_cond_init(&engine.synced.between);
     settled = false;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return 1;
@@ -164,15 +165,11 @@ static void release__locked__is_freed_when_the_lock_is_given_up(void **state)
 
 static void *log_and_wait(void *argument)
 {
-    struct timespec until = {0};
-
     (void)argument;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 3600;
     uex_engine_lock(&engine);
     uex_log(UEX_LOG_WARN, UEX_EVENT_SCHEDULED, "before a long wait");
     while (!settled)
-        (void)uex_engine_wait_synced(&engine, &engine.synced.between, &until);
+        (void)uex_engine_wait_synced(&engine, &engine.synced.between, uex_monotonic_ms() + 3600 * 1000);
     uex_engine_unlock(&engine);
     return NULL;
 }

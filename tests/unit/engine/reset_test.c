@@ -10,6 +10,7 @@
 
 #include "engine/batch.h"
 #include "engine/settle.h"
+#include "export/thread.h"
 
 static struct uex_engine engine;
 static struct uex_config config;
@@ -26,9 +27,9 @@ static int set_up(void **state)
     engine.input_topic_count = 2;
     engine.outcomes_max = 100;
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
-    (void)pthread_cond_init(&engine.synced.work_changed, NULL);
-    (void)pthread_cond_init(&engine.synced.outcomes_changed, NULL);
-    (void)pthread_cond_init(&engine.synced.between, NULL);
+    uex_cond_init(&engine.synced.work_changed);
+    uex_cond_init(&engine.synced.outcomes_changed);
+    uex_cond_init(&engine.synced.between);
     return uex_epoch_resize_synced(&engine, 1) ? 0 : -1;
 }
 

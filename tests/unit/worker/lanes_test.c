@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
+#include "export/thread.h"
 #include "worker/lanes.h"
 
 #define SOON_MS 5000
@@ -90,15 +91,11 @@ bool __wrap_uex_job_runner_is_connected(const struct uex_job_runner *runner)
 
 static void set_up_locks(void)
 {
-    pthread_condattr_t attributes;
 
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&engine.synced.lock, NULL);
-    (void)pthread_cond_init(&engine.synced.work_changed, &attributes);
-    (void)pthread_cond_init(&engine.synced.outcomes_changed, &attributes);
-    (void)pthread_cond_init(&engine.synced.between, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    uex_cond_init(&engine.synced.work_changed);
+    uex_cond_init(&engine.synced.outcomes_changed);
+    uex_cond_init(&engine.synced.between);
 }
 
 static void set_up_lane(void)
