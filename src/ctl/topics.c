@@ -148,6 +148,20 @@ static void write_topic(struct uex_table *table, enum uex_output format, const s
     uex_buffer_clear(&settings);
 }
 
+/* To stdout; the table is cleared. False: it could not be written. */
+static bool print_table(struct uex_table *table, enum uex_output format)
+{
+    struct uex_buffer out = {0};
+    bool printed = false;
+
+    uex_table_write(table, format, &out);
+    uex_buffer_append_text(&out, format == UEX_OUTPUT_JSON ? "\n" : "");
+    printed = uex_output_print(&out);
+    uex_buffer_clear(&out);
+    uex_table_clear(table);
+    return printed;
+}
+
 static bool print_created(const struct uex_topic_plan *plan, const struct uex_topic_created *created,
                           enum uex_output format)
 {
@@ -156,17 +170,10 @@ static bool print_created(const struct uex_topic_plan *plan, const struct uex_to
         {"replicas", "REPLICAS", true}, {"settings", "SETTINGS", true}, {"error", NULL, false},
     };
     struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
-    struct uex_buffer out = {0};
-    bool printed = false;
 
     for (size_t i = 0; i < plan->count; i++)
         write_topic(&table, format, &plan->topics[i], &created[i]);
-    uex_table_write(&table, format, &out);
-    uex_buffer_append_text(&out, format == UEX_OUTPUT_JSON ? "\n" : "");
-    printed = uex_output_print(&out);
-    uex_buffer_clear(&out);
-    uex_table_clear(&table);
-    return printed;
+    return print_table(&table, format);
 }
 
 static int create_topics(const struct uex_config *config, const struct request *request)
@@ -212,8 +219,6 @@ static bool print_growths(const struct uex_topic_growths *growths, enum uex_outp
         {"result", "RESULT", false}, {"error", NULL, false},
     };
     struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
-    struct uex_buffer out = {0};
-    bool printed = false;
 
     for (size_t i = 0; i < growths->count; i++) {
         const struct uex_topic_growth *growth = &growths->items[i];
@@ -229,12 +234,7 @@ static bool print_growths(const struct uex_topic_growths *growths, enum uex_outp
         snprintf(after, sizeof(after), "%" PRId32, growth->after);
         uex_table_add(&table, cells);
     }
-    uex_table_write(&table, format, &out);
-    uex_buffer_append_text(&out, format == UEX_OUTPUT_JSON ? "\n" : "");
-    printed = uex_output_print(&out);
-    uex_buffer_clear(&out);
-    uex_table_clear(&table);
-    return printed;
+    return print_table(&table, format);
 }
 
 static int grow_topics(const struct uex_config *config, const struct request *request)
