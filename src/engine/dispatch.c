@@ -75,17 +75,12 @@ static void wait_for_group_synced(struct uex_engine *engine, struct uex_inflight
 {
     struct uex_group_entry *entry = uex_group_table_get(&engine->synced.in_flight.groups, inflight->command.group_id);
 
-    inflight->next_in_group = NULL;
     if (entry == NULL) { /* lost to this process, not to Kafka: its window stays open, and the next owner takes it */
         uex_engine_out_of_memory_synced(engine, "a command's group");
         uex_dispatch_release_synced(engine, inflight);
         return;
     }
-    if (entry->last_waiting != NULL)
-        entry->last_waiting->next_in_group = inflight;
-    else
-        entry->first_waiting = inflight;
-    entry->last_waiting = inflight;
+    uex_inflight_append(&entry->first_waiting, &entry->last_waiting, inflight);
     push_ready_synced(engine, entry);
 }
 
@@ -97,12 +92,7 @@ void uex_dispatch_enqueue_synced(struct uex_engine *engine, struct uex_inflight 
         wait_for_group_synced(engine, inflight);
         return;
     }
-    inflight->next_in_group = NULL;
-    if (partition->last_waiting != NULL)
-        partition->last_waiting->next_in_group = inflight;
-    else
-        partition->first_waiting = inflight;
-    partition->last_waiting = inflight;
+    uex_inflight_append(&partition->first_waiting, &partition->last_waiting, inflight);
 }
 
 void uex_dispatch_restored_synced(struct uex_engine *engine, struct uex_partition *partition)
@@ -236,18 +226,12 @@ void uex_dispatch_put_back_synced(struct uex_engine *engine, struct uex_inflight
         if (engine->synced.poison.exclusive == inflight)
             engine->synced.poison.exclusive = NULL;
         inflight->suspect = true;
-        inflight->next_in_group = engine->synced.poison.first_suspect;
-        engine->synced.poison.first_suspect = inflight;
-        if (engine->synced.poison.last_suspect == NULL)
-            engine->synced.poison.last_suspect = inflight;
+        uex_inflight_prepend(&engine->synced.poison.first_suspect, &engine->synced.poison.last_suspect, inflight);
         if (entry != NULL) /* those behind it go on after the suspects */
             push_ready_synced(engine, entry);
         return;
     }
-    inflight->next_in_group = entry->first_waiting;
-    entry->first_waiting = inflight;
-    if (entry->last_waiting == NULL)
-        entry->last_waiting = inflight;
+    uex_inflight_prepend(&entry->first_waiting, &entry->last_waiting, inflight);
     push_ready_synced(engine, entry);
 }
 

@@ -41,6 +41,24 @@ size_t uex_inflight_size_bytes(const struct uex_inflight *inflight)
     return sizeof(*inflight) + uex_record_size_bytes(inflight->record);
 }
 
+void uex_inflight_append(struct uex_inflight **first, struct uex_inflight **last, struct uex_inflight *inflight)
+{
+    inflight->next_in_group = NULL;
+    if (*last != NULL)
+        (*last)->next_in_group = inflight;
+    else
+        *first = inflight;
+    *last = inflight;
+}
+
+void uex_inflight_prepend(struct uex_inflight **first, struct uex_inflight **last, struct uex_inflight *inflight)
+{
+    inflight->next_in_group = *first;
+    *first = inflight;
+    if (*last == NULL)
+        *last = inflight;
+}
+
 void uex_inflight_free_all(struct uex_inflight *first)
 {
     while (first != NULL) {

@@ -84,6 +84,11 @@ void uex_inflight_free(struct uex_inflight *inflight);
 /* The same of a list that is linked by `next`. */
 void uex_inflight_free_all(struct uex_inflight *first);
 
+/* Queues that are linked by next_in_group: behind a group, a restore, a backpressured record, the suspects. Put one at
+ * the end, or at the front. */
+void uex_inflight_append(struct uex_inflight **first, struct uex_inflight **last, struct uex_inflight *inflight);
+void uex_inflight_prepend(struct uex_inflight **first, struct uex_inflight **last, struct uex_inflight *inflight);
+
 /* Forget an outcome, so that another can be made (a transaction refused one of its records). The group's memory copy
  * goes too. */
 void uex_outcome_clear(struct uex_outcome *outcome);

@@ -17,12 +17,7 @@ static void take_suspect(struct uex_engine *engine, struct uex_input *input, str
     uex_window_see(&input->window, inflight->offset);
     uex_dispatch_add_synced(engine, inflight);
     inflight->suspect = true;
-    inflight->next_in_group = NULL;
-    if (engine->synced.poison.last_suspect != NULL)
-        engine->synced.poison.last_suspect->next_in_group = inflight;
-    else
-        engine->synced.poison.first_suspect = inflight;
-    engine->synced.poison.last_suspect = inflight;
+    uex_inflight_append(&engine->synced.poison.first_suspect, &engine->synced.poison.last_suspect, inflight);
     pthread_cond_signal(&engine->synced.work_changed);
     uex_engine_unlock(engine);
 }
@@ -74,16 +69,6 @@ static enum uex_backpressure take(struct uex_engine *engine, struct uex_input *i
         uex_dispatch_enqueue_synced(engine, inflight);
     uex_engine_unlock(engine);
     return UEX_BACKPRESSURE_NONE;
-}
-
-static void keep_back(struct uex_input *input, struct uex_inflight *inflight)
-{
-    inflight->next_in_group = NULL;
-    if (input->last_backpressured != NULL)
-        input->last_backpressured->next_in_group = inflight;
-    else
-        input->first_backpressured = inflight;
-    input->last_backpressured = inflight;
 }
 
 static void note_backpressure(struct uex_engine *engine, struct uex_input *input, enum uex_backpressure backpressure)
@@ -209,7 +194,7 @@ static void on_record(struct uex_engine *engine, const struct uex_fetched *fetch
             return;
         note_backpressure(engine, input, backpressure);
     }
-    keep_back(input, inflight);
+    uex_inflight_append(&input->first_backpressured, &input->last_backpressured, inflight);
 }
 
 /* ---- input partitions: backpressured records, pauses, committed offsets */
