@@ -17,8 +17,8 @@
 #define UEX_MUST_CHECK __attribute__((warn_unused_result))
 #define UEX_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
 
-/* Borrowed bytes: whoever made them owns them. data == NULL is "absent", which differs from size_bytes == 0 where that
- * matters. */
+/* Borrowed bytes: the part that made them owns them. data == NULL is "absent", which differs from size_bytes == 0 where
+ * that matters. */
 struct uex_bytes {
     const uint8_t *data;
     size_t size_bytes;

@@ -13,7 +13,7 @@ struct uex_digest; /* a running SHA-256 */
 UEX_MUST_CHECK struct uex_digest *uex_digest_new(void); /* NULL: no memory */
 /* UEX_NO_MEMORY: OpenSSL has no other reason. */
 UEX_MUST_CHECK enum uex_error uex_digest_add(struct uex_digest *digest, struct uex_bytes data);
-/* Finish, and start anew. UEX_NO_MEMORY. */
+/* Finish, and start again. UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_digest_finish(struct uex_digest *digest, uint8_t out[UEX_SHA256_SIZE]);
 void uex_digest_free(struct uex_digest *digest);
 

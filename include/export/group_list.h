@@ -26,7 +26,7 @@ const char *uex_group_list_next(const struct uex_group_list *list, const char *p
 UEX_MUST_CHECK enum uex_error uex_groups_await(const struct uex_config *config, const char *application_name,
                                                int64_t timeout_ms, const struct uex_cancel *cancel,
                                                struct uex_fault *fault);
-/* Read the active groups into an empty list; a reading that breaks off is begun anew within `timeout_ms`. */
+/* Read the active groups into an empty list; a reading that breaks off is begun again within `timeout_ms`. */
 UEX_MUST_CHECK enum uex_error uex_groups_read(const struct uex_config *config, const char *application_name,
                                               int64_t timeout_ms, const struct uex_cancel *cancel,
                                               struct uex_group_list *list, struct uex_fault *fault);

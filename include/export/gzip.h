@@ -13,9 +13,9 @@
 /* A stream has so many of them at most, each of 2 MiB with its result. */
 #define UEX_GZIP_BLOCKS_MAX ((size_t)8)
 
-/* The compression thread pool of a program: threads that compress blocks for whoever is held up by compressing, while
- * CPUs are idle. One for each CPU that affinity and cgroup allow, but one, and at most 31. They start when they are
- * first needed. Any thread. */
+/* The compression thread pool of a program: threads that compress blocks for a thread that is held up by compressing,
+ * while CPUs are idle. One for each CPU that affinity and cgroup allow, but one, and at most 31. They start when they
+ * are first needed. Any thread. */
 struct uex_compression_pool;
 /* `cpu_count` 0: as many CPUs as the process may use. NULL: no memory. */
 UEX_MUST_CHECK struct uex_compression_pool *uex_compression_pool_new(int cpu_count);

@@ -2,10 +2,10 @@
 /* include/export/log.h — log lines on stderr: one JSON object per line, or text for people.
  *
  * Every line has time, level, message, event, then the fields in the order given. The event is the line's stable code
- * (event.h); whoever matches log lines matches the code and the fields, never the message. Field names are the ids used
- * everywhere: command, group, run, topic, partition, offset, error, … A line of up to PIPE_BUF bytes is written with
- * one write(2), a longer one with several, all under a lock: lines of threads do not mix; text that is not UTF-8 is
- * replaced (U+FFFD), control characters are escaped. Never log usernames, rows or secrets. Any thread.
+ * (event.h); a program that matches log lines matches the code and the fields, never the message. Field names are the
+ * ids used everywhere: command, group, run, topic, partition, offset, error, … A line of up to PIPE_BUF bytes is
+ * written with one write(2), a longer one with several, all under a lock: lines of threads do not mix; text that is not
+ * UTF-8 is replaced (U+FFFD), control characters are escaped. Never log usernames, rows or secrets. Any thread.
  */
 #ifndef EXPORT_LOG_H
 #define EXPORT_LOG_H

@@ -113,7 +113,7 @@ UEX_MUST_CHECK enum uex_error uex_store_service_new(const struct uex_config *con
 /* Wipes the credentials. After its stores are destroyed. Accepts NULL. */
 void uex_store_service_free(struct uex_store_service *service);
 /* From now on requests are signed with the credentials of `config` (read here, not kept). `changed`: they differ from
- * those before. UEX_NO_MEMORY: those of before stay. Any thread. */
+ * those before. UEX_NO_MEMORY: the old ones stay. Any thread. */
 UEX_MUST_CHECK enum uex_error uex_store_service_replace_credentials(struct uex_store_service *service,
                                                                     const struct uex_config *config, bool *changed);
 

@@ -66,7 +66,7 @@ static void register_leave(void)
     (void)on_exit(leave, NULL);
 }
 
-/* Shared by the caller and the thread; whoever leaves last frees it. */
+/* Shared by the caller and the thread; the one that leaves last frees it. */
 struct call {
     void (*run)(void *context);
     void (*drop)(void *context);

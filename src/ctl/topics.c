@@ -25,7 +25,7 @@ static void write_findings(const struct uex_topic_findings *findings, enum uex_o
     for (size_t i = 0; i < findings->count; i++) {
         const struct uex_topic_finding *item = &findings->items[i];
         const char *const cells[] = {item->topic, item->what, item->expected, item->found, results[item->severity],
-                                     item->mend};
+                                     item->fix};
 
         uex_table_add(&table, cells);
     }
@@ -40,11 +40,11 @@ static void write_fixes(const struct uex_topic_findings *findings, struct uex_bu
     if (findings->error_count + findings->warning_count > 0)
         uex_buffer_append_text(out, "\nTo fix this:\n");
     for (size_t i = 0; i < findings->count; i++) {
-        const char *fix = findings->items[i].mend;
+        const char *fix = findings->items[i].fix;
         size_t earlier = 0;
 
         while (fix != NULL && earlier < i &&
-               (findings->items[earlier].mend == NULL || strcmp(findings->items[earlier].mend, fix) != 0))
+               (findings->items[earlier].fix == NULL || strcmp(findings->items[earlier].fix, fix) != 0))
             earlier++;
         if (fix != NULL && earlier == i)
             uex_buffer_append_format(out, "  %s\n", fix);

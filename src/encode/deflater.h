@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/encode/deflater.h — what a compression library must do for a block: turn bytes into deflate data (RFC 1951) that
  * refer to nothing before them, whose last block is not final, and which end at a byte (zlib's full flush). Such pieces
- * can stand one behind the other in one stream, in any order, whoever made them. The same bytes always give the same
- * piece. One thread at a time. */
+ * can stand one behind the other in one stream, in any order, no matter which thread made them. The same bytes always
+ * give the same piece. One thread at a time. */
 #ifndef EXPORT_ENCODE_DEFLATER_H
 #define EXPORT_ENCODE_DEFLATER_H
 

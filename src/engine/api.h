@@ -80,9 +80,9 @@ enum uex_failure uex_engine_failure(struct uex_engine *engine);
 const char *uex_engine_starved(struct uex_engine *engine);
 /* The program cannot go on: the intake leaves the group, the worker ends with exit code 1. */
 void uex_engine_break(struct uex_engine *engine);
-/* A setting is refused by Kafka or does not fit the views, which no repetition changes: exit code 2. `mend` says what a
+/* A setting is refused by Kafka or does not fit the views, which no repetition changes: exit code 2. `fix` says what a
  * person can do. */
-void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend);
+void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *fix);
 
 /* ---- commands (handover.c) */
 

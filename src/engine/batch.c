@@ -141,7 +141,7 @@ bool uex_batch_collect_synced(struct uex_engine *engine, size_t most, struct uex
             (inflight->outcome.keeps_no_state || engine->synced.partitions[inflight->partition].restored) &&
             uex_engine_input(engine, inflight->input_topic, inflight->partition)->window.base != UEX_OFFSET_NONE;
 
-        if (uex_cancel_requested(&inflight->cancel)) { /* its topic was made anew: there is no such command any more */
+        if (uex_cancel_requested(&inflight->cancel)) { /* its topic was re-created: there is no such command */
             uex_dispatch_withdraw_synced(engine, inflight);
             uex_dispatch_release_synced(engine, inflight);
             inflight = next;

@@ -232,7 +232,7 @@ static enum end transact(struct uex_committer *committer, struct uex_fault *faul
     return facts_of(committer).is_lost ? END_UNKNOWN : END_ABORTED;
 }
 
-/* The end is unknown: a producer built anew under the same id ends the old transaction, then the committed offsets
+/* The end is unknown: a producer rebuilt under the same id ends the old transaction, then the committed offsets
  * say what happened. Each outcome is judged by its own bit. */
 static void judge(struct uex_committer *committer)
 {

@@ -74,7 +74,7 @@ struct uex_input {
     bool checking;       /* records are read again and compared, none is taken */
     int64_t same_until;  /* while checking: the log is the same up to here; UEX_OFFSET_NONE: that is not known */
     int64_t seek_to;     /* where the consumer has to go, what comes before is dropped; UEX_OFFSET_NONE: nowhere */
-    uint64_t log_number; /* rises when the log is cut or made anew: what a transaction says of the one before is void */
+    uint64_t log_number; /* rises when the log is cut or re-created: older transactions say nothing of it */
     int64_t end_offset;  /* the last end of the partition that was reported, UEX_OFFSET_NONE before */
     struct uex_inflight *first_backpressured,
         *last_backpressured;            /* read, but cannot be taken yet; the input partition is paused meanwhile */
@@ -264,7 +264,7 @@ void uex_dispatch_submit_synced(struct uex_engine *engine, struct uex_inflight *
 void uex_dispatch_withdraw_synced(struct uex_engine *engine, struct uex_inflight *inflight);
 /* The command is over (committed, lost or dropped): unlock its group; uex_engine_unlock() frees it. */
 void uex_dispatch_release_synced(struct uex_engine *engine, struct uex_inflight *inflight);
-/* Drop what has not started: it is read again by whoever owns the partition next. */
+/* Drop what has not started: it is read again by the next owner of the partition. */
 void uex_dispatch_drop_queued_synced(struct uex_engine *engine);
 /* What was read from there and is not over; NULL: nothing, or only what is given up. */
 struct uex_inflight *uex_dispatch_find_synced(const struct uex_engine *engine, size_t input_topic, int32_t partition,

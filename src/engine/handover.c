@@ -56,7 +56,7 @@ static void go_back(struct uex_engine *engine, struct uex_inflight *inflight, st
                 !uex_cancel_requested(&inflight->cancel);
     if (adoptable)
         uex_dispatch_put_back_synced(engine, inflight);
-    else { /* whoever gets the partition reads it again */
+    else { /* the next owner of the partition reads it again */
         uex_starts_return_synced(engine, inflight);
         uex_dispatch_release_synced(engine, inflight);
     }

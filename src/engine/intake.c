@@ -263,7 +263,8 @@ static void apply_pauses(struct uex_engine *engine, rd_kafka_topic_partition_lis
         note_paused(engine, resume, false);
 }
 
-/* Records of before the seek do not come any more: librdkafka drops them. What fails is tried again at the next round.
+/* Records from before the seek do not come any more: librdkafka drops them. What fails is tried again at the next
+ * round.
  */
 static void apply_seeks(struct uex_engine *engine, rd_kafka_topic_partition_list_t *seek)
 {

@@ -287,7 +287,7 @@ void uex_rebalance_callback(void *opaque, rd_kafka_resp_err_t error, rd_kafka_to
                                                        : NULL;
 
     revoke(engine, engine->consumer.is_lost(engine->consumer.context));
-    if (engine->membership.resubscribe_at_ms != 0) /* the group assigns anew anyway */
+    if (engine->membership.resubscribe_at_ms != 0) /* the group assigns again anyway */
         engine->membership.resubscribe_at_ms = uex_monotonic_ms() + ANOTHER_WITHIN_MS;
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && uex_engine_lifecycle(engine) >= UEX_LIFECYCLE_LEAVING) {
         if (metadata != NULL)

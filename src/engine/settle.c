@@ -44,9 +44,9 @@ static void take_memory_synced(struct uex_engine *engine, struct uex_inflight *i
     inflight->outcome.memory = NULL;
 }
 
-/* In a later epoch the group's memory was read anew, and knows of it, and perhaps of more. The window may not: a member
- * that joins again can be given the same generation, and then the broker takes committed offsets that are sent after
- * those of the new epoch were read. */
+/* In a later epoch the group's memory was read again, and knows of it, and perhaps of more. The window may not: a
+ * member that joins again can be given the same generation, and then the broker takes committed offsets that are sent
+ * after those of the new epoch were read. */
 static void done_synced(struct uex_engine *engine, const struct uex_batch *batch, struct uex_inflight *inflight)
 {
     struct uex_input *input = uex_engine_input(engine, inflight->input_topic, inflight->partition);

@@ -6,7 +6,7 @@
 
 #include "engine/batch.h"
 
-/* Tell the observer of what is committed now. Not locked: an audit line may wait for whoever reads stderr. */
+/* Tell the observer of what is committed now. Not locked: an audit line may wait for the reader of stderr. */
 void uex_settle_announce(struct uex_engine *engine, struct uex_batch *batch, bool committed);
 /* Finish what is committed, drop what went to others, put the rest back. The transaction is over. */
 void uex_settle_synced(struct uex_engine *engine, struct uex_batch *batch, bool committed);

@@ -45,7 +45,7 @@ void uex_engine_break(struct uex_engine *engine)
     uex_engine_unlock(engine);
 }
 
-void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *mend)
+void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const char *fix)
 {
     bool known = false;
 
@@ -56,7 +56,7 @@ void uex_engine_refuse(struct uex_engine *engine, const char *error_text, const 
     if (!known)
         uex_log(UEX_LOG_ERROR, UEX_EVENT_CONFIG_REFUSED,
                 "a setting is refused or does not fit what was found; the program ends", UEX_STR("error", error_text),
-                UEX_STR("mend", mend));
+                UEX_STR("mend", fix));
 }
 
 void uex_engine_out_of_memory_synced(struct uex_engine *engine, const char *what)

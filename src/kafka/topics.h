@@ -75,7 +75,7 @@ struct uex_topic_finding {
     char *what;     /* "partitions", "cleanup.policy", … */
     char *expected; /* "12", "at least 2" */
     char *found;    /* "missing" where there is none */
-    char *mend;     /* the command that fixes it; NULL for good ones */
+    char *fix;      /* the command that fixes it; NULL for good ones */
 };
 
 struct uex_topic_findings {

@@ -22,7 +22,7 @@ void uex_topic_findings_clear(struct uex_topic_findings *findings)
         free(findings->items[i].what);
         free(findings->items[i].expected);
         free(findings->items[i].found);
-        free(findings->items[i].mend);
+        free(findings->items[i].fix);
     }
     free(findings->items);
     *findings = (struct uex_topic_findings){0};
@@ -37,9 +37,9 @@ static char *copy_text(struct checker *checker, const char *text)
     return result;
 }
 
-/* `mend` NULL: good. */
+/* `fix` NULL: good. */
 static void add_finding(struct checker *checker, enum uex_topic_severity severity, const char *topic, const char *what,
-                        const char *expected, const char *found, const char *mend)
+                        const char *expected, const char *found, const char *fix)
 {
     struct uex_topic_findings *out = checker->out;
 
@@ -59,7 +59,7 @@ static void add_finding(struct checker *checker, enum uex_topic_severity severit
                                                           .what = copy_text(checker, what),
                                                           .expected = copy_text(checker, expected),
                                                           .found = copy_text(checker, found),
-                                                          .mend = copy_text(checker, mend)};
+                                                          .fix = copy_text(checker, fix)};
     out->error_count += severity == UEX_TOPIC_ERROR;
     out->warning_count += severity == UEX_TOPIC_WARNING;
 }
@@ -67,13 +67,13 @@ static void add_finding(struct checker *checker, enum uex_topic_severity severit
 static void add_setting(struct checker *checker, enum uex_topic_severity severity, const char *topic, const char *name,
                         const char *expected, const char *found, const char *value)
 {
-    char mend[512];
+    char fix[512];
 
-    snprintf(mend, sizeof(mend),
+    snprintf(fix, sizeof(fix),
              "kafka-configs.sh --bootstrap-server %.100s --alter --entity-type topics --entity-name %.249s "
              "--add-config %s=%s",
              checker->brokers, topic, name, value);
-    add_finding(checker, severity, topic, name, expected, found, severity == UEX_TOPIC_GOOD ? NULL : mend);
+    add_finding(checker, severity, topic, name, expected, found, severity == UEX_TOPIC_GOOD ? NULL : fix);
 }
 
 static const char *planned_value(const struct uex_topic *topic, const char *name)
@@ -87,7 +87,7 @@ static const char *planned_value(const struct uex_topic *topic, const char *name
 static void check_partitions(struct checker *checker, const struct uex_topic *topic,
                              const struct uex_topic_facts *facts, int32_t common_count)
 {
-    char expected[32], found[32], mend[64];
+    char expected[32], found[32], fix[64];
 
     snprintf(found, sizeof(found), "%" PRId32, facts->partition_count);
     snprintf(expected, sizeof(expected), topic->same_count ? "%" PRId32 : "at least 1", common_count);
@@ -95,8 +95,8 @@ static void check_partitions(struct checker *checker, const struct uex_topic *to
         add_finding(checker, UEX_TOPIC_GOOD, topic->name, "partitions", expected, found, NULL);
         return;
     }
-    snprintf(mend, sizeof(mend), "exportctl topics grow --partitions %" PRId32, common_count);
-    add_finding(checker, UEX_TOPIC_ERROR, topic->name, "partitions", expected, found, mend);
+    snprintf(fix, sizeof(fix), "exportctl topics grow --partitions %" PRId32, common_count);
+    add_finding(checker, UEX_TOPIC_ERROR, topic->name, "partitions", expected, found, fix);
 }
 
 /* Compaction would remove commands, retries and dead letters; deletion would remove the states of groups. */

@@ -18,7 +18,7 @@ const char *const uex_command_text_names[UEX_COMMAND_TEXT_COUNT] = {
     [UEX_COMMAND_DOMAIN_ID] = "domainId", [UEX_COMMAND_REQUESTED_BY] = "requestedBy", [UEX_COMMAND_REASON] = "reason",
 };
 
-/* A record of the command's schema. Made anew for each command (17 us): a schema that is kept would be a global that
+/* A record of the command's schema. Made for each command (17 us): a schema that is kept would be a global that
  * nobody can free safely. */
 struct avro_record {
     avro_schema_t schema;

@@ -46,7 +46,7 @@ static bool has_control(struct uex_bytes text)
     return false;
 }
 
-/* The token is renewed by whoever wrote the file, so it is read each time. */
+/* The token is renewed by the writer of the file, so it is read each time. */
 static enum uex_error read_token(const char *path, struct uex_buffer *out, struct uex_fault *fault)
 {
     char piece[4096];

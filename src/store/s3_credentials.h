@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/store/s3_credentials.h — who signs. Fetched anew for each request, so that credentials may change between two.
+/* src/store/s3_credentials.h — who signs. Fetched for each request, so that credentials may change between two.
  *
  * Where they come from, the first that is there: s3.access_key_id and s3.secret_access_key; a role that a web identity
  * token stands for (AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE); the container's credentials endpoint. Those of the last
@@ -35,7 +35,7 @@ UEX_MUST_CHECK enum uex_error uex_s3_credentials_fetch(struct uex_s3_credential_
 /* The store refused these credentials: temporary ones are asked for again at the next request, at most every 5 s. */
 void uex_s3_credentials_doubt(struct uex_s3_credential_source *source);
 /* From now on those of `config` (read here, not kept) are used instead of the ones given before. `changed`: they
- * differ. UEX_NO_MEMORY: those of before stay. */
+ * differ. UEX_NO_MEMORY: the old ones stay. */
 UEX_MUST_CHECK enum uex_error uex_s3_credentials_replace(struct uex_s3_credential_source *source,
                                                          const struct uex_config *config, bool *changed);
 #endif

@@ -68,7 +68,7 @@ static bool is_expected(const char *code)
                                         "BadDigest",
                                         "InvalidDigest",
                                         "IncompleteBody",
-                                        "SignatureDoesNotMatch", /* signed anew with the hash of what came */
+                                        "SignatureDoesNotMatch", /* signed again with the hash of what came */
                                         "InvalidPart",
                                         "InvalidPartOrder",
                                         "InvalidPartNumber",

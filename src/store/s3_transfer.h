@@ -9,7 +9,7 @@
 
 struct uex_s3_transfer {
     CURLM *multi; /* keeps the connection */
-    CURL *easy;   /* made ready anew for each exchange */
+    CURL *easy;   /* made ready for each exchange */
     char error_text[CURL_ERROR_SIZE];
 };
 

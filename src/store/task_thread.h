@@ -12,7 +12,7 @@ enum uex_task_state { UEX_TASK_IDLE, UEX_TASK_WAITING, UEX_TASK_RUNNING, UEX_TAS
 /* Is the step allowed? IDLE → WAITING → RUNNING → DONE → IDLE, and nothing else. */
 bool uex_task_state_may_become(enum uex_task_state from, enum uex_task_state to);
 
-/* A task; owned by whoever submits it, and, together with what `context` points to, the thread's from
+/* A task; owned by its submitter, and, together with what `context` points to, the thread's from
  * uex_task_thread_submit() until uex_task_thread_wait() returned true. */
 struct uex_task {
     void (*run)(void *context);

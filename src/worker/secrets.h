@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/worker/secrets.h — secrets that change while the worker runs: those of the store and of Redis are read again on
  * SIGHUP, and when one of the files changes that EXPORT_…_FILE names (a mounted Secret that is renewed; looked at every
- * 10 s). Kafka's and the database's belong to connections that are made anew with a new process. Main thread. */
+ * 10 s). Kafka's and the database's belong to connections that only a new process makes again. Main thread. */
 #ifndef EXPORT_WORKER_SECRETS_H
 #define EXPORT_WORKER_SECRETS_H
 

@@ -16,7 +16,7 @@ struct uex_watchdog {
 };
 
 /* From now on the process has `bound_ms` to end. After that it is left with `exit_code`, without a cleanup. Without
- * memory for a thread there is no bound but the one of whoever sent the signal. The watchdog's owner calls. */
+ * memory for a thread there is no bound but that of the sender of the signal. The watchdog's owner calls. */
 void uex_watchdog_start(struct uex_watchdog *watchdog, int64_t bound_ms);
 
 /* The end came in time. Does nothing where it was not started. The watchdog's owner calls. */

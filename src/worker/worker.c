@@ -154,7 +154,7 @@ static bool log_findings(const struct uex_topic_findings *findings, bool last)
         uex_log(finding->severity == UEX_TOPIC_ERROR ? UEX_LOG_ERROR : UEX_LOG_WARN, UEX_EVENT_TOPIC_MISCONFIGURED,
                 "topic misconfigured", UEX_STR("topic", finding->topic), UEX_STR("what", finding->what),
                 UEX_STR("expected", finding->expected), UEX_STR("found", finding->found),
-                UEX_STR("mend", finding->mend));
+                UEX_STR("mend", finding->fix));
     }
     return findings->error_count == 0;
 }

@@ -49,7 +49,7 @@ static bool check_topics(struct uex_doctor *doctor, rd_kafka_t *handle)
             continue;
         all_there = all_there && strcmp(item->what, "topic") != 0;
         uex_doctor_report(doctor, "kafka", "topics",
-                          item->severity == UEX_TOPIC_ERROR ? UEX_DOCTOR_FAIL : UEX_DOCTOR_WARN, item->mend,
+                          item->severity == UEX_TOPIC_ERROR ? UEX_DOCTOR_FAIL : UEX_DOCTOR_WARN, item->fix,
                           "%s: %s is %s, expected %s", item->topic, item->what, item->found, item->expected);
     }
     if (err == UEX_OK && findings.error_count + findings.warning_count == 0)
