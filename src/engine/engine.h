@@ -35,9 +35,9 @@
 #include "engine/api.h"
 #include "engine/consumer.h"
 #include "engine/group_table.h"
-#include "engine/offset_window.h"
 #include "engine/transaction.h"
 #include "export/config.h"
+#include "kafka/offset_window.h"
 
 #define UEX_INPUT_TOPICS_MAX (1 + 2 * UEX_RETRY_TIERS_MAX)
 #define UEX_PLACE_BUCKETS 4096 /* a power of two, about twice the commands that there are at most */

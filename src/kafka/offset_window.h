@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/engine/offset_window.h — which offsets of one partition are finished.
+/* src/kafka/offset_window.h — which offsets of one partition are finished.
  *
  * The committed offset is the first unfinished command; the finished ones above it travel as a bitmap in the offset's
  * metadata, so a long export neither holds back nor repeats the commands behind it. Metadata is text: a broker takes
- * 4,096 bytes at most (offset.metadata.max.bytes), and librdkafka 2.0.2 cuts it at a NUL. Used under the engine's lock.
+ * 4,096 bytes at most (offset.metadata.max.bytes), and librdkafka 2.0.2 cuts it at a NUL. One thread at a time.
  */
-#ifndef ENGINE_OFFSET_WINDOW_H
-#define ENGINE_OFFSET_WINDOW_H
+#ifndef EXPORT_KAFKA_OFFSET_WINDOW_H
+#define EXPORT_KAFKA_OFFSET_WINDOW_H
 
 #include "export/buffer.h"
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "engine/offset_window.h"
+#include "kafka/offset_window.h"
 
 static void complete__out_of_order__commits_only_the_contiguous_prefix(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/offset_window.h"
+#include "kafka/offset_window.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
