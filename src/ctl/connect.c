@@ -6,10 +6,12 @@
 enum uex_error uex_ctl_connect(const struct uex_config *config, enum uex_kafka_role role, rd_kafka_t **out,
                                struct uex_fault *fault)
 {
-    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, role, fault);
+    return uex_kafka_connect(config, role, config->startup_timeout_ms, &uex_program_cancel, out, fault);
+}
 
-    *out = conf == NULL ? NULL : uex_kafka_create(role, conf, fault);
-    if (*out == NULL)
-        return fault->error;
-    return uex_kafka_wait(*out, config->startup_timeout_ms, &uex_program_cancel, fault);
+enum uex_error uex_ctl_read_topics(const struct uex_config *config, const struct uex_read_topic *topics,
+                                   size_t topic_count, struct uex_topic_reader **out, struct uex_fault *fault)
+{
+    return uex_topic_reader_open(config, topics, topic_count, config->startup_timeout_ms, &uex_program_cancel, out,
+                                 fault);
 }

@@ -161,7 +161,7 @@ enum uex_error uex_states_read(const struct uex_config *config, struct uex_state
 {
     const struct uex_read_topic topic = {.name = config->topics_state, .from = UEX_READ_ALL};
     struct uex_topic_reader *reader = NULL;
-    enum uex_error err = uex_topic_reader_open(config, &topic, 1, &reader, fault);
+    enum uex_error err = uex_ctl_read_topics(config, &topic, 1, &reader, fault);
 
     if (err == UEX_OK)
         err = uex_topic_reader_drain(reader, uex_state_set_take, out, fault);

@@ -4,7 +4,7 @@
 #ifndef EXPORT_CTL_STATE_READER_H
 #define EXPORT_CTL_STATE_READER_H
 
-#include "ctl/topic_reader.h"
+#include "ctl/connect.h"
 #include "export/group_state_view.h"
 
 /* A zeroed struct is empty. */

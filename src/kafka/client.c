@@ -129,6 +129,15 @@ enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const stru
     return uex_fail(fault, UEX_CANCELLED, "stopped while waiting for Kafka");
 }
 
+enum uex_error uex_kafka_connect(const struct uex_config *config, enum uex_kafka_role role, int64_t wait_ms,
+                                 const struct uex_cancel *cancel, rd_kafka_t **out, struct uex_fault *fault)
+{
+    rd_kafka_conf_t *conf = uex_kafka_conf_new(config, role, fault);
+
+    *out = conf == NULL ? NULL : uex_kafka_create(role, conf, fault);
+    return *out == NULL ? fault->error : uex_kafka_wait(*out, wait_ms, cancel, fault);
+}
+
 enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char *out, struct uex_fault *fault)
 {
     char *id = rd_kafka_clusterid(handle, (int)timeout_ms);

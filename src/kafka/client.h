@@ -55,6 +55,12 @@ enum uex_error uex_kafka_check_properties(const struct uex_config *config, struc
 UEX_MUST_CHECK enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const struct uex_cancel *cancel,
                                              struct uex_fault *fault);
 
+/* A handle of this role, once a broker has answered within `wait_ms`. UEX_KAFKA_UNAVAILABLE, UEX_CANCELLED, UEX_CONFIG,
+ * UEX_KAFKA (no resources). The caller destroys `*out` in any case (uex_kafka_destroy()). */
+UEX_MUST_CHECK enum uex_error uex_kafka_connect(const struct uex_config *config, enum uex_kafka_role role,
+                                                int64_t wait_ms, const struct uex_cancel *cancel, rd_kafka_t **out,
+                                                struct uex_fault *fault);
+
 /* The cluster's id, "" for brokers that have none. `out` has UEX_KAFKA_CLUSTER_ID_SIZE bytes. */
 UEX_MUST_CHECK enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char *out,
                                                    struct uex_fault *fault);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "config/table.h"
+#include "ctl/connect.h"
 #include "ctl/options.h"
-#include "ctl/topic_reader.h"
 #include "export/text.h"
 
 #define MARKS_MAX ((size_t)2 << 20)
@@ -301,7 +301,7 @@ enum uex_error uex_dlq_read(const struct uex_config *config, const struct uex_dl
     const struct uex_read_topic topic = {.name = config->topics_dlq, .from = UEX_READ_ALL, .whole = true};
     struct pass pass = {.visitor = visitor, .fault = fault};
     struct uex_topic_reader *reader = NULL;
-    enum uex_error err = uex_topic_reader_open(config, &topic, 1, &reader, fault);
+    enum uex_error err = uex_ctl_read_topics(config, &topic, 1, &reader, fault);
 
     if (err == UEX_OK)
         err = uex_topic_reader_drain(reader, take_record, &pass, fault);

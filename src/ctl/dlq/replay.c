@@ -113,7 +113,7 @@ static enum uex_error read_states(struct act *act, struct uex_fault *fault)
 {
     const struct uex_read_topic topic = {.name = act->order->config->topics_state, .from = UEX_READ_ALL};
     struct uex_topic_reader *reader = NULL;
-    enum uex_error err = uex_topic_reader_open(act->order->config, &topic, 1, &reader, fault);
+    enum uex_error err = uex_ctl_read_topics(act->order->config, &topic, 1, &reader, fault);
 
     if (err == UEX_OK)
         err = uex_topic_reader_drain(reader, take_state, act, fault);

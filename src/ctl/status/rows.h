@@ -4,8 +4,8 @@
 #ifndef EXPORT_CTL_STATUS_ROWS_H
 #define EXPORT_CTL_STATUS_ROWS_H
 
+#include "ctl/connect.h"
 #include "ctl/output.h"
-#include "ctl/topic_reader.h"
 #include "export/group_state_view.h"
 
 /* In the order in which they are shown: what needs attention comes first. */

@@ -200,7 +200,7 @@ static int follow_outcomes(struct uex_status_report *report)
         return uex_output_fail(err, &fault);
     follow->report = report;
     uex_live_begin(&follow->live);
-    err = uex_topic_reader_open(report->config, topics, 2, &follow->reader, &fault);
+    err = uex_ctl_read_topics(report->config, topics, 2, &follow->reader, &fault);
     while (err == UEX_OK)
         err = handle_next(follow, &fault);
     uex_live_erase(&follow->live);
@@ -240,7 +240,7 @@ static enum uex_error read_states(struct uex_status_report *report, struct uex_f
 {
     const struct uex_read_topic topic = {.name = report->config->topics_state, .from = UEX_READ_ALL};
     struct uex_topic_reader *reader = NULL;
-    enum uex_error err = uex_topic_reader_open(report->config, &topic, 1, &reader, fault);
+    enum uex_error err = uex_ctl_read_topics(report->config, &topic, 1, &reader, fault);
 
     if (err == UEX_OK)
         err = uex_topic_reader_drain(reader, uex_status_rows_take, &report->rows, fault);

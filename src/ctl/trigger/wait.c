@@ -202,7 +202,7 @@ static enum uex_error read_to_ends(struct wait *wait, struct uex_fault *fault)
     const struct uex_read_topic topics[] = {{.name = config->topics_state, .from = UEX_READ_NEW},
                                             {.name = config->topics_progress, .from = UEX_READ_NEW}};
     int64_t until_ms = uex_monotonic_ms() + config->startup_timeout_ms;
-    enum uex_error err = uex_topic_reader_open(config, topics, 2, &wait->reader, fault);
+    enum uex_error err = uex_ctl_read_topics(config, topics, 2, &wait->reader, fault);
 
     while (err == UEX_OK) {
         rd_kafka_message_t *message = NULL;

@@ -283,7 +283,7 @@ static enum uex_error read_since(struct uex_verification *verification, int64_t 
                                          .since_ms = since_ms,
                                          .whole = true};
     struct uex_topic_reader *reader = NULL;
-    enum uex_error err = uex_topic_reader_open(verification->config, &topic, 1, &reader, fault);
+    enum uex_error err = uex_ctl_read_topics(verification->config, &topic, 1, &reader, fault);
 
     if (err == UEX_OK)
         err = uex_topic_reader_drain(reader, take_message, verification, fault);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/topic_reader.h"
+#include "kafka/topic_reader.h"
 
 #include <stdlib.h>
-
-#include "export/program.h"
 
 #define ASK_MS 10000
 #define ALIVE_MS 1000
@@ -16,31 +14,37 @@ struct source {
     bool *is_read;    /* per partition: its end was reached once */
     int64_t *starts;  /* per partition: the first offset there is; NULL: not asked for */
     int64_t *targets; /* per partition: the end is at this offset or later; NULL: where it is now */
+    int64_t *nexts;   /* per partition: the offset behind the last record; 0: none was read */
 };
 
 struct uex_topic_reader {
+    const struct uex_config *config;
+    const struct uex_cancel *cancel;
+    int64_t wait_ms; /* for Kafka's first answer, and for the next record of a topic that has more */
     rd_kafka_t *consumer;
-    int64_t stall_ms;
     struct source sources[UEX_READ_TOPICS_MAX];
     size_t source_count;
     size_t open_count; /* partitions whose end was not reached yet */
     bool end_returned;
     int64_t heard_ms; /* monotonic: the last record, or the last check whether Kafka answers */
     bool is_away;     /* it did not answer, and no record has come since */
+    bool went_back;   /* a record came that stands before one that was read */
 };
 
 /* A read_committed handle reports the last stable offset as the high watermark, so another handle asks. */
-static enum uex_error find_targets(const struct uex_config *config, struct source *source, struct uex_fault *fault)
+static enum uex_error find_targets(const struct uex_topic_reader *reader, struct source *source,
+                                   struct uex_fault *fault)
 {
     rd_kafka_t *handle = NULL;
-    enum uex_error err = uex_ctl_connect(config, UEX_KAFKA_READER_UNCOMMITTED, &handle, fault);
+    enum uex_error err = uex_kafka_connect(reader->config, UEX_KAFKA_READER_UNCOMMITTED, reader->wait_ms,
+                                           reader->cancel, &handle, fault);
 
     source->starts = calloc((size_t)source->partition_count, sizeof(*source->starts));
     source->targets = calloc((size_t)source->partition_count, sizeof(*source->targets));
     if (err == UEX_OK && (source->starts == NULL || source->targets == NULL))
         err = uex_fail(fault, UEX_NO_MEMORY, "no memory for the partitions of %s", source->name);
     for (int32_t number = 0; err == UEX_OK && number < source->partition_count; number++)
-        err = uex_kafka_watermarks(handle, source->name, number, ASK_MS, &uex_program_cancel, &source->starts[number],
+        err = uex_kafka_watermarks(handle, source->name, number, ASK_MS, reader->cancel, &source->starts[number],
                                    &source->targets[number], fault);
     uex_kafka_destroy(handle);
     return err;
@@ -68,8 +72,8 @@ bool uex_topic_reader_is_away(struct uex_topic_reader *reader, bool *is_new)
     return reader->is_away;
 }
 
-static enum uex_error add_source(const struct uex_config *config, struct uex_topic_reader *reader,
-                                 const struct uex_read_topic *topic, struct uex_fault *fault)
+static enum uex_error add_source(struct uex_topic_reader *reader, const struct uex_read_topic *topic,
+                                 struct uex_fault *fault)
 {
     struct source *source = &reader->sources[reader->source_count];
     enum uex_error err =
@@ -84,11 +88,12 @@ static enum uex_error add_source(const struct uex_config *config, struct uex_top
         return err;
     source->name = topic->name;
     source->is_read = calloc((size_t)source->partition_count, sizeof(*source->is_read));
-    if (source->is_read == NULL)
+    source->nexts = calloc((size_t)source->partition_count, sizeof(*source->nexts));
+    reader->source_count++;
+    if (source->is_read == NULL || source->nexts == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the partitions of %s", topic->name);
     reader->open_count += (size_t)source->partition_count;
-    reader->source_count++;
-    return topic->whole ? find_targets(config, source, fault) : UEX_OK;
+    return topic->whole ? find_targets(reader, source, fault) : UEX_OK;
 }
 
 /* The first offsets that are not older than the times; the end where there is none. */
@@ -139,7 +144,8 @@ static enum uex_error assign(struct uex_topic_reader *reader, const struct uex_r
 }
 
 enum uex_error uex_topic_reader_open(const struct uex_config *config, const struct uex_read_topic *topics,
-                                     size_t topic_count, struct uex_topic_reader **out, struct uex_fault *fault)
+                                     size_t topic_count, int64_t wait_ms, const struct uex_cancel *cancel,
+                                     struct uex_topic_reader **out, struct uex_fault *fault)
 {
     struct uex_topic_reader *reader = calloc(1, sizeof(*reader));
     enum uex_error err = UEX_OK;
@@ -149,11 +155,13 @@ enum uex_error uex_topic_reader_open(const struct uex_config *config, const stru
         free(reader);
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for a reader");
     }
-    reader->stall_ms = config->startup_timeout_ms;
+    reader->config = config;
+    reader->cancel = cancel;
+    reader->wait_ms = wait_ms;
     reader->heard_ms = uex_monotonic_ms();
-    err = uex_ctl_connect(config, UEX_KAFKA_READER, &reader->consumer, fault);
+    err = uex_kafka_connect(config, UEX_KAFKA_READER, wait_ms, cancel, &reader->consumer, fault);
     for (size_t i = 0; i < topic_count && err == UEX_OK; i++)
-        err = add_source(config, reader, &topics[i], fault);
+        err = add_source(reader, &topics[i], fault);
     if (err == UEX_OK)
         err = assign(reader, topics, fault);
     if (err != UEX_OK) {
@@ -173,25 +181,79 @@ void uex_topic_reader_close(struct uex_topic_reader *reader)
         free(reader->sources[i].is_read);
         free(reader->sources[i].starts);
         free(reader->sources[i].targets);
+        free(reader->sources[i].nexts);
     }
     free(reader);
 }
 
-static void note_end(struct uex_topic_reader *reader, const rd_kafka_message_t *message)
+static struct source *source_of(struct uex_topic_reader *reader, const rd_kafka_message_t *message)
 {
     const char *topic = rd_kafka_topic_name(message->rkt);
 
-    for (size_t i = 0; i < reader->source_count; i++) {
-        struct source *source = &reader->sources[i];
+    for (size_t i = 0; i < reader->source_count; i++)
+        if (message->partition >= 0 && message->partition < reader->sources[i].partition_count &&
+            strcmp(topic, reader->sources[i].name) == 0)
+            return &reader->sources[i];
+    return NULL;
+}
 
-        if (message->partition < 0 || message->partition >= source->partition_count ||
-            strcmp(topic, source->name) != 0 || source->is_read[message->partition])
+static void note_record(struct uex_topic_reader *reader, const rd_kafka_message_t *message)
+{
+    struct source *source = source_of(reader, message);
+
+    reader->heard_ms = uex_monotonic_ms();
+    reader->is_away = false;
+    if (source == NULL)
+        return;
+    reader->went_back = reader->went_back || message->offset < source->nexts[message->partition];
+    source->nexts[message->partition] = message->offset + 1;
+}
+
+static void note_end(struct uex_topic_reader *reader, const rd_kafka_message_t *message)
+{
+    struct source *source = source_of(reader, message);
+
+    if (source == NULL || source->is_read[message->partition])
+        return;
+    if (source->targets != NULL && message->offset < source->targets[message->partition])
+        return; /* an open transaction hides what is there */
+    source->is_read[message->partition] = true;
+    reader->open_count--;
+}
+
+/* Does a partition end before a record that was read? */
+static bool is_cut(struct uex_topic_reader *reader, const struct source *source)
+{
+    for (int32_t number = 0; number < source->partition_count; number++) {
+        int64_t low = 0, high = 0;
+
+        if (source->nexts[number] == 0)
             continue;
-        if (source->targets != NULL && message->offset < source->targets[message->partition])
-            continue; /* an open transaction hides what is there */
-        source->is_read[message->partition] = true;
-        reader->open_count--;
+        if (rd_kafka_query_watermark_offsets(reader->consumer, source->name, number, &low, &high, ALIVE_MS) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+            return false;
+        if (high < source->nexts[number])
+            return true;
     }
+    return false;
+}
+
+enum uex_topic_change uex_topic_reader_change(struct uex_topic_reader *reader)
+{
+    for (size_t i = 0; i < reader->source_count && !reader->went_back; i++) {
+        const struct source *source = &reader->sources[i];
+        int32_t partition_count = 0;
+        enum uex_error err =
+            uex_kafka_partition_count(reader->consumer, source->name, ALIVE_MS, &partition_count, NULL);
+
+        if (err == UEX_NOT_FOUND || (err == UEX_OK && partition_count < source->partition_count))
+            return UEX_TOPIC_REMADE;
+        if (err == UEX_OK && is_cut(reader, source))
+            return UEX_TOPIC_REMADE;
+        if (err == UEX_OK && partition_count > source->partition_count)
+            return UEX_TOPIC_GROWN;
+    }
+    return reader->went_back ? UEX_TOPIC_REMADE : UEX_TOPIC_UNCHANGED;
 }
 
 /* An event that is not a record. UEX_TIMEOUT: go on. */
@@ -205,13 +267,13 @@ static enum uex_error handle_event(struct uex_topic_reader *reader, const rd_kaf
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         return uex_fail(fault, UEX_KAFKA, "not authorized to read %s; the Kafka user needs READ on it",
                         message->rkt == NULL ? "a topic" : rd_kafka_topic_name(message->rkt));
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-        return uex_fail(fault, UEX_KAFKA, "not authorized for consumer groups with the prefix kafka.group.id");
     case RD_KAFKA_RESP_ERR__FATAL:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
         return uex_kafka_fail(fault, message->err, "reading");
     default:
-        return UEX_TIMEOUT; /* librdkafka retries, or the caller's timeout ends it */
+        /* librdkafka retries, or the caller's timeout ends it. Not being authorized for the consumer group is nothing
+         * either: the reader never joins it and commits nothing. */
+        return UEX_TIMEOUT;
     }
 }
 
@@ -225,7 +287,7 @@ enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t ti
         int64_t left_ms = until_ms - uex_monotonic_ms();
         rd_kafka_message_t *message = NULL;
 
-        if (uex_cancel_requested(&uex_program_cancel))
+        if (uex_cancel_requested(reader->cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped while reading");
         if (reader->open_count == 0 && !reader->end_returned) {
             reader->end_returned = true;
@@ -236,8 +298,7 @@ enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t ti
                                                                                : (int)left_ms);
         if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             *out = message;
-            reader->heard_ms = uex_monotonic_ms();
-            reader->is_away = false;
+            note_record(reader, message);
             return UEX_OK;
         }
         if (message != NULL) {
@@ -259,14 +320,14 @@ enum uex_error uex_topic_reader_drain(struct uex_topic_reader *reader,
     while (err == UEX_OK) {
         rd_kafka_message_t *message = NULL;
 
-        err = uex_topic_reader_next(reader, reader->stall_ms, &message, fault);
+        err = uex_topic_reader_next(reader, reader->wait_ms, &message, fault);
         if (err == UEX_OK) {
             err = take(context, message);
             rd_kafka_message_destroy(message);
         }
     }
     if (err == UEX_TIMEOUT)
-        return uex_fail(fault, UEX_KAFKA_UNAVAILABLE,
-                        "Kafka returned no record for startup.timeout, though there are more");
+        return uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "Kafka returned no record for %lld ms, though there are more",
+                        (long long)reader->wait_ms);
     return err == UEX_END ? UEX_OK : err;
 }
