@@ -7,6 +7,7 @@
 #include "export/group_progress.h"
 #include "export/group_state.h"
 #include "export/result.h"
+#include "export/run_record.h"
 
 #define ID "00000000-0000-4000-8000-000000000007"
 
@@ -116,6 +117,24 @@ static enum uex_error results(void)
     return note(UEX_OK, &out);
 }
 
+static enum uex_error run_record(void)
+{
+    struct uex_run_record read = {0}, copy = {0};
+    struct uex_buffer out = {0};
+    enum uex_error err =
+        uex_run_record_parse(uex_bytes_of_text("{\"version\":1,\"runId\":\"r\",\"status\":\"completed\",\"groups\":3,"
+                                               "\"requestedBy\":\"somebody\",\"manifestPath\":\"s3://bucket/key\"}"),
+                             &read, NULL);
+
+    if (err == UEX_OK)
+        err = uex_run_record_copy(&read, &copy);
+    if (err == UEX_OK)
+        uex_run_record_write_json(&copy, &out);
+    uex_run_record_clear(&read);
+    uex_run_record_clear(&copy);
+    return note(err, &out);
+}
+
 static enum uex_error progress(void)
 {
     struct uex_group_progress read = {0};
@@ -148,6 +167,7 @@ static void torture__models__right_result_or_no_memory(void **state)
         {.name = "a state record", .run = state_record},
         {.name = "results", .run = results},
         {.name = "progress", .run = progress},
+        {.name = "run record", .run = run_record},
         {.name = "masks", .run = masks},
     };
 
