@@ -46,7 +46,7 @@ struct uex_config {
     struct uex_kafka_property *kafka; /* passed through; group.id always among them */
     size_t kafka_count;
     char *kafka_group_id;
-    char *topics_command, *topics_retry, *topics_state, *topics_progress, *topics_result, *topics_dlq;
+    char *topics_command, *topics_retry, *topics_state, *topics_progress, *topics_result, *topics_dlq, *topics_run;
     char *postgres_dsn; /* secret: may hold a password */
     int64_t postgres_stall_timeout_ms;
     char *postgres_group_view, *postgres_user_view;
@@ -85,6 +85,7 @@ struct uex_config {
     enum uex_profile profile;
     char *schedule_lag_group; /* "": the gate is off */
     int64_t schedule_lag_max, schedule_lag_wait_ms;
+    int64_t schedule_wait_ms; /* 0: the scheduler does not wait for the run's end */
     int64_t startup_timeout_ms, shutdown_timeout_ms;
     struct uex_config_origin *origins; /* only for uex_config_show(); NULL in a struct that was not loaded */
 };

@@ -30,11 +30,9 @@ static void check_topics(struct uex_config_loader *loader)
     const struct uex_config *config = loader->config;
     const struct {
         const char *key, *topic;
-    } topics[] = {{"topics.command", config->topics_command},
-                  {"topics.state", config->topics_state},
-                  {"topics.progress", config->topics_progress},
-                  {"topics.result", config->topics_result},
-                  {"topics.dlq", config->topics_dlq}};
+    } topics[] = {{"topics.command", config->topics_command},   {"topics.state", config->topics_state},
+                  {"topics.progress", config->topics_progress}, {"topics.result", config->topics_result},
+                  {"topics.dlq", config->topics_dlq},           {"topics.run", config->topics_run}};
 
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         for (size_t j = 0; j < i; j++) {

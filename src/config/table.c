@@ -77,6 +77,8 @@ const struct uex_setting uex_settings[] = {
      .help = "progress snapshots of running exports; not transactional, short retention"},
     {TOPIC("topics.result", topics_result, "flairbit-users"), .help = "topic of the results, for FlairBit"},
     {TOPIC("topics.dlq", topics_dlq, "flairbit-dlq"), .help = "topic of dead letters: commands that failed for good"},
+    {TOPIC("topics.run", topics_run, "export-group-run"),
+     .help = "compacted topic of one partition: the runs, with their start and end"},
 
     {TEXT("postgres.dsn", postgres_dsn, "", NULL, "a connection string or URI of libpq"), SECRET, .words = true,
      .help = "the database; with several hosts and target_session_attrs, reads can prefer a replica"},
@@ -193,6 +195,10 @@ const struct uex_setting uex_settings[] = {
      .help = "most records of lag; needed with schedule.lag_group"},
     {NUMBER("schedule.lag_wait", DURATION, schedule_lag_wait_ms, "0", 0, WEEK), .default_words = "off",
      .help = "how long the scheduler waits, before it exits 1; needed with schedule.lag_group"},
+    {NUMBER("schedule.wait", DURATION, schedule_wait_ms, "0s", 0, WEEK), .default_words = "off",
+     .help =
+         "how long the scheduler stays until every group of the run has ended; then it writes the run's end and exits "
+         "0, 1 (dead letters) or 4 (the time is over)"},
 
     {NUMBER("startup.timeout", DURATION, startup_timeout_ms, "60s", 1, HOUR),
      .help = "how long a program waits for its dependencies at start, before it exits 3"},

@@ -21,13 +21,15 @@ static const struct {
     int64_t retention_ms; /* 0: not set */
     bool same_count;
     bool has_header_room;
+    int32_t partition_count; /* 0: what was asked for */
 } kinds[] = {
-    [UEX_TOPIC_COMMAND] = {"delete", 7 * DAY_MS, true, false},
-    [UEX_TOPIC_RETRY] = {"delete", 7 * DAY_MS, true, true},
-    [UEX_TOPIC_STATE] = {"compact", 0, true, false},
-    [UEX_TOPIC_PROGRESS] = {"delete", 3600 * 1000, false, false},
-    [UEX_TOPIC_RESULT] = {"delete", 7 * DAY_MS, false, false},
-    [UEX_TOPIC_DLQ] = {"delete", 30 * DAY_MS, false, true},
+    [UEX_TOPIC_COMMAND] = {"delete", 7 * DAY_MS, true, false, 0},
+    [UEX_TOPIC_RETRY] = {"delete", 7 * DAY_MS, true, true, 0},
+    [UEX_TOPIC_STATE] = {"compact", 0, true, false, 0},
+    [UEX_TOPIC_PROGRESS] = {"delete", 3600 * 1000, false, false, 0},
+    [UEX_TOPIC_RESULT] = {"delete", 7 * DAY_MS, false, false, 0},
+    [UEX_TOPIC_DLQ] = {"delete", 30 * DAY_MS, false, true, 0},
+    [UEX_TOPIC_RUN] = {"compact", 0, false, false, 1},
 };
 
 static void add_setting(struct uex_topic *topic, const char *name, int64_t number, const char *text)
@@ -88,7 +90,8 @@ static enum uex_error plan_add(const struct uex_config *config, struct uex_topic
             return uex_fail(fault, UEX_CONFIG, "topics.*: two topics have the name '%.250s'", name);
     *topic = (struct uex_topic){.kind = kind,
                                 .tier = tier,
-                                .partition_count = partition_count,
+                                .partition_count =
+                                    kinds[kind].partition_count > 0 ? kinds[kind].partition_count : partition_count,
                                 .same_count = kinds[kind].same_count,
                                 .replication_factor = replication_factor};
     snprintf(topic->name, sizeof(topic->name), "%s", name);
@@ -112,11 +115,9 @@ enum uex_error uex_topics_plan(const struct uex_config *config, int32_t partitio
     const struct {
         enum uex_topic_kind kind;
         const char *name;
-    } singles[] = {{UEX_TOPIC_COMMAND, config->topics_command},
-                   {UEX_TOPIC_STATE, config->topics_state},
-                   {UEX_TOPIC_PROGRESS, config->topics_progress},
-                   {UEX_TOPIC_RESULT, config->topics_result},
-                   {UEX_TOPIC_DLQ, config->topics_dlq}};
+    } singles[] = {{UEX_TOPIC_COMMAND, config->topics_command},   {UEX_TOPIC_STATE, config->topics_state},
+                   {UEX_TOPIC_PROGRESS, config->topics_progress}, {UEX_TOPIC_RESULT, config->topics_result},
+                   {UEX_TOPIC_DLQ, config->topics_dlq},           {UEX_TOPIC_RUN, config->topics_run}};
     int32_t count = partition_count > 0 ? partition_count : UEX_PARTITIONS_DEFAULT;
     enum uex_error err = UEX_OK;
 

@@ -11,7 +11,7 @@
 #define UEX_TOPIC_NAME_SIZE 250 /* Kafka allows 249 characters */
 #define UEX_TOPIC_SETTINGS_MAX 6
 #define UEX_TIERS_MAX 64 /* existing retry topics that are looked at */
-#define UEX_TOPICS_MAX (UEX_TIERS_MAX + 5)
+#define UEX_TOPICS_MAX (UEX_TIERS_MAX + 6)
 #define UEX_PARTITIONS_DEFAULT 12
 #define UEX_PARTITIONS_MAX 10000
 
@@ -21,7 +21,8 @@ enum uex_topic_kind {
     UEX_TOPIC_STATE,
     UEX_TOPIC_PROGRESS,
     UEX_TOPIC_RESULT,
-    UEX_TOPIC_DLQ
+    UEX_TOPIC_DLQ,
+    UEX_TOPIC_RUN
 };
 
 struct uex_topic_setting {

@@ -12,6 +12,7 @@ struct checker {
     const struct uex_config *config;
     const char *brokers;
     struct uex_topic_findings *out;
+    bool is_optional; /* nothing of the topic stops a worker */
     bool no_memory;
 };
 
@@ -43,6 +44,8 @@ static void add_finding(struct checker *checker, enum uex_topic_severity severit
 {
     struct uex_topic_findings *out = checker->out;
 
+    if (severity == UEX_TOPIC_ERROR && checker->is_optional)
+        severity = UEX_TOPIC_WARNING;
     if (out->count == out->capacity) {
         size_t capacity = out->capacity == 0 ? 64 : out->capacity * 2;
         void *items = realloc(out->items, capacity * sizeof(out->items[0]));
@@ -90,6 +93,15 @@ static void check_partitions(struct checker *checker, const struct uex_topic *to
     char expected[32], found[32], fix[64];
 
     snprintf(found, sizeof(found), "%" PRId32, facts->partition_count);
+    if (topic->kind == UEX_TOPIC_RUN) {
+        snprintf(expected, sizeof(expected), "%" PRId32, topic->partition_count);
+        add_finding(checker, facts->partition_count == topic->partition_count ? UEX_TOPIC_GOOD : UEX_TOPIC_WARNING,
+                    topic->name, "partitions", expected, found,
+                    facts->partition_count == topic->partition_count
+                        ? NULL
+                        : "delete this topic, then exportctl topics create (runs of before are forgotten)");
+        return;
+    }
     snprintf(expected, sizeof(expected), topic->same_count ? "%" PRId32 : "at least 1", common_count);
     if (!topic->same_count || facts->partition_count == common_count) {
         add_finding(checker, UEX_TOPIC_GOOD, topic->name, "partitions", expected, found, NULL);
@@ -171,8 +183,9 @@ static void check_settings(struct checker *checker, const struct uex_topic *topi
 static void check_topic(struct checker *checker, const struct uex_topic *topic, const struct uex_topic_facts *facts,
                         int32_t common_count)
 {
+    checker->is_optional = topic->kind == UEX_TOPIC_RUN;
     if (facts->partition_count == 0) {
-        /* Progress is for people who watch; nothing depends on it. */
+        /* Progress is for people who watch; nothing depends on it. Without runs commands are sent all the same. */
         add_finding(checker, topic->kind == UEX_TOPIC_PROGRESS ? UEX_TOPIC_WARNING : UEX_TOPIC_ERROR, topic->name,
                     "topic", "exists", "missing, or this principal may not see it", "exportctl topics create");
         return;

@@ -144,12 +144,13 @@ static int prepare(struct worker *worker)
 
 /* ---- start-up */
 
-static bool log_findings(const struct uex_topic_findings *findings, bool last)
+/* The run topic is no business of a worker, which may not even be allowed to see it. */
+static bool log_findings(const struct uex_config *config, const struct uex_topic_findings *findings, bool last)
 {
     for (size_t i = 0; i < findings->count && last; i++) {
         const struct uex_topic_finding *finding = &findings->items[i];
 
-        if (finding->severity == UEX_TOPIC_GOOD)
+        if (finding->severity == UEX_TOPIC_GOOD || strcmp(finding->topic, config->topics_run) == 0)
             continue;
         uex_log(finding->severity == UEX_TOPIC_ERROR ? UEX_LOG_ERROR : UEX_LOG_WARN, UEX_EVENT_TOPIC_MISCONFIGURED,
                 "topic misconfigured", UEX_STR("topic", finding->topic), UEX_STR("what", finding->what),
@@ -166,7 +167,7 @@ static enum uex_error look_at_topics(rd_kafka_t *admin, const struct uex_config 
     struct uex_topic_findings findings = {0};
     enum uex_error error = uex_topics_check(admin, config, TOPICS_TIMEOUT_MS, &findings, fault);
 
-    if (error == UEX_OK && !log_findings(&findings, log_all || findings.error_count == 0))
+    if (error == UEX_OK && !log_findings(config, &findings, log_all || findings.error_count == 0))
         error = UEX_KAFKA_TOPICS;
     uex_topic_findings_clear(&findings);
     return error;

@@ -58,7 +58,7 @@ def pytest_runtest_makereport(item, call):
     make = getattr(item, "funcargs", {}).get("new_pipe")
     if report.failed and make:
         for made in make.pipes:
-            for worker in made.workers:
+            for worker in made.workers + made.schedulers:
                 report.sections.append((f"end of {worker.log_path}", worker.text()[-4000:]))
             for done in made.programs[-2:]:
                 report.sections.append(("a program", repr(done)))

@@ -47,7 +47,8 @@ static bool check_topics(struct uex_doctor *doctor, rd_kafka_t *handle)
 
         if (item->severity == UEX_TOPIC_GOOD)
             continue;
-        all_there = all_there && strcmp(item->what, "topic") != 0;
+        all_there =
+            all_there && (strcmp(item->what, "topic") != 0 || strcmp(item->topic, doctor->config->topics_run) == 0);
         uex_doctor_report(doctor, "kafka", "topics",
                           item->severity == UEX_TOPIC_ERROR ? UEX_DOCTOR_FAIL : UEX_DOCTOR_WARN, item->fix,
                           "%s: %s is %s, expected %s", item->topic, item->what, item->found, item->expected);

@@ -11,7 +11,7 @@ from .murmur2 import partition_of
 from .programs import Worker, flags, parse_log, run
 
 NAMESPACE = uuid.UUID("10731def-ce10-4a86-a579-f4438f52a638")
-KINDS = ("command", "retry", "state", "progress", "result", "dlq")
+KINDS = ("command", "retry", "state", "progress", "result", "dlq", "run")
 # Intervals of production would only make the tests wait; what is exactly-once does not depend on them.
 QUICK = {"EXPORT_KAFKA_SESSION_TIMEOUT_MS": "6000", "EXPORT_KAFKA_HEARTBEAT_INTERVAL_MS": "500"}
 
@@ -33,6 +33,7 @@ class Pipe:
                          "EXPORT_EXPORT_WORK_DIR": str(folder / "work"),
                          "EXPORT_HTTP_LISTEN": "", "EXPORT_STARTUP_TIMEOUT": "20s"}
         self.workers = []
+        self.schedulers = []
         self.programs = []
         self._readers = {}
         self._names = itertools.count(1)
@@ -63,6 +64,13 @@ class Pipe:
         worker = Worker(arguments, {**self.settings, **(environ or {})}, path, prefix)
         self.workers.append(worker)
         return worker
+
+    def start_scheduler(self, *arguments, **settings):
+        """A scheduler in the background, as a worker is one."""
+        path = self.folder / f"scheduler-{len(self.schedulers) + 1}.log"
+        scheduler = Worker(list(arguments), {**self.settings, **settings}, path, name="export-scheduler")
+        self.schedulers.append(scheduler)
+        return scheduler
 
     def end_workers(self):
         """Each ends by itself or is ended, and with 0."""
@@ -116,6 +124,10 @@ class Pipe:
             self._readers[kind] = Reader(self.broker.bootstrap, self.topic[kind])
         return self._readers[kind]
 
+    def new_reader(self, kind):
+        """One of its own, for another thread; the caller closes it."""
+        return Reader(self.broker.bootstrap, self.topic[kind])
+
     def results(self):
         return self.reader("result").drain()
 
@@ -152,10 +164,10 @@ class Pipe:
 
     # -- the end ----------------------------------------------------------------------------------------------------
     def all_logs(self):
-        return "".join([worker.text() for worker in self.workers] + [done.said for done in self.programs])
+        return "".join([worker.text() for worker in self.workers + self.schedulers] + [done.said for done in self.programs])
 
     def close(self):
-        for worker in self.workers:
+        for worker in self.workers + self.schedulers:
             worker.kill()
         for reader in self._readers.values():
             reader.close()
@@ -164,9 +176,9 @@ class Pipe:
 
     def check_logs(self):
         """What holds for every test: log lines are JSON, and no secret is in them."""
-        for worker in self.workers:
+        for worker in self.workers + self.schedulers:
             text = worker.text()
-            # Of a killed worker the last line may be a piece.
+            # Of a killed one the last line may be a piece.
             parse_log(text if worker.process.returncode == 0 else text[:text.rfind("\n") + 1])
         for secret in self.services.secrets():
             assert secret not in self.all_logs(), "a secret is in the output of a program"

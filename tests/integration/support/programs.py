@@ -73,12 +73,12 @@ def run(name, arguments, settings, timeout=60, prefix=()):
 
 
 class Worker:
-    """A running export-worker."""
+    """A running export-worker, or a scheduler that waits."""
 
-    def __init__(self, arguments, settings, log_path, prefix=()):
+    def __init__(self, arguments, settings, log_path, prefix=(), name="export-worker"):
         self.log_path = log_path
         with open(log_path, "wb") as log:
-            self.process = subprocess.Popen([*prefix, program("export-worker"), *arguments], env=environment(settings),
+            self.process = subprocess.Popen([*prefix, program(name), *arguments], env=environment(settings),
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     @property
@@ -104,7 +104,7 @@ class Worker:
             found = [line for line in self.log() if condition(line)]
             if found:
                 return found
-            assert self.running, f"the worker ended with {self.process.returncode} before {what}: {self.text()[-3000:]}"
+            assert self.running, f"it ended with {self.process.returncode} before {what}: {self.text()[-3000:]}"
             assert time.monotonic() < deadline, f"waited {timeout} s for {what}: {self.text()[-3000:]}"
             time.sleep(0.05)
 

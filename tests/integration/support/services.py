@@ -76,6 +76,15 @@ class Services:
         finally:
             self.start(name)
 
+    @contextlib.contextmanager
+    def paused(self, name):
+        """The service is stopped with SIGSTOP for the time of the block: its connections stay, and nothing is answered."""
+        _script("pause", name, run_dir=self.run_dir)
+        try:
+            yield
+        finally:
+            _script("resume", name, run_dir=self.run_dir)
+
     def close(self):
         if self._own:
             _script("stop", run_dir=self._own)

@@ -21,6 +21,7 @@ static const struct {
     {"topics.progress", "export-group-progress", false},
     {"topics.result", "flairbit-users", false},
     {"topics.dlq", "flairbit-dlq", false},
+    {"topics.run", "export-group-run", false},
     {"postgres.dsn", "", true},
     {"postgres.stall_timeout", "60s", false},
     {"postgres.group_view", "export_group", false},
@@ -67,6 +68,7 @@ static const struct {
     {"schedule.lag_group", "", false},
     {"schedule.lag_max", "0", false},
     {"schedule.lag_wait", "0", false},
+    {"schedule.wait", "0s", false},
     {"startup.timeout", "60s", false},
     {"shutdown.timeout", "25s", false},
 };

@@ -32,6 +32,7 @@ static inline struct uex_config *fixture_config(struct kafka_fixture *fixture, .
                                                  .topics_progress = (char *)"export-group-progress",
                                                  .topics_result = (char *)"flairbit-users",
                                                  .topics_dlq = (char *)"flairbit-dlq",
+                                                 .topics_run = (char *)"export-group-run",
                                                  .retry_delays_ms = {30000, 300000, 1800000},
                                                  .retry_tier_count = 3}};
     fixture->config.kafka = fixture->properties;

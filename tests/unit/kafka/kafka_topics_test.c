@@ -19,19 +19,22 @@ static void plan__defaults__has_all_topics_with_their_settings(void **state)
 
     (void)state;
     assert_int_equal(uex_topics_plan(fixture_config(&fixture, NULL), 6, 3, &plan, &fault), UEX_OK);
-    assert_int_equal(plan.count, 8);
+    assert_int_equal(plan.count, 9);
     assert_string_equal(plan.topics[0].name, "export-group");
     assert_string_equal(plan.topics[1].name, "export-group-state");
-    assert_string_equal(plan.topics[5].name, "export-group-retry-0");
-    assert_string_equal(plan.topics[7].name, "export-group-retry-2");
+    assert_string_equal(plan.topics[5].name, "export-group-run");
+    assert_string_equal(plan.topics[6].name, "export-group-retry-0");
+    assert_string_equal(plan.topics[8].name, "export-group-retry-2");
+    assert_string_equal(setting(&plan.topics[5], "cleanup.policy"), "compact");
+    assert_string_equal(setting(&plan.topics[5], "retention.ms"), "");
     assert_string_equal(setting(&plan.topics[1], "cleanup.policy"), "compact");
     assert_string_equal(setting(&plan.topics[1], "retention.ms"), "");
     assert_string_equal(setting(&plan.topics[0], "cleanup.policy"), "delete");
     assert_string_equal(setting(&plan.topics[0], "max.message.bytes"), "1048588");
     assert_string_equal(setting(&plan.topics[0], "min.insync.replicas"), "2");
     for (size_t i = 0; i < plan.count; i++) {
-        assert_int_equal(plan.topics[i].partition_count, 6);
-        assert_int_equal(plan.topics[i].same_count, i <= 1 || i >= 5);
+        assert_int_equal(plan.topics[i].partition_count, plan.topics[i].kind == UEX_TOPIC_RUN ? 1 : 6);
+        assert_int_equal(plan.topics[i].same_count, i <= 1 || i >= 6);
     }
 }
 
@@ -45,8 +48,8 @@ static void plan__long_delay__outlives_the_retention(void **state)
     (void)state;
     config->retry_delays_ms[1] = INT64_C(30) * 24 * 3600 * 1000;
     assert_int_equal(uex_topics_plan(config, 0, 0, &plan, &fault), UEX_OK);
-    assert_string_equal(setting(&plan.topics[6], "retention.ms"), "2678400000");
-    assert_string_equal(setting(&plan.topics[6], "min.insync.replicas"), "");
+    assert_string_equal(setting(&plan.topics[7], "retention.ms"), "2678400000");
+    assert_string_equal(setting(&plan.topics[7], "min.insync.replicas"), "");
     assert_int_equal(plan.topics[0].partition_count, UEX_PARTITIONS_DEFAULT);
 }
 
@@ -60,7 +63,7 @@ static void plan__large_messages__fit_the_topics(void **state)
     assert_int_equal(
         uex_topics_plan(fixture_config(&fixture, "message.max.bytes", "5000000", NULL), 1, 1, &plan, &fault), UEX_OK);
     assert_string_equal(setting(&plan.topics[0], "max.message.bytes"), "5000000");
-    assert_string_equal(setting(&plan.topics[5], "max.message.bytes"), "5065536");
+    assert_string_equal(setting(&plan.topics[6], "max.message.bytes"), "5065536");
     assert_string_equal(setting(&plan.topics[0], "min.insync.replicas"), "1");
 }
 
