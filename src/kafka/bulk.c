@@ -22,10 +22,9 @@ static void on_delivery(void *opaque, const char *topic, rd_kafka_resp_err_t cod
 {
     struct sender *sender = opaque;
 
-    (void)topic;
     (void)offset;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        sender->delivered++;
+        sender->delivered += strcmp(topic, sender->bulk->topic) == 0;
     else if (sender->refused == RD_KAFKA_RESP_ERR_NO_ERROR)
         sender->refused = code;
 }
@@ -50,8 +49,29 @@ static enum uex_error produce_record(struct sender *sender, uint64_t index, stru
     return uex_txn_produce(&sender->txn, &record, fault);
 }
 
+static enum uex_error produce_extra(struct sender *sender, struct uex_fault *fault)
+{
+    const struct uex_bulk_extra *also = sender->bulk->also;
+    struct uex_txn_record record = {.partition = RD_KAFKA_PARTITION_UA, .opaque = sender};
+
+    if (also == NULL)
+        return UEX_OK;
+    record.topic = also->topic;
+    record.key = also->key;
+    record.value = also->value;
+    if (also->header_value != NULL) {
+        record.headers = rd_kafka_headers_new(1);
+        (void)rd_kafka_header_add(record.headers, also->header_name, -1, also->header_value, -1);
+    }
+    return uex_txn_produce(&sender->txn, &record, fault);
+}
+
 static enum uex_error produce_all(struct sender *sender, struct uex_fault *fault)
 {
+    enum uex_error first = produce_extra(sender, fault);
+
+    if (first != UEX_OK)
+        return first;
     for (uint64_t index = 0; index < sender->bulk->count; index++) {
         enum uex_error err = produce_record(sender, index, fault);
 
@@ -135,6 +155,8 @@ enum uex_error uex_bulk_send(const struct uex_bulk *bulk, bool *fenced, struct u
     err = uex_txn_prepare(&sender.txn, bulk->config->startup_timeout_ms, fault);
     if (err == UEX_OK)
         err = uex_kafka_partition_count(sender.txn.producer, bulk->topic, ASK_MS, &sender.partition_count, fault);
+    if (err == UEX_OK && bulk->ready != NULL)
+        err = bulk->ready(bulk->ready_context, fault);
     if (err == UEX_OK)
         err = send_all(&sender, fault);
     *fenced = uex_txn_was_taken_over(&sender.txn);

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/kafka/bulk.h — many records to one topic, in one Kafka transaction: all of them or none. One thread. */
+/* src/kafka/bulk.h — many records to one topic, and perhaps one to another, in one Kafka transaction: all of them or
+ * none. One thread. */
 #ifndef EXPORT_KAFKA_BULK_H
 #define EXPORT_KAFKA_BULK_H
 
 #include "kafka/client.h"
+
+/* One record more. Borrowed; a header without a value is left out. */
+struct uex_bulk_extra {
+    const char *topic; /* its partition by murmur2 of the key */
+    struct uex_bytes key, value;
+    const char *header_name;
+    const char *header_value; /* NULL: no header */
+};
 
 /* What is sent. Strings are borrowed. */
 struct uex_bulk {
@@ -17,6 +26,11 @@ struct uex_bulk {
     void (*record)(void *context, uint64_t index, struct uex_bytes *key, struct uex_buffer *value);
     void (*progress)(void *context, uint64_t delivered); /* called now and then; may be NULL */
     void *context;
+    const struct uex_bulk_extra *also; /* goes with the others; NULL: none */
+    /* Called once, when this process is the one with the transactional id and nothing is sent yet. What it returns ends
+     * the sending, unless it is UEX_OK. May be NULL. */
+    enum uex_error (*ready)(void *context, struct uex_fault *fault);
+    void *ready_context;
     const struct uex_cancel *cancel; /* ends it before the commit is asked for; may be NULL */
     /* For sentences of faults. */
     const char *opening;     /* "becoming the one scheduler" */
@@ -27,6 +41,6 @@ struct uex_bulk {
 /* Send it, each record to the partition that murmur2 of its key says. A transaction that must be aborted is repeated,
  * three times in all. UEX_OK with `*fenced`: another process with this transactional id took over; nothing was sent
  * from here. UEX_CANCELLED: aborted because of `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything
- * was sent; UEX_TIMEOUT: the outcome is unknown. */
+ * was sent; UEX_TIMEOUT: the outcome is unknown; what `ready` returned. */
 UEX_MUST_CHECK enum uex_error uex_bulk_send(const struct uex_bulk *bulk, bool *fenced, struct uex_fault *fault);
 #endif

@@ -86,6 +86,72 @@ static void send__all_is_well__delivers_each_record_once(void **state)
     assert_int_equal(fixture->delivered, RECORD_COUNT);
 }
 
+/* What a topic of one partition has. */
+static void expect_one(struct fixture *fixture, const char *topic, const char *key, const char *value,
+                       const char *header)
+{
+    struct uex_fault fault = {0};
+    rd_kafka_t *reader = NULL;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_message_t *message = NULL;
+    rd_kafka_headers_t *headers = NULL;
+    const void *found = NULL;
+    size_t size_bytes = 0;
+
+    assert_int_equal(uex_kafka_connect(&fixture->mock.config, UEX_KAFKA_READER, 10000, NULL, &reader, &fault), UEX_OK);
+    rd_kafka_topic_partition_list_add(list, topic, 0)->offset = 0;
+    assert_int_equal(rd_kafka_assign(reader, list), RD_KAFKA_RESP_ERR_NO_ERROR);
+    message = rd_kafka_consumer_poll(reader, 10000);
+    assert_non_null(message);
+    assert_int_equal(message->err, RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_memory_equal(message->key, key, strlen(key));
+    assert_memory_equal(message->payload, value, strlen(value));
+    assert_int_equal(rd_kafka_message_headers(message, &headers), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_header_get_last(headers, "name", &found, &size_bytes), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_memory_equal(found, header, strlen(header));
+    rd_kafka_message_destroy(message);
+    rd_kafka_topic_partition_list_destroy(list);
+    uex_kafka_destroy(reader);
+}
+
+static void send__one_record_more__goes_to_its_own_topic_and_is_not_counted(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct uex_bulk_extra also = {.topic = "runs",
+                                        .key = uex_bytes_of_text("night"),
+                                        .value = uex_bytes_of_text("started"),
+                                        .header_name = "name",
+                                        .header_value = "text"};
+    struct uex_fault fault;
+    bool fenced = true;
+
+    mock_create_topic(&fixture->mock, "runs", 1);
+    fixture->bulk.also = &also;
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_OK);
+    assert_int_equal(fixture->delivered, RECORD_COUNT);
+    expect_one(fixture, "runs", "night", "started", "text");
+    fixture->bulk.count = 0;
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_OK);
+}
+
+static enum uex_error refuse(void *context, struct uex_fault *fault)
+{
+    (void)context;
+    return uex_fail(fault, UEX_END, "not needed");
+}
+
+static void send__not_ready__asks_for_no_record(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_fault fault;
+    bool fenced = true;
+
+    fixture->bulk.ready = refuse;
+    assert_int_equal(send_all(fixture, &fenced, &fault), UEX_END);
+    assert_false(fenced);
+    assert_int_equal(fixture->asked, 0);
+}
+
 static void send__transaction_must_be_aborted__is_repeated_from_its_first_record(void **state)
 {
     struct fixture *fixture = *state;
@@ -190,6 +256,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(send__all_is_well__delivers_each_record_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(send__one_record_more__goes_to_its_own_topic_and_is_not_counted, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(send__not_ready__asks_for_no_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(send__transaction_must_be_aborted__is_repeated_from_its_first_record, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(send__aborted_again_and_again__ends_after_three_times, set_up, tear_down),
