@@ -34,9 +34,16 @@ static bool claim_holds(const rd_kafka_ConsumerGroupDescription_t *group, const 
     return false;
 }
 
+/* What is asked of the description: whether a claim holds, or (claim NULL) how many members there are. */
+struct question {
+    const char *group_id;
+    const struct uex_group_claim *claim;
+    bool *holds;
+    size_t *member_count;
+};
+
 /* The description of the one group that was asked for. */
-static enum uex_error read_answer(rd_kafka_event_t *event, const struct uex_group_claim *claim, bool *holds,
-                                  struct uex_fault *fault)
+static enum uex_error read_answer(rd_kafka_event_t *event, const struct question *question, struct uex_fault *fault)
 {
     size_t count = 0;
     const rd_kafka_ConsumerGroupDescription_t **groups =
@@ -45,17 +52,22 @@ static enum uex_error read_answer(rd_kafka_event_t *event, const struct uex_grou
 
     if (count == 0)
         return uex_fail(fault, UEX_KAFKA, "asking for the group's members: an empty answer");
+    if (question->claim == NULL && error != NULL && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
+        return UEX_OK; /* its coordinator has no such group: no member */
     if (error != NULL && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return uex_fail(fault, uex_kafka_error_of(rd_kafka_error_code(error)), "asking for the group's members: %s",
                         rd_kafka_error_string(error));
-    *holds = claim_holds(groups[0], claim);
+    if (question->claim != NULL)
+        *question->holds = claim_holds(groups[0], question->claim);
+    else
+        *question->member_count = rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
     return UEX_OK;
 }
 
-static enum uex_error ask_broker(rd_kafka_t *handle, int32_t broker_id, const struct uex_group_claim *claim,
-                                 bool *holds, struct uex_fault *fault)
+static enum uex_error ask_broker(rd_kafka_t *handle, int32_t broker_id, const struct question *question,
+                                 struct uex_fault *fault)
 {
-    const char *group_id = claim->group_id;
+    const char *group_id = question->group_id;
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
     rd_kafka_event_t *event = NULL;
@@ -72,7 +84,7 @@ static enum uex_error ask_broker(rd_kafka_t *handle, int32_t broker_id, const st
         error = uex_fail(fault, UEX_INTERNAL, "asking for the group's members: %s", text);
     }
     if (event != NULL) {
-        error = read_answer(event, claim, holds, fault);
+        error = read_answer(event, question, fault);
         rd_kafka_event_destroy(event);
     }
     rd_kafka_queue_destroy(queue);
@@ -90,17 +102,17 @@ static int32_t next_broker(const struct rd_kafka_metadata *metadata, int32_t bef
     return metadata->broker_cnt == 0 ? -1 : metadata->brokers[0].id;
 }
 
-enum uex_error uex_group_members_confirm(rd_kafka_t *handle, const struct uex_group_claim *claim, int64_t timeout_ms,
-                                         int32_t *coordinator, bool *holds, struct uex_fault *fault)
+/* Ask the broker that was asked last, then the others in turn, until one answers for the group. */
+static enum uex_error ask(rd_kafka_t *handle, const struct question *question, int64_t timeout_ms, int32_t *coordinator,
+                          struct uex_fault *fault)
 {
     const int64_t until_ms = uex_monotonic_ms() + timeout_ms;
     const struct rd_kafka_metadata *metadata = NULL;
     enum uex_error error = UEX_KAFKA_UNAVAILABLE;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    *holds = false;
     if (*coordinator >= 0)
-        error = ask_broker(handle, *coordinator, claim, holds, fault);
+        error = ask_broker(handle, *coordinator, question, fault);
     if (error == UEX_OK)
         return UEX_OK;
     code = rd_kafka_metadata(handle, 0, NULL, &metadata, BROKER_MS);
@@ -108,8 +120,26 @@ enum uex_error uex_group_members_confirm(rd_kafka_t *handle, const struct uex_gr
         return uex_kafka_fail(fault, code, "asking for the brokers");
     for (int i = 0; i < metadata->broker_cnt && error != UEX_OK && uex_monotonic_ms() < until_ms; i++) {
         *coordinator = next_broker(metadata, *coordinator);
-        error = ask_broker(handle, *coordinator, claim, holds, fault);
+        error = ask_broker(handle, *coordinator, question, fault);
     }
     rd_kafka_metadata_destroy(metadata);
     return error;
+}
+
+enum uex_error uex_group_members_confirm(rd_kafka_t *handle, const struct uex_group_claim *claim, int64_t timeout_ms,
+                                         int32_t *coordinator, bool *holds, struct uex_fault *fault)
+{
+    const struct question question = {.group_id = claim->group_id, .claim = claim, .holds = holds};
+
+    *holds = false;
+    return ask(handle, &question, timeout_ms, coordinator, fault);
+}
+
+enum uex_error uex_group_members_count(rd_kafka_t *handle, const char *group_id, int64_t timeout_ms,
+                                       int32_t *coordinator, size_t *count, struct uex_fault *fault)
+{
+    const struct question question = {.group_id = group_id, .member_count = count};
+
+    *count = 0;
+    return ask(handle, &question, timeout_ms, coordinator, fault);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/kafka/group_members.h — asks the coordinator of a consumer group which partitions a member has. */
+/* src/kafka/group_members.h — asks the coordinator of a consumer group for its members. */
 #ifndef EXPORT_KAFKA_GROUP_MEMBERS_H
 #define EXPORT_KAFKA_GROUP_MEMBERS_H
 
@@ -25,4 +25,8 @@ struct uex_group_claim {
 UEX_MUST_CHECK enum uex_error uex_group_members_confirm(rd_kafka_t *handle, const struct uex_group_claim *claim,
                                                         int64_t timeout_ms, int32_t *coordinator, bool *holds,
                                                         struct uex_fault *fault);
+
+/* How many members the group has; 0 also where there is no such group. `coordinator`, times and errors as above. */
+UEX_MUST_CHECK enum uex_error uex_group_members_count(rd_kafka_t *handle, const char *group_id, int64_t timeout_ms,
+                                                      int32_t *coordinator, size_t *count, struct uex_fault *fault);
 #endif
