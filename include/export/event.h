@@ -165,6 +165,26 @@
     EVENT(SCHEDULE_FAILED, "schedule-failed", "Nothing was scheduled; `error` says why.")                              \
     EVENT(SCHEDULER_FENCED, "scheduler-fenced", "Another scheduler took over; this one sent nothing.")                 \
     EVENT(DRY_RUN, "dry-run", "`--dry-run`: nothing was sent.")                                                        \
+    EVENT(                                                                                                             \
+        RUN_NOT_RECORDED, "run-not-recorded",                                                                          \
+        "The run is not recorded: `topics.run` does not exist (`exportctl topics create` makes it), or has a run of "  \
+        "this name of another deployment. The commands are sent all the same, also if they were before.")              \
+    EVENT(RUN_KNOWN, "run-known",                                                                                      \
+          "The run was started before; nothing is sent. `--again` sends its commands once more.")                      \
+    EVENT(RUN_PROGRESS, "run-progress", "How many groups of the run have ended; once a minute.")                       \
+    EVENT(RUN_KAFKA_AWAY, "run-kafka-away",                                                                            \
+          "Kafka does not answer while a run is waited for. The waiting goes on; said once a minute.")                 \
+    EVENT(RUN_STATES_LOST, "run-states-lost",                                                                          \
+          "`topics.state` was made anew while a run was waited for, or is gone. Groups whose outcomes were lost with " \
+          "it stay unfinished; said once a minute.")                                                                   \
+    EVENT(RUN_COMPLETED, "run-completed",                                                                              \
+          "Every group of the run has ended; some may be dead letters: look at `dead_lettered`.")                      \
+    EVENT(RUN_INCOMPLETE, "run-incomplete",                                                                            \
+          "`schedule.wait` is over, and some groups of the run have not ended. `exportctl run show` names them.")      \
+    EVENT(RUN_TAKEN_OVER, "run-taken-over", "The run was started again meanwhile; its end is left to who did.")        \
+    EVENT(RUN_WAIT_ENDED, "run-wait-ended",                                                                            \
+          "The waiting for the run's end is over without an end being written; `error` says why. The next start of "   \
+          "the scheduler goes on.")                                                                                    \
     EVENT(PROFILE_TEST, "profile-test", "`profile` is `test`; nothing is scheduled.")
 
 enum uex_event {

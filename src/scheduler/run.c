@@ -6,6 +6,7 @@
 
 #include "export/text.h"
 #include "kafka/bulk.h"
+#include "run/start.h"
 
 #define LOG_EVERY_MS 5000
 
@@ -60,9 +61,24 @@ static void log_progress(void *context, uint64_t delivered)
             UEX_NUM("sent", delivered), UEX_NUM("groups", sending->list->count));
 }
 
+/* Without a record of the run, as long as nobody has made the topic for it. */
+static enum uex_error send_unrecorded(struct uex_bulk *bulk, bool *fenced, struct uex_fault *fault)
+{
+    char *id = NULL;
+    enum uex_error err = UEX_OK;
+
+    if (asprintf(&id, "%s-scheduler", bulk->config->kafka_group_id) < 0)
+        return uex_fail(fault, UEX_NO_MEMORY, "the transactional id");
+    bulk->transactional_id = id;
+    err = uex_bulk_send(bulk, fenced, fault);
+    free(id);
+    return err;
+}
+
 enum uex_error uex_send_commands(const struct uex_config *config, const struct uex_run *run,
-                                 const struct uex_group_list *list, const struct uex_cancel *cancel,
-                                 struct uex_send_result *result, struct uex_fault *fault)
+                                 const struct uex_group_list *list, const struct uex_run_record *started, bool again,
+                                 const struct uex_cancel *cancel, struct uex_send_result *result,
+                                 struct uex_fault *fault)
 {
     int64_t start_ms = uex_monotonic_ms();
     struct sending sending = {.run = run, .list = list, .logged_ms = start_ms};
@@ -77,17 +93,15 @@ enum uex_error uex_send_commands(const struct uex_config *config, const struct u
                             .opening = "becoming the one scheduler",
                             .what = "sending a command",
                             .unknown_end = "the same run can be started again, no group is exported twice"};
-    char *id = NULL;
-    enum uex_error err = UEX_OK;
+    struct uex_run_start_result start = {0};
+    enum uex_error err = started == NULL ? send_unrecorded(&bulk, &start.fenced, fault)
+                                         : uex_run_start(&bulk, started, again, &start, fault);
 
-    *result = (struct uex_send_result){0};
-    if (asprintf(&id, "%s-scheduler", config->kafka_group_id) < 0)
-        return uex_fail(fault, UEX_NO_MEMORY, "the transactional id");
-    bulk.transactional_id = id;
-    err = uex_bulk_send(&bulk, &result->fenced, fault);
-    if (err == UEX_OK && !result->fenced)
+    *result = (struct uex_send_result){.fenced = start.fenced,
+                                       .was_there = start.was_there,
+                                       .found = start.found,
+                                       .duration_ms = uex_monotonic_ms() - start_ms};
+    if (err == UEX_OK && !result->fenced && !result->was_there)
         result->sent = list->count;
-    result->duration_ms = uex_monotonic_ms() - start_ms;
-    free(id);
     return err;
 }

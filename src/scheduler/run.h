@@ -7,6 +7,7 @@
 #include "export/command.h"
 #include "export/config.h"
 #include "export/group_list.h"
+#include "export/run_record.h"
 #include "kafka/client.h"
 
 #define UEX_REQUESTED_BY "export-scheduler"
@@ -29,16 +30,21 @@ void uex_run_command(const struct uex_run *run, const char *group_id, struct uex
 
 struct uex_send_result {
     uint64_t sent;
-    bool fenced; /* another scheduler took over; nothing was sent from here */
+    bool fenced;                 /* another scheduler took over; nothing was sent from here */
+    bool was_there;              /* the run was started before; nothing was sent */
+    struct uex_run_record found; /* of that run */
     int64_t duration_ms;
 };
 
 /* Send the commands of all groups of `list` to topics.command, each to the partition that murmur2 of its key says. The
- * transactional id is "<kafka.group.id>-scheduler", so of two schedulers the one that started last wins. A transaction
- * that must be aborted is repeated, three times in all. UEX_OK also when fenced; UEX_CANCELLED: aborted because of
+ * transactional id is "<kafka.group.id>-scheduler", so of two schedulers the one that started last wins. With `started`
+ * (may be NULL) the run's record goes in the same transaction, and nothing is sent where the run was started before,
+ * unless `again`. The caller clears `result->found` in any case. A transaction that must be aborted is repeated, three
+ * times in all. UEX_OK also when fenced; UEX_CANCELLED: aborted because of
  * `cancel`; UEX_KAFKA_UNAVAILABLE within `startup.timeout` before anything was sent; UEX_TIMEOUT: the outcome is
  * unknown (the same run can be sent again). */
 UEX_MUST_CHECK enum uex_error uex_send_commands(const struct uex_config *config, const struct uex_run *run,
-                                                const struct uex_group_list *list, const struct uex_cancel *cancel,
+                                                const struct uex_group_list *list, const struct uex_run_record *started,
+                                                bool again, const struct uex_cancel *cancel,
                                                 struct uex_send_result *result, struct uex_fault *fault);
 #endif

@@ -71,7 +71,7 @@ def test_schedule__noon_evening_and_after_midnight__each_takes_its_night(pipe):
             (after, "00:10:00", day)]
     seen = []
     for when, time, night in runs:
-        done = pipe.scheduler(prefix=at(when, time))
+        done = pipe.scheduler("--again", prefix=at(when, time))
         assert done.code == 0, done
         newest = max(commands(pipe), key=lambda record: record.offset)
         value = json.loads(newest.value)

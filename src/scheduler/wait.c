@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/wait.h"
+
+#include "export/program.h"
+#include "run/end.h"
+#include "run/follow.h"
+
+#define READ_MS 1000
+#define SAY_EVERY_MS 60000
+#define PAUSE_MS 1000
+#define JITTER_MS 1500
+
+/* What is said once a minute. */
+enum say { SAY_PROGRESS, SAY_AWAY, SAY_LOST, SAY_COUNT };
+
+struct wait {
+    const struct uex_config *config;
+    const struct uex_run_record *started;
+    struct uex_run_members *members;
+    const struct uex_cancel *cancel;
+    struct uex_run_follow *follow;
+    int64_t until_ms;           /* monotonic: schedule.wait is over */
+    int64_t said_ms[SAY_COUNT]; /* monotonic; 0: not said */
+};
+
+int uex_report_end(const struct uex_run_record *record)
+{
+    const bool is_complete = record->status == UEX_RUN_COMPLETED;
+    const int64_t duration_ms = record->ended_at_ms == UEX_NO_TIME || record->started_at_ms == UEX_NO_TIME
+                                    ? 0
+                                    : record->ended_at_ms - record->started_at_ms;
+
+    uex_log(is_complete ? UEX_LOG_INFO : UEX_LOG_ERROR,
+            is_complete ? UEX_EVENT_RUN_COMPLETED : UEX_EVENT_RUN_INCOMPLETE,
+            is_complete ? "Completed export scheduling for all groups"
+                        : "schedule.wait is over, and some groups have not ended",
+            UEX_STR("run", record->run_id), UEX_NUM("groups", record->groups), UEX_NUM("exported", record->exported),
+            UEX_NUM("skipped", record->skipped), UEX_NUM("dead_lettered", record->dead_lettered),
+            UEX_NUM("unfinished", record->unfinished), UEX_NUM("rows", record->rows), UEX_NUM("bytes", record->bytes),
+            UEX_INT("duration_ms", duration_ms), UEX_STR("manifest", record->manifest_path));
+    if (!is_complete)
+        return UEX_EXIT_TIMEOUT;
+    return record->dead_lettered > 0 && record->dead_lettered != UEX_UNKNOWN ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
+}
+
+/* Has it not been said for a minute? */
+static bool is_due(struct wait *wait, enum say what)
+{
+    const int64_t now_ms = uex_monotonic_ms();
+
+    if (wait->said_ms[what] != 0 && now_ms - wait->said_ms[what] < SAY_EVERY_MS)
+        return false;
+    wait->said_ms[what] = now_ms;
+    return true;
+}
+
+static int report_failure(const struct wait *wait, enum uex_error err, const struct uex_fault *fault)
+{
+    uex_log(err == UEX_CANCELLED ? UEX_LOG_INFO : UEX_LOG_ERROR, UEX_EVENT_RUN_WAIT_ENDED,
+            "no longer waiting for the run's end, and nothing is written; the next start of the scheduler goes on",
+            UEX_STR("run", wait->started->run_id), UEX_STR("error", uex_error_code(err)),
+            UEX_STR("detail", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text));
+    return err == UEX_CANCELLED ? UEX_EXIT_FAILED : uex_exit_of(err);
+}
+
+static void say_away(struct wait *wait, const struct uex_fault *fault)
+{
+    if (is_due(wait, SAY_AWAY))
+        uex_log(UEX_LOG_WARN, UEX_EVENT_RUN_KAFKA_AWAY, "Kafka does not answer; waiting for it",
+                UEX_STR("run", wait->started->run_id), UEX_STR("detail", fault->text));
+}
+
+static void say_lost(struct wait *wait, const struct uex_fault *fault)
+{
+    if (is_due(wait, SAY_LOST))
+        uex_log(UEX_LOG_WARN, UEX_EVENT_RUN_STATES_LOST,
+                "states of groups are lost; groups that had not ended before stay unfinished until schedule.wait is "
+                "over, unless they are exported once more",
+                UEX_STR("run", wait->started->run_id), UEX_STR("detail", fault->text));
+}
+
+/* Kafka may come back; what it says otherwise ends the waiting. */
+static bool is_away(enum uex_error err)
+{
+    return err == UEX_KAFKA_UNAVAILABLE || err == UEX_TIMEOUT;
+}
+
+static bool is_over(const struct wait *wait, int64_t more_ms)
+{
+    return uex_monotonic_ms() >= wait->until_ms + more_ms;
+}
+
+/* The groups, where this process has not sent their commands itself. */
+static enum uex_error find_members(struct wait *wait, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    while (wait->members->count == 0) {
+        err = uex_run_members_read(wait->config, wait->started->run_id, wait->started->started_at_ms,
+                                   wait->config->startup_timeout_ms, wait->cancel, wait->members, fault);
+        if (!is_away(err) || is_over(wait, 0))
+            return err;
+        say_away(wait, fault);
+        uex_run_members_clear(wait->members); /* half read */
+        if (!uex_sleep_ms(PAUSE_MS, wait->cancel))
+            return uex_fail(fault, UEX_CANCELLED, "stopped");
+    }
+    return UEX_OK;
+}
+
+static void say_progress(struct wait *wait)
+{
+    const struct uex_run_counts counts = uex_run_follow_counts(wait->follow);
+
+    if (uex_run_follow_is_away(wait->follow)) {
+        say_away(wait, &(struct uex_fault){0});
+        return;
+    }
+    if (!uex_run_follow_is_caught_up(wait->follow) || !is_due(wait, SAY_PROGRESS))
+        return;
+    uex_log(UEX_LOG_INFO, UEX_EVENT_RUN_PROGRESS, "waiting for the groups of the run",
+            UEX_STR("run", wait->started->run_id), UEX_NUM("groups", counts.groups),
+            UEX_NUM("exported", counts.exported), UEX_NUM("skipped", counts.skipped),
+            UEX_NUM("dead_lettered", counts.dead_lettered), UEX_NUM("unfinished", counts.unfinished),
+            UEX_NUM("retrying", counts.retrying));
+}
+
+/* UEX_END: all have ended. UEX_TIMEOUT: the time is over, and the states were read to their end, so that the counts are
+ * true; they get startup.timeout more for that. */
+static enum uex_error follow_groups(struct wait *wait, struct uex_fault *fault)
+{
+    for (;;) {
+        const int64_t left_ms = wait->until_ms - uex_monotonic_ms();
+        enum uex_error err =
+            uex_run_follow_read(wait->follow, left_ms > 0 && left_ms < READ_MS ? left_ms : READ_MS, fault);
+
+        if (err != UEX_OK && err != UEX_KAFKA_TOPICS && !is_away(err))
+            return err;
+        if (err == UEX_KAFKA_TOPICS)
+            say_lost(wait, fault);
+        else if (err != UEX_OK)
+            say_away(wait, fault);
+        if (is_over(wait, 0) && uex_run_follow_is_caught_up(wait->follow))
+            return UEX_TIMEOUT;
+        if (is_over(wait, wait->config->startup_timeout_ms))
+            return err != UEX_OK ? err
+                                 : uex_fail(fault, UEX_KAFKA_UNAVAILABLE, "%s was not read to its end in time",
+                                            wait->config->topics_state);
+        if (err != UEX_OK && !uex_sleep_ms(PAUSE_MS, wait->cancel))
+            return uex_fail(fault, UEX_CANCELLED, "stopped");
+        say_progress(wait);
+    }
+}
+
+/* Of several processes one writes the end; the others find it. */
+static int write_end(struct wait *wait, const struct uex_run_record *end)
+{
+    for (;;) {
+        struct uex_run_record found = {0};
+        struct uex_fault fault = {0};
+        bool written = false;
+        enum uex_error err = uex_run_end(wait->config, wait->started, end, wait->config->startup_timeout_ms,
+                                         wait->cancel, &written, &found, &fault);
+        int code = -1;
+
+        if (err == UEX_OK && found.status != UEX_RUN_STARTED) {
+            code = uex_report_end(&found);
+        } else if (err == UEX_OK && found.started_at_ms != wait->started->started_at_ms) {
+            uex_log(UEX_LOG_INFO, UEX_EVENT_RUN_TAKEN_OVER, "the run was started again; its end is left to who did",
+                    UEX_STR("run", wait->started->run_id));
+            code = UEX_EXIT_DONE;
+        } else if (err != UEX_OK && (!is_away(err) || is_over(wait, wait->config->startup_timeout_ms))) {
+            code = report_failure(wait, err, &fault);
+        } else if (err != UEX_OK) {
+            say_away(wait, &fault);
+        }
+        uex_run_record_clear(&found);
+        if (code >= 0)
+            return code;
+        if (!uex_sleep_ms(PAUSE_MS + uex_monotonic_us() % JITTER_MS, wait->cancel))
+            return report_failure(wait, UEX_CANCELLED, &(struct uex_fault){0});
+    }
+}
+
+/* The record of the end: borrows the strings of the start. */
+static struct uex_run_record end_of(const struct uex_run_record *started, const struct uex_run_counts *counts)
+{
+    struct uex_run_record end = *started;
+
+    end.status = counts->unfinished == 0 ? UEX_RUN_COMPLETED : UEX_RUN_INCOMPLETE;
+    end.groups = counts->groups;
+    end.exported = counts->exported;
+    end.skipped = counts->skipped;
+    end.dead_lettered = counts->dead_lettered;
+    end.unfinished = counts->unfinished;
+    end.rows = counts->rows;
+    end.bytes = counts->bytes;
+    end.ended_at_ms = uex_wall_ms();
+    return end;
+}
+
+static int follow_and_end(struct wait *wait)
+{
+    struct uex_fault fault = {0};
+    struct uex_run_record end;
+    struct uex_run_counts counts;
+    enum uex_error err = follow_groups(wait, &fault);
+
+    if (err != UEX_END && err != UEX_TIMEOUT)
+        return report_failure(wait, err, &fault);
+    counts = uex_run_follow_counts(wait->follow);
+    end = end_of(wait->started, &counts);
+    return write_end(wait, &end);
+}
+
+int uex_wait_for_run(const struct uex_config *config, const struct uex_run_record *started,
+                     struct uex_run_members *members, const struct uex_cancel *cancel)
+{
+    struct wait wait = {.config = config,
+                        .started = started,
+                        .members = members,
+                        .cancel = cancel,
+                        .until_ms = uex_monotonic_ms() + config->schedule_wait_ms};
+    const struct uex_run_follow_setup setup = {.config = config,
+                                               .run_id = started->run_id,
+                                               .started_at_ms = started->started_at_ms,
+                                               .group_count = started->groups,
+                                               .members = members,
+                                               .cancel = cancel};
+    struct uex_fault fault = {0};
+    enum uex_error err = started->groups == 0 ? UEX_OK : find_members(&wait, &fault);
+    int code = UEX_EXIT_FAILED;
+
+    if (err != UEX_OK)
+        return report_failure(&wait, err, &fault);
+    wait.follow = uex_run_follow_new(&setup);
+    if (wait.follow == NULL)
+        return report_failure(&wait, UEX_NO_MEMORY, &fault);
+    code = follow_and_end(&wait);
+    uex_run_follow_free(wait.follow);
+    return code;
+}
+
+int uex_end_empty_run(const struct uex_config *config, const struct uex_run_record *started,
+                      const struct uex_cancel *cancel)
+{
+    struct wait wait = {.config = config,
+                        .started = started,
+                        .cancel = cancel,
+                        .until_ms = uex_monotonic_ms() + config->schedule_wait_ms};
+    const struct uex_run_counts nothing = {0};
+    const struct uex_run_record end = end_of(started, &nothing);
+
+    return write_end(&wait, &end);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/scheduler/wait.h — the scheduler stays until every group of its run has ended, and writes the run's end. */
+#ifndef EXPORT_SCHEDULER_WAIT_H
+#define EXPORT_SCHEDULER_WAIT_H
+
+#include "export/run_record.h"
+#include "run/members.h"
+
+/* Wait for at most schedule.wait, and write `completed` or `incomplete` in the place of `started`, the run's record.
+ * `members` are the run's groups; empty: they are read from topics.command. Once a minute it logs how far the run is,
+ * or that Kafka is away. Returns the exit code: 0 all ended, 1 some as dead letters, or the waiting was stopped or
+ * failed, 3 Kafka was away at the end, 4 some have not ended. Where another process wrote the end, that counts. */
+int uex_wait_for_run(const struct uex_config *config, const struct uex_run_record *started,
+                     struct uex_run_members *members, const struct uex_cancel *cancel);
+
+/* Write the end of a run without groups. Returns the exit code. */
+int uex_end_empty_run(const struct uex_config *config, const struct uex_run_record *started,
+                      const struct uex_cancel *cancel);
+
+/* Log what the record of an ended run says. Returns the exit code. */
+int uex_report_end(const struct uex_run_record *record);
+#endif

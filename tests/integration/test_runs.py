@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs: started in the transaction of the commands, waited for, ended once; read by a consumer that is not ours."""
+import collections
+import concurrent.futures
+import json
+import time
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from support.checks import by_group, recent_utc
+from support.failing import Failing
+
+FIELDS = ["version", "runId", "status", "groups", "exported", "skipped", "deadLettered", "unfinished", "rows", "bytes",
+          "startedAt", "endedAt", "requestedBy", "manifestPath", "manifestSha256"]
+COUNTS = ("groups", "exported", "skipped", "deadLettered", "unfinished", "rows", "bytes")
+HEADER = "export-command-topic"
+DEAD_AT_ONCE, TRIED_AGAIN = "22012", "40001"  # what becomes of a command whose rows fail with this SQLSTATE
+
+
+def records(pipe, run=None):
+    """The values of the run topic, in order; of one run if it is named."""
+    found = []
+    for record in pipe.reader("run").drain():
+        value = json.loads(record.value)
+        assert list(value) == FIELDS and value["version"] == 1 and value["runId"] == record.key.decode()
+        assert record.headers == {HEADER: pipe.topic["command"].encode()}
+        if run in (None, value["runId"]):
+            found.append(value)
+    return found
+
+
+def statuses(pipe, run=None):
+    return [value["status"] for value in records(pipe, run)]
+
+
+def counts(value):
+    return tuple(value[name] for name in COUNTS)
+
+
+def command_count(pipe, run):
+    return sum(json.loads(record.value)["runId"] == run for record in pipe.reader("command").drain())
+
+
+def events(done, code):
+    return [line for line in done.log if line["event"] == code]
+
+
+def is_event(code):
+    return lambda line: line["event"] == code
+
+
+def wait_for(scheduler, code, timeout=30):
+    return scheduler.wait_log(is_event(code), timeout, code)[0]
+
+
+def test_night__every_group_ends__is_completed_with_its_counts(pipe):
+    pipe.new_group(rows=7), pipe.new_group(rows=5), pipe.new_group("NON_COST_BASED", rows=3), pipe.new_group()
+    pipe.new_group(rows=1, active=False)
+    pipe.worker()
+    done = pipe.scheduler("--run=night", "--schedule.wait=60s")
+    assert done.code == 0, done
+    started, completed = records(pipe)
+    assert started["status"] == "started" and counts(started) == (4, None, None, None, None, None, None)
+    assert completed["status"] == "completed" and counts(completed)[:6] == (4, 3, 1, 0, 0, 15)
+    assert completed["bytes"] == sum(state["bytes"] or 0 for state in pipe.states().values())
+    assert started["endedAt"] is None and started["requestedBy"] == completed["requestedBy"] == "export-scheduler"
+    assert started["startedAt"] == completed["startedAt"]
+    recent_utc(started["startedAt"]), recent_utc(completed["endedAt"])
+    assert started["manifestPath"] is None and started["manifestSha256"] is None
+    line = events(done, "run-completed")[0]
+    assert line["message"] == "Completed export scheduling for all groups"
+    expected = {"run": "night", "groups": 4, "exported": 3, "skipped": 1, "dead_lettered": 0, "unfinished": 0, "rows": 15}
+    assert expected.items() <= line.items(), line
+
+
+def test_start__commands_are_refused__no_run_is_started(pipe):
+    pipe.new_group(group_id=pipe.suffix + "x" * 200)
+    pipe.broker.set_topic(pipe.topic["command"], max_message_bytes=200)
+    done = pipe.scheduler("--run=refused", "--schedule.wait=60s")
+    assert done.code == 1 and events(done, "schedule-failed"), done
+    assert records(pipe) == [] and command_count(pipe, "refused") == 0
+    # It was in the transaction: the record stands there, aborted.
+    assert sum(pipe.broker.end_offsets(pipe.topic["run"]).values()) > 0
+
+
+def test_night__a_dead_letter__is_completed_and_exits_1_then_again_mends_it(pipe):
+    failing = Failing(pipe.database)
+    good, bad = pipe.new_group(rows=2), pipe.new_group(rows=2)
+    failing.fail(bad, DEAD_AT_ONCE)
+    pipe.worker()
+    done = pipe.scheduler("--run=bad", "--schedule.wait=60s")
+    assert done.code == 1, done
+    assert counts(records(pipe)[-1])[:5] == (2, 1, 0, 1, 0)
+    assert events(done, "run-completed")[0]["dead_lettered"] == 1
+
+    # It was started: nothing is sent, and what it ended with is said.
+    done = pipe.scheduler("--run=bad", "--schedule.wait=60s")
+    assert done.code == 1 and events(done, "run-known") and events(done, "run-completed"), done
+    assert pipe.scheduler("--run=bad").code == 0
+    assert len(records(pipe)) == 2 and command_count(pipe, "bad") == 2
+
+    # The dead letter of before is no end of the new start.
+    failing.mend(bad)
+    done = pipe.scheduler("--run=bad", "--schedule.wait=60s", "--again")
+    assert done.code == 0, done
+    assert statuses(pipe) == ["started", "completed", "started", "completed"] and command_count(pipe, "bad") == 4
+    assert counts(records(pipe)[-1])[:6] == (2, 2, 0, 0, 0, 4)
+    assert sorted(record.key.decode() for record in pipe.results()) == sorted([good, bad])
+
+
+def test_night__retries_and_groups_that_change__end_by_their_own_outcomes(pipe):
+    failing = Failing(pipe.database)
+    late, gone, off = pipe.new_group(rows=2), pipe.new_group(rows=2), pipe.new_group(rows=2)
+    failing.fail(late, TRIED_AGAIN)
+    scheduler = pipe.start_scheduler("--run=late", "--schedule.wait=60s")
+    wait_for(scheduler, "run-progress")
+    pipe.database.execute("DELETE FROM {s}_groups WHERE group_id = %s", (gone,))
+    pipe.database.execute("UPDATE {s}_groups SET active = false WHERE group_id = %s", (off,))
+    pipe.worker(retry__delays="2s,2s,2s", retry__attempts="0")
+    pipe.reader("state").wait(lambda found: {json.loads(record.value)["outcome"] for record in found} == {"retried", "skipped"})
+    failing.mend(late)
+    assert scheduler.wait(60) == 0
+    assert counts(records(pipe)[-1])[:5] == (3, 1, 2, 0, 0)
+
+
+def test_wait__time_is_over__is_incomplete_and_exits_4(pipe):
+    pipe.new_group(rows=2), pipe.new_group(rows=2)
+    done = pipe.scheduler("--run=slow", "--schedule.wait=1s")
+    assert done.code == 4 and events(done, "run-incomplete")[0]["unfinished"] == 2, done
+    assert statuses(pipe) == ["started", "incomplete"] and counts(records(pipe)[-1]) == (2, 0, 0, 0, 2, 0, 0)
+    # It has its end; a later start says so, and exits the same.
+    pipe.run_worker()
+    done = pipe.scheduler("--run=slow", "--schedule.wait=1s")
+    assert done.code == 4 and events(done, "run-known") and len(records(pipe)) == 2, done
+
+
+def test_wait__stopped_and_started_again__goes_on_and_sends_nothing(pipe):
+    groups = [pipe.new_group(rows=2) for _ in range(3)]
+    scheduler = pipe.start_scheduler("--run=stopped", "--schedule.wait=60s")
+    wait_for(scheduler, "run-progress")
+    assert scheduler.stop() == 1
+    assert scheduler.log()[-1]["event"] == "run-wait-ended" and statuses(pipe) == ["started"]
+    # A later start without schedule.wait sends nothing either.
+    assert pipe.scheduler("--run=stopped").code == 0
+    pipe.worker()
+    done = pipe.scheduler("--run=stopped", "--schedule.wait=60s")
+    assert done.code == 0 and events(done, "run-known"), done
+    assert statuses(pipe) == ["started", "completed"] and counts(records(pipe)[-1])[:6] == (3, 3, 0, 0, 0, 6)
+    assert command_count(pipe, "stopped") == len(groups)
+
+
+def test_wait__commands_are_gone__groups_are_those_whose_states_name_the_run(pipe):
+    for _ in range(3):
+        pipe.new_group(rows=2)
+    assert pipe.scheduler("--run=old").code == 0
+    pipe.run_worker()
+    ends = pipe.broker.end_offsets(pipe.topic["command"])
+    gone = [TopicPartition(pipe.topic["command"], number, end) for number, end in ends.items()]
+    for future in pipe.broker.admin.delete_records(gone).values():
+        future.result(timeout=20)
+    done = pipe.scheduler("--run=old", "--schedule.wait=60s")
+    assert done.code == 0 and counts(records(pipe)[-1])[:6] == (3, 3, 0, 0, 0, 6), done
+
+
+def test_wait__two_at_the_same_time__one_start_and_one_end(pipe):
+    groups = [pipe.new_group(rows=2) for _ in range(20)]
+    pipe.worker()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        ends = list(pool.map(lambda _: pipe.scheduler("--run=both", "--schedule.wait=60s"), range(2)))
+    assert [done.code for done in ends] == [0, 0], ends
+    assert statuses(pipe) == ["started", "completed"]
+    assert command_count(pipe, "both") == len(groups) == len(by_group(pipe.results()))
+
+
+PLACES = [("groups-read", 0), ("scheduled", 0), ("run-progress", 0), *((None, n * 0.12) for n in range(7))]
+
+
+def killed_and_started_again(pipe, place):
+    """A scheduler that is killed at a place, so long after the outcomes are there; then one that is not."""
+    code, delay = PLACES[place]
+    # A name of its own: transactional ids are the deployment's, and the ten would fence each other.
+    arguments = [f"--run=place-{place}", "--schedule.wait=60s", f"--kafka.group.id={pipe.group_id}-{place}"]
+    scheduler = pipe.start_scheduler(*arguments)
+    wait_for(scheduler, code or "scheduled")
+    if code is None:
+        reader = pipe.new_reader("state")
+        reader.wait(lambda found: len({record.key for record in found if f'"place-{place}"'.encode() in record.value}) == 2)
+        reader.close()
+        time.sleep(delay)
+    scheduler.kill()
+    return scheduler.process.returncode, pipe.scheduler(*arguments)
+
+
+def test_end__scheduler_is_killed_at_ten_places__is_written_once(pipe):
+    pipe.new_group(rows=2), pipe.new_group("NON_COST_BASED", rows=2)
+    pipe.worker()
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        ends = list(pool.map(lambda place: killed_and_started_again(pipe, place), range(len(PLACES))))
+    assert [done.code for _, done in ends] == [0] * len(PLACES), ends
+    by_run = collections.defaultdict(list)
+    for value in records(pipe):
+        by_run[value["runId"]].append((value["status"], value["exported"], value["unfinished"]))
+    assert by_run == {f"place-{n}": [("started", None, None), ("completed", 2, 0)] for n in range(len(PLACES))}
+    assert len(pipe.reader("command").drain()) == 2 * len(PLACES)
+
+
+@pytest.mark.parametrize("wait", ["0s", "60s"])
+def test_night__no_groups__is_completed_at_once(pipe, wait):
+    done = pipe.scheduler("--run=empty", f"--schedule.wait={wait}")
+    assert done.code == 0 and events(done, "no-groups") and events(done, "run-completed"), done
+    assert statuses(pipe) == ["started", "completed"] and counts(records(pipe)[-1]) == (0,) * 7
+
+
+def test_start__no_run_topic__is_as_before_and_refused_with_schedule_wait(pipe):
+    pipe.new_group(rows=2)
+    pipe.broker.delete_topics([pipe.topic["run"]])
+    done = pipe.scheduler("--run=plain", "--schedule.wait=60s")
+    assert done.code == 2 and "topics create" in done.err and command_count(pipe, "plain") == 0, done
+    for count in (1, 2):
+        done = pipe.scheduler("--run=plain")
+        assert done.code == 0 and events(done, "run-not-recorded"), done
+        assert command_count(pipe, "plain") == count
+    assert pipe.topic["run"] not in pipe.broker.topics(pipe.suffix)
+
+
+def test_start__run_of_another_deployment__leaves_no_night_out(pipe):
+    pipe.new_group(rows=2)
+    value = {"version": 1, "runId": "shared", "status": "started", "groups": 9, "startedAt": "2026-11-22T17:50:00.000Z"}
+    pipe.broker.send(pipe.topic["run"], b"shared", json.dumps(value).encode(), headers=[(HEADER, b"another-topic")])
+    done = pipe.scheduler("--run=shared")
+    assert done.code == 0 and events(done, "run-not-recorded") and command_count(pipe, "shared") == 1, done
+    done = pipe.scheduler("--run=shared", "--schedule.wait=60s")
+    assert done.code == 2 and command_count(pipe, "shared") == 1, done
+    assert len(pipe.reader("run").drain()) == 1
+
+
+def test_topics__create_and_check__run_topic_has_one_partition_and_is_compacted(pipe):
+    assert pipe.broker.partition_count(pipe.topic["run"]) == 1
+    assert pipe.broker.topic_settings(pipe.topic["run"])["cleanup.policy"] == "compact"
+
+    def found():
+        done = pipe.ctl("topics", "check", "--output=json")
+        assert done.code == 0, done  # a worker does not need it
+        return {(row["what"], row["result"]) for row in json.loads(done.out) if row["topic"] == pipe.topic["run"]}
+
+    assert {result for _, result in found()} == {"good"}
+    pipe.broker.set_topic(pipe.topic["run"], cleanup_policy="delete")
+    assert ("cleanup.policy", "warning") in found()
+    pipe.broker.delete_topics([pipe.topic["run"]])
+    assert found() == {("topic", "warning")}
+
+
+def test_wait__broker_is_away__goes_on_and_says_so(pipe):
+    pipe.new_group(rows=2)
+    scheduler = pipe.start_scheduler("--run=away", "--schedule.wait=120s")
+    wait_for(scheduler, "run-progress")
+    with pipe.services.paused("kafka"):
+        wait_for(scheduler, "run-kafka-away", 60)
+    pipe.worker()
+    assert scheduler.wait(90) == 0
+    assert len([line for line in scheduler.log() if line["event"] == "run-kafka-away"]) == 1
+    assert statuses(pipe) == ["started", "completed"]
+
+
+def test_wait__state_topic_is_made_anew__is_said_and_no_hang(pipe):
+    failing = Failing(pipe.database)
+    pipe.new_group(rows=2)
+    late = pipe.new_group(rows=2)
+    failing.fail(late, TRIED_AGAIN)
+    scheduler = pipe.start_scheduler("--run=anew", "--schedule.wait=16s")
+    wait_for(scheduler, "scheduled")
+    worker = pipe.worker(retry__delays="1h", retry__attempts="0")
+    pipe.reader("state").wait(lambda found: {json.loads(record.value)["outcome"] for record in found} == {"exported", "retried"})
+    assert worker.stop() == 0
+    wait_for(scheduler, "run-progress")
+    pipe.broker.delete_topics([pipe.topic["state"]])
+    pipe.broker.create_topic(pipe.topic["state"], 3, cleanup_policy="compact")
+    wait_for(scheduler, "run-states-lost")
+    assert scheduler.wait(60) == 4
+    # What was read before counts; what was not cannot be known any more.
+    assert counts(records(pipe)[-1])[:5] == (2, 1, 0, 0, 1)
