@@ -4,6 +4,7 @@
 # The tests get the settings of `deploy/lib/services env`, and USERS_EXPORT_BIN, the folder of the programs.
 
 UEX_INTEGRATION_LIMIT=2100 # seconds without the slow tests; CI as a whole has 45 minutes
+UEX_PROCESSES=2            # of pytest, each with services of its own; most tests wait most of the time
 UEX_SLOW_LIMIT=5400
 
 # Each set of requirements has an environment of its own, so that a run does not change another's.
@@ -45,6 +46,7 @@ PY
 
 part_integration() {
     local venv rc=0 select=(-m "not slow") report="$RUN_DIR/integration.xml" limit=$UEX_INTEGRATION_LIMIT
+    local spread=(-n "$UEX_PROCESSES" --dist loadfile)
     build_preset release "$RUN_DIR/build-release.log" || return 1
     packages_install run tests || return 1
     venv=$(integration_venv)
@@ -54,11 +56,14 @@ part_integration() {
         select=()
         limit=$UEX_SLOW_LIMIT
     fi
-    [ ${#NAMES[@]} = 0 ] || select=(-k "$(printf ' or %s' "${NAMES[@]}" | cut -c5-)")
+    if [ ${#NAMES[@]} != 0 ]; then
+        select=(-k "$(printf ' or %s' "${NAMES[@]}" | cut -c5-)")
+        spread=()
+    fi
     # SIGINT lets pytest end its fixtures, and so the programs that they started.
     timeout --foreground -s INT -k 30 "$limit" \
         env "${SERVICE_SETTINGS[@]}" USERS_EXPORT_BIN="$PWD/build/release/bin" "$venv/bin/python" -m pytest tests/integration -v --no-header --tb=short --durations=10 -p no:cacheprovider \
-        --basetemp="$RUN_DIR/pytest" --junitxml="$report" "${select[@]}" || rc=$?
+        --basetemp="$RUN_DIR/pytest" --junitxml="$report" "${spread[@]}" "${select[@]}" || rc=$?
     [ -e "$report" ] && count_pytest "$report" || return 1
     [ "$rc" = 0 ]
 }

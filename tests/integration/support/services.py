@@ -2,8 +2,9 @@
 """The private services: their addresses, and how to make weather.
 
 The addresses come from the environment (`deploy/lib/services env` prints it, `tests/run` sets it); where it is not set, the
-services are started here and end with this process. The programs are taken from $USERS_EXPORT_BIN, by default
-build/release/bin.
+services are started here and end with this process. Of several processes of pytest-xdist each needs services of its own,
+because a test may stop one: the first takes those of the environment. The programs are taken from $USERS_EXPORT_BIN, by
+default build/release/bin.
 """
 import contextlib
 import os
@@ -40,7 +41,8 @@ class Services:
 
     def __init__(self):
         self._own = None
-        if "EXPORT_KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+        is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+        if is_first and "EXPORT_KAFKA_BOOTSTRAP_SERVERS" in os.environ:
             self._all = dict(os.environ)
         else:
             self._own = _script("start", "--owner", str(os.getpid())).splitlines()[-1]
