@@ -38,28 +38,36 @@ static int log_failure(const char *run_id, enum uex_error err, const struct uex_
 
 /* ---- before anything is sent */
 
-/* Wait until Kafka answers and has the command topic. */
+static bool needs_record(const struct uex_config *config)
+{
+    return config->schedule_wait_ms > 0;
+}
+
+static enum uex_error look_for_topic(rd_kafka_t *admin, const char *topic, struct uex_fault *fault)
+{
+    int32_t partition_count = 0;
+    enum uex_error err = uex_kafka_partition_count(admin, topic, ASK_MS, &partition_count, fault);
+
+    if (err != UEX_NOT_FOUND)
+        return err;
+    return uex_fail(
+        fault, UEX_KAFKA_TOPICS,
+        "topic %s does not exist or may not be seen by this principal; create it with exportctl topics create", topic);
+}
+
+/* Wait until Kafka answers and has the topics: that of the commands, and that of the outcomes that are waited for. */
 static enum uex_error await_kafka(const struct uex_config *config, struct uex_fault *fault)
 {
     rd_kafka_t *admin = NULL;
-    int32_t partition_count = 0;
     enum uex_error err =
         uex_kafka_connect(config, UEX_KAFKA_ADMIN, config->startup_timeout_ms, &uex_program_cancel, &admin, fault);
 
     if (err == UEX_OK)
-        err = uex_kafka_partition_count(admin, config->topics_command, ASK_MS, &partition_count, fault);
-    if (err == UEX_NOT_FOUND)
-        err = uex_fail(
-            fault, UEX_KAFKA_TOPICS,
-            "topic %s does not exist or may not be seen by this principal; create it with exportctl topics create",
-            config->topics_command);
+        err = look_for_topic(admin, config->topics_command, fault);
+    if (err == UEX_OK && needs_record(config))
+        err = look_for_topic(admin, config->topics_state, fault);
     uex_kafka_destroy(admin);
     return err;
-}
-
-static bool needs_record(const struct uex_config *config)
-{
-    return config->schedule_wait_ms > 0;
 }
 
 /* The run cannot be recorded: without a need for it the commands are sent all the same. */

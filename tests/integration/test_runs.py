@@ -163,6 +163,19 @@ def test_wait__commands_are_gone__groups_are_those_whose_states_name_the_run(pip
     assert done.code == 0 and counts(records(pipe)[-1])[:6] == (3, 3, 0, 0, 0, 6), done
 
 
+def test_wait__topics_grow__states_in_new_partitions_count(new_pipe):
+    pipe = new_pipe(partitions=1)
+    groups = pipe.new_small_groups(12)
+    scheduler = pipe.start_scheduler("--run=grown", "--schedule.wait=90s")
+    wait_for(scheduler, "run-progress")
+    done = pipe.ctl("topics", "grow", "--partitions=3")
+    assert done.code == 0, done
+    pipe.worker()
+    assert scheduler.wait(90) == 0
+    assert {record.partition for record in pipe.reader("state").drain()} > {0}
+    assert counts(records(pipe)[-1])[:5] == (len(groups), len(groups), 0, 0, 0)
+
+
 def test_wait__two_at_the_same_time__one_start_and_one_end(pipe):
     groups = [pipe.new_group(rows=2) for _ in range(20)]
     pipe.worker()
@@ -215,6 +228,9 @@ def test_night__no_groups__is_completed_at_once(pipe, wait):
 def test_start__no_run_topic__is_as_before_and_refused_with_schedule_wait(pipe):
     pipe.new_group(rows=2)
     pipe.broker.delete_topics([pipe.topic["run"]])
+    # Nor is anything sent where the outcomes could not be waited for.
+    done = pipe.scheduler("--run=plain", "--schedule.wait=60s", "--topics.state=no-such-topic")
+    assert done.code == 1 and "no-such-topic" in done.err and command_count(pipe, "plain") == 0, done
     done = pipe.scheduler("--run=plain", "--schedule.wait=60s")
     assert done.code == 2 and "topics create" in done.err and command_count(pipe, "plain") == 0, done
     for count in (1, 2):

@@ -208,15 +208,6 @@ static void produce_state(struct fixture *fixture, const char *group_id, const c
     uex_kafka_destroy(producer);
 }
 
-static void read_members(struct fixture *fixture, struct uex_run_members *members)
-{
-    struct uex_fault fault = {0};
-
-    if (uex_run_members_read(&fixture->mock.config, RUN, fixture->started.started_at_ms, WAIT_MS, NULL, members,
-                             &fault) != UEX_OK)
-        fail_msg("%s", fault.text);
-}
-
 static void follow__states_of_the_run__end_it_once_the_topic_is_read(void **state)
 {
     struct fixture *fixture = *state;
@@ -244,18 +235,6 @@ static void follow__states_of_the_run__end_it_once_the_topic_is_read(void **stat
     uex_run_members_clear(&members);
 }
 
-static void members__commands_of_the_run__name_its_groups(void **state)
-{
-    struct fixture *fixture = *state;
-    struct uex_run_members members = {0};
-
-    /* The mock cluster tells no offsets for times but its ends; the start is in the future of nothing. */
-    assert_false(start(fixture, false));
-    read_members(fixture, &members);
-    assert_true(members.count <= 1);
-    uex_run_members_clear(&members);
-}
-
 int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
@@ -267,7 +246,6 @@ int main(void)
         TEST(find__no_such_run_or_no_topic__are_told_apart),
         TEST(find__written_for_another_command_topic__is_foreign),
         TEST(follow__states_of_the_run__end_it_once_the_topic_is_read),
-        TEST(members__commands_of_the_run__name_its_groups),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
