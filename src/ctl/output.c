@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "export/figures.h"
+
 #define CELL_ABSENT "\x01" /* no text holds it: control characters are not shown */
 
 enum uex_error uex_output_format(const char *text, enum uex_output *out)
@@ -179,44 +181,17 @@ bool uex_output_is_terminal(void)
 
 void uex_output_count(uint64_t count, char *out)
 {
-    char digits[24];
-    size_t length = 0;
-
-    *out = 0;
-    if (count == UEX_UNKNOWN)
-        return;
-    length = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, count);
-    for (size_t i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            *out++ = ',';
-        *out++ = digits[i];
-    }
-    *out = 0;
+    uex_figure_count(count, out);
 }
 
 void uex_output_duration(int64_t duration_ms, char *out)
 {
-    int64_t seconds = duration_ms < 0 ? 0 : (duration_ms + 500) / 1000;
-
-    if (duration_ms < 9950)
-        snprintf(out, 32, "%.1f s", duration_ms < 0 ? 0.0 : (double)duration_ms / 1000);
-    else if (seconds < 60)
-        snprintf(out, 32, "%" PRId64 " s", seconds);
-    else if (seconds < 3600)
-        snprintf(out, 32, "%" PRId64 " min %" PRId64 " s", seconds / 60, seconds % 60);
-    else
-        snprintf(out, 32, "%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds % 3600 / 60);
+    uex_figure_duration(duration_ms, out);
 }
 
 void uex_output_size(uint64_t size_bytes, char *out)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double size = (double)size_bytes;
-    size_t unit = 0;
-
-    for (; size >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        size /= 1024;
-    snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
+    uex_figure_size(size_bytes, out);
 }
 
 static bool stdout_closed;
