@@ -81,7 +81,7 @@ def test_monitoring__busy_worker__every_alert_and_panel_has_its_metrics_and_data
     for rule in rules:
         problems += missing(rule["name"], rule["query"], now, offered, recorded)
     from_kubernetes = {rule["name"] for rule in rules if set(used(rule["query"])[0]) & set(KUBE)}
-    assert from_kubernetes == {"UsersExportPodRestarts", "UsersExportSchedulerFailed"}
+    assert from_kubernetes == {"UsersExportPodRestarts", "UsersExportSchedulerFailed", "UsersExportRunNotFinished"}
     for panel, legend, expression in dashboard_queries():
         problems += missing(panel, expression, now, offered)
         if not prometheus.query(substituted(expression, group=groups["files"])):

@@ -22,6 +22,8 @@ KUBE = {
     "kube_pod_container_status_restarts_total": {"namespace", "pod", "uid", "container"},
     "kube_pod_created": {"namespace", "pod", "uid"},
     "kube_job_created": {"namespace", "job_name"},
+    "kube_job_status_active": {"namespace", "job_name"},
+    "kube_job_status_start_time": {"namespace", "job_name"},
     "kube_job_status_failed": {"namespace", "job_name", "reason"},
     "kube_job_status_succeeded": {"namespace", "job_name"},
 }
@@ -114,7 +116,7 @@ def _check_dashboard(known):
         found.append("dashboard.json is not what make-dashboard prints")
     shown = set()
     for panel, _, expression in dashboard_queries():
-        found += problems_of(f"panel '{panel}'", expression, known)
+        found += problems_of(f"panel '{panel}'", expression, {**known, **KUBE})
         shown |= {family_of(metric) if metric not in known else metric for metric in used(expression)[0]}
     found += [f"no panel shows {name}" for name in sorted({*known, *SEEDS} - shown - {"process_virtual_memory_bytes"})]
     return found
@@ -139,6 +141,8 @@ def _check_alerts(known):
         found += [f"{name}: no {key}" for key in ("summary", "description") if not notes.get(key)]
         if notes.get("runbook") != f"deploy/runbook.md#{name.lower()}" or name.lower() not in sections:
             found.append(f"{name}: its annotation runbook and a section '### {name}' of the runbook do not agree")
+        if not re.fullmatch(rf"https://\S+/deploy/runbook\.md#{name.lower()}", notes.get("runbook_url", "")):
+            found.append(f"{name}: its annotation runbook_url is no address of its section")
         quiet = [test for test in tests if test["alertname"] == name and not test["exp_alerts"]]
         firing = [test for test in tests if test["alertname"] == name and test["exp_alerts"]]
         if len(quiet) < 2 or not firing:
