@@ -9,6 +9,7 @@ default build/release/bin.
 import contextlib
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -41,11 +42,13 @@ class Services:
 
     def __init__(self):
         self._own = None
-        is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
-        if is_first and "EXPORT_KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+        process = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+        given = os.environ.get("USERS_EXPORT_RUN_DIR")
+        if given and process == "gw0":
             self._all = dict(os.environ)
         else:
-            self._own = _script("start", "--owner", str(os.getpid())).splitlines()[-1]
+            beside = f"{given}-{process}" if given else None
+            self._own = _script("start", "--owner", str(os.getpid()), run_dir=beside).splitlines()[-1]
             self._all = _parse_env(_script("env", run_dir=self._own))
         self.settings = {k: v for k, v in self._all.items() if k.startswith("EXPORT_")}
         self.run_dir = self._all["USERS_EXPORT_RUN_DIR"]
@@ -90,3 +93,4 @@ class Services:
     def close(self):
         if self._own:
             _script("stop", run_dir=self._own)
+            shutil.rmtree(self._own, ignore_errors=True)
