@@ -2,31 +2,8 @@
 /* The progress record's JSON, read. */
 #include "export/group_progress.h"
 
-#include <math.h>
-
 #include "export/text.h"
 #include "model/json.h"
-
-static enum uex_error read_count(const cJSON *object, const char *name, uint64_t *out, struct uex_fault *fault)
-{
-    const cJSON *number = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    if (!cJSON_IsNumber(number) || number->valuedouble < 0 || number->valuedouble > (double)UEX_COUNT_MAX ||
-        number->valuedouble != floor(number->valuedouble))
-        return uex_fail(fault, UEX_MALFORMED, "%s is not a count", name);
-    *out = (uint64_t)number->valuedouble;
-    return UEX_OK;
-}
-
-static enum uex_error read_time(const cJSON *object, const char *name, int64_t *out, struct uex_fault *fault)
-{
-    struct uex_bytes text = {0};
-    enum uex_error error = uex_json_text(object, name, &text, fault);
-
-    if (error == UEX_OK && (text.data == NULL || !uex_time_parse((const char *)text.data, text.size_bytes, out)))
-        error = uex_fail(fault, UEX_MALFORMED, "%s is not an RFC 3339 time", name);
-    return error;
-}
 
 static enum uex_error read_names(const cJSON *object, struct uex_group_progress *out, struct uex_fault *fault)
 {
@@ -72,13 +49,13 @@ enum uex_error uex_group_progress_read(struct uex_bytes value, struct uex_group_
     if (error == UEX_OK)
         error = read_state(object, &out->ended, fault);
     if (error == UEX_OK)
-        error = read_count(object, "rows", &out->row_count, fault);
+        error = uex_json_get_count(object, "rows", &out->row_count, fault);
     if (error == UEX_OK)
-        error = read_count(object, "bytes", &out->object_bytes, fault);
+        error = uex_json_get_count(object, "bytes", &out->object_bytes, fault);
     if (error == UEX_OK)
-        error = read_time(object, "startedAt", &out->started_at_ms, fault);
+        error = uex_json_get_time(object, "startedAt", &out->started_at_ms, fault);
     if (error == UEX_OK)
-        error = read_time(object, "at", &out->at_ms, fault);
+        error = uex_json_get_time(object, "at", &out->at_ms, fault);
     cJSON_Delete(object);
     return error;
 }

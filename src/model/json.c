@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/json.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+#include "export/clock.h"
 
 static int compare_names(const void *left, const void *right)
 {
@@ -94,6 +97,27 @@ enum uex_error uex_json_text(const cJSON *object, const char *name, struct uex_b
         return uex_fail(fault, UEX_MALFORMED, "%s is not a string", name);
     *out = uex_bytes_of_text(member->valuestring);
     return UEX_OK;
+}
+
+enum uex_error uex_json_get_count(const cJSON *object, const char *name, uint64_t *out, struct uex_fault *fault)
+{
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    if (!cJSON_IsNumber(number) || number->valuedouble < 0 || number->valuedouble > (double)UEX_COUNT_MAX ||
+        number->valuedouble != floor(number->valuedouble))
+        return uex_fail(fault, UEX_MALFORMED, "%s is not a count", name);
+    *out = (uint64_t)number->valuedouble;
+    return UEX_OK;
+}
+
+enum uex_error uex_json_get_time(const cJSON *object, const char *name, int64_t *out, struct uex_fault *fault)
+{
+    struct uex_bytes text = {0};
+    enum uex_error error = uex_json_text(object, name, &text, fault);
+
+    if (error == UEX_OK && (text.data == NULL || !uex_time_parse((const char *)text.data, text.size_bytes, out)))
+        error = uex_fail(fault, UEX_MALFORMED, "%s is not an RFC 3339 time", name);
+    return error;
 }
 
 size_t uex_character_count(struct uex_bytes text)

@@ -38,6 +38,13 @@ UEX_MUST_CHECK enum uex_error uex_json_object_parse(struct uex_bytes text, cJSON
 UEX_MUST_CHECK enum uex_error uex_json_text(const cJSON *object, const char *name, struct uex_bytes *out,
                                             struct uex_fault *fault);
 
+/* A member that is a whole number from 0 to 2^53, or an RFC 3339 time. UEX_MALFORMED where it is missing, null or
+ * something else. */
+UEX_MUST_CHECK enum uex_error uex_json_get_count(const cJSON *object, const char *name, uint64_t *out,
+                                                 struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_error uex_json_get_time(const cJSON *object, const char *name, int64_t *out,
+                                                struct uex_fault *fault);
+
 /* Unicode code points of valid UTF-8. */
 size_t uex_character_count(struct uex_bytes text);
 #endif

@@ -8,6 +8,7 @@
 #include "export/group_state.h"
 #include "export/result.h"
 #include "export/run_record.h"
+#include "export/worker_record.h"
 
 #define ID "00000000-0000-4000-8000-000000000007"
 
@@ -148,6 +149,22 @@ static enum uex_error progress(void)
     return err;
 }
 
+static enum uex_error worker_record(void)
+{
+    struct uex_worker_record read = {0};
+    struct uex_buffer out = {0};
+    enum uex_error err = uex_worker_record_parse(
+        uex_bytes_of_text("{\"version\":1,\"worker\":\"w\",\"at\":\"2026-01-01T00:00:00Z\",\"running\":1,\"queued\":2,"
+                          "\"breakers\":[{\"dependency\":\"store\",\"since\":\"2026-01-01T00:00:00Z\",\"code\":\"c\"}],"
+                          "\"stopping\":true}"),
+        &read, NULL);
+
+    if (err == UEX_OK)
+        uex_worker_record_write_json(&read, &out);
+    uex_worker_record_clear(&read);
+    return note(err, &out);
+}
+
 static enum uex_error masks(void)
 {
     struct uex_masks read;
@@ -168,6 +185,7 @@ static void torture__models__right_result_or_no_memory(void **state)
         {.name = "results", .run = results},
         {.name = "progress", .run = progress},
         {.name = "run record", .run = run_record},
+        {.name = "a worker's record", .run = worker_record},
         {.name = "masks", .run = masks},
     };
 
