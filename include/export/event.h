@@ -182,6 +182,12 @@
     EVENT(RUN_INCOMPLETE, "run-incomplete",                                                                            \
           "`schedule.wait` is over, and some groups of the run have not ended. `exportctl run show` names them.")      \
     EVENT(RUN_TAKEN_OVER, "run-taken-over", "The run was started again meanwhile; its end is left to who did.")        \
+    EVENT(RUN_MANIFEST_WAIT, "run-manifest-wait",                                                                      \
+          "The manifest of a run cannot be written yet; `error` says why. It is tried again until `schedule.wait` is " \
+          "over; said once a minute.")                                                                                 \
+    EVENT(RUN_MANIFEST_FAILED, "run-manifest-failed",                                                                  \
+          "The manifest of a run was not written, so the run is `incomplete` though its groups have ended; `error` "   \
+          "says why. `exportctl run finish` writes both.")                                                             \
     EVENT(RUN_WAIT_ENDED, "run-wait-ended",                                                                            \
           "The waiting for the run's end is over without an end being written; `error` says why. The next start of "   \
           "the scheduler goes on.")                                                                                    \

@@ -199,6 +199,11 @@ const struct uex_setting uex_settings[] = {
      .help =
          "how long the scheduler stays until every group of the run has ended; then it writes the run's end and exits "
          "0, 1 (dead letters) or 4 (the time is over)"},
+    {.key = "schedule.manifest",
+     .type = UEX_SETTING_BOOLEAN,
+     FIELD(schedule_manifest),
+     .default_text = "false",
+     .help = "before the end of a run an object below storage.url lists what became of each group; needs topics.run"},
 
     {NUMBER("startup.timeout", DURATION, startup_timeout_ms, "60s", 1, HOUR),
      .help = "how long a program waits for its dependencies at start, before it exits 3"},

@@ -133,3 +133,21 @@ enum uex_error uex_run_end(const struct uex_config *config, const struct uex_run
     free(id);
     return err;
 }
+
+struct uex_run_record uex_run_end_of(const struct uex_run_record *started, const struct uex_run_counts *counts)
+{
+    struct uex_run_record end = *started;
+
+    end.status = counts->unfinished == 0 ? UEX_RUN_COMPLETED : UEX_RUN_INCOMPLETE;
+    end.groups = counts->groups;
+    end.exported = counts->exported;
+    end.skipped = counts->skipped;
+    end.dead_lettered = counts->dead_lettered;
+    end.unfinished = counts->unfinished;
+    end.rows = counts->rows;
+    end.bytes = counts->bytes;
+    end.ended_at_ms = uex_wall_ms();
+    end.manifest_path = NULL;
+    end.manifest_sha256[0] = 0;
+    return end;
+}

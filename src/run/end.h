@@ -5,6 +5,11 @@
 
 #include "export/run_record.h"
 #include "kafka/client.h"
+#include "run/tally.h"
+
+/* The record of an end: that of the start with these counts, `completed` if all groups have ended, at this moment,
+ * without a manifest. Its strings are those of `started`. */
+struct uex_run_record uex_run_end_of(const struct uex_run_record *started, const struct uex_run_counts *counts);
 
 /* Write `end` to topics.run in the place of `expected`, which is the newest record of this run as far as the caller
  * knows. The transactional id is "<kafka.group.id>-run": who begins with it ends what another left open, and fences it;

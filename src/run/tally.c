@@ -8,6 +8,7 @@
 struct finding {
     bool has_ended;
     bool is_retrying;
+    bool is_of_recent; /* an older outcome, of which the record has no figures */
     enum uex_outcome_kind outcome;
     int64_t at_ms; /* of the outcome; of the record where it has not ended */
     uint64_t rows, bytes;
@@ -99,6 +100,7 @@ static void look_at_recent(const struct uex_run_tally *tally, const struct uex_g
         if (!ends(tally, entry->run_id, entry->outcome, entry->at_ms))
             continue;
         *out = (struct finding){.has_ended = true,
+                                .is_of_recent = true,
                                 .outcome = entry->outcome,
                                 .at_ms = entry->at_ms,
                                 .rows = UEX_UNKNOWN,
@@ -134,10 +136,16 @@ static bool is_older(const struct uex_run_member *member, const rd_kafka_message
     return member->offset >= 0 && member->partition != message->partition && at_ms < member->at_ms;
 }
 
+/* A command of another run has followed: the record before has more to say of this outcome. */
+static bool is_told_again(const struct uex_run_member *member, const struct finding *finding)
+{
+    return finding->is_of_recent && member->outcome == finding->outcome && member->at_ms == finding->at_ms;
+}
+
 static void note(struct uex_run_tally *tally, struct uex_run_member *member, const rd_kafka_message_t *message,
                  const struct finding *finding)
 {
-    if (is_older(member, message, finding->at_ms))
+    if (is_older(member, message, finding->at_ms) || is_told_again(member, finding))
         return;
     count_member(&tally->counts, member, -1);
     if (finding->has_ended) {

@@ -22,9 +22,20 @@ static void check_database(const struct uex_config *config, struct uex_buffer *p
         uex_buffer_append_format(problems, "postgres.dsn: %s\n", fault.text);
 }
 
+/* The store is needed for the manifest alone. */
+static void check_store(const struct uex_config *config, struct uex_buffer *problems)
+{
+    struct uex_fault fault = {0};
+
+    if (config->schedule_manifest && uex_config_require(config, UEX_NEED_STORAGE, problems) == UEX_OK &&
+        uex_object_store_check(config, &fault) != UEX_OK)
+        uex_buffer_append_format(problems, "storage.url: %s\n", fault.text);
+}
+
 static void check_config(const struct uex_config *config, struct uex_buffer *problems)
 {
     check_database(config, problems);
+    check_store(config, problems);
     uex_kafka_check_properties(config, problems);
 }
 
@@ -47,6 +58,25 @@ static int name_run(const struct uex_config *config, const char *given, char *ru
     }
     memcpy(run_id, given, text.size_bytes + 1);
     return UEX_EXIT_DONE;
+}
+
+static int schedule(const struct uex_config *config, const char *run_id, const struct choices *choices)
+{
+    struct uex_schedule schedule = {
+        .config = config, .run_id = run_id, .dry_run = choices->dry_run, .again = choices->again};
+    struct uex_fault fault = {0};
+    int code = UEX_EXIT_DONE;
+
+    /* Before there are threads. */
+    if (config->schedule_manifest && !choices->dry_run &&
+        uex_store_service_new(config, &schedule.service, &fault) != UEX_OK) {
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_START_FAILED, "the object store cannot be used",
+                UEX_STR("error", uex_error_code(fault.error)), UEX_STR("detail", fault.text));
+        return uex_exit_of(fault.error);
+    }
+    code = uex_schedule(&schedule);
+    uex_store_service_free(schedule.service);
+    return code;
 }
 
 static bool asks_for_dry_run(int argc, char **argv)
@@ -90,8 +120,7 @@ int main(int argc, char **argv)
     if (config.profile == UEX_PROFILE_TEST)
         uex_log(UEX_LOG_INFO, UEX_EVENT_PROFILE_TEST, "profile is test; nothing is scheduled", UEX_STR("run", run_id));
     else
-        code = uex_schedule(&(struct uex_schedule){
-            .config = &config, .run_id = run_id, .dry_run = choices.dry_run, .again = choices.again});
+        code = schedule(&config, run_id, &choices);
 done:
     uex_config_clear(&config);
     free(operands);

@@ -38,7 +38,7 @@ static int log_failure(const char *run_id, enum uex_error err, const struct uex_
 
 /* ---- before anything is sent */
 
-static bool needs_record(const struct uex_config *config)
+static bool waits(const struct uex_config *config)
 {
     return config->schedule_wait_ms > 0;
 }
@@ -64,7 +64,7 @@ static enum uex_error await_kafka(const struct uex_config *config, struct uex_fa
 
     if (err == UEX_OK)
         err = look_for_topic(admin, config->topics_command, fault);
-    if (err == UEX_OK && needs_record(config))
+    if (err == UEX_OK && waits(config))
         err = look_for_topic(admin, config->topics_state, fault);
     uex_kafka_destroy(admin);
     return err;
@@ -76,8 +76,9 @@ static enum uex_error go_without_record(struct scheduling *scheduling, struct ue
     const struct uex_fault reason = *fault;
 
     scheduling->is_recorded = false;
-    if (needs_record(scheduling->config))
-        return uex_fail(fault, UEX_CONFIG, "schedule.wait needs topics.run: %s", reason.text);
+    if (waits(scheduling->config) || scheduling->config->schedule_manifest)
+        return uex_fail(fault, UEX_CONFIG, "%s needs topics.run: %s",
+                        waits(scheduling->config) ? "schedule.wait" : "schedule.manifest", reason.text);
     uex_log(UEX_LOG_WARN, UEX_EVENT_RUN_NOT_RECORDED,
             "the run is not recorded; its commands are sent, and nobody is told when the run has ended",
             UEX_STR("run", scheduling->run_id), UEX_STR("topic", scheduling->config->topics_run),
@@ -216,7 +217,7 @@ static enum uex_error take_result(struct scheduling *scheduling, const struct ue
         uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULER_FENCED, "another scheduler took over; this one sent nothing",
                 UEX_STR("run", scheduling->run_id));
         scheduling->was_there = true;
-        return needs_record(scheduling->config) ? await_other(scheduling, fault) : UEX_OK;
+        return waits(scheduling->config) ? await_other(scheduling, fault) : UEX_OK;
     }
     if (scheduling->list.count > 0)
         uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "scheduled", UEX_STR("run", scheduling->run_id),
@@ -280,16 +281,17 @@ static int end_run(struct scheduling *scheduling)
 
     if (scheduling->was_there && is_known)
         say_known(scheduling);
-    if (!is_known || (!needs_record(scheduling->config) && (scheduling->was_there || scheduling->list.count > 0)))
+    if (!is_known || (!waits(scheduling->config) && (scheduling->was_there || scheduling->list.count > 0)))
         return code;
     if (!scheduling->was_there)
         take_members(scheduling);
     if (record->status != UEX_RUN_STARTED)
         ended = uex_report_end(record);
     else if (record->groups == 0 && !scheduling->was_there)
-        ended = uex_end_empty_run(scheduling->config, record, &uex_program_cancel);
+        ended = uex_end_empty_run(scheduling->config, scheduling->schedule->service, record, &uex_program_cancel);
     else
-        ended = uex_wait_for_run(scheduling->config, record, &scheduling->members, &uex_program_cancel);
+        ended = uex_wait_for_run(scheduling->config, scheduling->schedule->service, record, &scheduling->members,
+                                 &uex_program_cancel);
     return ended != UEX_EXIT_DONE ? ended : code;
 }
 

@@ -4,10 +4,11 @@
 #ifndef EXPORT_SCHEDULER_SCHEDULE_H
 #define EXPORT_SCHEDULER_SCHEDULE_H
 
-#include "export/config.h"
+#include "export/object_store.h"
 
 struct uex_schedule {
     const struct uex_config *config;
+    struct uex_store_service *service; /* for the manifest; NULL: there is to be none */
     const char *run_id;
     bool dry_run; /* print the commands and send nothing; asks no Kafka */
     bool again;   /* send them also if the run was started before */

@@ -4,6 +4,7 @@
 #include "export/program.h"
 #include "run/end.h"
 #include "run/follow.h"
+#include "run/manifest.h"
 
 #define READ_MS 1000
 #define SAY_EVERY_MS 60000
@@ -15,6 +16,7 @@ enum say { SAY_PROGRESS, SAY_AWAY, SAY_LOST, SAY_COUNT };
 
 struct wait {
     const struct uex_config *config;
+    struct uex_store_service *service; /* NULL: no manifest */
     const struct uex_run_record *started;
     struct uex_run_members *members;
     const struct uex_cancel *cancel;
@@ -32,8 +34,9 @@ int uex_report_end(const struct uex_run_record *record)
 
     uex_log(is_complete ? UEX_LOG_INFO : UEX_LOG_ERROR,
             is_complete ? UEX_EVENT_RUN_COMPLETED : UEX_EVENT_RUN_INCOMPLETE,
-            is_complete ? "Completed export scheduling for all groups"
-                        : "schedule.wait is over, and some groups have not ended",
+            is_complete               ? "Completed export scheduling for all groups"
+            : record->unfinished == 0 ? "schedule.wait is over, and the run has no manifest"
+                                      : "schedule.wait is over, and some groups have not ended",
             UEX_STR("run", record->run_id), UEX_NUM("groups", record->groups), UEX_NUM("exported", record->exported),
             UEX_NUM("skipped", record->skipped), UEX_NUM("dead_lettered", record->dead_lettered),
             UEX_NUM("unfinished", record->unfinished), UEX_NUM("rows", record->rows), UEX_NUM("bytes", record->bytes),
@@ -182,41 +185,69 @@ static int write_end(struct wait *wait, const struct uex_run_record *end)
     }
 }
 
-/* The record of the end: borrows the strings of the start. */
-static struct uex_run_record end_of(const struct uex_run_record *started, const struct uex_run_counts *counts)
+/* What cannot be written in time makes the run incomplete. The record is the only one that announces it, so it comes
+ * first. */
+static enum uex_error create_manifest(struct wait *wait, struct uex_run_manifest *manifest, struct uex_run_record *end,
+                                      struct uex_fault *fault)
 {
-    struct uex_run_record end = *started;
+    const struct uex_run_manifest_setup setup = {.config = wait->config,
+                                                 .service = wait->service,
+                                                 .run_id = wait->started->run_id,
+                                                 .started_at_ms = wait->started->started_at_ms,
+                                                 .members = wait->members,
+                                                 .until_ms = wait->until_ms,
+                                                 .cancel = wait->cancel};
+    enum uex_error err = uex_run_manifest_create(&setup, manifest, fault);
 
-    end.status = counts->unfinished == 0 ? UEX_RUN_COMPLETED : UEX_RUN_INCOMPLETE;
-    end.groups = counts->groups;
-    end.exported = counts->exported;
-    end.skipped = counts->skipped;
-    end.dead_lettered = counts->dead_lettered;
-    end.unfinished = counts->unfinished;
-    end.rows = counts->rows;
-    end.bytes = counts->bytes;
-    end.ended_at_ms = uex_wall_ms();
-    return end;
+    if (err == UEX_OK) {
+        end->ended_at_ms = manifest->ended_at_ms;
+        end->manifest_path = manifest->path;
+        memcpy(end->manifest_sha256, manifest->sha256, sizeof(end->manifest_sha256));
+    } else if (err != UEX_CANCELLED) {
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_RUN_MANIFEST_FAILED,
+                "the manifest was not written, so the run is incomplete; exportctl run finish writes both",
+                UEX_STR("run", wait->started->run_id), UEX_STR("error", uex_error_code(err)),
+                UEX_STR("detail", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text));
+        end->status = UEX_RUN_INCOMPLETE;
+        end->ended_at_ms = uex_wall_ms();
+        err = UEX_OK;
+    }
+    return err;
+}
+
+static int end_run(struct wait *wait, const struct uex_run_counts *counts)
+{
+    struct uex_run_record end = uex_run_end_of(wait->started, counts);
+    struct uex_run_manifest manifest = {0};
+    struct uex_fault fault = {0};
+    enum uex_error err = UEX_OK;
+    int code = UEX_EXIT_FAILED;
+
+    if (wait->service != NULL && end.status == UEX_RUN_COMPLETED)
+        err = create_manifest(wait, &manifest, &end, &fault);
+    code = err == UEX_OK ? write_end(wait, &end) : report_failure(wait, err, &fault);
+    uex_run_manifest_clear(&manifest);
+    return code;
 }
 
 static int follow_and_end(struct wait *wait)
 {
     struct uex_fault fault = {0};
-    struct uex_run_record end;
     struct uex_run_counts counts;
     enum uex_error err = follow_groups(wait, &fault);
 
     if (err != UEX_END && err != UEX_TIMEOUT)
         return report_failure(wait, err, &fault);
     counts = uex_run_follow_counts(wait->follow);
-    end = end_of(wait->started, &counts);
-    return write_end(wait, &end);
+    return end_run(wait, &counts);
 }
 
-int uex_wait_for_run(const struct uex_config *config, const struct uex_run_record *started,
-                     struct uex_run_members *members, const struct uex_cancel *cancel)
+int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *service,
+                     const struct uex_run_record *started, struct uex_run_members *members,
+                     const struct uex_cancel *cancel)
 {
     struct wait wait = {.config = config,
+                        .service = service,
                         .started = started,
                         .members = members,
                         .cancel = cancel,
@@ -241,15 +272,17 @@ int uex_wait_for_run(const struct uex_config *config, const struct uex_run_recor
     return code;
 }
 
-int uex_end_empty_run(const struct uex_config *config, const struct uex_run_record *started,
-                      const struct uex_cancel *cancel)
+int uex_end_empty_run(const struct uex_config *config, struct uex_store_service *service,
+                      const struct uex_run_record *started, const struct uex_cancel *cancel)
 {
+    struct uex_run_members none = {0};
+    const struct uex_run_counts nothing = {0};
     struct wait wait = {.config = config,
+                        .service = service,
                         .started = started,
+                        .members = &none,
                         .cancel = cancel,
                         .until_ms = uex_monotonic_ms() + config->schedule_wait_ms};
-    const struct uex_run_counts nothing = {0};
-    const struct uex_run_record end = end_of(started, &nothing);
 
-    return write_end(&wait, &end);
+    return end_run(&wait, &nothing);
 }

@@ -69,6 +69,7 @@ static const struct {
     {"schedule.lag_max", "0", false},
     {"schedule.lag_wait", "0", false},
     {"schedule.wait", "0s", false},
+    {"schedule.manifest", "false", false},
     {"startup.timeout", "60s", false},
     {"shutdown.timeout", "25s", false},
 };

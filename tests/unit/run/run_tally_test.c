@@ -221,6 +221,23 @@ static void take__a_record__is_remembered_by_its_place(void **state)
     assert_true(fixture->members.items[1].offset == -1);
 }
 
+static void take__another_run_follows__keeps_figures_and_place(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->offset = 70;
+    take(fixture, "a", STATE("exported", RUN_JSON, "51:00", ""), 5);
+    take(fixture, "a",
+         STATE("skipped", OTHER, "58:00", ",\"recent\":[" RECENT(ID_2, "exported", RUN_JSON, "51:00") "]"), 5);
+    expect(fixture, "1/0/0/1, 0; 30 and 400");
+    assert_true(fixture->members.items[0].offset == 70);
+    /* Another outcome of the run is news. */
+    take(fixture, "a", STATE("skipped", OTHER, "59:00", ",\"recent\":[" RECENT(ID_2, "skipped", RUN_JSON, "57:00") "]"),
+         5);
+    expect(fixture, "0/1/0/1, 0; 0 and 0");
+    assert_true(fixture->members.items[0].offset == 72);
+}
+
 int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
@@ -236,6 +253,7 @@ int main(void)
         TEST(take__groups_whose_commands_are_gone__become_members),
         TEST(begin__members_that_have_ended__count),
         TEST(take__a_record__is_remembered_by_its_place),
+        TEST(take__another_run_follows__keeps_figures_and_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
