@@ -56,6 +56,42 @@ static const struct uex_option trigger[] = {
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 
+static const struct uex_option run_list[] = {
+    {"--limit", "N", "most runs, 0: all; default: 20 on a terminal, else all", &uex_ctl_options.limit, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+static const struct uex_example run_list_examples[] = {
+    {"exportctl run list", "the nights, the newest first: which ended, and how"},
+    {"exportctl run list --output json | jq '.[] | select(.status != \"completed\")'", "for a script"},
+    {0}};
+
+static const struct uex_option run_show[] = {{"--limit", "N",
+                                              "most groups of the table, 0: all; default: 50 on a terminal, else all",
+                                              &uex_ctl_options.limit, NULL},
+                                             UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+                                             {0}};
+static const struct uex_example run_show_examples[] = {
+    {"exportctl run show last", "the counts of the newest run, and its groups that failed or have not ended"},
+    {"exportctl run show 2026-11-22 --output json", "the same for a script"},
+    {0}};
+
+static const struct uex_option run_wait[] = {
+    {"--timeout", "D", "stop waiting after this time, for example 2h", &uex_ctl_options.timeout, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+static const struct uex_example run_wait_examples[] = {
+    {"exportctl run wait last --timeout 2h && ./load-the-night", "goes on when every group was exported or skipped"},
+    {0}};
+
+static const struct uex_option run_finish[] = {
+    {"--force", NULL, "also while groups have not ended: the run is incomplete then", NULL, &uex_ctl_options.force},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+static const struct uex_example run_finish_examples[] = {
+    {"exportctl run finish last", "after dead letters were replayed: the run's record gets the new counts"},
+    {"exportctl run finish 2026-11-22 --force", "gives a night up whose last groups never end"},
+    {0}};
+
 static const struct uex_example trigger_examples[] = {
     {"exportctl trigger g-17 --reason 'asked for by support' --wait", "exports one group now and prints its outcome"},
     {"exportctl trigger g-17 g-18", "two groups; prints the ids of their commands"},
@@ -288,6 +324,50 @@ const struct uex_subcommand uex_subcommands[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_trigger_check,
      .run = uex_trigger_run},
+    {.name = "run list",
+     .summary = "Lists the runs of topics.run, the newest first.",
+     .details = "With --output json the records of the topic, as they are. A run is started by the scheduler, or by "
+                "trigger\n--all --run ID; with schedule.wait the scheduler writes its end.",
+     .examples = run_list_examples,
+     .options = run_list,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_run_list_run},
+    {.name = "run show",
+     .operands = "RUN",
+     .summary = "Shows a run: its counts, and the groups that failed or have not ended.",
+     .details = "RUN is a runId, or `last` for the run that was started last. The groups are those of the run's "
+                "commands. What\nthe states say now may be more than the run's record: dead letters may have been "
+                "replayed since.",
+     .examples = run_show_examples,
+     .options = run_show,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_run_show_run},
+    {.name = "run wait",
+     .operands = "RUN",
+     .summary = "Waits until every group of a run has ended.",
+     .details =
+         "A group has ended when it was exported, skipped or dead-lettered; after a retry it has not. Exit code 0 "
+         "if all\nwere exported or skipped, 1 if some were dead-lettered, 4 if --timeout ran out. Ctrl-C ends the "
+         "waiting, not\nthe exports. Nothing is written: that is the scheduler's business, or that of run finish.",
+     .examples = run_wait_examples,
+     .options = run_wait,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_run_wait_run},
+    {.name = "run finish",
+     .operands = "RUN",
+     .summary = "Writes the end of a run again, with what became of its groups by now.",
+     .details =
+         "For a run whose dead letters were replayed, or whose scheduler did not wait for its end. With "
+         "schedule.manifest\na new manifest is created before. Exit code 0 if every group was exported or skipped, "
+         "1 if some were\ndead-lettered, or if some have not ended and nothing was written.",
+     .examples = run_finish_examples,
+     .options = run_finish,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_run_finish_check,
+     .run = uex_run_finish_run},
     {.name = "verify",
      .operands = "GROUP…|--run ID",
      .summary = "Reads exported objects and compares them with what was announced to FlairBit and with the states.",

@@ -52,6 +52,11 @@ int uex_dlq_replay_run(const struct uex_config *config, int operand_count, char 
 int uex_dlq_discard_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_trigger_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_trigger_check(const struct uex_config *config, struct uex_buffer *problems);
+int uex_run_list_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_run_show_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_run_wait_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_run_finish_run(const struct uex_config *config, int operand_count, char **operands);
+void uex_run_finish_check(const struct uex_config *config, struct uex_buffer *problems);
 int uex_verify_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_verify_check_config(const struct uex_config *config, struct uex_buffer *problems);
 int uex_export_run(const struct uex_config *config, int operand_count, char **operands);

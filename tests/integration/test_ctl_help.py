@@ -23,7 +23,7 @@ def subcommands():
 
 
 SUBCOMMANDS = ["config check", "config show", "doctor", "topics check", "topics create", "topics grow", "dlq list", "dlq show",
-               "dlq replay", "dlq discard", "trigger", "verify", "export", "status", "completion bash"]
+               "dlq replay", "dlq discard", "trigger", "run list", "run show", "run wait", "run finish", "verify", "export", "status", "completion bash"]
 
 
 def test_help__of_all__lists_every_subcommand():
