@@ -49,6 +49,7 @@ static const struct uex_example topics_grow_examples[] = {
 static const struct uex_option trigger[] = {
     {"--all", NULL, "every active group of the database", NULL, &uex_ctl_options.all},
     {"--run", "ID", "run id of the commands; default: none", &uex_ctl_options.run, NULL},
+    {"--again", NULL, "with --all --run: also if the run was started before", NULL, &uex_ctl_options.again},
     {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
     {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
     {"--wait", NULL, "wait for the outcome of each group", NULL, &uex_ctl_options.wait},
@@ -315,10 +316,12 @@ const struct uex_subcommand uex_subcommands[] = {
     {.name = "trigger",
      .operands = "GROUP…|--all",
      .summary = "Sends an export command for each group, all in one Kafka transaction.",
-     .details = "Each command has a new id, so no group is skipped as a duplicate. With --wait, exportctl waits until "
-                "each\ngroup was exported, skipped or dead-lettered; after a retry it waits on. Exit code 1 if a group "
-                "was\ndead-lettered, or if a named group was skipped for another reason than being empty; 4 if "
-                "--timeout ran out.\nCtrl-C ends the waiting, not the exports.",
+     .details =
+         "Each command has a new id, so no group is skipped as a duplicate. With --wait, exportctl waits until "
+         "each\ngroup was exported, skipped or dead-lettered; after a retry it waits on. Exit code 1 if a group "
+         "was\ndead-lettered, or if a named group was skipped for another reason than being empty; 4 if "
+         "--timeout ran out.\nCtrl-C ends the waiting, not the exports. With --all and --run it starts a run as the "
+         "scheduler\ndoes: a run that was started before is not sent again, unless --again says so.",
      .examples = trigger_examples,
      .options = trigger,
      .needs = UEX_NEED_KAFKA,

@@ -221,3 +221,32 @@ def test_manifest__without_a_store__is_a_mistake_of_the_configuration(pipe):
         done = program("--schedule.manifest=true", EXPORT_STORAGE_URL="")
         assert done.code == 2 and "storage.url" in done.err, done
     assert not any(pipe.broker.end_offsets(pipe.topic["command"]).values())
+
+
+def test_trigger__all_with_a_run__starts_it_as_the_scheduler_does(pipe):
+    groups = {pipe.new_group(), pipe.new_group(rows=2)}
+    done = pipe.ctl("trigger", "--all", "--run=by hand", "--by=asha", "--output=json")
+    assert done.code == 0 and {row["groupId"] for row in json.loads(done.out)} == groups, done
+    record = record_of(pipe, "by hand")
+    assert (record["status"], record["groups"], record["requestedBy"]) == ("started", 2, "asha")
+    recent_utc(record["startedAt"])
+    assert record["endedAt"] is record["exported"] is record["unfinished"] is None
+    sent = len(pipe.reader("command").drain())
+    for program in (lambda *a: pipe.ctl("trigger", "--all", *a), pipe.scheduler):
+        done = program("--run=by hand")
+        assert len(pipe.reader("command").drain()) == sent, "the run was sent twice"
+    assert pipe.ctl("trigger", "--all", "--again").code == 2
+    refused = pipe.ctl("trigger", "--all", "--run=by hand", "--output=json")
+    assert refused.code == 1 and "--again" in refused.err and not refused.out, refused
+    again = pipe.ctl("trigger", "--all", "--run=by hand", "--again", "--output=json")
+    assert again.code == 0 and len(json.loads(again.out)) == 2, again
+    assert len(pipe.reader("command").drain()) == 2 * sent
+    assert utc(record_of(pipe, "by hand")["startedAt"]) > utc(record["startedAt"])
+    pipe.worker()
+    assert pipe.ctl("run", "wait", "by hand", "--timeout=40s").code == 0
+    # A group that is named is no run.
+    assert pipe.ctl("trigger", groups.pop(), "--run=one").code == 0
+    assert {record.key.decode() for record in pipe.reader("run").drain()} == {"by hand"}
+    # Where the topic is missing, the commands are sent as ever.
+    old = pipe.ctl("trigger", "--all", "--run=old", EXPORT_TOPICS_RUN=f"{pipe.suffix}-nowhere")
+    assert old.code == 0 and "topics create" in old.err, old

@@ -27,6 +27,24 @@ static void command_of(void *context, uint64_t index, struct uex_bytes *key, str
     uex_command_write_json(&command, value);
 }
 
+static enum uex_error send_as_nobody_else(struct uex_bulk *bulk, struct uex_fault *fault)
+{
+    char random[UEX_UUID_TEXT_SIZE];
+    char *id = NULL;
+    bool fenced = false;
+    enum uex_error err = UEX_OK;
+
+    uex_uuid_random(random);
+    if (asprintf(&id, "%s-trigger-%s", bulk->config->kafka_group_id, random) < 0)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the transactional id");
+    bulk->transactional_id = id;
+    err = uex_bulk_send(bulk, &fenced, fault);
+    free(id);
+    return err == UEX_OK && fenced
+               ? uex_fail(fault, UEX_KAFKA, "another producer took over the transactional id; nothing was sent")
+               : err;
+}
+
 enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fault *fault)
 {
     const struct uex_config *config = trigger->config;
@@ -40,23 +58,17 @@ enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fa
                             .opening = "opening a transaction",
                             .what = "sending a command",
                             .unknown_end = "exportctl status shows whether the groups get an outcome"};
-    char random[UEX_UUID_TEXT_SIZE];
-    char *id = NULL;
-    bool fenced = false;
+    bool is_recorded = false;
     enum uex_error err = UEX_OK;
 
-    uex_uuid_random(random);
-    if (asprintf(&id, "%s-trigger-%s", config->kafka_group_id, random) < 0)
-        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the transactional id");
-    bulk.transactional_id = id;
-    err = uex_bulk_send(&bulk, &fenced, fault);
-    free(id);
+    if (uex_trigger_starts_run(trigger))
+        err = uex_trigger_start_run(trigger, &bulk, &is_recorded, fault);
+    if (err == UEX_OK && !is_recorded)
+        err = send_as_nobody_else(&bulk, fault);
     if (err == UEX_NOT_FOUND)
         return uex_fail(fault, UEX_KAFKA_TOPICS, "topic %s does not exist; to create it: exportctl topics create",
                         config->topics_command);
-    return err == UEX_OK && fenced
-               ? uex_fail(fault, UEX_KAFKA, "another producer took over the transactional id; nothing was sent")
-               : err;
+    return err;
 }
 
 static void add_item(struct uex_table *table, const struct uex_trigger *trigger, const struct uex_triggered *item)

@@ -65,6 +65,14 @@ static enum uex_error take_all(struct uex_trigger *trigger, struct uex_group_lis
     return UEX_OK;
 }
 
+int uex_trigger_fail(enum uex_error err, const struct uex_fault *fault)
+{
+    int code = err == UEX_END ? UEX_EXIT_FAILED : uex_output_fail(err, fault);
+
+    /* The commands may be there, so this must not look as if nothing was done. */
+    return err == UEX_TIMEOUT ? UEX_EXIT_FAILED : code;
+}
+
 static int send_and_print(const struct uex_trigger *trigger)
 {
     struct uex_fault fault = {0};
@@ -75,12 +83,8 @@ static int send_and_print(const struct uex_trigger *trigger)
     uex_kafka_destroy(admin);
     if (err == UEX_OK)
         err = uex_trigger_send(trigger, &fault);
-    if (err != UEX_OK) {
-        int code = uex_output_fail(err, &fault);
-
-        return err == UEX_TIMEOUT ? UEX_EXIT_FAILED
-                                  : code; /* the commands may be there, so this must not look as if nothing was done */
-    }
+    if (err != UEX_OK)
+        return uex_trigger_fail(err, &fault);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "%zu command%s sent to %s; exportctl status --follow shows the outcome%s\n", trigger->count,
                 trigger->count == 1 ? "" : "s", trigger->config->topics_command, trigger->count == 1 ? "" : "s");
@@ -120,6 +124,10 @@ static enum uex_error read_options(struct uex_trigger *trigger, int operand_coun
     if (given->all == (operand_count > 0)) {
         uex_output_error(given->all ? "give either --all or GROUP…, not both"
                                     : "no group given; name groups or give --all");
+        return UEX_CONFIG;
+    }
+    if (given->again && (!given->all || given->run == NULL)) {
+        uex_output_error("--again needs --all and --run");
         return UEX_CONFIG;
     }
     trigger->all = given->all;

@@ -5,6 +5,7 @@
 
 #include "ctl/options.h"
 #include "ctl/status/rows.h"
+#include "kafka/bulk.h"
 
 /* One command. */
 struct uex_triggered {
@@ -28,10 +29,25 @@ struct uex_trigger {
 
 /* ---- commands.c */
 
-/* Send the commands, all of them or none. */
+/* Send the commands, all of them or none. UEX_END: they are those of a run that was started before, which was reported;
+ * nothing was sent. */
 UEX_MUST_CHECK enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fault *fault);
 /* Print the commands: a table, or a JSON document with their outcomes. False: stdout cannot be written. */
 UEX_MUST_CHECK bool uex_trigger_print(const struct uex_trigger *trigger);
+
+/* ---- trigger.c */
+
+/* Report that uex_trigger_send() failed; returns the exit code. */
+int uex_trigger_fail(enum uex_error err, const struct uex_fault *fault);
+
+/* ---- start.c */
+
+/* --all --run ID. */
+bool uex_trigger_starts_run(const struct uex_trigger *trigger);
+/* Send the commands of `bulk` with the record `started`. Where the run cannot be recorded, that is reported, and
+ * `*is_recorded` is false: nothing was sent yet. UEX_END as above. */
+UEX_MUST_CHECK enum uex_error uex_trigger_start_run(const struct uex_trigger *trigger, struct uex_bulk *bulk,
+                                                    bool *is_recorded, struct uex_fault *fault);
 
 /* ---- wait.c */
 

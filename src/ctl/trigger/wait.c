@@ -312,9 +312,7 @@ int uex_trigger_and_wait(struct uex_trigger *trigger)
     if (err == UEX_OK)
         err = uex_trigger_send(trigger, &fault);
     if (err != UEX_OK) {
-        code = uex_output_fail(err, &fault);
-        if (err == UEX_TIMEOUT) /* the commands may be there, so this must not look as if nothing was done */
-            code = UEX_EXIT_FAILED;
+        code = uex_trigger_fail(err, &fault);
         goto done;
     }
     wait->sent_ms = uex_monotonic_ms();
