@@ -10,7 +10,7 @@ declare -A UEX_PACKAGES=(
     # To run the private services and the demo. postgresql and redis-server bring their clients.
     [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
     # For tests only.
-    [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus golang-go"
+    [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus golang-go groff-base zsh fish"
     # To look at the page of a run.
     [page]="chromium fonts-dejavu-core"
     # To build and inspect the image without a Docker engine; to check the files below deploy/.

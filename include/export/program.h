@@ -44,14 +44,15 @@ struct uex_program {
     /* Reports the mistakes (one a line; empty: there are none, and the start goes on) instead of stderr. May be NULL.
      */
     void (*report)(const struct uex_buffer *problems);
+    bool ignores_config; /* works with any configuration: its mistakes are not reported */
     bool takes_operands; /* words that are not options are left to the program; otherwise they are a mistake */
     bool for_people;     /* a tool for operators: mistakes are plain lines, the log is text on a terminal */
 };
 
-/* Start: ignores SIGPIPE, answers --help and --version (stdout), loads and checks the configuration, reads the
- * program's own flags, sets up the log. True: go on; `*operand_count` words are left at the front of `operands` (which
- * has room for argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. All mistakes are reported at
- * once, on stderr. The caller clears `config` in any case. */
+/* Start: ignores SIGPIPE, answers --help and --version (stdout), loads and checks the
+ * configuration, reads the program's own flags, sets up the log. True: go on; `*operand_count` words are left at the
+ * front of `operands` (which has room for argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. All
+ * mistakes are reported at once, on stderr. The caller clears `config` in any case. */
 UEX_MUST_CHECK bool uex_program_start(const struct uex_program *program, int argc, char **argv,
                                       struct uex_config *config, int *operand_count, char **operands, int *exit_code);
 

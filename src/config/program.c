@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "export/program.h"
 
+#include "config/load.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define OPTIONS_COMPARED_MAX 32
+#define OPTIONS_COMPARED_MAX 48
 
 extern char **environ;
 
@@ -105,6 +107,11 @@ static enum uex_error load(const struct uex_program *program, int *operand_count
 
     uex_config_judge_kafka(program->kafka_judge);
     err = uex_config_load(config, operand_count, operands, environ, problems, warnings);
+    if (program->ignores_config && err != UEX_NO_MEMORY) {
+        uex_buffer_reset(problems);
+        uex_buffer_reset(warnings);
+        err = UEX_OK;
+    }
     fits = uex_options_parse(program->options, operand_count, operands, problems);
     operands[*operand_count] = NULL;
     for (int i = 0; i < *operand_count && !program->takes_operands; i++) {
@@ -185,19 +192,25 @@ static const struct uex_option *find_option(const struct uex_option *options, co
 static void report_unknown(const struct uex_option *options, const char *argument, size_t length,
                            struct uex_buffer *problems)
 {
-    const char *names[OPTIONS_COMPARED_MAX + 1] = {NULL}, *closest = NULL;
-    char name[64];
+    /* The options that every program has come first. */
+    const char *names[OPTIONS_COMPARED_MAX + 1] = {"--config", "--help", "--version"}, *closest = NULL;
+    struct uex_buffer setting = {0};
+    char name[64] = "";
 
-    for (size_t i = 0; i < OPTIONS_COMPARED_MAX && options != NULL && options[i].name != NULL; i++)
-        names[i] = options[i].name;
+    for (size_t i = 0, at = 3; at < OPTIONS_COMPARED_MAX && options != NULL && options[i].name != NULL; i++)
+        names[at++] = options[i].name;
     if (length < sizeof(name)) {
         memcpy(name, argument, length);
-        name[length] = 0;
         closest = uex_program_closest(name, names);
     }
-    uex_buffer_append_format(problems, "%.*s: unknown option; %s%s%s\n", (int)length, argument,
-                             closest == NULL ? "--help shows the options" : "did you mean ",
-                             closest == NULL ? "" : closest, closest == NULL ? "" : "?");
+    uex_buffer_append_format(problems, "%.*s: unknown option; ", (int)length, argument);
+    if (closest != NULL)
+        uex_buffer_append_format(problems, "did you mean %s?\n", closest);
+    else if (strlen(name) > 4 && uex_config_closest(name + 2, &setting)) /* "--lanes", without its section */
+        uex_buffer_append_format(problems, "did you mean --%s?\n", uex_buffer_text(&setting));
+    else
+        uex_buffer_append_text(problems, "--help shows the options\n");
+    uex_buffer_clear(&setting);
 }
 
 /* Take one flag; `next` is the argument behind it (NULL: none). Returns how many arguments it used. */

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "ctl/screen.h"
 #include "export/clock.h"
 
 #define WIDTH_DEFAULT 80
@@ -27,7 +28,7 @@ static struct winsize size_of_terminal(void)
 
 void uex_live_begin(struct uex_live *live)
 {
-    *live = (struct uex_live){.is_on = isatty(STDERR_FILENO) != 0};
+    *live = (struct uex_live){.is_on = uex_screen()->may_move && isatty(STDERR_FILENO) != 0};
 }
 
 size_t uex_live_room(const struct uex_live *live)
@@ -53,16 +54,24 @@ void uex_live_erase(struct uex_live *live)
     live->lines = 0;
 }
 
-/* The first characters of a line, `width` at most. */
+/* The bytes of a line that take `width` columns at most. Colours (ECMA-48: SGR) take none, and stay whole. */
 static size_t cut(const char *line, size_t size_bytes, size_t width)
 {
-    size_t at = 0, shown = 0;
+    size_t at = 0, taken = 0;
 
-    for (; at < size_bytes; at++) {
-        if (((unsigned char)line[at] & 0xc0) != 0x80 && shown++ == width)
+    while (at < size_bytes) {
+        size_t step_bytes = 0, columns = 0;
+
+        if (line[at] == '\033')
+            step_bytes = strcspn(line + at, "m\n") + 1;
+        else
+            step_bytes = uex_text_step(line + at, size_bytes - at, &columns);
+        if (taken + columns > width)
             break;
+        taken += columns;
+        at += step_bytes;
     }
-    return at;
+    return at < size_bytes ? at : size_bytes;
 }
 
 void uex_live_draw(struct uex_live *live, const struct uex_buffer *lines)
@@ -81,7 +90,7 @@ void uex_live_draw(struct uex_live *live, const struct uex_buffer *lines)
         size_t size_bytes = strcspn(line, "\n");
 
         uex_buffer_append(&out, line, cut(line, size_bytes, width));
-        uex_buffer_append_text(&out, "\n");
+        uex_buffer_append_text(&out, uex_screen()->is_coloured ? "\033[0m\n" : "\n"); /* a colour that was cut off */
         line += size_bytes + (line[size_bytes] != 0);
     }
     uex_buffer_append_text(&out, WRAP_ON);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/ctl/live.h — a few lines at the bottom of the terminal that are redrawn in place. They go to stderr, so that
- * stdout can be a file; nothing is drawn if stderr is not a terminal. Main thread. */
+ * stdout can be a file; nothing is drawn if stderr is not a terminal, or one that cannot (uex_screen()). Main thread.
+ */
 #ifndef EXPORT_CTL_LIVE_H
 #define EXPORT_CTL_LIVE_H
 

@@ -17,7 +17,9 @@ struct uex_ctl_options {
     const char *timeout;                       /* --timeout D */
     const char *limit;                         /* --limit N */
     const char *group, *error, *since, *until; /* which dead letters */
-    bool all, wait, follow, force, open, dry_run, again;
+    const char *wait_for;                      /* --wait-for D, of every subcommand: see uex_wait_for_ms() */
+    const char *color;                         /* --color, of every subcommand: see uex_screen_setup() */
+    bool all, wait, follow, force, open, dry_run, again, wide;
 };
 extern struct uex_ctl_options uex_ctl_options;
 

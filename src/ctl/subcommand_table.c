@@ -194,7 +194,8 @@ static const struct uex_option no_options[] = {{0}};
 
 static const struct uex_example completion_examples[] = {
     {"source <(exportctl completion bash)", "in this shell, or as a line of ~/.bashrc"},
-    {"exportctl completion bash > /etc/bash_completion.d/exportctl", "for all users"},
+    {"exportctl completion zsh > ~/.zfunc/_exportctl", "with ~/.zfunc in $fpath before compinit"},
+    {"exportctl completion fish | source", "or into ~/.config/fish/completions/exportctl.fish"},
     {0}};
 
 static const struct uex_example doctor_examples[] = {
@@ -202,26 +203,79 @@ static const struct uex_example doctor_examples[] = {
     {"exportctl doctor --output json | jq '.[] | select(.result == \"fail\")'", "for a script"},
     {0}};
 
-/* Here, because it reads the table below. */
-static int run_completion(const struct uex_config *config, int operand_count, char **operands)
+const struct uex_option uex_common_options[] = {
+    {"--wait-for", "D", "how long to wait for a dependency to answer; default: 5s on a terminal, else startup.timeout",
+     &uex_ctl_options.wait_for, NULL},
+    {"--color", "auto|never|always", "colours; auto: on a terminal, unless NO_COLOR is set or TERM is dumb",
+     &uex_ctl_options.color, NULL},
+    {"--wide", NULL, "do not fit tables to the terminal: all columns, nothing cut", NULL, &uex_ctl_options.wide},
+    {0}};
+
+static const struct uex_example help_examples[] = {
+    {"exportctl help dlq replay", "the same as exportctl dlq replay --help"},
+    {"exportctl help settings | less", "every setting with its default"},
+    {0}};
+
+static const struct uex_example version_examples[] = {{"exportctl version", "for a bug report"}, {0}};
+
+/* ---- what reads the table below */
+
+static int print(struct uex_buffer *out)
 {
+    const bool printed = uex_output_print(out);
+
+    uex_buffer_clear(out);
+    return printed ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
+}
+
+static int run_help(const struct uex_config *config, int operand_count, char **operands)
+{
+    const char *first_word = NULL;
+    const struct uex_subcommand *subcommand =
+        uex_subcommand_find(uex_subcommands, operand_count, operands, &first_word);
     struct uex_buffer out = {0};
-    int code = UEX_EXIT_FAILED;
 
     (void)config;
-    if (operand_count != 1 || strcmp(operands[0], "bash") != 0) {
-        uex_output_error("completion: for which shell? There is one for bash");
+    if (first_word != NULL && strcmp(first_word, "settings") == 0)
+        uex_settings_help(&out);
+    else if (subcommand != NULL || first_word == NULL ||
+             (operand_count == 1 && uex_subcommand_is_first(uex_subcommands, first_word)))
+        uex_subcommand_help(uex_subcommands, subcommand, first_word, &out);
+    else
+        return uex_subcommand_unknown(uex_subcommands, first_word, operand_count > 1 ? operands[1] : NULL);
+    return print(&out);
+}
+
+static int run_version(const struct uex_config *config, int operand_count, char **operands)
+{
+    struct uex_buffer out = {0};
+
+    (void)config;
+    (void)operand_count;
+    (void)operands;
+    uex_buffer_append_text(&out, "exportctl " UEX_VERSION "\n");
+    return print(&out);
+}
+
+static int run_completion(const struct uex_config *config, int operand_count, char **operands)
+{
+    const struct uex_completion *shell = uex_completions;
+    struct uex_buffer out = {0};
+
+    (void)config;
+    while (operand_count == 1 && shell->shell != NULL && strcmp(shell->shell, operands[0]) != 0)
+        shell++;
+    if (operand_count != 1 || shell->shell == NULL) {
+        uex_output_error("completion: for which shell? There are bash, zsh and fish");
         return UEX_EXIT_USAGE;
     }
-    uex_completion_bash(uex_subcommands, &out);
-    if (uex_output_print(&out))
-        code = UEX_EXIT_DONE;
-    uex_buffer_clear(&out);
-    return code;
+    shell->write(uex_subcommands, &out);
+    return print(&out);
 }
 
 const struct uex_subcommand uex_subcommands[] = {
     {.name = "config check",
+     .brief = "checks the settings, or shows them",
      .summary = "Checks the whole configuration without connecting to anything.",
      .examples = config_check_examples,
      .options = output_only,
@@ -235,6 +289,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .options = output_only,
      .run = uex_config_show_run},
     {.name = "doctor",
+     .brief = "tests every dependency with this configuration",
      .summary = "Tests every dependency with this configuration; reports what is wrong and how to fix it.",
      .details =
          "Doctor does what a worker does, and undoes it. It writes a record to each topic in transactions that "
@@ -248,6 +303,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_check_all,
      .run = uex_doctor_run},
     {.name = "topics check",
+     .brief = "compares, creates and grows the topics",
      .summary = "Compares the topics and their settings with what the programs need; exit code 1 on errors.",
      .examples = topics_check_examples,
      .options = output_only,
@@ -273,6 +329,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_check_kafka,
      .run = uex_topics_grow_run},
     {.name = "dlq list",
+     .brief = "lists, replays or discards dead letters",
      .operands = "[PARTITION:OFFSET…]",
      .summary = "Lists the commands that failed for good, oldest first, and what was done with each.",
      .examples = dlq_list_examples,
@@ -314,6 +371,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_check_kafka,
      .run = uex_dlq_discard_run},
     {.name = "trigger",
+     .brief = "sends export commands",
      .operands = "GROUP…|--all",
      .summary = "Sends an export command for each group, all in one Kafka transaction.",
      .details =
@@ -328,6 +386,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_trigger_check,
      .run = uex_trigger_run},
     {.name = "run list",
+     .brief = "runs: listed, shown, waited for, finished",
      .summary = "Lists the runs of topics.run, the newest first.",
      .details = "With --output json the records of the topic, as they are. A run is started by the scheduler, or by "
                 "trigger\n--all --run ID; with schedule.wait the scheduler writes its end.",
@@ -372,6 +431,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_run_finish_check,
      .run = uex_run_finish_run},
     {.name = "verify",
+     .brief = "checks exported objects against announcements",
      .operands = "GROUP…|--run ID",
      .summary = "Reads exported objects and compares them with what was announced to FlairBit and with the states.",
      .details = "Of an object it checks sha256, size, that it is one gzip member of CSV, row count and header line; of "
@@ -383,6 +443,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_verify_check_config,
      .run = uex_verify_run},
     {.name = "export",
+     .brief = "writes one group's CSV to a file",
      .operands = "GROUP",
      .summary = "Writes one group's gzip-compressed CSV to a file. Needs neither Kafka nor the object store.",
      .details = "Columns, masks and format come from export.*, as for a worker. Groups that are not cost-based are "
@@ -394,6 +455,7 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_export_check,
      .run = uex_export_run},
     {.name = "status",
+     .brief = "outcomes of groups, or how a run went",
      .operands = "[GROUP…]",
      .summary = "Shows the last outcome of each group, or its outcome in a run; failed ones first.",
      .details = "Reads the state topic and, with --follow, the progress topic. With --run it also asks the database "
@@ -405,10 +467,27 @@ const struct uex_subcommand uex_subcommands[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_status_run},
+    {.name = "help",
+     .operands = "[SUBCOMMAND|settings]",
+     .summary = "Shows what a subcommand does, with options and examples; all subcommands; or all settings.",
+     .brief = "shows help for a subcommand, or all settings",
+     .examples = help_examples,
+     .options = no_options,
+     .run = run_help,
+     .ignores_config = true},
+    {.name = "version",
+     .summary = "Prints the version.",
+     .brief = "prints the version",
+     .examples = version_examples,
+     .options = no_options,
+     .run = run_version,
+     .ignores_config = true},
     {.name = "completion",
-     .operands = "bash",
-     .summary = "Prints a script for bash that completes subcommands and options.",
+     .operands = "bash|zsh|fish",
+     .brief = "prints a script for the completion of a shell",
+     .summary = "Prints a script for a shell that completes subcommands, options, settings and their values.",
      .examples = completion_examples,
      .options = no_options,
-     .run = run_completion},
+     .run = run_completion,
+     .ignores_config = true},
     {0}};

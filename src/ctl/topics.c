@@ -15,8 +15,8 @@
 static void write_findings(const struct uex_topic_findings *findings, enum uex_output format, struct uex_buffer *out)
 {
     static const struct uex_column_of_table columns[] = {
-        {"topic", "TOPIC", false}, {"what", "WHAT", false},     {"expected", "EXPECTED", false},
-        {"found", "FOUND", false}, {"result", "RESULT", false}, {"mend", NULL, false},
+        {"topic", "TOPIC", UEX_CELL_TEXT}, {"what", "WHAT", UEX_CELL_TEXT},     {"expected", "EXPECTED", UEX_CELL_TEXT},
+        {"found", "FOUND", UEX_CELL_TEXT}, {"result", "RESULT", UEX_CELL_TEXT}, {"mend", NULL, UEX_CELL_TEXT},
     };
     static const char *const results[] = {
         [UEX_TOPIC_GOOD] = "good", [UEX_TOPIC_WARNING] = "warning", [UEX_TOPIC_ERROR] = "error"};
@@ -166,8 +166,12 @@ static bool print_created(const struct uex_topic_plan *plan, const struct uex_to
                           enum uex_output format)
 {
     static const struct uex_column_of_table columns[] = {
-        {"topic", "TOPIC", false},      {"result", "RESULT", false},    {"partitions", "PARTITIONS", true},
-        {"replicas", "REPLICAS", true}, {"settings", "SETTINGS", true}, {"error", NULL, false},
+        {"topic", "TOPIC", UEX_CELL_TEXT},
+        {"result", "RESULT", UEX_CELL_TEXT},
+        {"partitions", "PARTITIONS", UEX_CELL_NUMBER},
+        {"replicas", "REPLICAS", UEX_CELL_NUMBER},
+        {"settings", "SETTINGS", UEX_CELL_JSON},
+        {"error", NULL, UEX_CELL_TEXT},
     };
     struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
 
@@ -215,8 +219,11 @@ int uex_topics_create_run(const struct uex_config *config, int operand_count, ch
 static bool print_growths(const struct uex_topic_growths *growths, enum uex_output format)
 {
     static const struct uex_column_of_table columns[] = {
-        {"topic", "TOPIC", false},   {"before", "BEFORE", true}, {"partitions", "PARTITIONS", true},
-        {"result", "RESULT", false}, {"error", NULL, false},
+        {"topic", "TOPIC", UEX_CELL_TEXT},
+        {"before", "BEFORE", UEX_CELL_NUMBER},
+        {"partitions", "PARTITIONS", UEX_CELL_NUMBER},
+        {"result", "RESULT", UEX_CELL_TEXT},
+        {"error", NULL, UEX_CELL_TEXT},
     };
     struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
 

@@ -60,6 +60,8 @@ UEX_MUST_CHECK enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout
 UEX_MUST_CHECK enum uex_error uex_kafka_connect(const struct uex_config *config, enum uex_kafka_role role,
                                                 int64_t wait_ms, const struct uex_cancel *cancel, rd_kafka_t **out,
                                                 struct uex_fault *fault);
+/* Why a connection of any handle failed last, "" if none did: librdkafka's own words. Any thread. */
+void uex_kafka_last_failure(char *out, size_t size);
 
 /* The cluster's id, "" for brokers that have none. `out` has UEX_KAFKA_CLUSTER_ID_SIZE bytes. */
 UEX_MUST_CHECK enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char *out,

@@ -11,9 +11,6 @@ void uex_kafka_log_install(rd_kafka_conf_t *conf);
  * one. Any thread. */
 bool uex_kafka_log_allowed(const char *kind, int64_t now_ms, uint64_t *suppressed);
 
-/* Why a connection of any handle failed last, "" if none did: librdkafka's own words. Any thread. */
-void uex_kafka_last_failure(char *out, size_t size);
-
 /* Does this property mean something to a consumer (else: producer)? From librdkafka's own table. Any thread. */
 bool uex_kafka_property_applies(const char *name, bool is_consumer);
 /* Is a handle of this role a consumer (else: producer)? */

@@ -172,6 +172,11 @@ enum uex_error uex_topic_reader_open(const struct uex_config *config, const stru
     return UEX_OK;
 }
 
+void uex_topic_reader_set_wait(struct uex_topic_reader *reader, int64_t wait_ms)
+{
+    reader->wait_ms = wait_ms;
+}
+
 void uex_topic_reader_close(struct uex_topic_reader *reader)
 {
     if (reader == NULL)

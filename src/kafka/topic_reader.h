@@ -32,6 +32,8 @@ UEX_MUST_CHECK enum uex_error uex_topic_reader_open(const struct uex_config *con
                                                     int64_t wait_ms, const struct uex_cancel *cancel,
                                                     struct uex_topic_reader **out, struct uex_fault *fault);
 void uex_topic_reader_close(struct uex_topic_reader *reader);
+/* From now on this takes the place of the `wait_ms` of the opening. */
+void uex_topic_reader_set_wait(struct uex_topic_reader *reader, int64_t wait_ms);
 
 /* The next record. UEX_OK: `*out` is the caller's, to be given to rd_kafka_message_destroy(). UEX_END: every partition
  * has been read to its end for the first time; returned once, all records after it are new. UEX_TIMEOUT: none came
@@ -39,7 +41,7 @@ void uex_topic_reader_close(struct uex_topic_reader *reader);
 UEX_MUST_CHECK enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t timeout_ms,
                                                     rd_kafka_message_t **out, struct uex_fault *fault);
 /* Pass every record up to the ends to `take`, which borrows it; its error ends the reading. UEX_KAFKA_UNAVAILABLE: no
- * record came for the `wait_ms` of the opening, though there are more. */
+ * record came for `wait_ms`, though there are more. */
 UEX_MUST_CHECK enum uex_error uex_topic_reader_drain(struct uex_topic_reader *reader,
                                                      enum uex_error (*take)(void *context,
                                                                             const rd_kafka_message_t *message),

@@ -318,11 +318,18 @@ def test_completion__in_bash__knows_subcommands_options_and_values(pipe, tmp_pat
     assert {"trigger", "status", "verify", "export", "topics", "config", "completion"} <= complete("exportctl", "")
     assert complete("exportctl", "stat") == {"status"}
     assert {"check", "create"} <= complete("exportctl", "topics", "")
-    assert complete("exportctl", "trigger", "g-1", "--wa") == {"--wait"}
+    assert complete("exportctl", "trigger", "g-1", "--wa") == {"--wait", "--wait-for"}
     assert complete("exportctl", "status", "--output", "") == {"table", "json"}
     assert complete("exportctl", "status", "--output", "=", "j") == {"json"}
     assert complete("exportctl", "--config", "x.ini", "topics", "cr") == {"create"}
-    assert complete("exportctl", "completion", "") == {"bash"}
+    assert complete("exportctl", "completion", "") == {"bash", "zsh", "fish"}
+    assert complete("exportctl", "status", "-o", "") == {"table", "json"}
+    assert {"status", "settings"} <= complete("exportctl", "help", "s")
+    assert complete("exportctl", "dlq", "list", "--error", "database-d") == {"database-data", "database-denied"}
+    assert complete("exportctl", "status", "--export.la") == {"--export.lanes="}
+    assert complete("exportctl", "status", "--profile", "=", "") == {"production", "test"}
+    assert complete("exportctl", "status", "--color", "") == {"auto", "never", "always"}
+    assert "last" in complete("exportctl", "status", "--run", "")
     assert str(script) in complete("exportctl", "--config", str(script)[:-2])
-    assert pipe.ctl("completion", "fish").code == 2
+    assert pipe.ctl("completion", "csh").code == 2
     assert pipe.ctl("completion").code == 2

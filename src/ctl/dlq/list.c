@@ -86,26 +86,24 @@ static void fill_table(struct uex_table *table, struct uex_dlq_letters *letters,
 static bool print_list(struct uex_dlq_letters *letters, size_t most, enum uex_output format)
 {
     static const struct uex_column_of_table columns[] = {
-        {"place", "PLACE", false},
-        {"partition", NULL, true},
-        {"offset", NULL, true},
-        {"at", "WHEN", false},
-        {"groupId", "GROUP", false},
-        {"commandId", "COMMAND", false},
-        {"errorCode", "ERROR", false},
-        {"attempts", "ATTEMPTS", true},
-        {"state", "STATE", false},
-        {"stateAt", NULL, false},
-        {"stateBy", NULL, false},
-        {"originalTopic", NULL, false},
-        {"originalPartition", NULL, true},
-        {"originalOffset", NULL, true},
-        {"error", "TEXT", false},
+        {"place", "PLACE", UEX_CELL_TEXT},
+        {"partition", NULL, UEX_CELL_NUMBER},
+        {"offset", NULL, UEX_CELL_NUMBER},
+        {"at", "WHEN", UEX_CELL_TIME},
+        {"groupId", "GROUP", UEX_CELL_TEXT},
+        {"commandId", "COMMAND", UEX_CELL_ID},
+        {"errorCode", "ERROR", UEX_CELL_TEXT},
+        {"attempts", "ATTEMPTS", UEX_CELL_NUMBER},
+        {"state", "STATE", UEX_CELL_TEXT},
+        {"stateAt", NULL, UEX_CELL_TIME},
+        {"stateBy", NULL, UEX_CELL_TEXT},
+        {"originalTopic", NULL, UEX_CELL_TEXT},
+        {"originalPartition", NULL, UEX_CELL_NUMBER},
+        {"originalOffset", NULL, UEX_CELL_NUMBER},
+        {"error", "TEXT", UEX_CELL_TEXT},
     };
-    struct uex_table table = {.columns = columns,
-                              .column_count = sizeof(columns) / sizeof(columns[0]),
-                              .colour = colour,
-                              .coloured = uex_output_is_terminal()};
+    struct uex_table table = {
+        .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0]), .colour = colour};
     struct counts counts = {0};
     struct uex_buffer out = {0};
     bool printed = false;

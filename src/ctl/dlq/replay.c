@@ -439,9 +439,9 @@ static void write_sums(const struct report *report, enum uex_dlq_action action, 
 static bool print_report(const struct report *report, enum uex_dlq_action action, bool dry_run, enum uex_output format)
 {
     struct uex_column_of_table columns[] = {
-        {"place", "PLACE", false},   {"partition", NULL, true},       {"offset", NULL, true},
-        {"groupId", "GROUP", false}, {"commandId", "COMMAND", false}, {"newCommandId", NULL, false},
-        {"result", "RESULT", false},
+        {"place", "PLACE", UEX_CELL_TEXT},   {"partition", NULL, UEX_CELL_NUMBER},  {"offset", NULL, UEX_CELL_NUMBER},
+        {"groupId", "GROUP", UEX_CELL_TEXT}, {"commandId", "COMMAND", UEX_CELL_ID}, {"newCommandId", NULL, UEX_CELL_ID},
+        {"result", "RESULT", UEX_CELL_TEXT},
     };
     struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
     struct sums sums = sum_up(report);

@@ -109,9 +109,9 @@ static void append_value(struct uex_buffer *out, const struct uex_record *record
 
 static void append_done(struct uex_buffer *out, const struct uex_dlq_done *done)
 {
-    char at[UEX_TIME_TEXT_SIZE];
+    char at[UEX_OUTPUT_TIME_SIZE];
 
-    uex_time_format(done->at_ms, at);
+    uex_output_time(done->at_ms, at);
     append_name(out, uex_dlq_action_text(done->action));
     uex_buffer_append_text(out, at);
     if (done->by[0] != 0) {
@@ -131,12 +131,12 @@ static void show_text(const struct uex_record *record, const struct uex_dlq_done
                       struct uex_buffer *out)
 {
     struct uex_dead_letter letter;
-    char at[UEX_TIME_TEXT_SIZE];
+    char at[UEX_OUTPUT_TIME_SIZE];
 
     uex_dead_letter_read(record, &letter);
     uex_buffer_append_format(out, "%" PRId32 ":%" PRId64 "  %s\n", record->partition, record->offset,
                              done_count == 0 ? "open" : uex_dlq_action_text(done[done_count - 1].action));
-    uex_time_format(record->timestamp_ms, at);
+    uex_output_time(record->timestamp_ms, at);
     append_line(out, "when", at);
     append_bytes(out, "group (key)", record->key);
     if (letter.command_id[0] != 0)
@@ -150,7 +150,7 @@ static void show_text(const struct uex_record *record, const struct uex_dlq_done
         uex_buffer_append_format(out, "%" PRId64 "\n", letter.attempts);
     }
     if (letter.has_origin) {
-        uex_time_format(letter.origin.timestamp_ms, at);
+        uex_output_time(letter.origin.timestamp_ms, at);
         append_name(out, "command was at");
         uex_buffer_append_format(out, "%s %" PRId32 ":%" PRId64 ", %s\n", letter.origin.topic, letter.origin.partition,
                                  letter.origin.offset, at);

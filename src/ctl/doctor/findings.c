@@ -18,7 +18,7 @@ static const char *const result_colours[] = {
 static void print_row(enum uex_doctor_result result, const char *dependency, const char *check, const char *text,
                       const char *fix)
 {
-    bool coloured = uex_output_is_terminal();
+    bool coloured = uex_screen()->is_coloured;
     struct uex_buffer out = {0};
 
     uex_buffer_append_format(&out, "%s%s%s%-4s%s  %-8s  %-18s  ", coloured ? "\033[" : "",

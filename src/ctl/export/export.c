@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ctl/connect.h"
 #include "ctl/export/file.h"
 #include "ctl/live.h"
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
-#include "export/group_list.h"
 #include "export/job.h"
+#include "export/postgres.h"
 #include "export/thread.h"
 
 #define APPLICATION_NAME "exportctl"
@@ -71,7 +72,7 @@ static void write_bar(const struct bar *bar, struct uex_buffer *out)
     uex_output_count(rows, count);
     uex_output_count(rate, speed);
     uex_output_size(atomic_load(&bar->progress->object_bytes), size);
-    uex_buffer_append_text(out, bar->group_id);
+    uex_output_append_name(out, bar->group_id);
     if (is_known) {
         write_share(rows, expected, out);
         uex_output_count(expected, whole);
@@ -155,12 +156,12 @@ static int report_skipped(const struct uex_config *config, const char *group_id,
 
 static void print_summary(const struct uex_export_file *file, const struct uex_job_outcome *outcome)
 {
-    char rows[32], size[32], spent[32], snapshot[UEX_TIME_TEXT_SIZE], hex[UEX_SHA256_HEX_SIZE];
+    char rows[32], size[32], spent[32], snapshot[UEX_OUTPUT_TIME_SIZE], hex[UEX_SHA256_HEX_SIZE];
 
     uex_output_count(outcome->row_count, rows);
     uex_output_size(file->size_bytes, size);
     uex_output_duration(outcome->duration_ms, spent);
-    uex_time_format(outcome->snapshot_at_ms, snapshot);
+    uex_output_time(outcome->snapshot_at_ms, snapshot);
     uex_hex(outcome->object.sha256, sizeof(outcome->object.sha256), hex);
     fprintf(strcmp(file->path, "-") == 0 ? stderr : stdout, "%s: %s rows, %s in %s, read at %s, sha256 %s\n",
             outcome->group.group_id, rows, size, spent, snapshot, hex);
@@ -177,8 +178,7 @@ static int export_to(const struct uex_config *config, const char *group_id, stru
     struct sink sink = {.file = file, .fault = &write_fault};
     struct bar bar = {.config = config, .group_id = group_id, .progress = &progress};
     int code = UEX_EXIT_FAILED;
-    enum uex_error err =
-        uex_groups_await(config, APPLICATION_NAME, config->startup_timeout_ms, &uex_program_cancel, &fault);
+    enum uex_error err = uex_ctl_await_database(config, &fault);
 
     if (err == UEX_OK)
         err = uex_job_services_new(config, &services, &fault);

@@ -6,8 +6,16 @@
 
 #include "ctl/subcommands.h"
 
-/* A script for bash that completes subcommands, their options and the values of these. */
+/* A script for a shell: it completes subcommands, their options, settings, and the values of all of these. */
+struct uex_completion {
+    const char *shell; /* "bash" */
+    void (*write)(const struct uex_subcommand *subcommands, struct uex_buffer *out);
+};
+/* Ends with a zeroed row. */
+extern const struct uex_completion uex_completions[];
 void uex_completion_bash(const struct uex_subcommand *subcommands, struct uex_buffer *out);
+void uex_completion_zsh(const struct uex_subcommand *subcommands, struct uex_buffer *out);
+void uex_completion_fish(const struct uex_subcommand *subcommands, struct uex_buffer *out);
 
 /* The manual page of a subcommand, section 1, as roff with the macros of man(7); `subcommand` NULL: that of exportctl
  * itself. */

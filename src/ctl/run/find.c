@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which run is meant. */
+#include "ctl/connect.h"
 #include "ctl/run/run.h"
 #include "run/records.h"
 
@@ -44,8 +45,7 @@ int uex_ctl_run_find(const struct uex_config *config, const char *name, struct u
     struct uex_run_records records = {0};
     struct uex_fault fault = {0};
     const struct uex_run_entry *entry = NULL;
-    enum uex_error err =
-        uex_run_records_read(config, config->startup_timeout_ms, &uex_program_cancel, &records, &fault);
+    enum uex_error err = uex_ctl_read_runs(config, &records, &fault);
     int code = UEX_EXIT_DONE;
 
     *out = (struct uex_run_record){0};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run list. */
+#include "ctl/connect.h"
 #include "ctl/options.h"
 #include "ctl/run/run.h"
 #include "ctl/subcommands.h"
@@ -52,23 +53,21 @@ static void add_row(struct uex_table *table, const struct uex_run_record *record
 static void write_table(const struct uex_run_records *records, size_t most, struct uex_buffer *out)
 {
     static const struct uex_column_of_table columns[] = {
-        {"runId", "RUN", false},
-        {"status", "STATUS", false},
-        {"groups", "GROUPS", true},
-        {"exported", "EXPORTED", true},
-        {"skipped", "SKIPPED", true},
-        {"deadLettered", "DEAD", true},
-        {"unfinished", "UNFINISHED", true},
-        {"rows", "ROWS", true},
-        {"bytes", "SIZE", true},
-        {"startedAt", "STARTED", false},
-        {"took", "TOOK", false},
-        {"requestedBy", "BY", false},
+        {"runId", "RUN", UEX_CELL_TEXT},
+        {"status", "STATUS", UEX_CELL_TEXT},
+        {"groups", "GROUPS", UEX_CELL_COUNT},
+        {"exported", "EXPORTED", UEX_CELL_COUNT},
+        {"skipped", "SKIPPED", UEX_CELL_COUNT},
+        {"deadLettered", "DEAD", UEX_CELL_COUNT},
+        {"unfinished", "UNFINISHED", UEX_CELL_COUNT},
+        {"rows", "ROWS", UEX_CELL_COUNT},
+        {"bytes", "SIZE", UEX_CELL_COUNT},
+        {"startedAt", "STARTED", UEX_CELL_TIME},
+        {"took", "TOOK", UEX_CELL_COUNT},
+        {"requestedBy", "BY", UEX_CELL_TEXT},
     };
-    struct uex_table table = {.columns = columns,
-                              .column_count = sizeof(columns) / sizeof(columns[0]),
-                              .colour = colour,
-                              .coloured = uex_output_is_terminal()};
+    struct uex_table table = {
+        .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0]), .colour = colour};
     size_t more = 0;
 
     for (size_t i = records->count; i-- > 0;) {
@@ -117,7 +116,7 @@ int uex_run_list_run(const struct uex_config *config, int operand_count, char **
     if (uex_output_format(uex_ctl_options.output, &format) != UEX_OK ||
         uex_option_number("--limit", uex_ctl_options.limit, 0, SHOWN_MOST, otherwise, &most) != UEX_OK)
         return code;
-    err = uex_run_records_read(config, config->startup_timeout_ms, &uex_program_cancel, &records, &fault);
+    err = uex_ctl_read_runs(config, &records, &fault);
     if (err == UEX_OK && format == UEX_OUTPUT_JSON)
         write_json(&records, (size_t)most, &out);
     else if (err == UEX_OK)

@@ -152,14 +152,13 @@ static void write_groups(const struct show *show, size_t from, size_t count, enu
                          struct uex_buffer *out)
 {
     static const struct uex_column_of_table columns[] = {
-        {"groupId", "GROUP", false},     {"outcome", "OUTCOME", false},  {"reason", "REASON", false},
-        {"at", "WHEN", false},           {"attempts", "ATTEMPTS", true}, {"nextAttemptAt", "NEXT ATTEMPT", false},
-        {"commandId", "COMMAND", false},
+        {"groupId", "GROUP", UEX_CELL_TEXT},       {"outcome", "OUTCOME", UEX_CELL_TEXT},
+        {"reason", "REASON", UEX_CELL_TEXT},       {"at", "WHEN", UEX_CELL_TIME},
+        {"attempts", "ATTEMPTS", UEX_CELL_NUMBER}, {"nextAttemptAt", "NEXT ATTEMPT", UEX_CELL_TIME},
+        {"commandId", "COMMAND", UEX_CELL_ID},
     };
-    struct uex_table table = {.columns = columns,
-                              .column_count = sizeof(columns) / sizeof(columns[0]),
-                              .colour = colour,
-                              .coloured = uex_output_is_terminal()};
+    struct uex_table table = {
+        .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0]), .colour = colour};
 
     table.cells.cap_bytes = SIZE_MAX / 2;
     for (size_t i = from; i < from + count; i++) {

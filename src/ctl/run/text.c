@@ -72,9 +72,9 @@ void uex_run_counts_write_json(const struct uex_run_counts *counts, struct uex_b
 
 void uex_run_record_write_lines(const struct uex_run_record *record, struct uex_buffer *out)
 {
-    char at[UEX_TIME_TEXT_SIZE], took[CELL];
+    char at[UEX_OUTPUT_TIME_SIZE], took[CELL];
 
-    uex_time_format(record->started_at_ms, at);
+    uex_output_time(record->started_at_ms, at);
     uex_buffer_append_format(out, "  started   %s", at);
     if (record->requested_by != NULL) {
         uex_buffer_append_text(out, " by ");
@@ -84,7 +84,7 @@ void uex_run_record_write_lines(const struct uex_run_record *record, struct uex_
         uex_buffer_append_text(out, "\n  ended     nobody has written its end yet\n");
         return;
     }
-    uex_time_format(record->ended_at_ms, at);
+    uex_output_time(record->ended_at_ms, at);
     uex_output_duration(record->ended_at_ms - record->started_at_ms, took);
     uex_buffer_append_format(out, "\n  ended     %s, after %s\n", at, took);
     if (record->manifest_path == NULL)

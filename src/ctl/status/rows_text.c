@@ -3,21 +3,21 @@
 #include "ctl/status/rows.h"
 
 static const struct uex_column_of_table columns[] = {
-    {"groupId", "GROUP", false},
-    {"outcome", "OUTCOME", false},
-    {"reason", "REASON", false},
-    {"runId", "RUN", false},
-    {"at", "AT", false},
-    {"rows", "ROWS", true},
-    {"durationMs", "MS", true},
-    {"attempts", "ATTEMPTS", true},
-    {"nextAttemptAt", "NEXT ATTEMPT", false},
-    {"commandId", "COMMAND", false},
-    {"bytes", NULL, true},
-    {"filePath", NULL, false},
-    {"sha256", NULL, false},
-    {"snapshotAt", NULL, false},
-    {"lastExportedAt", NULL, false},
+    {"groupId", "GROUP", UEX_CELL_TEXT},
+    {"outcome", "OUTCOME", UEX_CELL_TEXT},
+    {"reason", "REASON", UEX_CELL_TEXT},
+    {"runId", "RUN", UEX_CELL_TEXT},
+    {"at", "AT", UEX_CELL_TIME},
+    {"rows", "ROWS", UEX_CELL_NUMBER},
+    {"durationMs", "MS", UEX_CELL_NUMBER},
+    {"attempts", "ATTEMPTS", UEX_CELL_NUMBER},
+    {"nextAttemptAt", "NEXT ATTEMPT", UEX_CELL_TIME},
+    {"commandId", "COMMAND", UEX_CELL_ID},
+    {"bytes", NULL, UEX_CELL_NUMBER},
+    {"filePath", NULL, UEX_CELL_TEXT},
+    {"sha256", NULL, UEX_CELL_TEXT},
+    {"snapshotAt", NULL, UEX_CELL_TIME},
+    {"lastExportedAt", NULL, UEX_CELL_TIME},
 };
 #define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
 #define SHOWN_COUNT 10 /* those with a title stand first; the others are not worked out for the table */
@@ -68,8 +68,7 @@ void uex_status_rows_write(const struct uex_status_rows *rows, size_t count, enu
 {
     struct uex_table table = {.columns = columns,
                               .column_count = format == UEX_OUTPUT_JSON ? COLUMN_COUNT : SHOWN_COUNT,
-                              .colour = colour_of,
-                              .coloured = uex_output_is_terminal()};
+                              .colour = colour_of};
 
     table.cells.cap_bytes = SIZE_MAX / 2;
     for (size_t i = 0; i < count && i < rows->count; i++)
@@ -103,7 +102,7 @@ void uex_status_counts_write_json(const struct uex_status_rows *rows, struct uex
 
 static void append_coloured(struct uex_buffer *out, const char *text)
 {
-    const char *colour = uex_output_is_terminal() ? uex_status_colour(text) : NULL;
+    const char *colour = uex_screen()->is_coloured ? uex_status_colour(text) : NULL;
 
     if (colour == NULL)
         uex_buffer_append_text(out, text);
@@ -113,9 +112,10 @@ static void append_coloured(struct uex_buffer *out, const char *text)
 
 void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *out)
 {
-    char text[UEX_CELL_SIZE], at[UEX_TIME_TEXT_SIZE];
+    char text[UEX_CELL_SIZE], at[UEX_OUTPUT_TIME_SIZE];
 
-    uex_buffer_append_format(out, "%s  ", row->group_id);
+    uex_output_append_name(out, row->group_id);
+    uex_buffer_append_text(out, "  ");
     append_coloured(out, uex_status_text(row->status));
     if (row->reason[0] != 0) {
         uex_buffer_append_text(out, "  ");
@@ -130,7 +130,7 @@ void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *o
         uex_buffer_append_format(out, "  in %s", text);
     }
     if (row->next_attempt_at_ms != UEX_NO_TIME) {
-        uex_time_format(row->next_attempt_at_ms, at);
+        uex_output_time(row->next_attempt_at_ms, at);
         uex_buffer_append_format(out, "  next attempt at %s", at);
     }
     if (row->file_path[0] != 0) {

@@ -119,8 +119,8 @@ void uex_running_write(const struct uex_running_export *item, int64_t now_ms, st
     uex_output_count(item->rows_per_s, rate);
     uex_output_duration(now_ms - item->progress.started_at_ms, age);
     uex_output_size(item->progress.object_bytes, size);
-    uex_buffer_append_format(out, "%s  running  %s rows  %s rows/s  %s  %s  on ", item->progress.group_id, rows, rate,
-                             age, size);
+    uex_output_append_name(out, item->progress.group_id);
+    uex_buffer_append_format(out, "  running  %s rows  %s rows/s  %s  %s  on ", rows, rate, age, size);
     uex_output_append_clean(out, item->progress.worker);
 }
 

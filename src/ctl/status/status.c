@@ -42,12 +42,12 @@ static bool print_above(struct follow *follow, struct uex_buffer *out)
 static enum uex_error print_outcome(struct follow *follow, const struct uex_status_row *row)
 {
     struct uex_buffer out = {0};
-    char at[UEX_TIME_TEXT_SIZE];
+    char at[UEX_OUTPUT_TIME_SIZE];
 
     if (follow->report->format == UEX_OUTPUT_JSON) {
         uex_status_row_write_json(row, &out);
     } else {
-        uex_time_format(row->at_ms, at);
+        uex_output_time(row->at_ms, at);
         uex_buffer_append_format(&out, "%s  ", at);
         uex_status_row_write(row, &out);
     }

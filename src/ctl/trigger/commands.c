@@ -117,11 +117,13 @@ static void add_item(struct uex_table *table, const struct uex_trigger *trigger,
 bool uex_trigger_print(const struct uex_trigger *trigger)
 {
     static const struct uex_column_of_table columns[] = {
-        {"groupId", "GROUP", false}, {"commandId", "COMMAND", false}, {"runId", NULL, false},
-        {"outcome", NULL, false},    {"reason", NULL, false},         {"at", NULL, false},
-        {"rows", NULL, true},        {"bytes", NULL, true},           {"durationMs", NULL, true},
-        {"attempts", NULL, true},    {"nextAttemptAt", NULL, false},  {"filePath", NULL, false},
-        {"sha256", NULL, false},
+        {"groupId", "GROUP", UEX_CELL_TEXT},    {"commandId", "COMMAND", UEX_CELL_ID},
+        {"runId", NULL, UEX_CELL_TEXT},         {"outcome", NULL, UEX_CELL_TEXT},
+        {"reason", NULL, UEX_CELL_TEXT},        {"at", NULL, UEX_CELL_TIME},
+        {"rows", NULL, UEX_CELL_NUMBER},        {"bytes", NULL, UEX_CELL_NUMBER},
+        {"durationMs", NULL, UEX_CELL_NUMBER},  {"attempts", NULL, UEX_CELL_NUMBER},
+        {"nextAttemptAt", NULL, UEX_CELL_TIME}, {"filePath", NULL, UEX_CELL_TEXT},
+        {"sha256", NULL, UEX_CELL_TEXT},
     };
     struct uex_table table = {.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
     struct uex_buffer out = {.cap_bytes = SIZE_MAX / 2};

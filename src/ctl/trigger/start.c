@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trigger --all --run ID: starts a run as the scheduler does. */
 #include "run/start.h"
+
+#include "ctl/connect.h"
+#include "ctl/output.h"
 #include "ctl/trigger/trigger.h"
 #include "export/program.h"
 #include "run/records.h"
@@ -10,9 +13,13 @@ static enum uex_error look_for_topic(const struct uex_trigger *trigger, struct u
 {
     struct uex_run_record found = {0};
     bool is_foreign = false;
-    enum uex_error err = uex_run_record_find(trigger->config, trigger->run_id, trigger->config->startup_timeout_ms,
-                                             &uex_program_cancel, &found, &is_foreign, fault);
+    struct uex_waiting waiting;
+    enum uex_error err = UEX_OK;
 
+    uex_ctl_begin_waiting_for_kafka(&waiting, trigger->config);
+    err = uex_run_record_find(trigger->config, trigger->run_id, uex_wait_for_ms(trigger->config), &uex_program_cancel,
+                              &found, &is_foreign, fault);
+    uex_waiting_end(&waiting);
     uex_run_record_clear(&found);
     if (err == UEX_KAFKA_TOPICS)
         uex_output_error("the run is not recorded: %s", fault->text);
@@ -26,9 +33,9 @@ static enum uex_error look_for_topic(const struct uex_trigger *trigger, struct u
 
 static void report_known(const struct uex_trigger *trigger, const struct uex_run_record *record)
 {
-    char at[UEX_TIME_TEXT_SIZE];
+    char at[UEX_OUTPUT_TIME_SIZE];
 
-    uex_time_format(record->started_at_ms, at);
+    uex_output_time(record->started_at_ms, at);
     uex_output_error("run %s was started at %s and is %s; nothing was sent (--again sends commands for all its groups)",
                      trigger->run_id, at, uex_run_status_text(record->status));
 }

@@ -48,9 +48,11 @@ static enum uex_error take_named(struct uex_trigger *trigger, int operand_count,
 
 static enum uex_error take_all(struct uex_trigger *trigger, struct uex_group_list *list, struct uex_fault *fault)
 {
-    enum uex_error err = uex_groups_read(trigger->config, APPLICATION_NAME, trigger->config->startup_timeout_ms,
-                                         &uex_program_cancel, list, fault);
+    enum uex_error err = uex_ctl_await_database(trigger->config, fault);
 
+    if (err == UEX_OK)
+        err = uex_groups_read(trigger->config, APPLICATION_NAME, trigger->config->startup_timeout_ms,
+                              &uex_program_cancel, list, fault);
     if (err != UEX_OK)
         return err;
     trigger->items = calloc((size_t)list->count + 1, sizeof(*trigger->items));

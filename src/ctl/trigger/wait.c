@@ -158,12 +158,14 @@ static void write_line(const struct wait *wait, const struct uex_triggered *item
     char age[32];
 
     uex_output_duration(uex_monotonic_ms() - wait->sent_ms, age);
-    if (running != NULL)
+    if (running != NULL) {
         uex_running_write(running, uex_wall_ms(), lines);
-    else if (item->outcome != NULL)
+    } else if (item->outcome != NULL) {
         uex_status_row_write(item->outcome, lines);
-    else
-        uex_buffer_append_format(lines, "%s  waiting  %s", item->group_id, age);
+    } else {
+        uex_output_append_name(lines, item->group_id);
+        uex_buffer_append_format(lines, "  waiting  %s", age);
+    }
     uex_buffer_append_text(lines, "\n");
 }
 

@@ -9,12 +9,14 @@
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
 #include "ctl/verify/verify.h"
+#include "ctl/waiting.h"
 #include "export/command.h"
 
 #define SHOWN_ON_TERMINAL 50
 #define SHOWN_MOST 100000000
 #define NUMBER_SIZE 24
 #define FIXED_COLUMNS 4
+#define PAUSE_MS 200
 
 static const char *const keys[] = {
 #define KEY(name, key, title) [UEX_VERIFY_##name] = key,
@@ -74,18 +76,17 @@ static void write_problems(const struct uex_verified *item, struct uex_buffer *o
 /* First those with a failed check, then the others; `shown_max` at most (0: all). */
 static void write_table(const struct uex_verification *verification, size_t shown_max, struct uex_buffer *out)
 {
-    static const struct uex_column_of_table columns[FIXED_COLUMNS + UEX_VERIFY_COUNT] = {{"groupId", "GROUP", false},
-                                                                                         {"kind", "KIND", false},
-                                                                                         {"rows", "ROWS", false},
-                                                                                         {"bytes", "BYTES", false},
-#define COLUMN(name, key, title) {key, title, false},
-                                                                                         UEX_VERIFY_CHECKS(COLUMN)
+    static const struct uex_column_of_table columns[FIXED_COLUMNS + UEX_VERIFY_COUNT] = {
+        {"groupId", "GROUP", UEX_CELL_TEXT},
+        {"kind", "KIND", UEX_CELL_TEXT},
+        {"rows", "ROWS", UEX_CELL_COUNT},
+        {"bytes", "BYTES", UEX_CELL_COUNT},
+#define COLUMN(name, key, title) {key, title, UEX_CELL_TEXT},
+        UEX_VERIFY_CHECKS(COLUMN)
 #undef COLUMN
     };
-    struct uex_table table = {.columns = columns,
-                              .column_count = FIXED_COLUMNS + UEX_VERIFY_COUNT,
-                              .colour = colour_of,
-                              .coloured = uex_output_is_terminal()};
+    struct uex_table table = {
+        .columns = columns, .column_count = FIXED_COLUMNS + UEX_VERIFY_COUNT, .colour = colour_of};
     size_t done_count = 0;
 
     for (int pass = 0; pass < 2; pass++) {
@@ -199,7 +200,15 @@ struct doing {
     struct uex_live live;
     const struct uex_verification *verification;
     size_t index;
+    struct uex_waiting *waiting; /* until the store has answered */
 };
+
+static void end_waiting(struct doing *doing)
+{
+    if (doing->waiting != NULL)
+        uex_waiting_end(doing->waiting);
+    doing->waiting = NULL;
+}
 
 static void show_progress(void *context, uint64_t size_bytes)
 {
@@ -208,14 +217,35 @@ static void show_progress(void *context, uint64_t size_bytes)
     struct uex_buffer line = {0};
     char size[32], whole[32];
 
+    end_waiting(doing);
     if (!uex_live_is_due(&doing->live, uex_monotonic_ms()))
         return;
     uex_output_size(size_bytes, size);
     uex_output_size(item->announced.bytes == UEX_UNKNOWN ? size_bytes : item->announced.bytes, whole);
-    uex_buffer_append_format(&line, "%zu of %zu  %s  %s of %s\n", doing->index + 1, doing->verification->count,
-                             item->group_id, size, whole);
+    uex_buffer_append_format(&line, "%zu of %zu  ", doing->index + 1, doing->verification->count);
+    uex_output_append_name(&line, item->group_id);
+    uex_buffer_append_format(&line, "  %s of %s\n", size, whole);
     uex_live_draw(&doing->live, &line);
     uex_buffer_clear(&line);
+}
+
+/* The first object that is asked for: the store is waited for as other dependencies are. */
+static enum uex_error verify_first(struct doing *doing, struct uex_object_store *store, struct uex_fault *fault)
+{
+    struct uex_verified *item = &doing->verification->items[doing->index];
+    const int64_t wait_ms = uex_wait_for_ms(doing->verification->config);
+    const int64_t until_ms = uex_monotonic_ms() + wait_ms;
+    struct uex_waiting waiting;
+    enum uex_error err = UEX_OK;
+
+    uex_waiting_begin(&waiting, "the object store (storage.url)", wait_ms, NULL);
+    doing->waiting = &waiting;
+    do {
+        err = uex_verify_object(item, store, show_progress, doing, fault);
+    } while (err == UEX_STORE_UNAVAILABLE && doing->waiting != NULL && uex_monotonic_ms() < until_ms &&
+             uex_sleep_ms(PAUSE_MS, store->cancel));
+    end_waiting(doing);
+    return err;
 }
 
 static enum uex_error verify_objects(struct uex_verification *verification, struct uex_object_store *store,
@@ -223,16 +253,24 @@ static enum uex_error verify_objects(struct uex_verification *verification, stru
 {
     struct doing doing = {.verification = verification};
     enum uex_error err = UEX_OK;
+    bool has_answered = false;
 
     uex_live_begin(&doing.live);
     for (size_t i = 0; i < verification->count && err == UEX_OK; i++) {
         struct uex_verified *item = &verification->items[i];
 
         doing.index = i;
+        if (uex_output_closed())
+            break;
         if (uex_cancel_requested(&uex_program_cancel))
             err = UEX_CANCELLED;
-        else if (item->announced.file_path != NULL && item->domain_id[0] != 0)
+        else if (item->announced.file_path == NULL || item->domain_id[0] == 0)
+            err = UEX_OK;
+        else if (has_answered)
             err = uex_verify_object(item, store, show_progress, &doing, fault);
+        else
+            err = verify_first(&doing, store, fault);
+        has_answered = has_answered || (err == UEX_OK && item->announced.file_path != NULL);
         item->is_done = err == UEX_OK;
     }
     uex_live_erase(&doing.live);

@@ -76,16 +76,17 @@ static void table__coloured__is_aligned_as_without(void **state)
 {
     static const struct uex_column_of_table columns[] = {{"a", "A", false}, {"b", "B", false}};
     static const char *const first[] = {"bad", "1"}, *const second[] = {"good", "2"};
-    struct uex_table table = {.columns = columns, .column_count = 2, .colour = red, .coloured = true};
+    struct uex_table table = {.columns = columns, .column_count = 2, .colour = red};
     struct uex_buffer out = {0};
 
     (void)state;
     uex_table_add(&table, first);
     uex_table_add(&table, second);
+    uex_screen_set(&(struct uex_screen){.is_coloured = true});
     uex_table_write(&table, UEX_OUTPUT_TABLE, &out);
     assert_string_equal(uex_buffer_text(&out), "A     B\n\033[31mbad\033[0m   1\ngood  2\n");
     uex_buffer_reset(&out);
-    table.coloured = false;
+    uex_screen_set(&(struct uex_screen){.is_coloured = false});
     uex_table_write(&table, UEX_OUTPUT_TABLE, &out);
     assert_null(strchr(uex_buffer_text(&out), '\033'));
     uex_table_clear(&table);
