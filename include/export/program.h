@@ -49,14 +49,14 @@ struct uex_program {
     bool for_people;     /* a tool for operators: mistakes are plain lines, the log is text on a terminal */
 };
 
-/* Start: ignores SIGPIPE, answers --help and --version (stdout), loads and checks the
+/* Start: ignores SIGPIPE, answers --help, --help=man (its manual page) and --version (stdout), loads and checks the
  * configuration, reads the program's own flags, sets up the log. True: go on; `*operand_count` words are left at the
  * front of `operands` (which has room for argc + 1 pointers and ends with NULL). False: leave with `*exit_code`. All
  * mistakes are reported at once, on stderr. The caller clears `config` in any case. */
 UEX_MUST_CHECK bool uex_program_start(const struct uex_program *program, int argc, char **argv,
                                       struct uex_config *config, int *operand_count, char **operands, int *exit_code);
 
-/* Is --help or --version among the arguments? */
+/* Is --help, --help=man or --version among the arguments? */
 bool uex_program_asks(int argc, char **argv);
 
 /* Take the flags of the table out of `arguments` ("--run ID", "--run=ID"; "--" ends the flags and is taken out); what

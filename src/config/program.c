@@ -2,6 +2,7 @@
 #include "export/program.h"
 
 #include "config/load.h"
+#include "config/roff.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -64,7 +65,8 @@ static void write_help(const struct uex_program *program, struct uex_buffer *out
 static const char *question(int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+        if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            strcmp(argv[i], "--help=man") == 0)
             return argv[i];
     return NULL;
 }
@@ -84,6 +86,8 @@ static bool answer_questions(const struct uex_program *program, int argc, char *
         return false;
     if (strcmp(asked, "--version") == 0)
         uex_buffer_append_format(&text, "%s %s\n", program->name, UEX_VERSION);
+    else if (strcmp(asked, "--help=man") == 0 && program->help == NULL)
+        uex_roff_program(program, &text);
     else if (program->help != NULL)
         program->help(&text, argc - 1, argv + 1);
     else
