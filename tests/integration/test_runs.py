@@ -186,31 +186,43 @@ def test_wait__two_at_the_same_time__one_start_and_one_end(pipe):
     assert command_count(pipe, "both") == len(groups) == len(by_group(pipe.results()))
 
 
-PLACES = [("groups-read", 0), ("scheduled", 0), ("run-progress", 0), *((None, n * 0.12) for n in range(7))]
+# An event of its log; so many seconds after the last outcome; or when its record `completed` is seen, before it is
+# committed (read_uncommitted) or once it is (read_committed).
+PLACES = ["groups-read", "scheduled", "run-progress", 0, 0.2, 0.4, "read_uncommitted", "read_uncommitted", "read_uncommitted",
+          "read_committed"]
 
 
-def killed_and_started_again(pipe, place):
-    """A scheduler that is killed at a place, so long after the outcomes are there; then one that is not."""
-    code, delay = PLACES[place]
+def wait_for_place(pipe, scheduler, place, run):
+    if isinstance(place, str) and not place.startswith("read_"):
+        wait_for(scheduler, place)
+        return
+    is_end = isinstance(place, str)
+    reader = pipe.new_reader("run" if is_end else "state", place if is_end else "read_committed")
+    name = f'"{run}"'.encode()
+    if is_end:
+        reader.wait(lambda found: any(name in record.value and b'"completed"' in record.value for record in found))
+    else:
+        reader.wait(lambda found: len({record.key for record in found if name in record.value}) == 2)
+        time.sleep(place)
+    reader.close()
+
+
+def killed_and_started_again(pipe, number):
+    run = f"place-{number}"
     # A name of its own: transactional ids are the deployment's, and the ten would fence each other.
-    arguments = [f"--run=place-{place}", "--schedule.wait=60s", f"--kafka.group.id={pipe.group_id}-{place}"]
+    arguments = [f"--run={run}", "--schedule.wait=60s", f"--kafka.group.id={pipe.group_id}-{number}"]
     scheduler = pipe.start_scheduler(*arguments)
-    wait_for(scheduler, code or "scheduled")
-    if code is None:
-        reader = pipe.new_reader("state")
-        reader.wait(lambda found: len({record.key for record in found if f'"place-{place}"'.encode() in record.value}) == 2)
-        reader.close()
-        time.sleep(delay)
+    wait_for_place(pipe, scheduler, PLACES[number], run)
     scheduler.kill()
-    return scheduler.process.returncode, pipe.scheduler(*arguments)
+    return pipe.scheduler(*arguments)
 
 
 def test_end__scheduler_is_killed_at_ten_places__is_written_once(pipe):
     pipe.new_group(rows=2), pipe.new_group("NON_COST_BASED", rows=2)
     pipe.worker()
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
-        ends = list(pool.map(lambda place: killed_and_started_again(pipe, place), range(len(PLACES))))
-    assert [done.code for _, done in ends] == [0] * len(PLACES), ends
+        ends = list(pool.map(lambda number: killed_and_started_again(pipe, number), range(len(PLACES))))
+    assert [done.code for done in ends] == [0] * len(PLACES), ends
     by_run = collections.defaultdict(list)
     for value in records(pipe):
         by_run[value["runId"]].append((value["status"], value["exported"], value["unfinished"]))

@@ -67,7 +67,7 @@ class Pipe:
 
     def start_scheduler(self, *arguments, **settings):
         """A scheduler in the background, as a worker is one."""
-        path = self.folder / f"scheduler-{len(self.schedulers) + 1}.log"
+        path = self.folder / f"scheduler-{next(self._names)}.log"
         scheduler = Worker(list(arguments), {**self.settings, **settings}, path, name="export-scheduler")
         self.schedulers.append(scheduler)
         return scheduler
@@ -124,9 +124,9 @@ class Pipe:
             self._readers[kind] = Reader(self.broker.bootstrap, self.topic[kind])
         return self._readers[kind]
 
-    def new_reader(self, kind):
+    def new_reader(self, kind, isolation="read_committed"):
         """One of its own, for another thread; the caller closes it."""
-        return Reader(self.broker.bootstrap, self.topic[kind])
+        return Reader(self.broker.bootstrap, self.topic[kind], isolation)
 
     def results(self):
         return self.reader("result").drain()
