@@ -100,6 +100,7 @@ def run_cycle(world, number, fault, options):
         world.ledger.exempt_from_early.add(number)
     if fault.first:
         fault.first(world, random.Random(f"{seed}/{number}/first"))
+    groups = world.runs.begin(number, commands)
     sender = Sender(world, commands, fault.spread_s, random.Random(f"{seed}/{number}/times"))
     try:
         fault.run(world, random.Random(f"{seed}/{number}/fault"))
@@ -122,6 +123,8 @@ def run_cycle(world, number, fault, options):
         world.checks.positions_in_quiet(commands)
         world.checks.store_is_clean()
         world.checks.positions_were_in_time()
+        if fault.name != "clock-step":  # a dead letter that is older than the run is no end of it
+            world.runs.judge(number, groups)
         hold_dead_letter(world, commands)
     else:
         outcome.recovery_s = settle_s

@@ -23,6 +23,7 @@ from .database import Database
 from .ledger import Ledger
 from .links import Proxy
 from .reader import NotNow, Reader
+from .runs import Runs
 
 WORKERS = (1, 2, 3)
 PARTITIONS = 4
@@ -74,7 +75,7 @@ class World:
         self._open_links(taken)
         name = "chaos-" + uuid.uuid4().hex[:8]
         self.group_id = name
-        self.topics = {kind: f"{name}-{kind}" for kind in ("command", "retry", "state", "progress", "result", "dlq")}
+        self.topics = {kind: f"{name}-{kind}" for kind in ("command", "retry", "state", "progress", "result", "dlq", "run")}
         self.tiers = [f"{self.topics['retry']}-{n}" for n in range(len(DELAYS.split(",")))]
         self.sources = {self.topics["command"], *self.tiers}
         self.storage_url = f"s3://{name}/exports"
@@ -86,10 +87,11 @@ class World:
         self._unplaced = []  # commands whose offset the producer was not told, with their partitions
         self._touch_group()
         self.ledger = Ledger(self.topics, self.tiers, PARTITIONS)
-        topics = [name for kind, name in self.topics.items() if kind not in ("retry", "progress")] + self.tiers
+        topics = [name for kind, name in self.topics.items() if kind not in ("retry", "progress", "run")] + self.tiers
         self.reader = Reader(self.brokers.bootstrap, self.group_id, topics, PARTITIONS, self.ledger)
         self._closing.callback(self.reader.close)
         self.checks = Checks(self)
+        self.runs = Runs(self)
         self._mount_work_dirs()
         for number in WORKERS:
             self.start_worker(number)
@@ -282,6 +284,11 @@ class World:
         self._producer.produce(self.topics["command"], key=command.key, value=command.value, headers=command.headers,
                                on_delivery=delivered, **options)
         self._producer.poll(0)
+
+    def announce(self, topic, key, value, headers):
+        """Produce a record that is no command, and wait until Kafka has it."""
+        self._producer.produce(topic, key=key, value=value, headers=headers)
+        assert self._producer.flush(60) == 0, f"Kafka did not take a record of {topic}"
 
     def flush(self, timeout=60):
         deadline = time.monotonic() + timeout
