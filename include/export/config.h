@@ -87,6 +87,7 @@ struct uex_config {
     int64_t schedule_lag_max, schedule_lag_wait_ms;
     int64_t schedule_wait_ms; /* 0: the scheduler does not wait for the run's end */
     bool schedule_manifest;   /* the end of a run has a manifest */
+    bool schedule_report;     /* the page of a run is put beside it */
     int64_t startup_timeout_ms, shutdown_timeout_ms;
     struct uex_config_origin *origins; /* only for uex_config_show(); NULL in a struct that was not loaded */
 };

@@ -188,6 +188,9 @@
     EVENT(RUN_MANIFEST_FAILED, "run-manifest-failed",                                                                  \
           "The manifest of a run was not written, so the run is `incomplete` though its groups have ended; `error` "   \
           "says why. `exportctl run finish` writes both.")                                                             \
+    EVENT(RUN_REPORT_FAILED, "run-report-failed",                                                                      \
+          "The page of a run was not put beside its manifest; `error` says why. The run's end is written all the "     \
+          "same; `exportctl report` makes the page.")                                                                  \
     EVENT(RUN_WAIT_ENDED, "run-wait-ended",                                                                            \
           "The waiting for the run's end is over without an end being written; `error` says why. The next start of "   \
           "the scheduler goes on.")                                                                                    \

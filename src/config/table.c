@@ -204,6 +204,11 @@ const struct uex_setting uex_settings[] = {
      FIELD(schedule_manifest),
      .default_text = "false",
      .help = "before the end of a run an object below storage.url lists what became of each group; needs topics.run"},
+    {.key = "schedule.report",
+     .type = UEX_SETTING_BOOLEAN,
+     FIELD(schedule_report),
+     .default_text = "false",
+     .help = "after the end of a run its page (exportctl report) is put beside the manifest; needs schedule.wait"},
 
     {NUMBER("startup.timeout", DURATION, startup_timeout_ms, "60s", 1, HOUR),
      .help = "how long a program waits for its dependencies at start, before it exits 3"},

@@ -137,6 +137,16 @@ static const struct uex_example status_examples[] = {
     {"exportctl status --follow", "what is being exported now, with rows, rate and age"},
     {0}};
 
+static const struct uex_option report[] = {
+    {"--run", "ID|last", "which run; default: the newest one", &uex_ctl_options.run, NULL},
+    {"--html", "FILE|-", "where the page goes, an existing file is replaced; - is stdout", &uex_ctl_options.html, NULL},
+    {0}};
+
+static const struct uex_example report_examples[] = {
+    {"exportctl report --run last --html night.html", "how the night went, for people without a shell"},
+    {"exportctl report --html - | mail -s 'last night' -a 'Content-Type: text/html' team@example.com", "by mail"},
+    {0}};
+
 /* Options that select dead letters. */
 #define DLQ_CHOICE                                                                                                     \
     {"--group", "GROUP", "dead letters of this group", &uex_ctl_options.group, NULL},                                  \
@@ -467,6 +477,18 @@ const struct uex_subcommand uex_subcommands[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_status_run},
+    {.name = "report",
+     .summary = "Writes a run as one page of HTML: counts, failed groups and what fixes them, slowest exports, trend.",
+     .details =
+         "The page needs no server, runs no script and names no person. It shows the run as it is now, so also "
+         "what\nbecame of it after its end. Of more than 1,000 failed groups it shows the first 1,000. Times are "
+         "those of\nschedule.timezone.",
+     .brief = "writes a run as one page of HTML",
+     .examples = report_examples,
+     .options = report,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_report_check,
+     .run = uex_report_run},
     {.name = "help",
      .operands = "[SUBCOMMAND|settings]",
      .summary = "Shows what a subcommand does, with options and examples; all subcommands; or all settings.",

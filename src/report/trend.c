@@ -123,7 +123,7 @@ static void write_chart(const struct measure *measure, const struct uex_report *
 
     uex_buffer_append_format(out, "<figure class=\"card\"><figcaption><h3>%s</h3><p class=\"quiet\">", measure->title);
     if (most == 0) {
-        uex_buffer_append_text(out, "none in any of them");
+        uex_buffer_append_text(out, "none");
     } else {
         uex_buffer_append_text(out, "highest: ");
         measure->write(out, most);

@@ -5,6 +5,7 @@
 
 #include "export/postgres.h"
 #include "export/program.h"
+#include "report/publish.h"
 #include "scheduler/run.h"
 #include "scheduler/schedule.h"
 
@@ -22,12 +23,17 @@ static void check_database(const struct uex_config *config, struct uex_buffer *p
         uex_buffer_append_format(problems, "postgres.dsn: %s\n", fault.text);
 }
 
-/* The store is needed for the manifest alone. */
+/* The store is needed for what is put beside the objects alone. */
+static bool needs_store(const struct uex_config *config)
+{
+    return config->schedule_manifest || config->schedule_report;
+}
+
 static void check_store(const struct uex_config *config, struct uex_buffer *problems)
 {
     struct uex_fault fault = {0};
 
-    if (config->schedule_manifest && uex_config_require(config, UEX_NEED_STORAGE, problems) == UEX_OK &&
+    if (needs_store(config) && uex_config_require(config, UEX_NEED_STORAGE, problems) == UEX_OK &&
         uex_object_store_check(config, &fault) != UEX_OK)
         uex_buffer_append_format(problems, "storage.url: %s\n", fault.text);
 }
@@ -68,7 +74,11 @@ static int schedule(const struct uex_config *config, const char *run_id, const s
     int code = UEX_EXIT_DONE;
 
     /* Before there are threads. */
-    if (config->schedule_manifest && !choices->dry_run &&
+    if (config->schedule_report && !uex_report_set_zone(config)) {
+        uex_log(UEX_LOG_ERROR, UEX_EVENT_START_FAILED, "no memory for the time zone");
+        return UEX_EXIT_FAILED;
+    }
+    if (needs_store(config) && !choices->dry_run &&
         uex_store_service_new(config, &schedule.service, &fault) != UEX_OK) {
         uex_log(UEX_LOG_ERROR, UEX_EVENT_START_FAILED, "the object store cannot be used",
                 UEX_STR("error", uex_error_code(fault.error)), UEX_STR("detail", fault.text));

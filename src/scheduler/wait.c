@@ -2,6 +2,7 @@
 #include "scheduler/wait.h"
 
 #include "export/program.h"
+#include "report/publish.h"
 #include "run/end.h"
 #include "run/follow.h"
 #include "run/manifest.h"
@@ -16,12 +17,13 @@ enum say { SAY_PROGRESS, SAY_AWAY, SAY_LOST, SAY_COUNT };
 
 struct wait {
     const struct uex_config *config;
-    struct uex_store_service *service; /* NULL: no manifest */
+    struct uex_store_service *service; /* NULL: neither a manifest nor a page */
     const struct uex_run_record *started;
     struct uex_run_members *members;
     const struct uex_cancel *cancel;
     struct uex_run_follow *follow;
     int64_t until_ms;           /* monotonic: schedule.wait is over */
+    bool has_written;           /* the end, so its page is ours to write */
     int64_t said_ms[SAY_COUNT]; /* monotonic; 0: not said */
 };
 
@@ -166,6 +168,7 @@ static int write_end(struct wait *wait, const struct uex_run_record *end)
                                          wait->cancel, &written, &found, &fault);
         int code = -1;
 
+        wait->has_written = err == UEX_OK && written;
         if (err == UEX_OK && found.status != UEX_RUN_STARTED) {
             code = uex_report_end(&found);
         } else if (err == UEX_OK && found.started_at_ms != wait->started->started_at_ms) {
@@ -215,6 +218,27 @@ static enum uex_error create_manifest(struct wait *wait, struct uex_run_manifest
     return err;
 }
 
+/* The end is written; a page that cannot be is no reason for another exit code. */
+static void publish_page(struct wait *wait, const struct uex_run_record *end)
+{
+    const struct uex_report_question question = {.config = wait->config,
+                                                 .run = end,
+                                                 .members = wait->members,
+                                                 .wait_ms = wait->config->startup_timeout_ms,
+                                                 .cancel = wait->cancel};
+    struct uex_fault fault = {0};
+    enum uex_error err = UEX_OK;
+
+    if (!wait->config->schedule_report || wait->service == NULL)
+        return;
+    err = uex_report_publish(&question, wait->service, &fault);
+    if (err != UEX_OK && err != UEX_OBJECT_EXISTS)
+        uex_log(UEX_LOG_WARN, UEX_EVENT_RUN_REPORT_FAILED,
+                "the run's page was not written; exportctl report --html makes it", UEX_STR("run", end->run_id),
+                UEX_STR("error", uex_error_code(err)),
+                UEX_STR("detail", fault.text[0] == 0 ? uex_error_sentence(err) : fault.text));
+}
+
 static int end_run(struct wait *wait, const struct uex_run_counts *counts)
 {
     struct uex_run_record end = uex_run_end_of(wait->started, counts);
@@ -223,9 +247,11 @@ static int end_run(struct wait *wait, const struct uex_run_counts *counts)
     enum uex_error err = UEX_OK;
     int code = UEX_EXIT_FAILED;
 
-    if (wait->service != NULL && end.status == UEX_RUN_COMPLETED)
+    if (wait->config->schedule_manifest && wait->service != NULL && end.status == UEX_RUN_COMPLETED)
         err = create_manifest(wait, &manifest, &end, &fault);
     code = err == UEX_OK ? write_end(wait, &end) : report_failure(wait, err, &fault);
+    if (wait->has_written)
+        publish_page(wait, &end);
     uex_run_manifest_clear(&manifest);
     return code;
 }

@@ -7,6 +7,9 @@
 
 /* Media type of every object (contract: no Content-Encoding). */
 #define UEX_OBJECT_CONTENT_TYPE "application/gzip"
+/* But of the page of a run, which browsers show. */
+#define UEX_OBJECT_PAGE_ENDING ".html"
+#define UEX_OBJECT_PAGE_CONTENT_TYPE "text/html; charset=utf-8"
 
 /* What a writer knows about its object when the metadata goes out. */
 struct uex_object_meta {

@@ -42,7 +42,7 @@ enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whol
     enum uex_error err;
 
     upload_id[0] = '\0';
-    uex_s3_write_headers_init(&headers, store->settings->config, meta);
+    uex_s3_write_headers_init_for(&headers, store->settings->config, meta, whole_key);
     const struct uex_s3_request request = {.method = "POST",
                                            .key = whole_key,
                                            .params = uploads,

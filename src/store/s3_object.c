@@ -35,6 +35,16 @@ void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struc
     uex_object_meta_each(meta, add_meta, headers);
 }
 
+void uex_s3_write_headers_init_for(struct uex_s3_write_headers *headers, const struct uex_config *config,
+                                   const struct uex_object_meta *meta, const char *key)
+{
+    size_t length = strlen(key), ending = strlen(UEX_OBJECT_PAGE_ENDING);
+
+    uex_s3_write_headers_init(headers, config, meta);
+    if (length > ending && strcmp(key + length - ending, UEX_OBJECT_PAGE_ENDING) == 0)
+        headers->items[0].value = UEX_OBJECT_PAGE_CONTENT_TYPE;
+}
+
 unsigned uex_s3_repetitions(const struct uex_s3_store *store)
 {
     int64_t attempts = store->settings->config->retry_attempts;

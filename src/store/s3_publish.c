@@ -147,7 +147,7 @@ enum uex_error uex_s3_publish_put(struct uex_s3_writer *writer, struct uex_fault
 {
     struct uex_s3_write_headers headers;
 
-    uex_s3_write_headers_init(&headers, writer->store->settings->config, &writer->base.meta);
+    uex_s3_write_headers_init_for(&headers, writer->store->settings->config, &writer->base.meta, writer->whole_key);
     uex_s3_write_headers_add(&headers, "if-none-match", "*");
     const struct uex_s3_request request = {.method = "PUT",
                                            .key = writer->whole_key,

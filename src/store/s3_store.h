@@ -32,6 +32,9 @@ struct uex_s3_write_headers {
 };
 void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struct uex_config *config,
                                const struct uex_object_meta *meta);
+/* As uex_s3_write_headers_init(), with the media type of this key. */
+void uex_s3_write_headers_init_for(struct uex_s3_write_headers *headers, const struct uex_config *config,
+                                   const struct uex_object_meta *meta, const char *key);
 void uex_s3_write_headers_add(struct uex_s3_write_headers *headers, const char *name, const char *value);
 
 /* retry.attempts. */

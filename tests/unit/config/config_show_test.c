@@ -70,6 +70,7 @@ static const struct {
     {"schedule.lag_wait", "0", false},
     {"schedule.wait", "0s", false},
     {"schedule.manifest", "false", false},
+    {"schedule.report", "false", false},
     {"startup.timeout", "60s", false},
     {"shutdown.timeout", "25s", false},
 };
