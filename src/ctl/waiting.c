@@ -49,7 +49,8 @@ void uex_waiting_begin(struct uex_waiting *waiting, const char *what, int64_t li
     }
     pthread_mutex_init(&waiting->lock, NULL);
     uex_cond_init(&waiting->ended);
-    waiting->has_thread = uex_thread_start(&waiting->thread, say, waiting);
+    if (limit_ms == 0 || limit_ms > SILENT_MS) /* else the end says it all */
+        waiting->has_thread = uex_thread_start(&waiting->thread, say, waiting);
 }
 
 void uex_waiting_end(struct uex_waiting *waiting)

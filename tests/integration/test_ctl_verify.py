@@ -157,7 +157,7 @@ def test_verify__bad_input_and_bad_weather__are_one_line(pipe):
     for arguments, code, word in (([], 2, "--run"), (["a\nb"], 2, "GROUP"), ([group_id, "--output=csv"], 2, "--output"),
                                   ([group_id, "--storage.url="], 2, "storage.url"),
                                   ([group_id, "--kafka.bootstrap.servers=127.0.0.1:1", "--startup.timeout=1s"], 3, "refused"),
-                                  ([group_id, "--s3.endpoint=http://127.0.0.1:1", "--retry.attempts=0"], 3, "store")):
+                                  ([group_id, "--s3.endpoint=http://127.0.0.1:1", "--retry.attempts=0", "--wait-for=1s"], 3, "store")):
         done = pipe.ctl("verify", *arguments)
         assert done.code == code and not done.out, (arguments, done)
         assert word in done.err and len(done.err.splitlines()) == 1, (arguments, done)
@@ -179,6 +179,7 @@ def test_verify__interrupted__stops_at_once_and_says_how_far_it_came(pipe):
             assert verifying.process.poll() is None, verifying
             code, seconds = verifying.interrupt()
             assert code == 1 and seconds < 2, (code, seconds, verifying)
-            assert verifying.err == ["exportctl: stopped: 0 of 1 were verified"]
+            assert verifying.err[0].startswith("exportctl: waiting for the object store"), verifying
+            assert verifying.err[1:] == ["exportctl: stopped: 0 of 1 were verified"]
         finally:
             verifying.kill()
