@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows, for people, what it reads: `look.py messages` (results, from kcat -J), `look.py outcomes` (states, from kcat -J),
-`look.py objects` (an S3 listing). `look.py ended` prints how many groups have an outcome that is final.
+`look.py objects` (an S3 listing).
 """
 import json
 import sys
@@ -38,10 +38,6 @@ def newest_states():
     return {record["key"]: json.loads(record["payload"]) for record in records() if record.get("payload")}
 
 
-def count_ended():
-    print(sum(state["outcome"] in ("exported", "skipped", "dead-lettered") for state in newest_states().values()))
-
-
 def show_outcomes():
     print(f"  {'group':<16} {'outcome':<14} {'reason':<20} {'rows':>7} {'bytes':>9} {'ms':>6}")
     for group, state in sorted(newest_states().items()):
@@ -57,4 +53,4 @@ def show_objects():
 
 
 if __name__ == "__main__":
-    {"messages": show_messages, "outcomes": show_outcomes, "ended": count_ended, "objects": show_objects}[sys.argv[1]]()
+    {"messages": show_messages, "outcomes": show_outcomes, "objects": show_objects}[sys.argv[1]]()

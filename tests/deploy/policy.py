@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 LAST_STEPS_SECONDS = 15  # the last transaction and the leaving of the consumer group, after shutdown.timeout
+START_AGAIN_SECONDS = 600  # of the job, beside schedule.wait: for pods that are started again
 
 
 def seconds(text):
@@ -36,6 +37,12 @@ class Objects:
 
     def config(self):
         return next(found["data"] for found in self.kind("ConfigMap") if "config.ini" in found["data"])
+
+
+def config_of(objects):
+    ini = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    ini.read_string("[top]\n" + objects.config()["config.ini"])
+    return ini
 
 
 def pods(objects):
@@ -71,8 +78,7 @@ def check_pod(template):
 def check_worker(objects):
     deployment = objects.one("Deployment")
     pod = deployment["spec"]["template"]["spec"]
-    ini = configparser.ConfigParser(interpolation=None, delimiters=("=",))
-    ini.read_string("[top]\n" + objects.config()["config.ini"])
+    ini = config_of(objects)
     assert pod["terminationGracePeriodSeconds"] >= seconds(ini["shutdown"]["timeout"]) + LAST_STEPS_SECONDS
     worker = pod["containers"][0]
     port = next(port for port in worker["ports"] if port["name"] == "http")["containerPort"]
@@ -81,7 +87,8 @@ def check_worker(objects):
         assert worker[probe]["httpGet"] == {"path": path, "port": "http"}
     assert ("replicas" in deployment["spec"]) != bool(objects.kind("ScaledObject"))
     for scaled in objects.kind("ScaledObject"):
-        partitions = {topic["spec"]["partitions"] for topic in objects.kind("KafkaTopic")} or {12}
+        partitions = {topic["spec"]["partitions"] for topic in objects.kind("KafkaTopic")
+                      if topic["spec"]["topicName"] != ini["topics"]["run"]} or {12}
         assert scaled["spec"]["maxReplicaCount"] <= min(partitions)
         tiers = len(ini["retry"]["delays"].split(","))
         expected = [ini["topics"]["command"]] + [f"{ini['topics']['retry']}-{tier}" for tier in range(tiers)]
@@ -92,7 +99,26 @@ def check_worker(objects):
 def check_scheduler(objects):
     spec = objects.one("CronJob")["spec"]
     assert (spec["schedule"], spec["timeZone"], spec["concurrencyPolicy"]) == ("20 23 * * *", "Asia/Kolkata", "Forbid")
-    assert spec["startingDeadlineSeconds"] and spec["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+    job = spec["jobTemplate"]["spec"]
+    assert spec["startingDeadlineSeconds"] and job["backoffLimit"]
+    # Whoever ends the scheduler before schedule.wait is over ends it without a word in topics.run. One that is started again
+    # waits anew.
+    assert job["activeDeadlineSeconds"] >= 2 * seconds(config_of(objects)["schedule"]["wait"]) + START_AGAIN_SECONDS
+    fails_at = [rule["onExitCodes"]["values"] for rule in job["podFailurePolicy"]["rules"] if rule["action"] == "FailJob"]
+    assert fails_at == [[2, 4]], "a retry mends neither the configuration nor a run that did not end in time"
+
+
+def check_rights(objects):
+    """What a scheduler that waits asks of Kafka: its run, the states of the groups, its own commands after a restart."""
+    topics, group = config_of(objects)["topics"], config_of(objects)["kafka"]["group.id"]
+    wanted = {("topic", topics["command"], "Read"), ("topic", topics["command"], "Write"), ("topic", topics["run"], "Read"),
+              ("topic", topics["run"], "Write"), ("topic", topics["state"], "Read"),
+              ("transactionalId", f"{group}-scheduler", "Write"), ("transactionalId", f"{group}-run", "Write")}
+    for user in objects.kind("KafkaUser"):
+        if user["metadata"]["name"].endswith("-scheduler"):
+            acls = user["spec"]["authorization"]["acls"]
+            assert {(acl["resource"]["type"], acl["resource"]["name"], operation) for acl in acls for operation in acl["operations"]} == wanted
+            assert {acl["resource"]["patternType"] for acl in acls} == {"literal"}
 
 
 def check_selectors(objects):
@@ -141,6 +167,7 @@ def main(path, exportctl):
         check_pod(template)
     check_worker(objects)
     check_scheduler(objects)
+    check_rights(objects)
     check_selectors(objects)
     check_config(objects, os.path.abspath(exportctl))
     assert objects.one("ServiceAccount")["automountServiceAccountToken"] is False

@@ -52,7 +52,7 @@ def check_strimzi(topics, path):
 def check_exportctl(topics, exportctl):
     """`topics create` prints what it makes: here with one replica, under names of its own."""
     names = {f"EXPORT_TOPICS_{key.upper()}": f"retention.{name}" for key, name in
-             (("command", "export-group"), ("retry", "export-group-retry"), ("state", "export-group-state"), ("progress", "export-group-progress"),
+             (("command", "export-group"), ("retry", "export-group-retry"), ("state", "export-group-state"), ("progress", "export-group-progress"), ("run", "export-group-run"),
               ("result", "flairbit-users"), ("dlq", "flairbit-dlq"))}
     done = subprocess.run([exportctl, "topics", "create", "--partitions", "1", "--replication-factor", "1", "--output", "json"], capture_output=True,
                           text=True, check=False, env={**os.environ, **names})

@@ -121,8 +121,8 @@ static void set_runs(struct sample *sample, int count, enum uex_run_status statu
                                        .dead_lettered = i % 7 == 3 ? chance % 9 : 0,
                                        .unfinished = i == 9 ? 14 : 0,
                                        .skipped = 60 + chance % 8,
-                                       .rows = 590000 + chance % 60000,
-                                       .bytes = 36000000 + chance % 3000000,
+                                       .rows = 1190000 + chance % 80000,
+                                       .bytes = 72000000 + chance % 5000000,
                                        .started_at_ms = NIGHT - i * DAY_MS + 4100,
                                        .ended_at_ms = NIGHT - i * DAY_MS + 1100000 + (int64_t)(chance % 500000)};
         run->exported = run->groups - run->skipped - run->dead_lettered - run->unfinished;
