@@ -177,7 +177,7 @@ const struct uex_setting uex_settings[] = {
 
     {TEXT("http.listen", http_listen, "0.0.0.0:9464", uex_check_listen, "host:port or [v6]:port"), MAY_BE_EMPTY,
      .help = "address of /metrics, /livez and /readyz; empty: off"},
-    {NUMBER("metrics.max_groups", INTEGER, metrics_max_groups, "1000", 0, 1000000),
+    {NUMBER("metrics.max_groups", INTEGER, metrics_max_groups, "200", 0, 1000000),
      .help = "most groupId labels; other groups share groupId=\"_other\""},
     {CHOICE("log.level", log_level, "info", "debug|info|warn|error"), .help = "lowest level that is logged"},
     {CHOICE("log.format", log_format, "json", "json|text"),

@@ -59,7 +59,7 @@ static const struct {
     {"commit.interval", "100ms", false},
     {"commit.max_list", "32MiB", false},
     {"http.listen", "0.0.0.0:9464", false},
-    {"metrics.max_groups", "1000", false},
+    {"metrics.max_groups", "200", false},
     {"log.level", "info", false},
     {"log.format", "json", false},
     {"schedule.at", "23:20", false},
