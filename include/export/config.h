@@ -49,6 +49,7 @@ struct uex_config {
     char *topics_command, *topics_retry, *topics_state, *topics_progress, *topics_result, *topics_dlq, *topics_run;
     char *postgres_dsn; /* secret: may hold a password */
     int64_t postgres_stall_timeout_ms;
+    int64_t postgres_max_lag_ms; /* of a replica; 0: any */
     char *postgres_group_view, *postgres_user_view;
     char *redis_url; /* secret: may hold a password */
     int64_t redis_ttl_ms;

@@ -44,6 +44,7 @@ enum uex_disposition {
     X(DB_CONNECTIONS, "database-connections", RETRY_STEP, "the database or its pooler has no free connection")         \
     X(DB_TRANSIENT, "database-transient", RETRY_STEP, "the database ended a query; it may work again later")           \
     X(DB_STALLED, "database-stalled", RETRY_STEP, "a query made no progress within postgres.stall_timeout")            \
+    X(DB_LAGGING, "database-lagging", RETRY_STEP, "the replica is further behind than postgres.max_lag")               \
     X(DB_SILENT, "database-silent", RETRY_STEP, "the database accepts connections but answers no query")               \
     X(DB_QUERY, "database-query", RETRY_LATER, "the database refused a query")                                         \
     X(DB_DATA, "database-data", REJECT, "the data of the group cannot be read")                                        \

@@ -89,6 +89,9 @@
           "bucket must end what a crashed worker leaves.")                                                             \
     EVENT(DATABASE_NOTICE, "database-notice",                                                                          \
           "The database sent a notice; its text may quote data and is not logged (level `debug`).")                    \
+    EVENT(REPLICA_LAG_HIDDEN, "replica-lag-hidden",                                                                    \
+          "A replica refuses to say how far it is behind. The time of a snapshot is that of its clock; with "          \
+          "`postgres.max_lag` its commands fail with `database-lagging`.")                                             \
     EVENT(CACHE_DOWN, "cache-down", "Redis does not work; groups are looked up in the database. Once a minute.")       \
     EVENT(CACHE_UP, "cache-up", "Redis works again.")                                                                  \
     GROUP("Consumer group and topics")                                                                                 \

@@ -76,19 +76,21 @@ struct uex_row_plan {
     bool expect_count;              /* ask the planner, in the same round trip, how many rows it expects */
 };
 
-/* The rows of a group, from one REPEATABLE READ READ ONLY snapshot. */
+/* The rows of a group, from one REPEATABLE READ READ ONLY snapshot. On a replica that is behind, its time is that of
+ * the last commit that was replayed. */
 struct uex_rows {
     /* The next row: its CSV text with '\n', or for usernames_only its plain text (data NULL for a NULL).
      * Borrowed until the next call. UEX_END after the last one, when the snapshot's transaction has ended well. */
     enum uex_error (*next)(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault);
     /* Give up or finish; frees. A running query is cancelled. */
     void (*destroy)(struct uex_rows *rows);
-    int64_t snapshot_at_ms;      /* the snapshot's transaction_timestamp(); known once next() was called */
+    int64_t snapshot_at_ms;      /* all that was committed by then is in it; known once next() was called */
     uint64_t expected_row_count; /* with expect_count, known once next() was called; else UEX_UNKNOWN */
 };
 
 /* Begin reading. The connection serves nothing else until destroy(). UEX_FORMULA_REJECTED comes from next() when a
- * guarded field would run in a spreadsheet. */
+ * guarded field would run in a spreadsheet; UEX_DB_LAGGING from here or from the first next() when a replica is further
+ * behind than postgres.max_lag. */
 UEX_MUST_CHECK enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char *group_id,
                                                       const struct uex_row_plan *plan, struct uex_rows **out,
                                                       struct uex_fault *fault);

@@ -85,6 +85,8 @@ const struct uex_setting uex_settings[] = {
     {NUMBER("postgres.stall_timeout", DURATION, postgres_stall_timeout_ms, "60s", 10, 24 * HOUR),
      .help = "how long a query may go without a result, or a COPY without a row; then it is cancelled. Each 256 KiB "
              "received add 1 s"},
+    {NUMBER("postgres.max_lag", DURATION, postgres_max_lag_ms, "0s", 0, WEEK), .default_words = "0s (any)",
+     .help = "how far a replica may be behind; further, and its commands are tried again later (database-lagging)"},
     {TEXT("postgres.group_view", postgres_group_view, "export_group", uex_check_view, VIEW_NAME), .sql_name = true,
      .help = "the view that lists the groups"},
     {TEXT("postgres.user_view", postgres_user_view, "export_user", uex_check_view, VIEW_NAME), .sql_name = true,

@@ -8,6 +8,7 @@ enum uex_dependency uex_breaker_dependency(enum uex_error error)
     case UEX_DB_CONNECTIONS:
     case UEX_DB_TRANSIENT:
     case UEX_DB_STALLED:
+    case UEX_DB_LAGGING:
     case UEX_DB_SILENT:
     case UEX_DB_QUERY:
     case UEX_DB_DENIED:

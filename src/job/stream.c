@@ -97,7 +97,8 @@ enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *sou
  * was just closed counts for a moment longer. A database that answers no query was waited for already. */
 static bool database_may_recover(enum uex_error err)
 {
-    return err == UEX_DB_UNAVAILABLE || err == UEX_DB_CONNECTIONS || err == UEX_DB_TRANSIENT || err == UEX_DB_STALLED;
+    return err == UEX_DB_UNAVAILABLE || err == UEX_DB_CONNECTIONS || err == UEX_DB_TRANSIENT || err == UEX_DB_LAGGING ||
+           err == UEX_DB_STALLED;
 }
 
 enum uex_error uex_job_repeat(struct uex_job *job, enum uex_error (*pass)(struct uex_job *job))

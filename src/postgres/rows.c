@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/postgres/rows.c — the stream of a group's rows.
  *
- * One message to the server does it all: BEGIN, the snapshot's time, the planner's estimate where it is asked for,
- * COPY, COMMIT; the answers come in that order. Only the HMAC pads need two messages before, because bound values
- * cannot go into a message of several statements. Where a group is shared (share_plan.h), each reader's transaction has
- * joined the snapshot already, and a message is the COPY of one part.
+ * One message to the server does it all: the snapshot's time and BEGIN (snapshot.h), the planner's estimate where it is
+ * asked for, COPY, COMMIT; the answers come in that order. Only the HMAC pads need two messages before, because bound
+ * values cannot go into a message of several statements. Where a group is shared (share_plan.h), each reader's
+ * transaction has joined the snapshot already, and a message is the COPY of one part.
  */
 #include "postgres/rows.h"
 #include "postgres/count.h"
@@ -30,7 +30,7 @@ struct pg_rows {
     struct uex_postgres *postgres;
     struct uex_row_shares *shares; /* borrowed; NULL: the group is read as a whole */
     enum rows_state state;
-    unsigned answers;              /* results with rows so far */
+    bool has_time;                 /* what comes with rows from now on is the plan */
     char *group_id;                /* owned; NULL: the shares' */
     const struct uex_masks *masks; /* borrowed */
     bool usernames_only, committed;
@@ -48,15 +48,14 @@ static enum uex_error read_time_or_plan(struct pg_rows *self, const PGresult *re
 {
     struct uex_pg_estimate estimate;
     const char *text = PQntuples(result) > 0 && PQnfields(result) == 1 ? PQgetvalue(result, 0, 0) : "";
-    char *end = NULL;
 
-    if (self->answers++ > 0) { /* behind the time: the plan */
-        if (uex_pg_estimate_read(text, &estimate) && estimate.row_count < 1e18)
-            self->rows.expected_row_count = (uint64_t)estimate.row_count;
-        return UEX_OK;
+    if (!self->has_time) {
+        self->has_time = true;
+        return uex_pg_snapshot_read(self->postgres, result, &self->rows.snapshot_at_ms, fault);
     }
-    self->rows.snapshot_at_ms = (int64_t)strtoll(text, &end, 10);
-    return end == text ? uex_fail(fault, UEX_DB_QUERY, "database: the snapshot's time is missing") : UEX_OK;
+    if (uex_pg_estimate_read(text, &estimate) && estimate.row_count < 1e18)
+        self->rows.expected_row_count = (uint64_t)estimate.row_count;
+    return UEX_OK;
 }
 
 static enum uex_error handle_result(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
@@ -262,15 +261,6 @@ static void rows_destroy(struct uex_rows *rows)
     free(self);
 }
 
-void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buffer *sql)
-{
-    const char *style = PQparameterStatus(postgres->conn, "DateStyle");
-
-    uex_pg_append_limits(postgres, sql);
-    if (style == NULL || strncmp(style, "ISO", 3) != 0)
-        uex_buffer_append_text(sql, "SET LOCAL DateStyle = 'ISO, YMD'; ");
-}
-
 /* The key's pads become settings of the transaction: bound values, in no query text and in no log of queries. */
 enum uex_error uex_pg_bind_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault)
 {
@@ -289,36 +279,25 @@ enum uex_error uex_pg_bind_pads(struct uex_postgres *postgres, const char *key, 
     return err;
 }
 
-static enum uex_error begin_with_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault)
+static enum uex_error begin_with_pads(struct pg_rows *self, const char *key, struct uex_fault *fault)
 {
-    struct uex_buffer sql = {0};
-    PGresult *result = NULL;
-    enum uex_error err;
+    enum uex_error err = uex_pg_begin_snapshot(self->postgres, "", &self->rows.snapshot_at_ms, NULL, fault);
 
-    uex_buffer_append_text(&sql, UEX_PG_BEGIN_SNAPSHOT "; ");
-    uex_pg_append_settings(postgres, &sql);
-    err = uex_buffer_failed(&sql) ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query")
-                                  : uex_pg_ask(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
-    PQclear(result);
-    uex_buffer_clear(&sql);
-    return err == UEX_OK ? uex_pg_bind_pads(postgres, key, fault) : err;
+    self->has_time = true;
+    return err == UEX_OK ? uex_pg_bind_pads(self->postgres, key, fault) : err;
 }
 
-static enum uex_error send_stream(struct uex_postgres *postgres, const char *group_id, const struct uex_row_plan *plan,
-                                  struct uex_fault *fault)
+static enum uex_error send_stream(struct pg_rows *self, const struct uex_row_plan *plan, struct uex_fault *fault)
 {
     struct uex_buffer sql = {0}, rows = {0};
     bool hashes = uex_pg_plan_hashes(plan);
-    enum uex_error err = hashes ? begin_with_pads(postgres, plan->mask_key, fault) : UEX_OK;
+    enum uex_error err = hashes ? begin_with_pads(self, plan->mask_key, fault) : UEX_OK;
 
     if (err == UEX_OK)
-        err = uex_pg_append_rows(postgres, group_id, plan, &rows, fault);
+        err = uex_pg_append_rows(self->postgres, self->group_id, plan, &rows, fault);
     if (err == UEX_OK) {
-        if (!hashes) {
-            uex_buffer_append_text(&sql, UEX_PG_BEGIN_SNAPSHOT "; ");
-            uex_pg_append_settings(postgres, &sql);
-        }
-        uex_buffer_append_text(&sql, UEX_PG_SNAPSHOT_TIME "; ");
+        if (!hashes)
+            uex_pg_append_snapshot(self->postgres, &sql);
         if (plan->expect_count)
             uex_buffer_append_format(&sql, UEX_PG_EXPLAIN "%s; ", uex_buffer_text(&rows));
         uex_buffer_append_format(&sql, "COPY (%s) TO STDOUT (FORMAT csv); COMMIT", uex_buffer_text(&rows));
@@ -326,7 +305,7 @@ static enum uex_error send_stream(struct uex_postgres *postgres, const char *gro
             err = uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
     }
     if (err == UEX_OK)
-        err = uex_pg_send(postgres, uex_buffer_text(&sql), 0, NULL, fault);
+        err = uex_pg_send(self->postgres, uex_buffer_text(&sql), 0, NULL, fault);
     uex_buffer_clear(&sql);
     uex_buffer_clear(&rows);
     return err;
@@ -364,7 +343,7 @@ enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char
     err = self->group_id == NULL ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows")
                                  : uex_pg_open(postgres, fault);
     if (err == UEX_OK)
-        err = send_stream(postgres, group_id, plan, fault);
+        err = send_stream(self, plan, fault);
     if (err != UEX_OK) {
         if (!postgres->reading)
             uex_pg_settle(postgres);

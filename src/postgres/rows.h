@@ -4,11 +4,8 @@
 #define EXPORT_POSTGRES_ROWS_H
 
 #include "postgres/share_plan.h"
+#include "postgres/snapshot.h"
 
-#define UEX_PG_BEGIN_SNAPSHOT "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-#define UEX_PG_SNAPSHOT_TIME "SELECT floor(extract(epoch FROM transaction_timestamp()) * 1000)::bigint"
-/* The settings of a transaction that reads rows: uex_pg_append_limits(), and dates come as ISO has them. */
-void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buffer *sql);
 /* Bind the pads of the mask's key in the open transaction. */
 UEX_MUST_CHECK enum uex_error uex_pg_bind_pads(struct uex_postgres *postgres, const char *key, struct uex_fault *fault);
 /* A stream over a connection whose transaction has begun; it ends with the transaction. NULL: no memory. */

@@ -3,6 +3,7 @@
 #include "postgres/session.h"
 
 #include "postgres/connect.h"
+#include "postgres/snapshot.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -218,7 +219,8 @@ void uex_pg_settle(struct uex_postgres *postgres)
     "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "                                             \
     "SELECT count(CASE WHEN name <> 'client_connection_check_interval' AND reset_val <> '0' THEN 1 END), "             \
     "count(CASE WHEN name = 'client_connection_check_interval' AND setting = '0' "                                     \
-    "THEN pg_catalog.set_config(name, '5s', true) END) FROM pg_catalog.pg_settings WHERE name IN "                     \
+    "THEN pg_catalog.set_config(name, '5s', true) END), "                                                              \
+    "pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings WHERE name IN "                                        \
     "('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', "             \
     "'client_connection_check_interval')"
 
@@ -238,14 +240,18 @@ static enum uex_error examine_session(struct uex_postgres *postgres, struct uex_
 {
     PGresult *result = NULL;
     enum uex_error err = uex_pg_ask(postgres, EXAMINE_SESSION, 0, NULL, &result, fault);
+    bool is_replica = postgres->met_replica;
 
-    postgres->has_timeouts = postgres->can_watch = false;
-    if (err == UEX_OK && PQntuples(result) == 1 && PQnfields(result) == 2) {
+    postgres->has_timeouts = postgres->can_watch = postgres->asks_lag = postgres->hides_lag = false;
+    if (err == UEX_OK && PQntuples(result) == 1 && PQnfields(result) == 3) {
         postgres->has_timeouts = strcmp(PQgetvalue(result, 0, 0), "0") != 0;
         postgres->can_watch = strcmp(PQgetvalue(result, 0, 1), "1") == 0;
+        is_replica |= strcmp(PQgetvalue(result, 0, 2), "t") == 0;
     }
     PQclear(result);
     uex_pg_settle(postgres);
+    if (is_replica && postgres->conn != NULL)
+        uex_pg_examine_replica(postgres);
     if (postgres->conn != NULL)
         return UEX_OK;
     return err == UEX_OK ? wait_fault(UEX_DB_UNAVAILABLE, fault) : first_fault(err, fault);

@@ -21,11 +21,14 @@ struct uex_postgres {
     _Atomic bool is_connected; /* and a query was answered; read by any thread */
     uint64_t use_count;        /* how often there was a connection to work with */
     bool reading;              /* a stream of rows has the connection */
+    bool met_replica;          /* what looked like a primary was one, once: a pooler is between */
     bool answered;             /* the server refused the running query: the rest of its answer is short */
 
     /* Of the session, as found when it was connected. */
     bool has_timeouts;       /* the role or the database brings timeouts of its own */
     bool can_watch;          /* client_connection_check_interval is there and not set */
+    bool asks_lag;           /* a replica, or perhaps one: it is asked how far it is behind */
+    bool hides_lag;          /* a replica that does not tell */
     unsigned answers;        /* results since the last query was sent; single rows are not counted */
     struct uex_pg_wait wait; /* for the next result or row */
 };

@@ -29,23 +29,19 @@ static bool is_name(const char *snapshot)
 static enum uex_error begin_snapshot(struct uex_row_shares *shares, struct uex_fault *fault)
 {
     struct uex_postgres *postgres = shares->leader;
-    struct uex_buffer sql = {0};
     PGresult *result = NULL;
     enum uex_error err = uex_pg_open(postgres, fault);
 
     if (err != UEX_OK)
         return err;
     postgres->reading = true;
-    uex_buffer_append_text(&sql, UEX_PG_BEGIN_SNAPSHOT "; ");
-    uex_pg_append_settings(postgres, &sql);
-    uex_buffer_append_text(&sql, UEX_PG_SNAPSHOT_TIME ", pg_export_snapshot(), " SERVER);
-    err = ask_and_clear(postgres, &sql, &result, fault);
-    if (err == UEX_OK && (PQntuples(result) != 1 || PQnfields(result) != 3 || !is_name(PQgetvalue(result, 0, 1))))
+    err = uex_pg_begin_snapshot(postgres, "SELECT pg_export_snapshot(), " SERVER, &shares->snapshot_at_ms, &result,
+                                fault);
+    if (err == UEX_OK && (PQntuples(result) != 1 || PQnfields(result) != 2 || !is_name(PQgetvalue(result, 0, 0))))
         err = uex_fail(fault, UEX_DB_QUERY, "database: the snapshot's name is missing");
     if (err == UEX_OK) {
-        shares->snapshot_at_ms = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-        (void)snprintf(shares->snapshot, sizeof(shares->snapshot), "%s", PQgetvalue(result, 0, 1));
-        (void)snprintf(shares->server, sizeof(shares->server), "%s", PQgetvalue(result, 0, 2));
+        (void)snprintf(shares->snapshot, sizeof(shares->snapshot), "%s", PQgetvalue(result, 0, 0));
+        (void)snprintf(shares->server, sizeof(shares->server), "%s", PQgetvalue(result, 0, 1));
     }
     PQclear(result);
     if (err == UEX_OK && uex_pg_plan_hashes(&shares->plan))

@@ -35,6 +35,7 @@ struct fake_server {
     bool with_tls;
 
     char dsn[256];
+    atomic_uint query_count;
     atomic_ullong sent_bytes;
     int listener;
     pthread_t thread;
@@ -138,14 +139,16 @@ static inline void fake_notification(struct uex_buffer *out)
     fake_message(out, 'A', body, sizeof(body));
 }
 
-/* What comes before the rows of an export: the transaction, its time, and the begin of COPY. */
+/* What comes before the rows of an export: the snapshot's time, the transaction, and the begin of COPY. */
 static inline void fake_copy_begin(struct uex_buffer *out)
 {
     fake_command(out, "BEGIN");
-    fake_command(out, "SET");
-    fake_row_description(out, 1);
-    fake_data_row(out, 1, "1700000000000");
+    fake_row_description(out, 2);
+    fake_data_row(out, 2, "1700000000000");
     fake_command(out, "SELECT 1");
+    fake_command(out, "ROLLBACK");
+    fake_command(out, "BEGIN");
+    fake_command(out, "SET");
     fake_message(out, 'H', "\0\0\1\0\0", 5);
 }
 
@@ -264,8 +267,8 @@ static inline bool fake_answer(struct fake_server *server, struct fake_peer *pee
         fake_command(&out, sql);
         fake_ready(&out, 'I');
     } else if (strstr(sql, "pg_settings") != NULL) {
-        fake_row_description(&out, 2);
-        fake_data_row(&out, 2, "0");
+        fake_row_description(&out, 3);
+        fake_data_row(&out, 3, "0");
         fake_command(&out, "SELECT 1");
         fake_ready(&out, begins ? 'T' : 'I');
     } else {
@@ -291,6 +294,7 @@ static inline void fake_serve(struct fake_server *server, struct fake_peer *peer
     while (fake_read(peer, &type, 1) && fake_read_number(peer, &length) && length >= 4 && length - 4 < sizeof(sql) &&
            fake_read(peer, sql, length - 4) && type == 'Q') {
         sql[length - 4] = '\0';
+        atomic_fetch_add(&server->query_count, 1);
         if (!fake_answer(server, peer, sql))
             return;
     }

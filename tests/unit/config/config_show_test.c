@@ -24,6 +24,7 @@ static const struct {
     {"topics.run", "export-group-run", false},
     {"postgres.dsn", "", true},
     {"postgres.stall_timeout", "60s", false},
+    {"postgres.max_lag", "0s", false},
     {"postgres.group_view", "export_group", false},
     {"postgres.user_view", "export_user", false},
     {"redis.url", "", true},
