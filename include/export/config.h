@@ -71,6 +71,7 @@ struct uex_config {
     char *export_mask; /* as given; src/model/columns.h reads it */
     char *export_mask_key;
     enum uex_formula_guard export_formula_guard;
+    bool export_announce_empty;
     char *export_work_dir; /* the default is already worked out from TMPDIR */
     int64_t retry_delays_ms[UEX_RETRY_TIERS_MAX];
     size_t retry_tier_count;

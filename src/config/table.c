@@ -156,6 +156,12 @@ const struct uex_setting uex_settings[] = {
     {CHOICE("export.formula_guard", export_formula_guard, "off", "off|prefix|reject"),
      .help =
          "fields that a spreadsheet would run as formulas: `prefix` puts ' before them, `reject` fails their group"},
+    {.key = "export.announce_empty",
+     .type = UEX_SETTING_BOOLEAN,
+     FIELD(export_announce_empty),
+     .default_text = "false",
+     .help = "also announce a group that is empty, inactive or unknown: an empty list, so that readers drop what they "
+             "still have"},
     {TEXT("export.work_dir", export_work_dir, "", uex_check_absolute_path, "an absolute path"),
      .work_out = work_out_dir,
      .default_words = "$TMPDIR/users-export, or users-export-<uid> there if that is another user's",

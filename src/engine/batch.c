@@ -210,6 +210,42 @@ static enum uex_error produce_parts(const struct uex_engine *engine, const struc
     return error;
 }
 
+/* Does a reader who keeps what it got have to drop it? A group of an invalid type is an operator's matter first. */
+static bool is_announced_as_empty(const struct uex_engine *engine, const struct uex_outcome *outcome)
+{
+    return engine->config->export_announce_empty &&
+           (outcome->skip == UEX_SKIP_EMPTY || outcome->skip == UEX_SKIP_INACTIVE ||
+            outcome->skip == UEX_SKIP_UNKNOWN_GROUP);
+}
+
+static enum uex_error produce_empty(const struct uex_engine *engine, const struct uex_transaction *transaction,
+                                    struct uex_inflight *inflight, struct uex_fault *fault)
+{
+    const struct uex_job_outcome *job = &inflight->outcome.job;
+    const struct uex_result_facts facts = {.command_id = inflight->command.command_id,
+                                           .run_id = inflight->command.run_id,
+                                           .row_count = 0,
+                                           .snapshot_at_ms = job->snapshot_at_ms,
+                                           .part = 1,
+                                           .part_count = 1,
+                                           .reason = uex_skip_text(inflight->outcome.skip)};
+    struct uex_txn_record record = {.topic = engine->config->topics_result,
+                                    .partition = RD_KAFKA_PARTITION_UA,
+                                    .key = uex_bytes_of_text(inflight->command.group_id),
+                                    .opaque = inflight};
+    struct uex_buffer value = {0};
+    enum uex_error error;
+
+    uex_result_write_list_head(inflight->command.group_id, job->domain_id, &value);
+    uex_result_write_list_tail(&value);
+    record.value = uex_buffer_bytes(&value);
+    record.headers = uex_buffer_failed(&value) ? NULL : uex_headers_result(inflight->record, &facts);
+    error = record.headers == NULL ? uex_fail(fault, UEX_NO_MEMORY, "an empty result")
+                                   : transaction->produce(transaction->context, &record, fault);
+    uex_buffer_clear(&value);
+    return error;
+}
+
 static enum uex_error produce_state(const struct uex_engine *engine, const struct uex_transaction *transaction,
                                     struct uex_inflight *inflight, struct uex_fault *fault)
 {
@@ -287,6 +323,9 @@ enum uex_error uex_batch_produce(const struct uex_engine *engine, const struct u
         error = forward(engine, transaction, inflight, fault);
         break;
     case UEX_OUTCOME_SKIPPED:
+        if (is_announced_as_empty(engine, &inflight->outcome))
+            error = produce_empty(engine, transaction, inflight, fault);
+        break;
     case UEX_OUTCOME_COUNT:
         break;
     }

@@ -41,6 +41,7 @@
 #define UEX_HEADER_PART_COUNT "export-part-count"
 #define UEX_HEADER_BYTE_COUNT "export-byte-count"
 #define UEX_HEADER_SHA256 "export-sha256"
+#define UEX_HEADER_REASON "export-reason"
 
 #define UEX_ATTEMPT_MAX 32767 /* Spring's own cap */
 

@@ -143,6 +143,7 @@ rd_kafka_headers_t *uex_headers_result(const struct uex_record *record, const st
         uex_hex(facts->sha256, UEX_SHA256_SIZE, text);
         add_text(&builder, UEX_HEADER_SHA256, text);
     }
+    add_text(&builder, UEX_HEADER_REASON, facts->reason);
     if (record != NULL && record->envelope.has_traceparent)
         add_bytes(&builder, UEX_HEADER_TRACE, record->envelope.traceparent);
     return take_headers(&builder);

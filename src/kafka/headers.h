@@ -38,6 +38,7 @@ struct uex_result_facts {
     bool is_file;          /* byte_count and sha256 hold */
     uint64_t byte_count;   /* UEX_UNKNOWN: left out */
     const uint8_t *sha256; /* UEX_SHA256_SIZE bytes; NULL: left out */
+    const char *reason;    /* why there is nothing, of a group that was skipped; NULL: left out */
 };
 
 /* For a result: all text; the traceparent of `record` (may be NULL) is passed on. */

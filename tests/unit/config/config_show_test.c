@@ -52,6 +52,7 @@ static const struct {
     {"export.mask", "", false},
     {"export.mask_key", "", true},
     {"export.formula_guard", "off", false},
+    {"export.announce_empty", "false", false},
     {"export.work_dir", "", false},
     {"retry.delays", "30s,5m,30m", false},
     {"retry.crashes", "5", false},

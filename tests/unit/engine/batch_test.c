@@ -4,6 +4,7 @@
 #include "failing_memory.h"
 
 #define ID_FORMAT "0123abcd-0000-4000-8000-%012lld"
+#define DOMAIN_ID "5f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11"
 #define MIB ((size_t)1 << 20)
 #define MANY 510 /* more than one transaction takes */
 
@@ -593,6 +594,92 @@ static void produce__skipped__is_a_state_alone(void **state)
     assert_non_null(strstr(world.produced[0].value, "\"reason\":\"empty\""));
 }
 
+/* The record of an empty group at `at`, and its state behind it. */
+static void assert_announced_as_empty(size_t at, const struct uex_inflight *inflight, const char *reason)
+{
+    assert_string_equal(world.produced[at].topic, "results");
+    assert_string_equal(world.produced[at].key, inflight->command.group_id);
+    assert_string_equal(world.produced[at].value,
+                        "{\"groupId\":\"g\",\"filePath\":null,\"fileName\":null,\"contentType\":null,"
+                        "\"domainId\":\"" DOMAIN_ID "\",\"usernames\":[]}");
+    assert_true(has_header(at, UEX_HEADER_REASON, reason));
+    assert_true(has_header(at, UEX_HEADER_ROW_COUNT, "0"));
+    assert_true(has_header(at, UEX_HEADER_PART, "1"));
+    assert_true(has_header(at, UEX_HEADER_PART_COUNT, "1"));
+    assert_true(has_header(at, UEX_HEADER_COMMAND_ID, inflight->command.command_id));
+    assert_true(has_header(at, UEX_HEADER_RUN_ID, "night"));
+    assert_null(fixture_header(&world.produced[at], UEX_HEADER_SNAPSHOT_AT));
+    assert_string_equal(world.produced[at + 1].topic, STATES);
+    assert_non_null(strstr(world.produced[at + 1].value, "\"outcome\":\"skipped\""));
+}
+
+static struct uex_inflight *skipped(enum uex_skip_reason skip)
+{
+    struct uex_inflight *inflight = running("g", 7);
+    struct uex_job_outcome job = {.skip = skip, .snapshot_at_ms = UEX_NO_TIME, .domain_id = DOMAIN_ID};
+
+    world.config.export_announce_empty = true;
+    uex_engine_finish(&world.engine, inflight, &job);
+    return inflight;
+}
+
+static void produce__empty_and_announced__is_an_empty_list_and_the_state(void **state)
+{
+    struct uex_inflight *inflight = skipped(UEX_SKIP_EMPTY);
+
+    (void)state;
+    assert_int_equal(produce(), 2);
+    assert_announced_as_empty(0, inflight, "empty");
+}
+
+static void produce__inactive_and_announced__is_an_empty_list_and_the_state(void **state)
+{
+    struct uex_inflight *inflight = skipped(UEX_SKIP_INACTIVE);
+
+    (void)state;
+    assert_int_equal(produce(), 2);
+    assert_announced_as_empty(0, inflight, "inactive");
+}
+
+static void produce__unknown_and_announced__is_an_empty_list_and_the_state(void **state)
+{
+    struct uex_inflight *inflight = skipped(UEX_SKIP_UNKNOWN_GROUP);
+
+    (void)state;
+    assert_int_equal(produce(), 2);
+    assert_announced_as_empty(0, inflight, "unknown-group");
+}
+
+static void produce__invalid_type__is_never_announced(void **state)
+{
+    (void)state;
+    (void)skipped(UEX_SKIP_INVALID_GROUP_TYPE);
+    assert_int_equal(produce(), 1);
+    assert_string_equal(world.produced[0].topic, STATES);
+}
+
+static void produce__duplicate_of_an_announced_one__is_nothing(void **state)
+{
+    struct uex_inflight *inflight = skipped(UEX_SKIP_EMPTY);
+
+    (void)state;
+    know("g", inflight->command.command_id);
+    assert_int_equal(produce(), 0);
+}
+
+/* A reader would hear of it although the state does not follow. */
+static void produce__announcement_is_not_taken__no_state_follows(void **state)
+{
+    struct uex_fault fault = {0};
+
+    (void)state;
+    (void)skipped(UEX_SKIP_EMPTY);
+    assert_true(collect(UEX_BATCH_MAX));
+    world.produce_error = UEX_KAFKA;
+    assert_int_equal(uex_batch_produce(&world.engine, &world.engine.transaction, batch.commands[0], &fault), UEX_KAFKA);
+    assert_int_equal(world.produced_count, 0);
+}
+
 /* Its outcome was committed before. */
 static void produce__duplicate__is_nothing_at_all(void **state)
 {
@@ -827,6 +914,12 @@ int main(void)
         BATCH_TEST(produce__list__is_its_parts_in_order_and_the_state),
         BATCH_TEST(produce__file__is_one_message_with_its_place_and_digest),
         BATCH_TEST(produce__skipped__is_a_state_alone),
+        BATCH_TEST(produce__empty_and_announced__is_an_empty_list_and_the_state),
+        BATCH_TEST(produce__inactive_and_announced__is_an_empty_list_and_the_state),
+        BATCH_TEST(produce__unknown_and_announced__is_an_empty_list_and_the_state),
+        BATCH_TEST(produce__invalid_type__is_never_announced),
+        BATCH_TEST(produce__duplicate_of_an_announced_one__is_nothing),
+        BATCH_TEST(produce__announcement_is_not_taken__no_state_follows),
         BATCH_TEST(produce__duplicate__is_nothing_at_all),
         BATCH_TEST(produce__retried__is_the_same_record_in_the_next_tier),
         BATCH_TEST(produce__dead_letter__is_the_record_with_the_reason),

@@ -260,6 +260,26 @@ static void result__list_part__has_no_file_headers(void **state)
     rd_kafka_headers_destroy(headers);
 }
 
+static void result__empty_group__has_the_reason(void **state)
+{
+    struct record_fixture out;
+    struct uex_result_facts facts = {.command_id = ID,
+                                     .run_id = "",
+                                     .row_count = 0,
+                                     .snapshot_at_ms = UEX_NO_TIME,
+                                     .part = 1,
+                                     .part_count = 1,
+                                     .reason = "inactive"};
+    rd_kafka_headers_t *headers = uex_headers_result(NULL, &facts);
+
+    (void)state;
+    reread(headers, "flairbit-users", &out);
+    assert_text(&out, "export-reason", "inactive");
+    assert_text(&out, "export-row-count", "0");
+    assert_int_equal(out.record.header_count, 7);
+    rd_kafka_headers_destroy(headers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +291,7 @@ int main(void)
         cmocka_unit_test(move__tier_record__keeps_its_retry_headers),
         cmocka_unit_test(result__file__has_all_headers),
         cmocka_unit_test(result__list_part__has_no_file_headers),
+        cmocka_unit_test(result__empty_group__has_the_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
