@@ -275,7 +275,7 @@ static enum uex_error forward(const struct uex_engine *engine, const struct uex_
 {
     const struct uex_outcome *outcome = &inflight->outcome;
     const char *code = uex_error_code(outcome->fault.error);
-    const char *text = outcome->fault.text[0] != '\0' ? outcome->fault.text : uex_error_sentence(outcome->fault.error);
+    const char *text = uex_outcome_error_text(outcome);
     struct uex_record bare = *inflight->record;
     struct uex_txn_record record = {.key = inflight->record->key, .value = inflight->record->value, .opaque = inflight};
 

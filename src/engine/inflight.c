@@ -36,6 +36,11 @@ void uex_inflight_free(struct uex_inflight *inflight)
     free(inflight);
 }
 
+const char *uex_outcome_error_text(const struct uex_outcome *outcome)
+{
+    return outcome->fault.text[0] != '\0' ? outcome->fault.text : uex_error_sentence(outcome->fault.error);
+}
+
 size_t uex_inflight_size_bytes(const struct uex_inflight *inflight)
 {
     return sizeof(*inflight) + uex_record_size_bytes(inflight->record);

@@ -93,6 +93,9 @@ void uex_inflight_prepend(struct uex_inflight **first, struct uex_inflight **las
  * goes too. */
 void uex_outcome_clear(struct uex_outcome *outcome);
 
+/* The sentence of a retry or dead letter: the same in the state, the headers and the log. Never NULL nor "". */
+const char *uex_outcome_error_text(const struct uex_outcome *outcome);
+
 /* Bytes of memory that it holds, for the intake's bound. */
 size_t uex_inflight_size_bytes(const struct uex_inflight *inflight);
 #endif

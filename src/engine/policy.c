@@ -167,6 +167,7 @@ void uex_policy_state_record(const struct uex_inflight *inflight, char *sha256_h
         .duration_ms = job->started_at_ms != 0 ? job->duration_ms : UEX_NO_TIME,
         .attempts = inflight->attempt,
         .next_attempt_at_ms = outcome->kind == UEX_OUTCOME_RETRIED ? outcome->due_at_ms : UEX_NO_TIME,
+        .error = failed ? uex_outcome_error_text(outcome) : NULL,
     };
     if (exported && job->object.url != NULL && job->object.has_sha256) {
         uex_hex(job->object.sha256, UEX_SHA256_SIZE, sha256_hex);

@@ -106,6 +106,7 @@ void uex_group_state_write(const struct uex_state_record *record, const struct u
     append_count(out, "durationMs", record->duration_ms < 0 ? UEX_UNKNOWN : (uint64_t)record->duration_ms);
     append_count(out, "attempts", record->attempts);
     append_time(out, "nextAttemptAt", record->next_attempt_at_ms);
+    append_text(out, "error", record->error);
     append_recent(out, &view);
     append_last(out, &view);
     uex_buffer_append_text(out, "}");

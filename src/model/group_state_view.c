@@ -28,6 +28,7 @@
     X(DURATION_MS, "durationMs")                                                                                       \
     X(ATTEMPTS, "attempts")                                                                                            \
     X(NEXT_ATTEMPT_AT, "nextAttemptAt")                                                                                \
+    X(ERROR, "error")                                                                                                  \
     X(RECENT, "recent")                                                                                                \
     X(LAST_EXPORTED, "lastExported")
 
@@ -300,6 +301,8 @@ static enum uex_error read_figures(const struct members *record, struct uex_stat
         error = read_count(record, STATE_ATTEMPTS, &out->attempts, fault);
     if (error == UEX_OK)
         error = read_time(record, STATE_NEXT_ATTEMPT_AT, &out->next_attempt_at_ms, fault);
+    if (error == UEX_OK)
+        error = read_text(record, STATE_ERROR, UEX_STATE_ERROR_MAX_CHARACTERS, &out->error, fault);
     out->duration_ms = duration_ms == UEX_UNKNOWN ? UEX_NO_TIME : (int64_t)duration_ms;
     return error;
 }

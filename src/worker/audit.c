@@ -35,23 +35,23 @@ void uex_audit(const struct uex_inflight *inflight)
     uex_trace_command(inflight, &span);
     if (exported && job->object.url != NULL && job->object.has_sha256)
         uex_hex(job->object.sha256, UEX_SHA256_SIZE, sha256_hex);
-    uex_log_audit(level_of(outcome), UEX_EVENT_OUTCOME, uex_outcome_text(outcome->kind),
-                  UEX_STR("outcome", uex_outcome_text(outcome->kind)),
-                  UEX_STR("reason", failed ? uex_error_code(outcome->fault.error) : uex_skip_text(outcome->skip)),
-                  UEX_STR("error", failed ? outcome->fault.text : NULL), UEX_STR("advice", advice_of(outcome)),
-                  UEX_STR("group", command->group_id), UEX_STR("type", job->group.type_text),
-                  UEX_STR("command", command->command_id), UEX_STR("run", command->run_id),
-                  UEX_STR("domain", job->domain_id), UEX_NUM("rows", exported ? job->row_count : UEX_UNKNOWN),
-                  UEX_NUM("bytes", exported && job->object.url != NULL ? job->object.size_bytes : UEX_UNKNOWN),
-                  UEX_NUM("parts", exported && job->object.url == NULL ? job->part_count : UEX_UNKNOWN),
-                  UEX_STR("object", exported ? job->object.url : NULL), UEX_STR("sha256", sha256_hex),
-                  UEX_STR("announced_again", job->object_was_there ? "true" : NULL),
-                  UEX_TIME("snapshot_at", exported && job->snapshot_at_ms != 0 ? job->snapshot_at_ms : UEX_NO_TIME),
-                  UEX_NUM("duration_ms", timed ? (uint64_t)job->duration_ms : UEX_UNKNOWN),
-                  UEX_INT("attempt", inflight->attempt),
-                  UEX_TIME("next_attempt_at", outcome->kind == UEX_OUTCOME_RETRIED ? outcome->due_at_ms : UEX_NO_TIME),
-                  UEX_TIME("requested_at", command->requested_at_ms), UEX_STR("requested_by", command->requested_by),
-                  UEX_STR("requested_reason", command->reason), UEX_STR("topic", inflight->record->topic),
-                  UEX_INT("partition", inflight->partition), UEX_INT("offset", inflight->offset),
-                  UEX_STR("trace_id", span.trace_id), UEX_STR("span_id", span.span_id));
+    uex_log_audit(
+        level_of(outcome), UEX_EVENT_OUTCOME, uex_outcome_text(outcome->kind),
+        UEX_STR("outcome", uex_outcome_text(outcome->kind)),
+        UEX_STR("reason", failed ? uex_error_code(outcome->fault.error) : uex_skip_text(outcome->skip)),
+        UEX_STR("error", failed ? uex_outcome_error_text(outcome) : NULL), UEX_STR("advice", advice_of(outcome)),
+        UEX_STR("group", command->group_id), UEX_STR("type", job->group.type_text),
+        UEX_STR("command", command->command_id), UEX_STR("run", command->run_id), UEX_STR("domain", job->domain_id),
+        UEX_NUM("rows", exported ? job->row_count : UEX_UNKNOWN),
+        UEX_NUM("bytes", exported && job->object.url != NULL ? job->object.size_bytes : UEX_UNKNOWN),
+        UEX_NUM("parts", exported && job->object.url == NULL ? job->part_count : UEX_UNKNOWN),
+        UEX_STR("object", exported ? job->object.url : NULL), UEX_STR("sha256", sha256_hex),
+        UEX_STR("announced_again", job->object_was_there ? "true" : NULL),
+        UEX_TIME("snapshot_at", exported && job->snapshot_at_ms != 0 ? job->snapshot_at_ms : UEX_NO_TIME),
+        UEX_NUM("duration_ms", timed ? (uint64_t)job->duration_ms : UEX_UNKNOWN), UEX_INT("attempt", inflight->attempt),
+        UEX_TIME("next_attempt_at", outcome->kind == UEX_OUTCOME_RETRIED ? outcome->due_at_ms : UEX_NO_TIME),
+        UEX_TIME("requested_at", command->requested_at_ms), UEX_STR("requested_by", command->requested_by),
+        UEX_STR("requested_reason", command->reason), UEX_STR("topic", inflight->record->topic),
+        UEX_INT("partition", inflight->partition), UEX_INT("offset", inflight->offset),
+        UEX_STR("trace_id", span.trace_id), UEX_STR("span_id", span.span_id));
 }

@@ -414,6 +414,10 @@ static void state__retried__says_why_and_when_it_goes_on(void **state)
     uex_policy_state_record(inflight, hex, &record);
     assert_int_equal(record.outcome, UEX_OUTCOME_RETRIED);
     assert_string_equal(record.reason, "database-query");
+    assert_string_equal(record.error, "what a person needs to know");
+    inflight->outcome.fault.text[0] = '\0';
+    uex_policy_state_record(inflight, hex, &record);
+    assert_string_equal(record.error, uex_error_sentence(UEX_DB_QUERY));
     assert_true(record.next_attempt_at_ms == STARTED_WALL_MS + world.now_ms + 30000);
     assert_true(record.rows == UEX_UNKNOWN);
     assert_null(record.file_path);
@@ -429,11 +433,14 @@ static void state__dead_letter_and_skip__say_why(void **state)
     char hex[UEX_SHA256_HEX_SIZE];
 
     (void)state;
+    (void)uex_fail(&dead->outcome.fault, UEX_DB_DATA, "column bio");
     uex_policy_state_record(dead, hex, &record);
     assert_string_equal(record.reason, "database-data");
+    assert_string_equal(record.error, "column bio");
     assert_true(record.next_attempt_at_ms == UEX_NO_TIME);
     uex_policy_state_record(skipped, hex, &record);
     assert_string_equal(record.reason, "empty");
+    assert_null(record.error);
     uex_inflight_free(dead);
     uex_inflight_free(skipped);
 }

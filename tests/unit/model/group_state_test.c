@@ -85,7 +85,7 @@ static void write__first_export__has_every_field_in_order(void **state)
         "\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":\"2026-11-22\","
         "\"at\":\"2026-11-22T17:50:00.501Z\",\"rows\":11,\"bytes\":12345,\"filePath\":\"s3://b/g \\\"1\\\".csv.gz\","
         "\"sha256\":\"" SHA "\",\"snapshotAt\":\"2026-11-22T17:49:59.500Z\",\"durationMs\":250,\"attempts\":1,"
-        "\"nextAttemptAt\":null,\"recent\":[{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\","
+        "\"nextAttemptAt\":null,\"error\":null,\"recent\":[{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\","
         "\"runId\":\"2026-11-22\",\"outcome\":\"exported\",\"reason\":null,\"at\":\"2026-11-22T17:50:00.501Z\"}],"
         "\"lastExported\":{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":\"2026-11-22\","
         "\"at\":\"2026-11-22T17:50:00.501Z\",\"filePath\":\"s3://b/g \\\"1\\\".csv.gz\",\"sha256\":\"" SHA
@@ -107,12 +107,33 @@ static void write__retry_without_history__has_nulls(void **state)
     assert_int_equal(uex_group_memory_add(memory, &record), UEX_OK);
     assert_int_equal(uex_group_memory_at_ms(memory), AT + 1);
     uex_group_state_write(&record, memory, &out);
-    assert_string_equal(uex_buffer_text(&out),
-                        "{\"version\":1,\"groupId\":\"g\",\"outcome\":\"retried\",\"reason\":\"database-unavailable\","
-                        "\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":null,"
-                        "\"at\":\"2026-11-22T17:50:00.501Z\",\"rows\":null,\"bytes\":null,\"filePath\":null,"
-                        "\"sha256\":null,\"snapshotAt\":null,\"durationMs\":null,\"attempts\":1,"
-                        "\"nextAttemptAt\":\"2026-11-22T17:50:00.500Z\",\"recent\":[],\"lastExported\":null}");
+    assert_string_equal(
+        uex_buffer_text(&out),
+        "{\"version\":1,\"groupId\":\"g\",\"outcome\":\"retried\",\"reason\":\"database-unavailable\","
+        "\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":null,"
+        "\"at\":\"2026-11-22T17:50:00.501Z\",\"rows\":null,\"bytes\":null,\"filePath\":null,"
+        "\"sha256\":null,\"snapshotAt\":null,\"durationMs\":null,\"attempts\":1,"
+        "\"nextAttemptAt\":\"2026-11-22T17:50:00.500Z\",\"error\":null,\"recent\":[],\"lastExported\":null}");
+    uex_buffer_clear(&out);
+    uex_group_memory_free(memory);
+}
+
+static void write__error_of_a_failure__stands_behind_its_next_attempt(void **state)
+{
+    struct uex_group_memory *memory = new_memory();
+    struct uex_state_record record = record_of(UEX_OUTCOME_RETRIED, 1);
+    struct uex_buffer out = {0};
+
+    (void)state;
+    record.next_attempt_at_ms = AT;
+    record.error = "view \"users\" is missing";
+    uex_group_state_write(&record, memory, &out);
+    assert_non_null(strstr(uex_buffer_text(&out), "\"nextAttemptAt\":\"2026-11-22T17:50:00.500Z\","
+                                                  "\"error\":\"view \\\"users\\\" is missing\",\"recent\":[]"));
+    uex_buffer_reset(&out);
+    record.error = "";
+    uex_group_state_write(&record, memory, &out);
+    assert_non_null(strstr(uex_buffer_text(&out), "\"error\":null,"));
     uex_buffer_clear(&out);
     uex_group_memory_free(memory);
 }
@@ -477,6 +498,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write__first_export__has_every_field_in_order),
         cmocka_unit_test(write__retry_without_history__has_nulls),
+        cmocka_unit_test(write__error_of_a_failure__stands_behind_its_next_attempt),
         cmocka_unit_test(write__counts_beyond_what_json_carries__are_unknown_and_can_be_read),
         cmocka_unit_test(add__ended_outcomes__decide_about_duplicates),
         cmocka_unit_test(add__skipped_as_duplicate__leaves_the_exported_entry),

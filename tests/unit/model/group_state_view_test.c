@@ -53,6 +53,7 @@ static void read__what_was_written__comes_back(void **state)
     record.command_id = ID_2;
     record.reason = "timeout";
     record.next_attempt_at_ms = AT + 30000;
+    record.error = "it took \"too\" long";
     uex_group_state_write(&record, memory, &out);
     assert_int_equal(read_text(uex_buffer_text(&out), &view), UEX_OK);
     assert_string_equal(view.record.group_id, "पुणे \"1\"");
@@ -66,6 +67,7 @@ static void read__what_was_written__comes_back(void **state)
     assert_string_equal(view.record.sha256, SHA);
     assert_true(view.record.snapshot_at_ms == AT - 1000 && view.record.duration_ms == 250);
     assert_true(view.record.next_attempt_at_ms == AT + 30000);
+    assert_string_equal(view.record.error, "it took \"too\" long");
     assert_int_equal(view.memory.recent_count, 1);
     assert_string_equal(view.memory.recent[0].run_id, "2026-11-22");
     assert_true(view.memory.has_last && view.memory.last.has_sha256 && view.memory.last.rows == 11);
@@ -96,6 +98,7 @@ static void read__missing_and_null_fields__are_unknown(void **state)
 
         assert_int_equal(read_text(texts[i], &view), UEX_OK);
         assert_string_equal(view.record.reason, "");
+        assert_string_equal(view.record.error, "");
         assert_string_equal(view.record.run_id, "");
         assert_string_equal(view.record.file_path, "");
         assert_string_equal(view.record.sha256, "");
