@@ -7,6 +7,9 @@
 #include "postgres/session.h"
 
 #include <ctype.h>
+#include <stdio.h>
+
+#include "export/clock.h"
 
 /* A class (two characters) or a whole code; the longest match counts. */
 static const struct {
@@ -100,13 +103,37 @@ static bool is_our_column(const char *name)
     return false;
 }
 
-enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault)
+/* "SQLSTATE 22012 (division_by_zero)" */
+static void name_sqlstate(const char *sqlstate, char *out, size_t size)
+{
+    const char *condition = uex_pg_condition(sqlstate);
+
+    if (condition == NULL)
+        (void)snprintf(out, size, "SQLSTATE %.5s", sqlstate);
+    else
+        (void)snprintf(out, size, "SQLSTATE %.5s (%s)", sqlstate, condition);
+}
+
+/* The server's own words are in its log only: when, and what the connection is called there. */
+static void append_where(const char *application_name, struct uex_fault *fault)
+{
+    char now[UEX_TIME_TEXT_SIZE];
+
+    if (fault == NULL)
+        return;
+    uex_time_format(uex_wall_ms(), now);
+    (void)uex_fail(fault, fault->error, "%s; the server's log at %.5s UTC (application_name %.63s) says more",
+                   fault->text, now + strlen("2026-11-22T"), application_name);
+}
+
+enum uex_error uex_pg_result_fault(const PGresult *result, const char *application_name, struct uex_fault *fault)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const struct uex_column *date;
     const char *sentence = "";
+    char named[96];
     enum uex_error err;
 
     /* libpq makes results without a code itself when the connection ends under it. */
@@ -122,11 +149,16 @@ enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fau
                         "database: column %s (%s) holds infinity or a date outside of the years 0001 to 9999",
                         date->sql_name, date->name);
     err = message == NULL ? UEX_OK : uex_pg_pooler_error(sqlstate, message, strlen(message), &sentence);
-    if (err == UEX_OK)
-        err = uex_pg_sqlstate_error(sqlstate, &sentence);
+    if (err != UEX_OK) /* its code says nothing, and the server's log neither */
+        return uex_fail(fault, err, "database: SQLSTATE %s: %s", sqlstate, sentence);
+    err = uex_pg_sqlstate_error(sqlstate, &sentence);
+    name_sqlstate(sqlstate, named, sizeof(named));
     if (column != NULL && is_our_column(column))
-        return uex_fail(fault, err, "database: SQLSTATE %s, column %s: %s", sqlstate, column, sentence);
-    return uex_fail(fault, err, "database: SQLSTATE %s: %s", sqlstate, sentence);
+        (void)uex_fail(fault, err, "database: %s, column %s: %s", named, column, sentence);
+    else
+        (void)uex_fail(fault, err, "database: %s: %s", named, sentence);
+    append_where(application_name, fault);
+    return err;
 }
 
 /* Lines of PQERRORS_VERBOSE that stand below the message: "DETAIL:  …", "LOCATION:  …". Their text is a server's. */
@@ -165,17 +197,22 @@ enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, 
 {
     bool refused = false;
     const char *sqlstate = last_sqlstate(message, &refused), *sentence = "";
+    char named[96];
     enum uex_error err;
     size_t length = strlen(message);
 
     if (sqlstate != NULL) {
         err = uex_pg_pooler_error(sqlstate, sqlstate, strcspn(sqlstate, "\n"), &sentence);
-        if (err == UEX_OK)
+        if (err == UEX_OK) {
             err = uex_pg_sqlstate_error(sqlstate, &sentence);
+            name_sqlstate(sqlstate, named, sizeof(named));
+        } else { /* the pooler's code says nothing */
+            (void)snprintf(named, sizeof(named), "SQLSTATE %.5s", sqlstate);
+        }
         /* A limit that was configured: here one of connections; a query meets it with temp_file_limit. */
         if (strncmp(sqlstate, "53400", 5) == 0)
             err = UEX_DB_CONNECTIONS;
-        return uex_fail(fault, err, "database: cannot connect: SQLSTATE %.5s: %s", sqlstate, sentence);
+        return uex_fail(fault, err, "database: cannot connect: %s: %s", named, sentence);
     }
     if (password_missing)
         return uex_fail(fault, UEX_DB_AUTH,

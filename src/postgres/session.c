@@ -124,6 +124,22 @@ enum uex_error uex_pg_send(struct uex_postgres *postgres, const char *sql, int v
     return wait_fault(flush(postgres->conn, postgres->config->postgres_stall_timeout_ms, postgres->cancel), fault);
 }
 
+/* postgres.dsn or PGAPPNAME may give another name than ours. */
+static enum uex_error result_fault(const struct uex_postgres *postgres, const PGresult *result, struct uex_fault *fault)
+{
+    PQconninfoOption *options = PQconninfo(postgres->conn);
+    const char *name = postgres->application_name;
+    enum uex_error err = UEX_OK;
+
+    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
+        if (strcmp(option->keyword, "application_name") == 0 && option->val != NULL && option->val[0] != '\0')
+            name = option->val;
+    }
+    err = uex_pg_result_fault(result, name, fault);
+    PQconninfoFree(options);
+    return err;
+}
+
 enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out, struct uex_fault *fault)
 {
     enum uex_error err;
@@ -147,7 +163,7 @@ enum uex_error uex_pg_next_result(struct uex_postgres *postgres, PGresult **out,
     case PGRES_FATAL_ERROR:
     case PGRES_BAD_RESPONSE:
     case PGRES_NONFATAL_ERROR:
-        err = uex_pg_result_fault(result, fault);
+        err = result_fault(postgres, result, fault);
         postgres->answered = true;
         PQclear(result);
         return err;

@@ -84,8 +84,15 @@ enum uex_error uex_pg_sqlstate_error(const char *sqlstate, const char **sentence
 bool uex_pg_is_sqlstate(const char *text);
 /* Why PgBouncer refused from its text of `length` bytes. UEX_OK: the text is not known. */
 enum uex_error uex_pg_pooler_error(const char *sqlstate, const char *text, size_t length, const char **sentence);
-/* The fault of a failed result: SQLSTATE, column, our own sentence. UEX_FORMULA_REJECTED for the mark. */
-UEX_MUST_CHECK enum uex_error uex_pg_result_fault(const PGresult *result, struct uex_fault *fault);
+/* The condition that a SQLSTATE of five characters stands for ("division_by_zero"), that of its class where it is none
+ * of PostgreSQL's own, NULL where the class is unknown (src/postgres/conditions.c). */
+const char *uex_pg_condition(const char *sqlstate);
+/* The whole table; NULL behind its end. For tests. */
+const char *uex_pg_condition_at(size_t index, const char **sqlstate);
+/* The fault of a failed result: SQLSTATE and its condition, column, our own sentence, and where the server's words are:
+ * in its log of now, at this application_name. UEX_FORMULA_REJECTED for the mark. */
+UEX_MUST_CHECK enum uex_error uex_pg_result_fault(const PGresult *result, const char *application_name,
+                                                  struct uex_fault *fault);
 /* The fault of a connection that did not come about, from libpq's text with PQERRORS_VERBOSE. */
 UEX_MUST_CHECK enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, struct uex_fault *fault);
 #endif

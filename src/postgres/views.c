@@ -136,7 +136,9 @@ static enum uex_error check_access(struct uex_postgres *postgres, bool users, co
     if (err == UEX_OK)
         err = uex_pg_query(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
     if (err == UEX_DB_DENIED)
-        err = uex_fail(fault, err, "database: SQLSTATE 42501: the role has no right to read view %s", view);
+        err =
+            uex_fail(fault, err,
+                     "database: SQLSTATE 42501 (insufficient_privilege): the role has no right to read view %s", view);
     PQclear(result);
     uex_buffer_clear(&sql);
     return err;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/audit.h"
 
+#include "engine/api.h"
 #include "export/log.h"
 #include "worker/trace.h"
 
@@ -11,13 +12,25 @@ static enum uex_log_level level_of(const struct uex_outcome *outcome)
     return outcome->kind == UEX_OUTCOME_RETRIED ? UEX_LOG_WARN : UEX_LOG_INFO;
 }
 
+/* Does reading the group alone, without Kafka and the store, fail in the same way? */
+static bool fails_without_kafka(enum uex_error error)
+{
+    return error == UEX_DB_DATA || error == UEX_FORMULA_REJECTED ||
+           uex_breaker_dependency(error) == UEX_DEPENDENCY_DATABASE;
+}
+
 /* What the program does about it, and what a person can do. */
 static const char *advice_of(const struct uex_outcome *outcome)
 {
+    const bool again = fails_without_kafka(outcome->fault.error);
+
     if (outcome->kind == UEX_OUTCOME_RETRIED)
-        return "it is tried again at next_attempt_at";
+        return again ? "it is tried again at next_attempt_at; exportctl export GROUP --output - shows it at once"
+                     : "it is tried again at next_attempt_at";
     if (outcome->kind == UEX_OUTCOME_DEAD_LETTERED)
-        return "it waits in the dead-letter topic: fix the cause, then replay it";
+        return again ? "it waits in the dead-letter topic: fix the cause (exportctl export GROUP --output - shows "
+                       "it again), then replay it"
+                     : "it waits in the dead-letter topic: fix the cause, then replay it";
     return NULL;
 }
 

@@ -127,6 +127,21 @@ static void append_done(struct uex_buffer *out, const struct uex_dlq_done *done)
     uex_buffer_append_text(out, "\n");
 }
 
+/* What the database refuses, it refuses to exportctl export as well: that needs neither Kafka nor the store. A key with
+ * characters that a shell knows is left to the reader. */
+static void append_again(struct uex_buffer *out, const char *error_code, struct uex_bytes key)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char *group_id = key.data != NULL && is_text(key) ? (const char *)key.data : "";
+
+    if (strncmp(error_code, "database-", 9) != 0 && strcmp(error_code, uex_error_code(UEX_FORMULA_REJECTED)) != 0)
+        return;
+    if (group_id[0] == 0 || group_id[0] == '-' || group_id[strspn(group_id, plain)] != 0)
+        group_id = "GROUP";
+    append_name(out, "to see it again");
+    uex_buffer_append_format(out, "exportctl export %s --output -\n", group_id);
+}
+
 static void show_text(const struct uex_record *record, const struct uex_dlq_done *done, size_t done_count,
                       struct uex_buffer *out)
 {
@@ -145,6 +160,7 @@ static void show_text(const struct uex_record *record, const struct uex_dlq_done
         append_line(out, "error", letter.error_code);
     if (letter.error[0] != 0)
         append_line(out, "text", letter.error);
+    append_again(out, letter.error_code, record->key);
     if (letter.attempts >= 0) {
         append_name(out, "attempts");
         uex_buffer_append_format(out, "%" PRId64 "\n", letter.attempts);

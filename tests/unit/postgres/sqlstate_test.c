@@ -46,7 +46,7 @@ static void connect_fault__sqlstate_in_the_text__is_classified(void **state)
     assert_int_equal(
         uex_pg_connect_fault("connection to server at \"h\", port 5432 failed: FATAL:  28P01\n", false, &fault),
         UEX_DB_AUTH);
-    assert_non_null(strstr(fault.text, "28P01"));
+    assert_non_null(strstr(fault.text, "SQLSTATE 28P01 (invalid_password): "));
     assert_int_equal(uex_pg_connect_fault("a failed: Connection refused\n\tIs it?\nb failed: VERHÄNGNISVOLL:  3D000\n",
                                           false, &fault),
                      UEX_DB_SCHEMA);
@@ -65,12 +65,42 @@ static void connect_fault__no_sqlstate__tells_libpq_s_reason(void **state)
     assert_int_equal(uex_pg_connect_fault("fe_sendauth: no password supplied\n", true, &fault), UEX_DB_AUTH);
 }
 
+static void condition__known_code_class_and_neither__is_found(void **state)
+{
+    (void)state;
+    assert_string_equal(uex_pg_condition("22012"), "division_by_zero");
+    assert_string_equal(uex_pg_condition("03000"), "sql_statement_not_yet_complete");
+    assert_string_equal(uex_pg_condition("XX002"), "index_corrupted");
+    assert_string_equal(uex_pg_condition("22ZZZ"), "data_exception");
+    assert_string_equal(uex_pg_condition("P0999"), "plpgsql_error");
+    assert_null(uex_pg_condition("00000"));
+    assert_null(uex_pg_condition("ZZ001"));
+}
+
+/* They are found by halving. */
+static void condition__table__is_in_order(void **state)
+{
+    const char *before = "", *sqlstate = NULL, *name = NULL;
+    size_t count = 0;
+
+    (void)state;
+    for (; (name = uex_pg_condition_at(count, &sqlstate)) != NULL; count++) {
+        assert_true(strcmp(before, sqlstate) < 0);
+        assert_true(uex_pg_is_sqlstate(sqlstate));
+        assert_string_equal(uex_pg_condition(sqlstate), name);
+        before = sqlstate;
+    }
+    assert_true(count > 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sqlstate_error__each_kind__has_its_error),
         cmocka_unit_test(connect_fault__sqlstate_in_the_text__is_classified),
         cmocka_unit_test(connect_fault__no_sqlstate__tells_libpq_s_reason),
+        cmocka_unit_test(condition__known_code_class_and_neither__is_found),
+        cmocka_unit_test(condition__table__is_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
