@@ -21,7 +21,9 @@ enum uex_dependency { UEX_DEPENDENCY_DATABASE, UEX_DEPENDENCY_STORE, UEX_DEPENDE
 
 struct uex_breaker {
     bool open;
-    int64_t opened_ms; /* monotonic */
+    enum uex_error error; /* that opened it */
+    int64_t opened_ms;    /* monotonic */
+    int64_t opened_at_ms; /* the same, wall */
     uint64_t open_count;
 };
 

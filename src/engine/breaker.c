@@ -61,7 +61,9 @@ bool uex_breaker_open(struct uex_engine *engine, enum uex_dependency dependency,
     uex_engine_lock(engine);
     if (!breaker->open) {
         breaker->open = true;
+        breaker->error = fault->error;
         breaker->opened_ms = uex_monotonic_ms();
+        breaker->opened_at_ms = uex_wall_ms();
         breaker->open_count++;
         opened = true;
     }

@@ -10,6 +10,7 @@
 #include "kafka/client.h"
 
 #define WORKER_SIZE 256
+#define KEY_SIZE (WORKER_SIZE + sizeof(UEX_WORKER_KEY_PREFIX))
 #define FLUSH_AT_END_MS 500
 #define WARN_EVERY_MS 60000
 
@@ -34,7 +35,7 @@ static void warn_refused(struct uex_progress *progress, rd_kafka_resp_err_t code
         return;
     progress->warned_ms = now_ms;
     uex_log(UEX_LOG_WARN, UEX_EVENT_PROGRESS_REFUSED,
-            "progress snapshots cannot be written; status --follow does not see what runs here",
+            "progress cannot be written; exportctl status sees neither this worker nor what runs here",
             UEX_STR("topic", progress->config->topics_progress), UEX_STR("error", rd_kafka_err2str(code)));
 }
 
@@ -120,24 +121,43 @@ void uex_progress_write(const struct uex_progress_record *record, const char *wo
                              (unsigned long long)record->bytes, started_at, at);
 }
 
-void uex_progress_send(struct uex_progress *progress, const struct uex_progress_record *record)
+/* What stands in `value`. */
+static void produce(struct uex_progress *progress, const char *key, int64_t at_ms)
 {
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (progress == NULL || record->group_id == NULL || record->group_id[0] == '\0' || record->command_id[0] == '\0')
-        return;
-    uex_buffer_reset(&progress->value);
-    uex_progress_write(record, progress->worker, &progress->value);
     if (!uex_buffer_failed(&progress->value))
         code = rd_kafka_producev(progress->producer, RD_KAFKA_V_TOPIC(progress->config->topics_progress),
-                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                 RD_KAFKA_V_KEY(record->group_id, strlen(record->group_id)),
+                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, strlen(key)),
                                  RD_KAFKA_V_VALUE(progress->value.data, progress->value.size_bytes),
-                                 RD_KAFKA_V_TIMESTAMP(record->at_ms), RD_KAFKA_V_END);
+                                 RD_KAFKA_V_TIMESTAMP(at_ms), RD_KAFKA_V_END);
     if (uex_buffer_failed(&progress->value) || code != RD_KAFKA_RESP_ERR_NO_ERROR)
         progress->dropped++;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
         warn_refused(progress, code);
+}
+
+void uex_progress_send(struct uex_progress *progress, const struct uex_progress_record *record)
+{
+    if (progress == NULL || record->group_id == NULL || record->group_id[0] == '\0' || record->command_id[0] == '\0')
+        return;
+    uex_buffer_reset(&progress->value);
+    uex_progress_write(record, progress->worker, &progress->value);
+    produce(progress, record->group_id, record->at_ms);
+}
+
+void uex_progress_send_worker(struct uex_progress *progress, const struct uex_worker_record *record)
+{
+    struct uex_worker_record named = *record;
+    char key[KEY_SIZE];
+
+    if (progress == NULL)
+        return;
+    named.worker = progress->worker;
+    (void)snprintf(key, sizeof(key), UEX_WORKER_KEY_PREFIX "%s", progress->worker);
+    uex_buffer_reset(&progress->value);
+    uex_worker_record_write_json(&named, &progress->value);
+    produce(progress, key, record->at_ms);
 }
 
 void uex_progress_poll(struct uex_progress *progress)

@@ -44,6 +44,8 @@ static void *run(void *context)
         uex_health_tick(monitor->health);
         for (size_t i = 0; i < monitor->lanes->count; i++)
             look_at(monitor, i);
+        uex_presence_tell(&monitor->presence, monitor->health->engine, monitor->health->phase == UEX_PHASE_STOPPING,
+                          monitor->progress);
         uex_progress_poll(monitor->progress);
     } while (uex_sleep_ms(ROUND_MS, &monitor->stop));
     return NULL;
@@ -63,8 +65,10 @@ enum uex_error uex_monitor_start(struct uex_monitor *monitor, struct uex_health 
 void uex_monitor_stop(struct uex_monitor *monitor)
 {
     uex_cancel_request(&monitor->stop);
-    if (monitor->started)
+    if (monitor->started) {
         (void)pthread_join(monitor->thread, NULL);
+        uex_presence_end(monitor->health->engine, monitor->progress);
+    }
     monitor->started = false;
     free(monitor->last_moved);
     monitor->last_moved = NULL;

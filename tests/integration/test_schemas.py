@@ -70,6 +70,11 @@ def test_messages__of_every_outcome__fit_the_schemas(pipe):
     assert len(pipe.results()) == 4
 
 
+def of_a_group(record):
+    """Else it is what a worker says of itself."""
+    return "groupId" in json.loads(record.value)
+
+
 def test_messages__progress_of_a_long_export__fits_its_schema(pipe):
     group_id = pipe.new_group(rows=3)
     pipe.database.add_users(group_id, {"username": "gate"})
@@ -78,12 +83,12 @@ def test_messages__progress_of_a_long_export__fits_its_schema(pipe):
         worker = pipe.worker()
         progress = pipe.reader("progress")
         try:
-            progress.wait(lambda records: len(records) >= 1, 20)
+            progress.wait(lambda records: any(map(of_a_group, records)), 20)
         except AssertionError:
             pytest.skip("progress records are not written by this version")
     pipe.settle()
     assert worker.stop() == 0
-    for record in progress.drain():
+    for record in filter(of_a_group, progress.drain()):
         validator("export-group-progress.schema.json").validate(json.loads(record.value))
         assert record.key.decode() == group_id
 

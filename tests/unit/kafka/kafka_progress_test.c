@@ -66,6 +66,28 @@ static void send__no_broker__never_blocks_and_drops_what_does_not_fit(void **sta
     assert_true(uex_monotonic_ms() - from_ms < 5000);
 }
 
+static void send_worker__no_broker__is_dropped_like_the_others(void **state)
+{
+    struct uex_kafka_property property = {.name = (char[]){"bootstrap.servers"}, .value = (char[]){"127.0.0.1:1"}};
+    const struct uex_config config = {.kafka = &property,
+                                      .kafka_count = 1,
+                                      .kafka_group_id = (char[]){"workers"},
+                                      .topics_progress = (char[]){"progress"}};
+    const struct uex_worker_record record = {.running = 1};
+    struct uex_progress_counts counts = {0};
+    struct uex_progress *progress = NULL;
+    struct uex_fault fault = {0};
+
+    (void)state;
+    uex_progress_send_worker(NULL, &record);
+    assert_int_equal(uex_progress_new(&config, &progress, &fault), UEX_OK);
+    for (int i = 0; i < 5000; i++)
+        uex_progress_send_worker(progress, &record);
+    uex_progress_counts(progress, &counts);
+    assert_true(counts.dropped >= 3000 && counts.dropped < 5000);
+    uex_progress_free(progress);
+}
+
 static void send__without_a_producer_or_a_group__does_nothing(void **state)
 {
     const struct uex_progress_record record = {.group_id = "g", .command_id = "c"};
@@ -84,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write__running_and_ended__are_json_with_all_fields),
         cmocka_unit_test(send__no_broker__never_blocks_and_drops_what_does_not_fit),
+        cmocka_unit_test(send_worker__no_broker__is_dropped_like_the_others),
         cmocka_unit_test(send__without_a_producer_or_a_group__does_nothing),
     };
 
