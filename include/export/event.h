@@ -139,12 +139,18 @@
     EVENT(CONSUMER_FATAL, "consumer-fatal",                                                                            \
           "The consumer cannot go on; the program ends. Perhaps two members share a `kafka.group.instance.id`.")       \
     EVENT(KAFKA_CLIENT, "kafka-client",                                                                                \
-          "A line of librdkafka; `kind` and `detail` are its own. One of a kind every 10 s.")                          \
+          "A line of librdkafka; `kind` and `detail` are its own. One of a kind every 10 s. The worker leaves out "    \
+          "what only says that a broker is away; while others answer it says so once a minute.")                       \
+    EVENT(KAFKA_AWAY, "kafka-away",                                                                                    \
+          "No broker has answered `since` then. Nothing is read or committed; running exports go on, and `outcomes` "  \
+          "wait to be committed. Once a minute while it lasts. Look at the brokers and at the way to them.")           \
+    EVENT(KAFKA_BACK, "kafka-back",                                                                                    \
+          "A broker answers again after `away_ms`; the `outcomes` that have waited are committed now.")                \
     EVENT(GROUP_METADATA_UNKNOWN, "group-metadata-unknown",                                                            \
           "This version of librdkafka writes group metadata in a layout that is not known; one check of an "           \
           "assignment is left out.")                                                                                   \
     EVENT(PROGRESS_REFUSED, "progress-refused",                                                                        \
-          "Progress snapshots cannot be written; `status --follow` does not see what runs here.")                      \
+          "Records of progress cannot be written; `exportctl status` sees neither this worker nor what runs here.")    \
     GROUP("Transactions")                                                                                              \
     EVENT(TXN_ABORTED, "transaction-aborted",                                                                          \
           "A transaction was aborted or its end is unknown; its outcomes stay queued and are tried again.")            \

@@ -98,6 +98,14 @@ enum uex_error uex_kafka_fail(struct uex_fault *fault, rd_kafka_resp_err_t code,
 /* The same from an error object, which is destroyed; NULL: UEX_OK. */
 enum uex_error uex_kafka_fail_error(struct uex_fault *fault, rd_kafka_error_t *error, const char *what);
 
+/* Why a connection of any handle failed last, "" if none did: librdkafka's own words. Any thread. */
+void uex_kafka_last_failure(char *out, size_t size);
+/* The program looks after the brokers itself and says when they are away: librdkafka's lines of failing connections are
+ * for level debug from now on. Before the first handle. */
+void uex_kafka_log_watched(void);
+/* How many such lines there were in this process: when it rises, it is time to look. Any thread. */
+uint64_t uex_kafka_connection_failures(void);
+
 /* Wait for the result of an admin request on `queue`. The caller destroys the event. NULL with `fault` filled: no
  * result, or an error. */
 UEX_MUST_CHECK rd_kafka_event_t *uex_kafka_await(rd_kafka_queue_t *queue, rd_kafka_event_type_t type,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
@@ -56,6 +57,44 @@ static enum uex_log_level level_of(int syslog_level)
     return syslog_level <= LOG_NOTICE ? UEX_LOG_INFO : UEX_LOG_DEBUG;
 }
 
+/* ---- connections */
+
+static _Atomic bool is_watched;
+static _Atomic uint64_t connection_failures;
+
+void uex_kafka_log_watched(void)
+{
+    is_watched = true;
+}
+
+uint64_t uex_kafka_connection_failures(void)
+{
+    return connection_failures;
+}
+
+/* Of librdkafka's lines: a connection that failed or was not made, a request without an answer. */
+static bool is_of_connection(const char *facility)
+{
+    static const char *const kinds[] = {"FAIL", "REQTMOUT", "GETPID"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(facility, kinds[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Credentials and certificates that are refused do not mend themselves: they are said. */
+static bool is_code_of_connection(int code)
+{
+    return uex_kafka_error_of((rd_kafka_resp_err_t)code) == UEX_KAFKA_UNAVAILABLE;
+}
+
+static enum uex_log_level count_failure(enum uex_log_level level)
+{
+    connection_failures++;
+    return is_watched ? UEX_LOG_DEBUG : level;
+}
+
 static void log_limited(enum uex_log_level level, const char *kind, const char *message, const char *detail)
 {
     uint64_t suppressed = 0;
@@ -94,17 +133,21 @@ void uex_kafka_last_failure(char *out, size_t size)
 
 static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
 {
+    enum uex_log_level ours = level_of(level);
     char kind[LOG_KIND_SIZE];
 
     (void)handle;
     snprintf(kind, sizeof(kind), "%s", facility == NULL ? "" : facility);
     if (strcmp(kind, "FAIL") == 0)
         note_failure(text);
-    log_limited(level_of(level), kind, "librdkafka", text);
+    if (is_of_connection(kind))
+        ours = count_failure(ours);
+    log_limited(ours, kind, "librdkafka", text);
 }
 
 static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
 {
+    enum uex_log_level level = UEX_LOG_WARN;
     bool is_fatal = code == RD_KAFKA_RESP_ERR__FATAL;
     char text[512];
 
@@ -112,7 +155,9 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
     snprintf(text, sizeof(text), "%s", reason == NULL ? "" : reason);
     if (is_fatal)
         code = rd_kafka_fatal_error(handle, text, sizeof(text));
-    log_limited(UEX_LOG_WARN, rd_kafka_err2name((rd_kafka_resp_err_t)code),
+    if (is_code_of_connection(code))
+        level = count_failure(level);
+    log_limited(level, rd_kafka_err2name((rd_kafka_resp_err_t)code),
                 is_fatal ? "Kafka client cannot go on" : "Kafka client", text);
 }
 

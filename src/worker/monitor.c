@@ -47,6 +47,7 @@ static void *run(void *context)
         uex_presence_tell(&monitor->presence, monitor->health->engine, monitor->health->phase == UEX_PHASE_STOPPING,
                           monitor->progress);
         uex_progress_poll(monitor->progress);
+        uex_kafka_watch_look(&monitor->kafka, monitor->health->engine);
     } while (uex_sleep_ms(ROUND_MS, &monitor->stop));
     return NULL;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/worker/monitor.h — a thread that looks around once a second: tells topics.progress what the lanes and the worker
- * do, and sees for /livez whether the lanes still move. */
+ * do, sees for /livez whether the lanes still move, and says when Kafka is away. */
 #ifndef WORKER_MONITOR_H
 #define WORKER_MONITOR_H
 
 #include "kafka/progress.h"
 #include "worker/health.h"
+#include "worker/kafka_watch.h"
 #include "worker/presence.h"
 
 struct uex_monitor {
@@ -14,6 +15,7 @@ struct uex_monitor {
     struct uex_progress *progress; /* NULL: nothing is reported */
     uint64_t *last_moved;          /* of each lane: rows and bytes at the last look */
     struct uex_presence presence;
+    struct uex_kafka_watch kafka;
     struct uex_cancel stop;
     pthread_t thread;
     bool started;

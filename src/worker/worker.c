@@ -18,6 +18,7 @@
 #define TOPICS_TIMEOUT_MS 10000
 #define TOPICS_APPEAR_MS 5000 /* brokers hear of a new topic one after the other */
 #define CHECK_AGAIN_MS 1000
+#define SAY_AFTER_MS 2000 /* of waiting for Kafka */
 #define WATCH_MS 50
 /* The end, after shutdown.timeout: deployments give the process 15 s more before it is killed (deploy/README.md). */
 #define LAST_COMMIT_MS 5000
@@ -241,6 +242,22 @@ static void warn_of_lists(const struct uex_config *config)
             UEX_INT("timeout_ms", uex_kafka_transaction_timeout_ms(config)));
 }
 
+/* Until a broker answers; that it takes longer is said. */
+static enum uex_error await_kafka(struct worker *worker, struct uex_fault *fault)
+{
+    const int64_t timeout_ms = worker->config->startup_timeout_ms;
+    const int64_t from_ms = uex_monotonic_ms();
+    enum uex_error error = uex_engine_await_kafka(worker->engine, timeout_ms < SAY_AFTER_MS ? timeout_ms : SAY_AFTER_MS,
+                                                  &uex_program_cancel, fault);
+    const int64_t left_ms = timeout_ms - (uex_monotonic_ms() - from_ms);
+
+    if (error != UEX_KAFKA_UNAVAILABLE || left_ms <= 0)
+        return error;
+    uex_log(UEX_LOG_WARN, UEX_EVENT_DEPENDENCY_WAIT, "waiting for Kafka", UEX_STR("code", uex_error_code(error)),
+            UEX_STR("error", fault->text));
+    return uex_engine_await_kafka(worker->engine, left_ms, &uex_program_cancel, fault);
+}
+
 static int start_up(struct worker *worker)
 {
     const int64_t until_ms = uex_monotonic_ms() + worker->config->startup_timeout_ms;
@@ -269,7 +286,7 @@ static int start_up(struct worker *worker)
         return log_start_failure(error, "worker cannot start", &fault);
     worker->sample.progress = worker->progress;
     worker->health.phase = UEX_PHASE_WAITING;
-    error = uex_engine_await_kafka(worker->engine, worker->config->startup_timeout_ms, &uex_program_cancel, &fault);
+    error = await_kafka(worker, &fault);
     if (error == UEX_CANCELLED)
         return UEX_EXIT_DONE;
     if (error != UEX_OK) {
@@ -374,6 +391,7 @@ int uex_worker_run(const struct uex_config *config, struct uex_secrets *secrets)
     if (worker == NULL)
         return UEX_EXIT_FAILED;
     worker->config = config;
+    uex_kafka_log_watched();
     error = uex_job_services_new(config, &worker->services, &fault);
     code = error == UEX_OK ? prepare(worker) : log_start_failure(error, "worker cannot start", &fault);
     if (code == UEX_EXIT_DONE)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/kafka/kafka_fixture.h"
 
+#include <unistd.h>
+
+#include "export/log.h"
 #include "kafka/client_internal.h"
 
 #include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
@@ -197,6 +200,47 @@ static void log_allowed__same_kind__is_said_every_ten_seconds(void **state)
     assert_int_equal(suppressed, 2);
 }
 
+/* What stands on stderr while a handle finds no broker for a moment. */
+static void stderr_without_a_broker(char *out, size_t size)
+{
+    struct kafka_fixture fixture;
+    struct uex_fault fault = {0};
+    rd_kafka_t *handle = NULL;
+    FILE *kept = tmpfile();
+    const int before = dup(STDERR_FILENO);
+    uint64_t failures = uex_kafka_connection_failures();
+
+    assert_non_null(kept);
+    assert_true(dup2(fileno(kept), STDERR_FILENO) >= 0);
+    handle = uex_kafka_create(
+        UEX_KAFKA_READER, conf_of(fixture_config(&fixture, "bootstrap.servers", "127.0.0.1:1", NULL), UEX_KAFKA_READER),
+        &fault);
+    for (int i = 0; i < 100 && uex_kafka_connection_failures() < failures + 3; i++)
+        assert_int_equal(uex_kafka_wait(handle, 100, NULL, &fault), UEX_KAFKA_UNAVAILABLE);
+    rd_kafka_destroy(handle);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    assert_true(uex_kafka_connection_failures() >= failures + 3);
+    rewind(kept);
+    out[fread(out, 1, size - 1, kept)] = '\0';
+    fclose(kept);
+}
+
+static void log_watched__no_broker__is_counted_and_no_longer_logged(void **state)
+{
+    char text[16384], failure[200];
+
+    (void)state;
+    uex_log_setup("client-test", UEX_LOG_INFO, UEX_LOG_JSON);
+    stderr_without_a_broker(text, sizeof(text));
+    assert_non_null(strstr(text, "\"event\":\"kafka-client\""));
+    uex_kafka_log_watched();
+    stderr_without_a_broker(text, sizeof(text));
+    assert_string_equal(text, "");
+    uex_kafka_last_failure(failure, sizeof(failure));
+    assert_non_null(strstr(failure, "127.0.0.1:1"));
+}
+
 static unsigned all_topics_count, one_topic_count;
 
 static void note_request(const rd_kafka_t *handle, int level, const char *kind, const char *text)
@@ -258,6 +302,7 @@ int main(void)
         cmocka_unit_test(error_of__codes__are_told_apart),
         cmocka_unit_test(log_allowed__same_kind__is_said_every_ten_seconds),
         cmocka_unit_test(partition_count__consumer__asks_for_this_topic_only),
+        cmocka_unit_test(log_watched__no_broker__is_counted_and_no_longer_logged), /* for the whole process: last */
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
