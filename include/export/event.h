@@ -115,9 +115,14 @@
           "The committed offsets are not known yet: a transaction of the previous owner is open, or Kafka does not "   \
           "answer. Asking again.")                                                                                     \
     EVENT(PREVIOUS_OWNER_CRASHED, "previous-owner-crashed",                                                            \
-          "The previous owner did not shut down cleanly. Its unfinished commands run one at a time first.")            \
+          "The previous owner crashed, or lost its membership, while commands were under way. Its unfinished "         \
+          "commands run one at a time first.")                                                                         \
+    EVENT(CRASH_MARKER_OWN, "crash-marker-own",                                                                        \
+          "This worker lost its membership while commands were under way, and has their partitions again. Nobody "     \
+          "crashed. Its unfinished commands run one at a time first.")                                                 \
     EVENT(POISON_SUSPECTED, "poison-suspected",                                                                        \
-          "A worker died while this command may have been running; it runs exclusively.")                              \
+          "A command runs exclusively. `cause` is `crash-marker`: a worker crashed, or lost the partition, while it "  \
+          "may have been running; or `breaker`: it was running each time that a circuit breaker opened.")              \
     EVENT(EXPORT_ADOPTED, "export-adopted", "A running export goes on: its partition came back.")                      \
     EVENT(TOPIC_RESET, "topic-reset",                                                                                  \
           "The topic has other records than before: it was probably deleted and created again. Its commands run from " \

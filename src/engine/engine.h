@@ -86,7 +86,7 @@ struct uex_input {
     int64_t started_until;   /* one more than the highest offset that was started; UEX_OFFSET_NONE: nothing */
     int64_t refused_from;    /* the lowest offset that waits for a crash marker; UEX_OFFSET_NONE: none */
     bool closed;             /* the open crash marker was taken back */
-    int64_t suspect_until;   /* unfinished commands below it were perhaps under way when a worker died */
+    int64_t suspect_until;   /* unfinished commands below it were perhaps under way when their worker left */
     bool starts_dirty;       /* crash markers have changed since the last commit */
     bool assigned;
     bool paused; /* told to librdkafka */
@@ -283,6 +283,9 @@ void uex_classify_name(const struct uex_engine *engine, struct uex_inflight *inf
  * may be started; a clean revoke takes the crash marker back. Whoever finds a crash marker knows that the owner before
  * died, and runs every unfinished command below it alone, with its start committed first. A command that was started so
  * retry.crashes times without an end is a dead letter. */
+/* A fresh assignment whose committed offset says `markers`: is it as this process left it in an epoch before? Then
+ * nobody crashed: the process lost its membership. Asked before the next call. */
+bool uex_starts_are_own_synced(const struct uex_input *input, int64_t known_base, const struct uex_markers *markers);
 /* A fresh assignment: what its committed offset says. */
 void uex_starts_restore_synced(struct uex_input *input, const struct uex_markers *markers);
 /* The log was cut: what stands from `offset` on was never started. */

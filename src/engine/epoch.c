@@ -90,7 +90,7 @@ static void mark_owned_synced(struct uex_engine *engine, const rd_kafka_topic_pa
 /* The input partitions of the new epoch start at the committed offsets. Takes what is not whole out of `list`. */
 static void start_inputs_synced(struct uex_engine *engine, rd_kafka_topic_partition_list_t *list)
 {
-    bool suspects = false;
+    bool others = false, own = false;
 
     for (int i = list->cnt - 1; i >= 0; i--) {
         rd_kafka_topic_partition_t *place = &list->elems[i];
@@ -122,17 +122,27 @@ static void start_inputs_synced(struct uex_engine *engine, rd_kafka_topic_partit
             uex_reset_cancel_synced(engine, topic_of_input, place->partition, 0);
             input->log_number++;
         }
+        if (markers.open_until > input->window.base) { /* else nothing below it is unfinished */
+            const bool is_own = uex_starts_are_own_synced(input, known_base, &markers);
+
+            own = own || is_own;
+            others = others || !is_own;
+        }
         uex_starts_restore_synced(input, &markers);
-        suspects = suspects || markers.open_until > input->window.base; /* else nothing below it is unfinished */
         if (strcmp(place->topic, engine->input_topics[0].topic) == 0)
             engine->synced.partitions[place->partition].full_scan =
                 markers.partition_count != engine->synced.partition_count;
         uex_reset_begin_synced(input);
         place->offset = input->committed_base == UEX_OFFSET_NONE ? RD_KAFKA_OFFSET_BEGINNING : input->window.base;
     }
-    if (suspects)
+    if (others)
         uex_log(UEX_LOG_WARN, UEX_EVENT_PREVIOUS_OWNER_CRASHED,
-                "previous owner did not shut down cleanly; running its unfinished commands one at a time first");
+                "the previous owner crashed or lost its membership while commands were under way; running its "
+                "unfinished commands one at a time first");
+    if (own)
+        uex_log(UEX_LOG_WARN, UEX_EVENT_CRASH_MARKER_OWN,
+                "this worker lost its membership while commands were under way, and has their partitions again; "
+                "running its unfinished commands one at a time first");
 }
 
 static bool belongs_here(const struct uex_engine *engine, const struct uex_inflight *inflight)

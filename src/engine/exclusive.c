@@ -84,7 +84,9 @@ static bool dead_letter_poison_pill_synced(struct uex_engine *engine, struct uex
     const struct uex_bytes key = inflight->record->key;
     struct uex_fault fault = {0};
 
-    (void)uex_fail(&fault, UEX_WORKER_CRASHED, "the worker died %lld times while this command ran exclusively",
+    (void)uex_fail(&fault, UEX_WORKER_CRASHED,
+                   "the command was started %lld times with a worker to itself and never came to an end: each time "
+                   "the worker crashed, or lost the partition",
                    (long long)starts);
     inflight->origin = inflight->record->envelope.origin;
     inflight->attempt = (unsigned)inflight->record->envelope.attempt;
@@ -148,6 +150,18 @@ static int64_t starts_before_synced(struct uex_engine *engine, const struct uex_
                               inflight->offset);
 }
 
+static void log_suspected(const struct uex_inflight *inflight)
+{
+    uex_log(UEX_LOG_WARN, UEX_EVENT_POISON_SUSPECTED,
+            inflight->below_marker ? "a worker crashed, or lost the partition, while this command may have been "
+                                     "running; it runs exclusively"
+                                   : "this command was running each time that a circuit breaker opened; it runs "
+                                     "exclusively",
+            UEX_STR("cause", inflight->below_marker ? "crash-marker" : "breaker"),
+            UEX_STR("topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
+            UEX_INT("offset", inflight->offset), UEX_INT("start", inflight->start_count));
+}
+
 bool uex_exclusive_begin(struct uex_engine *engine, struct uex_inflight *inflight)
 {
     enum uex_backpressure backpressure = UEX_BACKPRESSURE_NONE;
@@ -168,10 +182,7 @@ bool uex_exclusive_begin(struct uex_engine *engine, struct uex_inflight *infligh
         return false;
     }
     uex_engine_unlock(engine);
-    uex_log(UEX_LOG_WARN, UEX_EVENT_POISON_SUSPECTED,
-            "a worker died while this command may have been running; it runs exclusively",
-            UEX_STR("topic", inflight->record->topic), UEX_INT("partition", inflight->partition),
-            UEX_INT("offset", inflight->offset), UEX_INT("start", inflight->start_count));
+    log_suspected(inflight);
     while ((backpressure = uex_classify(engine, inflight, &ended)) != UEX_BACKPRESSURE_NONE) {
         if (backpressure == UEX_BACKPRESSURE_NO_MEMORY)
             break;

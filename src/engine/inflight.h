@@ -62,8 +62,9 @@ struct uex_inflight {
     bool has_own_id;       /* the value carries the id; else it is its record's, and travels in a header */
     bool holds_group;      /* it is its group's running command */
     bool suspect;          /* may have killed its worker: runs exclusively, its start committed before it is parsed */
-    uint64_t start_epoch;  /* of a suspect: its start was counted in this epoch's crash markers; 0: not yet */
-    int64_t start_count;   /* which start it is */
+    bool below_marker;    /* a suspect for an open crash marker; else it was running at several openings of a breaker */
+    uint64_t start_epoch; /* of a suspect: its start was counted in this epoch's crash markers; 0: not yet */
+    int64_t start_count;  /* which start it is */
     bool start_committed;
     unsigned openings; /* how often in a row it was running when a breaker opened */
     unsigned breaks;   /* how often it failed and was given back, other than for want of a connection from the start */

@@ -10,13 +10,14 @@
 #define SEEK_TIMEOUT_MS 1000
 #define REJOIN_AFTER_MS 1000
 
-/* A worker died while this record was perhaps under way: it is not even parsed before its start is committed. */
+/* Its worker left while this record was perhaps under way: it is not even parsed before its start is committed. */
 static void take_suspect(struct uex_engine *engine, struct uex_input *input, struct uex_inflight *inflight)
 {
     uex_engine_lock(engine);
     uex_window_see(&input->window, inflight->offset);
     uex_dispatch_add_synced(engine, inflight);
     inflight->suspect = true;
+    inflight->below_marker = true;
     uex_inflight_append(&engine->synced.poison.first_suspect, &engine->synced.poison.last_suspect, inflight);
     pthread_cond_signal(&engine->synced.work_changed);
     uex_engine_unlock(engine);

@@ -6,6 +6,13 @@
  * anyway. */
 #define START_AHEAD 16
 
+bool uex_starts_are_own_synced(const struct uex_input *input, int64_t known_base, const struct uex_markers *markers)
+{
+    return input->committed_until != UEX_OFFSET_NONE && !input->closed && input->window.base == known_base &&
+           input->committed_until == markers->open_until && input->markers.start_count == markers->start_count &&
+           memcmp(input->markers.starts, markers->starts, sizeof(markers->starts)) == 0;
+}
+
 void uex_starts_restore_synced(struct uex_input *input, const struct uex_markers *markers)
 {
     input->markers = *markers;

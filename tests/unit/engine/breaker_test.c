@@ -77,6 +77,8 @@ static void open__already_open__is_the_first_callers(void **state)
     assert_false(uex_breaker_open(&world.engine, UEX_DEPENDENCY_DATABASE, &outage));
     assert_int_equal(world.engine.synced.breakers[UEX_DEPENDENCY_DATABASE].open_count, 1);
     assert_int_equal(world.engine.synced.breakers[UEX_DEPENDENCY_DATABASE].opened_ms, 5000);
+    assert_int_equal(world.engine.synced.breakers[UEX_DEPENDENCY_DATABASE].opened_at_ms, STARTED_WALL_MS + 5000);
+    assert_int_equal(world.engine.synced.breakers[UEX_DEPENDENCY_DATABASE].error, UEX_DB_UNAVAILABLE);
     assert_int_equal(world.logged[UEX_EVENT_BREAKER_OPEN], 1);
     assert_true(fixture_logged(UEX_EVENT_BREAKER_OPEN, "dependency=postgres"));
     assert_true(fixture_logged(UEX_EVENT_BREAKER_OPEN, "code=database-unavailable"));
@@ -182,6 +184,7 @@ static void return__second_opening__command_runs_exclusively(void **state)
     fail_for_everybody(first);
     assert_true(first->suspect);
     assert_ptr_equal(fixture_lane(), first);
+    assert_true(fixture_logged(UEX_EVENT_POISON_SUSPECTED, "cause=breaker"));
     assert_ptr_equal(world.engine.synced.poison.exclusive, first);
     assert_null(fixture_take());
     fixture_finish(first, UEX_OK);

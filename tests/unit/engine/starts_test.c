@@ -187,6 +187,7 @@ static void assign__open_marker__unfinished_commands_below_it_run_exclusively_in
     assert_true(first->suspect && second->suspect && !ordinary->suspect);
     assert_ptr_equal(fixture_lane(), first);
     assert_int_equal(world.logged[UEX_EVENT_POISON_SUSPECTED], 1);
+    assert_true(fixture_logged(UEX_EVENT_POISON_SUSPECTED, "cause=crash-marker"));
     assert_null(fixture_take());
     fixture_finish(first, UEX_OK);
     assert_null(fixture_take()); /* before its outcome is committed nobody knows that it has ended */
@@ -204,6 +205,44 @@ static void assign__closed_marker__nobody_is_suspected(void **state)
     begin(1, "uex1;n=1");
     assert_false(fixture_command(0, 0, "a")->suspect);
     assert_int_equal(world.logged[UEX_EVENT_PREVIOUS_OWNER_CRASHED], 0);
+}
+
+/* Nobody crashed: this process lost its membership, and what it had committed is as it left it. */
+static void assign__own_marker_after_a_lost_membership__nobody_is_said_to_have_crashed(void **state)
+{
+    (void)state;
+    begin(1, "uex1;n=1");
+    (void)fixture_command(0, 0, "a");
+    assert_non_null(fixture_lane());
+    world.is_lost = true;
+    revoke_all();
+    world.is_lost = false;
+    fixture_assign(0, 1);
+    assert_int_equal(world.logged[UEX_EVENT_CRASH_MARKER_OWN], 1);
+    assert_int_equal(world.logged[UEX_EVENT_PREVIOUS_OWNER_CRASHED], 0);
+    assert_int_equal(input()->suspect_until, 17);
+}
+
+/* Somebody else has had the partition meanwhile, and has started something. */
+static void assign__marker_of_another_after_a_lost_membership__is_its_crash(void **state)
+{
+    static const char *const left[] = {"uex1;n=1;u=17;s=0:1", "uex1;n=1;u=18"};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        begin(1, "uex1;n=1");
+        (void)fixture_command(0, 0, "a");
+        assert_non_null(fixture_lane());
+        world.is_lost = true;
+        revoke_all();
+        world.is_lost = false;
+        fixture_set_committed(COMMANDS, 0, 0, left[i]);
+        fixture_assign(0, 1);
+        assert_int_equal(world.logged[UEX_EVENT_PREVIOUS_OWNER_CRASHED], 1);
+        assert_int_equal(world.logged[UEX_EVENT_CRASH_MARKER_OWN], 0);
+        (void)fixture_close(state);
+        (void)fixture_open(state);
+    }
 }
 
 /* Work is repeated then, never lost. */
@@ -647,6 +686,8 @@ int main(void)
         STARTS_TEST(committed__start_was_asked_for_meanwhile__is_committed_next),
         STARTS_TEST(assign__open_marker__unfinished_commands_below_it_run_exclusively_in_order),
         STARTS_TEST(assign__closed_marker__nobody_is_suspected),
+        STARTS_TEST(assign__own_marker_after_a_lost_membership__nobody_is_said_to_have_crashed),
+        STARTS_TEST(assign__marker_of_another_after_a_lost_membership__is_its_crash),
         STARTS_TEST(assign__foreign_metadata__nobody_is_suspected),
         STARTS_TEST(assign__start_is_counted_behind_a_closed_marker__is_suspected),
         STARTS_TEST(end__of_the_partition_is_below_the_marker__later_commands_are_not_suspected),
