@@ -28,6 +28,7 @@ WORDS = {
     "dlq list": [], "dlq show": ["--all"], "dlq replay": ["--all", "--dry-run"],
     "dlq discard": ["--all", "--dry-run", "--reason=test"], "trigger": ["g-closed", "--wait"], "verify": ["g-1"],
     "export": ["g-1", "--output=-"], "status": ["--follow"], "help": [], "version": [], "completion": ["bash"],
+    "run list": [], "run show": ["last"], "run wait": ["last"], "run finish": ["last"],
 }
 
 
