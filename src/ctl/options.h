@@ -20,7 +20,7 @@ struct uex_ctl_options {
     const char *group, *error, *since, *until; /* which dead letters */
     const char *wait_for;                      /* --wait-for D, of every subcommand: see uex_wait_for_ms() */
     const char *color;                         /* --color, of every subcommand: see uex_screen_setup() */
-    bool all, wait, follow, force, open, dry_run, again, wide;
+    bool all, wait, follow, force, open, dry_run, again, wide, history, check;
 };
 extern struct uex_ctl_options uex_ctl_options;
 

@@ -123,7 +123,11 @@ static const struct uex_example export_examples[] = {
     {0}};
 
 static const struct uex_option status[] = {
-    {"--run", "ID", "the outcomes of this run, and the active groups without one", &uex_ctl_options.run, NULL},
+    {"--run", "ID|last", "the outcomes of this run, and the active groups without one; last: the newest run",
+     &uex_ctl_options.run, NULL},
+    {"--history", NULL, "of each GROUP, also the last 16 commands that ended", NULL, &uex_ctl_options.history},
+    {"--check", NULL, "exit code 1 unless everything of the run is exported or empty, and nothing is open", NULL,
+     &uex_ctl_options.check},
     {"--follow", NULL, "keep printing new outcomes and running exports; Ctrl-C stops", NULL, &uex_ctl_options.follow},
     {"--limit", "N", "most rows of the table, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
      NULL},
@@ -132,7 +136,9 @@ static const struct uex_option status[] = {
 
 static const struct uex_example status_examples[] = {
     {"exportctl status", "the last outcome of every group, failed ones first"},
-    {"exportctl status --run 2026-11-22", "how a run went: counts, failed groups and missing groups"},
+    {"exportctl status --run last", "how the newest run goes: counts, failed groups, and those without an outcome"},
+    {"exportctl status g-17 --history", "one group: its last outcome, why it failed, and what was before"},
+    {"exportctl status --check --run 2026-11-22", "for a script: did the night succeed?"},
     {"exportctl status g-17 --output json", "everything known about one group, for a script"},
     {"exportctl status --follow", "what is being exported now, with rows, rate and age"},
     {0}};
@@ -468,10 +474,16 @@ const struct uex_subcommand uex_subcommands[] = {
      .brief = "outcomes of groups, or how a run went",
      .operands = "[GROUP…]",
      .summary = "Shows the last outcome of each group, or its outcome in a run; failed ones first.",
-     .details = "Reads the state topic and, with --follow, the progress topic. With --run it also asks the database "
-                "for the\nactive groups, to find those that are missing; without postgres.dsn or an answer they are "
-                "unknown.\nA state holds the last 16 commands of its group, so the outcome in an older run may be "
-                "unknown.\nExit code 1 if a named GROUP has no outcome.",
+     .details =
+         "The first line says what there is to do and who does it: workers (members of the consumer group), commands "
+         "that\nwait, commands that are retried and when the next one is due, open dead letters, open circuit "
+         "breakers. What\ncannot be had is unknown, with the reason. Then the running exports, and a row for each "
+         "group.\nA group without an outcome is queued (its command waits), running, or not-scheduled (there is no "
+         "command).\nWith --run the database is asked for the active groups, to find those that were not scheduled; "
+         "without\npostgres.dsn or an answer they are unknown. A state holds the last 16 commands of its group, so the "
+         "outcome\nin an older run may be unknown. --check without --run looks at the newest run that was started, or "
+         "else at\nthe last outcome of each group.\nExit code 1 if a named GROUP has no outcome, if the run is not "
+         "known, or if --check finds something.",
      .examples = status_examples,
      .options = status,
      .needs = UEX_NEED_KAFKA,

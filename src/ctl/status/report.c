@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From states and active groups to rows, and the document around them. */
+/* From states, waiting commands and active groups to rows. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +13,8 @@
 
 #define APPLICATION_NAME "exportctl"
 #define DATABASE_WAIT_MS 5000 /* on top of the time for reading the states */
+#define OVERVIEW_WAIT_MS 10000
+#define COMMANDS_WAIT_MS 30000
 
 /* ---- the active groups: read while the states are read from Kafka */
 
@@ -90,6 +92,10 @@ static enum uex_error finish_reading(struct uex_active_groups *groups, int64_t w
 
 void uex_status_begin(struct uex_status_report *report)
 {
+    const struct uex_status_wanted wanted = {
+        .run_id = report->run_id, .group_ids = report->group_ids, .group_count = report->group_count};
+
+    report->work = uex_status_work_start(report->config, &wanted);
     if (report->run_id != NULL && report->group_count == 0)
         report->active = start_reading(report->config);
 }
@@ -102,6 +108,8 @@ void uex_status_clear(struct uex_status_report *report)
     if (report->active != NULL && finish_reading(report->active, 0, &unused, &fault) == UEX_OK)
         uex_group_list_clear(&unused);
     report->active = NULL;
+    uex_status_work_free(report->work);
+    report->work = NULL;
     uex_status_rows_clear(&report->rows);
 }
 
@@ -120,6 +128,51 @@ static enum uex_error add_nothing(struct uex_status_report *report, const char *
     return row == NULL ? UEX_NO_MEMORY : uex_status_rows_put(&report->rows, row);
 }
 
+/* Does the outcome stay what it is while a command of the same run (or, without a run, any command) waits? A dead
+ * letter that was replayed waits for its end once more; what was exported or skipped is not done again. */
+static bool outcome_stands(const struct uex_status_report *report, enum uex_status status)
+{
+    if (status == UEX_STATUS_DEAD_LETTERED)
+        return report->run_id == NULL;
+    return uex_status_is_outcome(status) || status == UEX_STATUS_UNREADABLE || status == UEX_STATUS_RUNNING;
+}
+
+/* Groups with a command that waits or runs: it says so, where there is no outcome. */
+static enum uex_error mark_waiting(struct uex_status_report *report)
+{
+    struct uex_status_rows *rows = &report->rows;
+    bool is_running = false;
+
+    for (const char *id = uex_status_work_next(report->work, NULL, &is_running); id != NULL;
+         id = uex_status_work_next(report->work, id, &is_running)) {
+        struct uex_status_row *row = uex_status_rows_find(rows, id);
+
+        if (row == NULL && add_nothing(report, id) != UEX_OK)
+            return UEX_NO_MEMORY;
+        row = uex_status_rows_find(rows, id);
+        if (!outcome_stands(report, row->status))
+            uex_status_rows_set(rows, row, is_running ? UEX_STATUS_RUNNING : UEX_STATUS_QUEUED);
+    }
+    return UEX_OK;
+}
+
+/* A retried command whose next attempt has begun, and what 100 % are. */
+static void mark_running(struct uex_status_report *report)
+{
+    struct uex_running *running = uex_status_work_running(report->work);
+
+    for (size_t i = 0; i < running->count; i++) {
+        struct uex_running_export *item = &running->items[i];
+        struct uex_status_row *row = uex_status_rows_find(&report->rows, item->progress.group_id);
+
+        if (row == NULL)
+            continue;
+        item->last_rows = row->last_exported_rows;
+        if (row->status == UEX_STATUS_RETRIED && strcmp(row->command_id, item->progress.command_id) == 0)
+            uex_status_rows_set(&report->rows, row, UEX_STATUS_RUNNING);
+    }
+}
+
 /* Exactly the named groups, also those without a state. */
 static enum uex_error keep_asked(struct uex_status_report *report)
 {
@@ -135,7 +188,8 @@ static enum uex_error keep_asked(struct uex_status_report *report)
     return err;
 }
 
-/* Active groups without an outcome in the run are missing. Other groups count only if they have an outcome in it. */
+/* Active groups belong to the run whether they were scheduled or not. Other groups count only if they have an outcome
+ * in it, or a command that waits for one. */
 static enum uex_error keep_run(struct uex_status_report *report, const struct uex_group_list *active)
 {
     struct uex_status_rows *rows = &report->rows;
@@ -143,7 +197,8 @@ static enum uex_error keep_run(struct uex_status_report *report, const struct ue
 
     for (size_t i = 0; i < rows->count; i++)
         rows->items[i]->is_wanted =
-            uex_status_is_outcome(rows->items[i]->status) || rows->items[i]->status == UEX_STATUS_UNREADABLE;
+            uex_status_is_outcome(rows->items[i]->status) || rows->items[i]->status == UEX_STATUS_UNREADABLE ||
+            rows->items[i]->status == UEX_STATUS_RUNNING || rows->items[i]->status == UEX_STATUS_QUEUED;
     for (const char *id = uex_group_list_next(active, NULL); id != NULL && err == UEX_OK;
          id = uex_group_list_next(active, id)) {
         if (uex_status_rows_find(rows, id) == NULL)
@@ -157,12 +212,17 @@ static enum uex_error keep_run(struct uex_status_report *report, const struct ue
 
 enum uex_error uex_status_build(struct uex_status_report *report)
 {
+    const bool looks = report->run_id != NULL || report->group_count > 0;
     struct uex_group_list active = {0};
     enum uex_error err = UEX_OK;
 
-    if (report->group_count > 0) {
+    uex_status_work_finish(report->work, looks ? COMMANDS_WAIT_MS : OVERVIEW_WAIT_MS);
+    report->rows.waiting_unknown = looks && !uex_status_work_knows_all(report->work);
+    err = mark_waiting(report);
+    mark_running(report);
+    if (err == UEX_OK && report->group_count > 0) {
         err = keep_asked(report);
-    } else if (report->run_id != NULL) {
+    } else if (err == UEX_OK && report->run_id != NULL) {
         report->missing_known = finish_reading(report->active, DATABASE_WAIT_MS, &active, &report->why_not) == UEX_OK;
         report->active = NULL;
         err = keep_run(report, &active);
@@ -171,68 +231,4 @@ enum uex_error uex_status_build(struct uex_status_report *report)
     if (err == UEX_OK)
         uex_status_rows_finish(&report->rows);
     return err;
-}
-
-/* ---- the document */
-
-static void append_run(const struct uex_status_report *report, struct uex_buffer *out)
-{
-    uex_buffer_append_text(out, "\"run\": ");
-    uex_buffer_append_json(out, report->run_id);
-}
-
-void uex_status_print_counts(const struct uex_status_report *report, struct uex_buffer *out)
-{
-    bool is_partial = report->run_id != NULL && report->group_count == 0 && !report->missing_known;
-
-    if (report->format == UEX_OUTPUT_JSON) {
-        uex_buffer_append_text(out, "{\"event\": \"counts\", ");
-        append_run(report, out);
-        uex_buffer_append_text(out, ", \"counts\": {");
-        uex_status_counts_write_json(&report->rows, out);
-        uex_buffer_append_text(out, "}}\n");
-        return;
-    }
-    if (report->run_id != NULL)
-        uex_buffer_append_format(out, "run %s: ", report->run_id);
-    uex_status_counts_write(&report->rows, out);
-    uex_buffer_append_text(out, "\n");
-    if (is_partial)
-        uex_buffer_append_format(out, "missing groups are unknown: %s\n", report->why_not.text);
-}
-
-static void print_json(const struct uex_status_report *report, struct uex_buffer *out)
-{
-    char at[UEX_TIME_TEXT_SIZE];
-
-    uex_time_format(uex_wall_ms(), at);
-    uex_buffer_append_text(out, "{");
-    append_run(report, out);
-    uex_buffer_append_format(out, ", \"at\": \"%s\", \"groupCount\": %zu, \"counts\": {", at, report->rows.count);
-    uex_status_counts_write_json(&report->rows, out);
-    uex_buffer_append_format(out,
-                             "}, \"missingKnown\": %s, \"missingNote\": ", report->missing_known ? "true" : "false");
-    uex_buffer_append_json(out, report->why_not.text[0] == 0 ? NULL : report->why_not.text);
-    uex_buffer_append_text(out, ", \"groups\": ");
-    uex_status_rows_write(&report->rows, report->rows.count, UEX_OUTPUT_JSON, out);
-    uex_buffer_append_text(out, "}\n");
-}
-
-void uex_status_print(const struct uex_status_report *report, struct uex_buffer *out)
-{
-    size_t count = report->rows.count;
-
-    if (report->format == UEX_OUTPUT_JSON) {
-        print_json(report, out);
-        return;
-    }
-    if (report->shown_max > 0 && count > report->shown_max)
-        count = report->shown_max;
-    uex_status_print_counts(report, out);
-    if (count > 0) {
-        uex_buffer_append_text(out, "\n");
-        uex_status_rows_write(&report->rows, count, UEX_OUTPUT_TABLE, out);
-    }
-    if (count < report->rows.count)
-        uex_buffer_append_format(out, "… and %zu more (--limit 0 shows all)\n", report->rows.count - count);
 }

@@ -10,7 +10,9 @@ static const char *const texts[] = {
     [UEX_STATUS_DEAD_LETTERED] = "dead-lettered",
     [UEX_STATUS_UNREADABLE] = "unreadable",
     [UEX_STATUS_RETRIED] = "retried",
-    [UEX_STATUS_MISSING] = "missing",
+    [UEX_STATUS_NOT_SCHEDULED] = "not-scheduled",
+    [UEX_STATUS_RUNNING] = "running",
+    [UEX_STATUS_QUEUED] = "queued",
     [UEX_STATUS_UNKNOWN] = "unknown",
     [UEX_STATUS_SKIPPED] = "skipped",
     [UEX_STATUS_EXPORTED] = "exported",
@@ -27,7 +29,9 @@ const char *uex_status_colour(const char *text)
         return "31";
     if (strcmp(text, texts[UEX_STATUS_EXPORTED]) == 0)
         return "32";
-    return strcmp(text, texts[UEX_STATUS_SKIPPED]) == 0 ? NULL : "33";
+    if (strcmp(text, texts[UEX_STATUS_SKIPPED]) == 0 || strcmp(text, texts[UEX_STATUS_RUNNING]) == 0)
+        return NULL;
+    return "33";
 }
 
 static enum uex_status status_of(enum uex_outcome_kind outcome)
@@ -50,6 +54,11 @@ bool uex_status_is_outcome(enum uex_status status)
            status == UEX_STATUS_EXPORTED;
 }
 
+bool uex_status_is_open(enum uex_status status)
+{
+    return status == UEX_STATUS_NOT_SCHEDULED || status == UEX_STATUS_RUNNING || status == UEX_STATUS_QUEUED;
+}
+
 void uex_status_row_free(struct uex_status_row *row)
 {
     free(row);
@@ -60,7 +69,7 @@ void uex_status_row_free(struct uex_status_row *row)
 /* The texts and the status of a row; borrowed from a state record. */
 struct row_source {
     enum uex_status status;
-    const char *reason, *run_id, *file_path, *sha256;
+    const char *reason, *error, *run_id, *file_path, *sha256;
 };
 
 static void take_record(const struct uex_state_record *record, struct uex_status_row *row, struct row_source *source)
@@ -134,13 +143,15 @@ static const struct uex_status_row nothing_known = {.at_ms = UEX_NO_TIME,
                                                     .rows = UEX_UNKNOWN,
                                                     .bytes = UEX_UNKNOWN,
                                                     .attempts = UEX_UNKNOWN,
+                                                    .last_exported_rows = UEX_UNKNOWN,
                                                     .newest_at_ms = UEX_NO_TIME};
 
 /* A row in a block of its own, with copies of the strings. */
 static struct uex_status_row *row_new(const struct uex_status_row *figures, const char *group_id,
                                       const struct row_source *source)
 {
-    const char *const texts_of_row[] = {group_id, source->reason, source->run_id, source->file_path, source->sha256};
+    const char *const texts_of_row[] = {group_id,       source->reason,    source->error,
+                                        source->run_id, source->file_path, source->sha256};
     size_t lengths[sizeof(texts_of_row) / sizeof(texts_of_row[0])], total = 0, at = 0;
     struct uex_status_row *row = NULL;
     const char **places[sizeof(texts_of_row) / sizeof(texts_of_row[0])];
@@ -156,9 +167,10 @@ static struct uex_status_row *row_new(const struct uex_status_row *figures, cons
     row->status = source->status;
     places[0] = &row->group_id;
     places[1] = &row->reason;
-    places[2] = &row->run_id;
-    places[3] = &row->file_path;
-    places[4] = &row->sha256;
+    places[2] = &row->error;
+    places[3] = &row->run_id;
+    places[4] = &row->file_path;
+    places[5] = &row->sha256;
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         if (lengths[i] > 0)
             memcpy(row->strings + at, texts_of_row[i], lengths[i]);
@@ -178,10 +190,12 @@ struct uex_status_row *uex_status_row_of_record(const struct uex_state_record *r
     return row_new(&row, record->group_id, &source);
 }
 
-struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value, const char *run_id)
+/* The row; the run of the newest outcome goes to `runs`. */
+static struct uex_status_row *row_of_state(const char *group_id, struct uex_bytes value, const char *run_id,
+                                           struct uex_known_runs *runs)
 {
     struct uex_status_row row = nothing_known, *made = NULL;
-    struct row_source source = {.status = UEX_STATUS_MISSING, .run_id = run_id};
+    struct row_source source = {.status = UEX_STATUS_NOT_SCHEDULED, .run_id = run_id};
     struct uex_group_state_view view = {0};
     struct uex_fault fault = {0};
     char hex[UEX_SHA256_HEX_SIZE] = "";
@@ -190,6 +204,8 @@ struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_
     /* The recent commands need not be read if the newest outcome is the one that was asked for. */
     if (value.data != NULL)
         err = uex_group_state_newest_read(value, &view, &fault);
+    if (value.data != NULL && err == UEX_OK)
+        uex_known_runs_add(runs, view.record.run_id, view.record.at_ms);
     if (value.data != NULL && err == UEX_OK && run_id != NULL && strcmp(view.record.run_id, run_id) != 0) {
         uex_group_state_view_clear(&view);
         err = uex_group_state_view_read(value, &view, &fault);
@@ -203,13 +219,20 @@ struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_
         else
             take_run(&view, run_id, &row, &source, hex);
         row.newest_at_ms = view.record.at_ms;
-        if (view.memory.has_last)
+        if (view.memory.has_last) {
             row.last_exported_at_ms = view.memory.last.at_ms;
+            row.last_exported_rows = view.memory.last.rows;
+        }
     }
     if (err == UEX_OK || err == UEX_MALFORMED)
         made = row_new(&row, group_id, &source);
     uex_group_state_view_clear(&view);
     return made;
+}
+
+struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value, const char *run_id)
+{
+    return row_of_state(group_id, value, run_id, NULL);
 }
 
 /* ---- all of them */
@@ -316,11 +339,18 @@ enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *mes
             forget(rows, before);
         return UEX_OK;
     }
-    row = uex_status_row_of_state(group_id, uex_bytes_of(message->payload, message->len), rows->run_id);
+    row = row_of_state(group_id, uex_bytes_of(message->payload, message->len), rows->run_id, rows->runs);
     if (row == NULL)
         return UEX_NO_MEMORY;
     row->partition = message->partition;
     return uex_status_rows_put(rows, row);
+}
+
+void uex_status_rows_set(struct uex_status_rows *rows, struct uex_status_row *row, enum uex_status status)
+{
+    rows->counts[row->status]--;
+    row->status = status;
+    rows->counts[status]++;
 }
 
 void uex_status_rows_keep_wanted(struct uex_status_rows *rows)
@@ -350,14 +380,13 @@ void uex_status_rows_finish(struct uex_status_rows *rows)
     for (size_t i = 0; i < rows->count; i++) {
         struct uex_status_row *row = rows->items[i];
 
+        if (row->status == UEX_STATUS_NOT_SCHEDULED && rows->waiting_unknown)
+            uex_status_rows_set(rows, row, UEX_STATUS_UNKNOWN);
         if (row->status != UEX_STATUS_UNKNOWN)
             continue;
         /* Its recent commands go back to before the run, so an outcome in the run would be among them. */
-        if (row->at_ms < first_ms) {
-            row->status = UEX_STATUS_MISSING;
-            rows->counts[UEX_STATUS_UNKNOWN]--;
-            rows->counts[UEX_STATUS_MISSING]++;
-        }
+        if (row->at_ms < first_ms && !rows->waiting_unknown)
+            uex_status_rows_set(rows, row, UEX_STATUS_NOT_SCHEDULED);
         row->at_ms = UEX_NO_TIME;
     }
     if (rows->count > 1)

@@ -6,6 +6,8 @@
 
 #include "ctl/connect.h"
 #include "ctl/output.h"
+#include "ctl/state_reader.h"
+#include "ctl/status/known_runs.h"
 #include "export/group_state_view.h"
 
 /* In the order in which they are shown: what needs attention comes first. */
@@ -13,8 +15,10 @@ enum uex_status {
     UEX_STATUS_DEAD_LETTERED,
     UEX_STATUS_UNREADABLE, /* its state record cannot be read */
     UEX_STATUS_RETRIED,
-    UEX_STATUS_MISSING, /* no outcome in this run, or no state at all */
-    UEX_STATUS_UNKNOWN, /* the run is older than the last 16 commands of the state */
+    UEX_STATUS_NOT_SCHEDULED, /* no outcome (in this run), and no command waits for one */
+    UEX_STATUS_RUNNING,       /* a worker exports it now */
+    UEX_STATUS_QUEUED,        /* a command waits for a worker */
+    UEX_STATUS_UNKNOWN,       /* the run is older than the last 16 commands of the state; or see waiting_unknown */
     UEX_STATUS_SKIPPED,
     UEX_STATUS_EXPORTED,
     UEX_STATUS_COUNT
@@ -25,15 +29,18 @@ const char *uex_status_text(enum uex_status status);
 const char *uex_status_colour(const char *text);
 /* Is it an outcome? */
 bool uex_status_is_outcome(enum uex_status status);
+/* Is it known that there is no outcome yet? */
+bool uex_status_is_open(enum uex_status status);
 
 /* One block of memory with its strings, which are "" if absent. Figures are of the outcome shown; UEX_UNKNOWN and
  * UEX_NO_TIME if the state does not have them (any more). */
 struct uex_status_row {
     enum uex_status status;
-    const char *group_id, *reason, *run_id, *file_path, *sha256;
+    const char *group_id, *reason, *error, *run_id, *file_path, *sha256;
     char command_id[UEX_UUID_TEXT_SIZE];
     int64_t at_ms, snapshot_at_ms, duration_ms, next_attempt_at_ms, last_exported_at_ms;
     uint64_t rows, bytes, attempts;
+    uint64_t last_exported_rows;
     int64_t newest_at_ms; /* of the state record */
     int32_t partition;    /* of the state topic */
     bool is_wanted;       /* for the caller */
@@ -53,6 +60,9 @@ void uex_status_row_free(struct uex_status_row *row);
 /* A zeroed struct is empty. */
 struct uex_status_rows {
     const char *run_id;            /* for uex_status_rows_take(); borrowed */
+    struct uex_known_runs *runs;   /* gets the runs of the newest outcomes; may be NULL; borrowed */
+    struct uex_state_set *history; /* --history: the states of the groups that were asked for; NULL: not; borrowed */
+    bool waiting_unknown;          /* nobody knows which commands wait: without an outcome, a group is unknown */
     struct uex_status_row **items; /* owned */
     size_t count, capacity;
     size_t counts[UEX_STATUS_COUNT];
@@ -66,18 +76,21 @@ UEX_MUST_CHECK enum uex_error uex_status_rows_put(struct uex_status_rows *rows, 
 /* Add a record of the state topic; of two of a group the newer stays, one without a value removes its group.
  * `context` is the rows; its signature is that of uex_topic_reader_drain(). UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *message);
+/* Give a row another status. */
+void uex_status_rows_set(struct uex_status_rows *rows, struct uex_status_row *row, enum uex_status status);
 /* Remove rows that are not wanted. */
 void uex_status_rows_keep_wanted(struct uex_status_rows *rows);
-/* After all were added: decide which rows of the run are unknown and which are missing, and sort. */
+/* After all were added: decide which rows of the run are unknown and which were not scheduled, and sort. */
 void uex_status_rows_finish(struct uex_status_rows *rows);
 
 /* An outcome in one line for people: "g-17  exported  12,345 rows  3.2 s  s3://…". */
 void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *out);
 /* The same as a JSON object with "event": "outcome" in it. */
 void uex_status_row_write_json(const struct uex_status_row *row, struct uex_buffer *out);
-/* "10,000 groups: 2 dead-lettered, 1 missing, 9,997 exported", without a line end. */
+/* "10,000 groups: 2 dead-lettered, 1 queued, 9,997 exported", without a line end. */
 void uex_status_counts_write(const struct uex_status_rows *rows, struct uex_buffer *out);
-/* The same as the members of a JSON object, without its braces: "exported": 9997, … */
+/* The same as the members of a JSON object, without its braces: "exported": 9997, …; "missing" is the sum of those that
+ * are open, as in 1.0. */
 void uex_status_counts_write_json(const struct uex_status_rows *rows, struct uex_buffer *out);
 /* The first `count` rows as a table or a JSON array. */
 void uex_status_rows_write(const struct uex_status_rows *rows, size_t count, enum uex_output format,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How rows of status look. */
+#include "ctl/status/history.h"
 #include "ctl/status/rows.h"
 
 static const struct uex_column_of_table columns[] = {
@@ -18,6 +19,8 @@ static const struct uex_column_of_table columns[] = {
     {"sha256", NULL, UEX_CELL_TEXT},
     {"snapshotAt", NULL, UEX_CELL_TIME},
     {"lastExportedAt", NULL, UEX_CELL_TIME},
+    {"error", NULL, UEX_CELL_TEXT},
+    {"history", NULL, UEX_CELL_JSON}, /* last: it is there only where it was asked for */
 };
 #define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
 #define SHOWN_COUNT 10 /* those with a title stand first; the others are not worked out for the table */
@@ -36,7 +39,7 @@ static const char *wall_time(int64_t wall_ms, char text[UEX_TIME_TEXT_SIZE])
     return text;
 }
 
-static void add_row(struct uex_table *table, const struct uex_status_row *row)
+static void add_row(struct uex_table *table, const struct uex_status_row *row, const char *history)
 {
     char rows[UEX_CELL_SIZE], duration[UEX_CELL_SIZE], attempts[UEX_CELL_SIZE], bytes[UEX_CELL_SIZE];
     char at[UEX_TIME_TEXT_SIZE], next[UEX_TIME_TEXT_SIZE], snapshot[UEX_TIME_TEXT_SIZE], last[UEX_TIME_TEXT_SIZE];
@@ -59,20 +62,34 @@ static void add_row(struct uex_table *table, const struct uex_status_row *row)
         cells[SHOWN_COUNT + 2] = uex_cell_text(row->sha256);
         cells[SHOWN_COUNT + 3] = wall_time(row->snapshot_at_ms, snapshot);
         cells[SHOWN_COUNT + 4] = wall_time(row->last_exported_at_ms, last);
+        cells[SHOWN_COUNT + 5] = uex_cell_text(row->error);
+        cells[SHOWN_COUNT + 6] = history;
     }
     uex_table_add(table, cells);
+}
+
+/* The columns of the document. */
+static size_t column_count(const struct uex_status_rows *rows)
+{
+    return rows->history == NULL ? COLUMN_COUNT - 1 : COLUMN_COUNT;
 }
 
 void uex_status_rows_write(const struct uex_status_rows *rows, size_t count, enum uex_output format,
                            struct uex_buffer *out)
 {
     struct uex_table table = {.columns = columns,
-                              .column_count = format == UEX_OUTPUT_JSON ? COLUMN_COUNT : SHOWN_COUNT,
+                              .column_count = format == UEX_OUTPUT_JSON ? column_count(rows) : SHOWN_COUNT,
                               .colour = colour_of};
+    struct uex_buffer history = {0};
 
     table.cells.cap_bytes = SIZE_MAX / 2;
-    for (size_t i = 0; i < count && i < rows->count; i++)
-        add_row(&table, rows->items[i]);
+    for (size_t i = 0; i < count && i < rows->count; i++) {
+        uex_buffer_reset(&history);
+        if (rows->history != NULL)
+            uex_status_history_write_json(rows->history, rows->items[i]->group_id, &history);
+        add_row(&table, rows->items[i], uex_buffer_text(&history));
+    }
+    uex_buffer_clear(&history);
     uex_table_write(&table, format, out);
     uex_table_clear(&table);
 }
@@ -95,9 +112,13 @@ void uex_status_counts_write(const struct uex_status_rows *rows, struct uex_buff
 
 void uex_status_counts_write_json(const struct uex_status_rows *rows, struct uex_buffer *out)
 {
-    for (int i = 0; i < UEX_STATUS_COUNT; i++)
-        uex_buffer_append_format(out, "%s\"%s\": %zu", i == 0 ? "" : ", ", uex_status_text((enum uex_status)i),
-                                 rows->counts[i]);
+    size_t open_count = 0;
+
+    for (int i = 0; i < UEX_STATUS_COUNT; i++) {
+        uex_buffer_append_format(out, "\"%s\": %zu, ", uex_status_text((enum uex_status)i), rows->counts[i]);
+        open_count += uex_status_is_open((enum uex_status)i) ? rows->counts[i] : 0;
+    }
+    uex_buffer_append_format(out, "\"missing\": %zu", open_count);
 }
 
 static void append_coloured(struct uex_buffer *out, const char *text)
@@ -141,11 +162,11 @@ void uex_status_row_write(const struct uex_status_row *row, struct uex_buffer *o
 
 void uex_status_row_write_json(const struct uex_status_row *row, struct uex_buffer *out)
 {
-    struct uex_table table = {.columns = columns, .column_count = COLUMN_COUNT};
+    struct uex_table table = {.columns = columns, .column_count = COLUMN_COUNT - 1};
     struct uex_buffer array = {0};
     const char *object = NULL;
 
-    add_row(&table, row);
+    add_row(&table, row, NULL);
     uex_table_write(&table, UEX_OUTPUT_JSON, &array);
     object = uex_buffer_failed(&array) ? NULL : strchr(uex_buffer_text(&array), '{'); /* "[\n  {…}\n]" */
     out->failed = out->failed || object == NULL;

@@ -63,7 +63,7 @@ static void forget(struct uex_running *running, const char *command_id, const ch
     }
 }
 
-const struct uex_running_export *uex_running_take(struct uex_running *running, struct uex_bytes value, int64_t now_ms)
+struct uex_running_export *uex_running_take(struct uex_running *running, struct uex_bytes value, int64_t now_ms)
 {
     struct uex_group_progress progress = {0};
     struct uex_running_export *item = NULL;
@@ -80,6 +80,8 @@ const struct uex_running_export *uex_running_take(struct uex_running *running, s
     if (item == NULL)
         return NULL;
     /* A second attempt begins at 0 again, at another time. */
+    if (is_new)
+        item->last_rows = UEX_UNKNOWN;
     if (is_new || item->progress.started_at_ms != progress.started_at_ms)
         item->rows_per_s = rate_between(0, progress.started_at_ms, progress.row_count, progress.at_ms);
     else if (progress.at_ms > item->progress.at_ms)
@@ -88,6 +90,16 @@ const struct uex_running_export *uex_running_take(struct uex_running *running, s
     item->progress = progress;
     item->heard_ms = now_ms;
     return item;
+}
+
+void uex_running_add(struct uex_running *running, const struct uex_running_export *item)
+{
+    bool is_new = false;
+    struct uex_running_export *place =
+        has_ended(running, item->progress.command_id) ? NULL : place_for(running, &item->progress, &is_new);
+
+    if (place != NULL && is_new)
+        *place = *item;
 }
 
 void uex_running_end(struct uex_running *running, const char *command_id)
@@ -111,6 +123,38 @@ void uex_running_clear(struct uex_running *running)
     *running = (struct uex_running){0};
 }
 
+static int by_group(const void *left, const void *right)
+{
+    return strcmp(((const struct uex_running_export *)left)->progress.group_id,
+                  ((const struct uex_running_export *)right)->progress.group_id);
+}
+
+void uex_running_sort(struct uex_running *running)
+{
+    if (running->count > 1)
+        qsort(running->items, running->count, sizeof(running->items[0]), by_group);
+}
+
+/* "48 %, 3.2 s left  "; more rows than in the last export have no end in sight. */
+static void append_share(const struct uex_running_export *item, struct uex_buffer *out)
+{
+    const uint64_t rows = item->progress.row_count, last_rows = item->last_rows;
+    char left[32];
+
+    if (last_rows == UEX_UNKNOWN || last_rows == 0)
+        return;
+    if (rows > last_rows) {
+        uex_buffer_append_text(out, "over 100 %  ");
+        return;
+    }
+    uex_buffer_append_format(out, "%.0f %%", (double)rows / (double)last_rows * 100);
+    if (item->rows_per_s > 0) {
+        uex_output_duration((int64_t)((double)(last_rows - rows) / (double)item->rows_per_s * 1000), left);
+        uex_buffer_append_format(out, ", %s left", left);
+    }
+    uex_buffer_append_text(out, "  ");
+}
+
 void uex_running_write(const struct uex_running_export *item, int64_t now_ms, struct uex_buffer *out)
 {
     char rows[32], rate[32], age[32], size[32];
@@ -120,7 +164,12 @@ void uex_running_write(const struct uex_running_export *item, int64_t now_ms, st
     uex_output_duration(now_ms - item->progress.started_at_ms, age);
     uex_output_size(item->progress.object_bytes, size);
     uex_output_append_name(out, item->progress.group_id);
-    uex_buffer_append_format(out, "  running  %s rows  %s rows/s  %s  %s  on ", rows, rate, age, size);
+    uex_buffer_append_format(out, "  running  %s rows  ", rows);
+    append_share(item, out);
+    uex_buffer_append_format(out, "%s rows/s  %s  ", rate, age);
+    if (item->progress.object_bytes > 0)
+        uex_buffer_append_format(out, "%s  ", size);
+    uex_buffer_append_text(out, "on ");
     uex_output_append_clean(out, item->progress.worker);
 }
 
@@ -137,6 +186,10 @@ void uex_running_write_json(const struct uex_running_export *item, struct uex_bu
     uex_buffer_append_json(out, progress->worker);
     uex_buffer_append_format(out,
                              ", \"rows\": %" PRIu64 ", \"rowsPerSecond\": %" PRIu64 ", \"bytes\": %" PRIu64
-                             ", \"startedAt\": \"%s\", \"at\": \"%s\"}",
+                             ", \"startedAt\": \"%s\", \"at\": \"%s\", \"lastRows\": ",
                              progress->row_count, item->rows_per_s, progress->object_bytes, started_at, at);
+    if (item->last_rows == UEX_UNKNOWN)
+        uex_buffer_append_text(out, "null}");
+    else
+        uex_buffer_append_format(out, "%" PRIu64 "}", item->last_rows);
 }

@@ -45,8 +45,37 @@ static void take__records_of_one_export__give_its_rate(void **state)
     assert_string_equal(uex_buffer_text(&out),
                         "{\"event\": \"progress\", \"groupId\": \"g\", \"commandId\": \"" ID_1
                         "\", \"worker\": \"w:1\", \"rows\": 1500, \"rowsPerSecond\": 500, \"bytes\": 2048, "
-                        "\"startedAt\": \"2026-11-22T17:50:00.000Z\", \"at\": \"2026-11-22T17:50:07.000Z\"}");
+                        "\"startedAt\": \"2026-11-22T17:50:00.000Z\", \"at\": \"2026-11-22T17:50:07.000Z\", "
+                        "\"lastRows\": null}");
     uex_buffer_clear(&out);
+    uex_running_clear(&running);
+}
+
+static void write__rows_of_the_last_export_known__tells_the_share_and_the_time_left(void **state)
+{
+    static const struct {
+        uint64_t last_rows;
+        const char *share;
+    } cases[] = {
+        {UEX_UNKNOWN, ""}, {0, ""}, {2000, "50 %, 10 s left  "}, {1000, "100 %, 0.0 s left  "}, {999, "over 100 %  "}};
+    struct uex_running running = {0};
+    struct uex_running_export *item = NULL;
+    struct uex_buffer out = {0}, expected = {0};
+
+    (void)state;
+    take(&running, ID_1, "w:1", "running", 1000, 0, 10);
+    item = &running.items[0];
+    item->progress.object_bytes = 0; /* nothing is sent yet */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        item->last_rows = cases[i].last_rows;
+        uex_buffer_reset(&out);
+        uex_buffer_reset(&expected);
+        uex_running_write(item, item->progress.started_at_ms + 10000, &out);
+        uex_buffer_append_format(&expected, "g  running  1,000 rows  %s100 rows/s  10 s  on w:1", cases[i].share);
+        assert_string_equal(uex_buffer_text(&out), uex_buffer_text(&expected));
+    }
+    uex_buffer_clear(&out);
+    uex_buffer_clear(&expected);
     uex_running_clear(&running);
 }
 
@@ -115,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take__records_of_one_export__give_its_rate),
+        cmocka_unit_test(write__rows_of_the_last_export_known__tells_the_share_and_the_time_left),
         cmocka_unit_test(take__another_attempt__begins_anew),
         cmocka_unit_test(end__outcome__takes_it_away_for_good),
         cmocka_unit_test(expire__silence__takes_it_away),

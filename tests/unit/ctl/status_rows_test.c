@@ -106,7 +106,7 @@ static void add__of_an_earlier_run__shows_what_is_remembered(void **state)
     assert_string_equal(rows.items[1]->file_path, "s3://b/f");
     assert_string_equal(rows.items[1]->sha256, SHA);
     assert_int_equal(rows.items[2]->status, UEX_STATUS_SKIPPED);
-    assert_int_equal(rows.items[3]->status, UEX_STATUS_MISSING);
+    assert_int_equal(rows.items[3]->status, UEX_STATUS_NOT_SCHEDULED);
     assert_true(rows.items[3]->at_ms == UEX_NO_TIME);
     uex_status_rows_clear(&rows);
     uex_buffer_clear(&text);
@@ -145,8 +145,8 @@ static void finish__run_that_could_be_forgotten__is_unknown(void **state)
     add(&rows, "full", &full, "late");
     add(&rows, "one", &in_late, "late");
     uex_status_rows_finish(&rows);
-    assert_int_equal(rows.items[0]->status, UEX_STATUS_MISSING);
-    assert_int_equal(rows.counts[UEX_STATUS_MISSING], 1);
+    assert_int_equal(rows.items[0]->status, UEX_STATUS_NOT_SCHEDULED);
+    assert_int_equal(rows.counts[UEX_STATUS_NOT_SCHEDULED], 1);
     assert_int_equal(rows.counts[UEX_STATUS_UNKNOWN], 0);
     uex_status_rows_clear(&rows);
     uex_buffer_clear(&full);
@@ -183,13 +183,14 @@ static void finish__all_kinds__puts_what_needs_attention_first(void **state)
     assert_int_equal(rows.items[1]->status, UEX_STATUS_UNREADABLE);
     assert_true(rows.items[1]->reason[0] != 0);
     uex_status_counts_write(&rows, &out);
-    assert_string_equal(uex_buffer_text(&out), "7 groups: 1 dead-lettered, 1 unreadable, 1 retried, 1 missing, "
+    assert_string_equal(uex_buffer_text(&out), "7 groups: 1 dead-lettered, 1 unreadable, 1 retried, 1 not-scheduled, "
                                                "1 skipped, 2 exported");
     uex_buffer_reset(&out);
     uex_status_counts_write_json(&rows, &out);
     assert_string_equal(uex_buffer_text(&out),
-                        "\"dead-lettered\": 1, \"unreadable\": 1, \"retried\": 1, \"missing\": 1, "
-                        "\"unknown\": 0, \"skipped\": 1, \"exported\": 2");
+                        "\"dead-lettered\": 1, \"unreadable\": 1, \"retried\": 1, \"not-scheduled\": 1, "
+                        "\"running\": 0, \"queued\": 0, \"unknown\": 0, \"skipped\": 1, \"exported\": 2, "
+                        "\"missing\": 1");
     uex_status_rows_clear(&rows);
     uex_buffer_clear(&broken);
     uex_buffer_clear(&out);
@@ -283,7 +284,7 @@ static void write__a_row__is_a_line_for_people_and_an_object_for_scripts(void **
     uex_status_row_write_json(row, &out);
     assert_non_null(strstr(uex_buffer_text(&out), "{\"event\": \"outcome\", \"groupId\": \"g\", \"outcome\": "
                                                   "\"dead-lettered\", \"reason\": \"evil \\u001b[31m"));
-    assert_non_null(strstr(uex_buffer_text(&out), "\"lastExportedAt\": null}"));
+    assert_non_null(strstr(uex_buffer_text(&out), "\"lastExportedAt\": null, \"error\": null}"));
     assert_int_equal(uex_status_rows_put(&rows, row), UEX_OK);
     uex_buffer_reset(&out);
     uex_status_rows_write(&rows, 1, UEX_OUTPUT_TABLE, &out);
