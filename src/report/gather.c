@@ -28,6 +28,7 @@ static enum uex_error take_outcome(void *report, const struct uex_state_record *
 {
     const struct uex_report_group group = {.group_id = outcome->group_id,
                                            .reason = outcome->reason,
+                                           .error = outcome->error,
                                            .outcome = outcome->outcome,
                                            .has_outcome = outcome->outcome < UEX_OUTCOME_COUNT,
                                            .rows = outcome->rows,

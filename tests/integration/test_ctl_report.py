@@ -69,6 +69,7 @@ def test_report__a_night_with_a_failed_group__one_page_says_all(pipe, tmp_path):
     assert re.search(r"Started\s*\d{4}-\d\d-\d\d \d\d:\d\d:\d\d IST", page.texts["head"])
     failed = page.texts["failed"]
     assert hostile in failed and "database-data" in failed and "1 attempt" in failed
+    assert pipe.states()[hostile]["error"] in failed  # the sentence of the dead letter
     quoted = hostile.replace("'", "'\\''")
     assert f"exportctl dlq replay --group '{quoted}' --reason 'cause fixed'" in page.commands
     assert big in page.texts["slowest"] and "300" in page.texts["slowest"]
