@@ -3,6 +3,8 @@
 # Sourced by tests/run: checks of the text itself. Each counts as one test.
 
 UEX_CLANG_FORMAT=14.0.6 # versions format differently, so it comes from PyPI
+UEX_ASYNCAPI_PARSER=3.6.3
+UEX_ASYNCAPI_AVRO=3.0.24
 
 # What is in the tree or about to be: not what .gitignore names.
 tree_files() { git ls-files -co --exclude-standard -- "$@" | while read -r file; do [ ! -f "$file" ] || printf '%s\n' "$file"; done; }
@@ -69,10 +71,29 @@ lint_layers() {
 # A mutant whose text is gone from the sources would find nothing any more.
 lint_mutants() { PYTHONPATH=tests/chaos python3 -m harness.mutants --check; }
 
+install_asyncapi() {
+    npm install --prefix "$1" --ignore-scripts --no-audit --no-fund --loglevel=error \
+        "@asyncapi/parser@$UEX_ASYNCAPI_PARSER" "@asyncapi/avro-schema-parser@$UEX_ASYNCAPI_AVRO" && touch "$1/.complete"
+}
+
+prepare_asyncapi() {
+    [ -e "$1/.complete" ] || run_logged "AsyncAPI's parser from npm" "$UEX_CACHE/log/asyncapi.log" install_asyncapi "$1"
+}
+
+lint_asyncapi() {
+    local parser="$UEX_CACHE/asyncapi-$UEX_ASYNCAPI_PARSER-$UEX_ASYNCAPI_AVRO"
+    with_lock asyncapi prepare_asyncapi "$parser" && node tests/lib/asyncapi.mjs "$parser" schemas/asyncapi.yaml
+}
+
 part_lint() {
-    local check
+    local check checks=(shell format yaml headers locks threads links layers mutants)
     packages_install run tests || return 1
-    for check in shell format yaml headers locks threads links layers mutants; do
+    if command -v npm >/dev/null; then
+        checks+=(asyncapi)
+    else
+        say "skipped: asyncapi (npm is not installed)"
+    fi
+    for check in "${checks[@]}"; do
         if "lint_$check" >"$RUN_DIR/lint-$check.log" 2>&1; then
             count_passed 1
             printf 'ok      %s\n' "$check"
