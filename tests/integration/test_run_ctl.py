@@ -130,8 +130,9 @@ def test_run__nobody_works__waits_and_is_finished_only_by_force(pipe):
     assert pipe.scheduler("--run=first").code == 0
     assert pipe.scheduler("--run=second").code == 0
     before = record_of(pipe, "second")
-    waited = pipe.ctl("run", "wait", "second", "--timeout=1500ms", "--output=json")
+    waited = pipe.ctl("run", "wait", "second", "--timeout=8s", "--output=json")
     assert waited.code == 4 and "0 of 2 groups have ended" in waited.err, waited
+    assert "no worker" in waited.err, "it does not say why nothing moves"
     assert json.loads(waited.out)["counts"]["unfinished"] == 2
     shown = json.loads(pipe.ctl("run", "show", "last", "--output=json").out)
     assert shown["run"] == before and shown["failed"] == []

@@ -5,6 +5,7 @@
 #include "ctl/live.h"
 #include "ctl/options.h"
 #include "ctl/run/run.h"
+#include "ctl/status/overview.h"
 #include "ctl/subcommands.h"
 
 #define WAIT_MS 200
@@ -15,11 +16,24 @@ struct waiting {
     struct uex_run_watch watch;
     enum uex_output format;
     struct uex_live live;
+    struct uex_overview_watch *overview; /* why nothing moves; NULL: no memory for it */
     int64_t begun_ms;
+    uint64_t ended_count;
+    int64_t moved_ms;   /* monotonic: when that grew last */
     int64_t timeout_ms; /* UEX_NO_TIME: none */
     int64_t said_ms;    /* of the last line for those who have no terminal */
     bool is_away;       /* Kafka does not answer; that was said */
 };
+
+/* A group has ended since: then nothing has to be explained. */
+static void note_movement(struct waiting *waiting, const struct uex_run_counts *counts)
+{
+    uint64_t ended_count = counts->groups - counts->unfinished;
+
+    if (ended_count != waiting->ended_count)
+        waiting->moved_ms = uex_monotonic_ms();
+    waiting->ended_count = ended_count;
+}
 
 static void draw(struct waiting *waiting)
 {
@@ -30,16 +44,23 @@ static void draw(struct waiting *waiting)
     struct uex_buffer line = {0};
     char age[32];
 
-    if (!is_due || !uex_run_follow_is_caught_up(waiting->watch.follow))
+    if (!uex_run_follow_is_caught_up(waiting->watch.follow))
         return;
     counts = uex_run_follow_counts(waiting->watch.follow);
+    note_movement(waiting, &counts);
+    if (!waiting->live.is_on)
+        uex_overview_watch_say(waiting->overview, waiting->moved_ms);
+    if (!is_due)
+        return;
     uex_output_duration(now_ms - waiting->begun_ms, age);
     uex_run_counts_write(&counts, &line);
     uex_buffer_append_format(&line, "; waiting for %s\n", age);
+    if (!waiting->live.is_on)
+        uex_output_error("%.*s", (int)line.size_bytes - 1, uex_buffer_text(&line));
+    else if (uex_overview_watch_why(waiting->overview, waiting->moved_ms, &line) != UEX_HINDRANCE_NONE)
+        uex_buffer_append_text(&line, "\n");
     if (waiting->live.is_on)
         uex_live_draw(&waiting->live, &line);
-    else
-        uex_output_error("%.*s", (int)line.size_bytes - 1, uex_buffer_text(&line));
     waiting->said_ms = now_ms;
     uex_buffer_clear(&line);
 }
@@ -179,11 +200,13 @@ int uex_run_wait_run(const struct uex_config *config, int operand_count, char **
     if (uex_output_format(uex_ctl_options.output, &waiting.format) != UEX_OK ||
         uex_option_duration("--timeout", uex_ctl_options.timeout, UEX_NO_TIME, &waiting.timeout_ms) != UEX_OK)
         return code;
-    waiting.said_ms = waiting.begun_ms;
+    waiting.said_ms = waiting.moved_ms = waiting.begun_ms;
+    waiting.overview = uex_overview_watch_new(config);
     uex_live_begin(&waiting.live);
     code = uex_ctl_run_operand(config, operand_count, operands, &waiting.watch.record);
     if (code == UEX_EXIT_DONE)
         code = wait_for_run(&waiting);
+    uex_overview_watch_free(waiting.overview);
     uex_run_watch_close(&waiting.watch);
     return code;
 }
