@@ -2,12 +2,15 @@
 """exportctl status: who works, what waits, what hinders it; words for groups without an outcome; runs; history; --check."""
 import json
 import time
+import urllib.parse
 import uuid
 
 import pytest
 
 from support.acls import denied
+from support.checks import utc
 from support.failing import Failing
+from support.proxy import Proxy
 from support.terminal import on_terminal
 
 HOUR = "1h"
@@ -115,6 +118,34 @@ def test_status__run_that_nobody_knows__lists_those_that_are_known(pipe):
     assert document(pipe, "--run=last")["run"] == "r12"
 
 
+def test_status__database_down__names_the_breaker_and_since_when(pipe):
+    parts = urllib.parse.urlsplit(pipe.settings["EXPORT_POSTGRES_DSN"])
+    user, at, address = parts.netloc.rpartition("@")
+    proxy = Proxy(address)
+    pipe.settings["EXPORT_POSTGRES_DSN"] = urllib.parse.urlunsplit(parts._replace(netloc=user + at + proxy.address))
+    groups = [pipe.new_group(rows=2) for _ in range(5)]
+    worker = pipe.worker(export__lanes="2", retry__attempts="1")
+    wait_event(worker, "worker-ready")
+    with proxy.outage():
+        for group_id in groups:
+            pipe.send(group_id, {"runId": "r1"})
+        opened = wait_event(worker, "breaker-open")[0]
+        found = until(lambda: (it := document(pipe, "--run=r1"))["overview"]["breakers"] and it, "the worker's record")
+        assert figures(found) == {"workers": 1, "waiting": 5, "retrying": 0, "openDeadLetters": 0}
+        (breaker,) = found["overview"]["breakers"]
+        assert (breaker["dependency"], breaker["code"], breaker["workers"]) == ("postgres", opened["code"], 1)
+        assert abs((utc(breaker["since"]) - utc(opened["time"])).total_seconds()) < 5
+        assert set(outcomes(found).values()) == {"queued"} and not found["missingKnown"]
+        line = pipe.ctl("status").out.splitlines()[0]
+        assert f"circuit breaker of postgres open since {breaker['since']} ({opened['code']})" in line
+        check = pipe.ctl("status", "--run=r1", "--check")
+        assert check.code == 1 and "1 open circuit breaker" in check.err, check
+    pipe.settle()
+    until(lambda: document(pipe)["overview"]["breakers"] == [], "the breaker to close")
+    assert set(outcomes(document(pipe, "--run=r1")).values()) == {"exported"}
+    assert worker.stop() == 0
+
+
 def test_status__retries_and_dead_letters__are_counted_and_explained(pipe):
     failing = Failing(pipe.database)
     again, bad = pipe.new_group(rows=2), pipe.new_group(rows=2)
@@ -129,6 +160,10 @@ def test_status__retries_and_dead_letters__are_counted_and_explained(pipe):
     assert outcomes(found) == {again: "retried", bad: "dead-lettered"}
     line = pipe.ctl("status").out.splitlines()[0]
     assert f"; 1 retrying, next at {found['overview']['nextRetryAt']}; 1 open dead letter; " in line
+    errors = {row["groupId"]: row["error"] for row in found["groups"]}
+    assert errors == {group_id: state["error"] for group_id, state in pipe.states().items()} and errors[bad]
+    one = pipe.ctl("status", bad)
+    assert one.code == 0 and one.out.splitlines()[-1] == f"{bad}: {errors[bad]}", one
     assert pipe.ctl("status", "--run=r1", "--check").code == 1
     done = pipe.ctl("dlq", "discard", "--all", "--reason=the group was closed")
     assert done.code == 0, done

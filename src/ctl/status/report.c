@@ -161,15 +161,18 @@ static void mark_running(struct uex_status_report *report)
 {
     struct uex_running *running = uex_status_work_running(report->work);
 
-    for (size_t i = 0; i < running->count; i++) {
+    for (size_t i = running->count; i-- > 0; i = i < running->count ? i : running->count) { /* some may go */
         struct uex_running_export *item = &running->items[i];
         struct uex_status_row *row = uex_status_rows_find(&report->rows, item->progress.group_id);
+        const bool is_its_own = row != NULL && strcmp(row->command_id, item->progress.command_id) == 0;
 
         if (row == NULL)
             continue;
         item->last_rows = row->last_exported_rows;
-        if (row->status == UEX_STATUS_RETRIED && strcmp(row->command_id, item->progress.command_id) == 0)
+        if (is_its_own && row->status == UEX_STATUS_RETRIED)
             uex_status_rows_set(&report->rows, row, UEX_STATUS_RUNNING);
+        else if (is_its_own && uex_status_is_outcome(row->status))
+            uex_running_end(running, row->command_id); /* its last record is older than its outcome */
     }
 }
 

@@ -76,6 +76,7 @@ static void take_record(const struct uex_state_record *record, struct uex_status
 {
     *source = (struct row_source){.status = status_of(record->outcome),
                                   .reason = record->reason,
+                                  .error = record->error,
                                   .run_id = record->run_id,
                                   .file_path = record->file_path,
                                   .sha256 = record->sha256};
