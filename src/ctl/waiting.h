@@ -26,8 +26,8 @@ struct uex_waiting {
 };
 /* From now on, if uex_waiting_end() does not come within 1 s, one line on stderr says for what it waits: "waiting for
  * Kafka (127.0.0.1:9092), at most 5 s: …". `what` is the dependency and where it is, without secrets. `limit_ms` 0: no
- * limit is said; of 1 s or less: nothing is said at all. `why` (NULL: nothing is known) writes why there was no answer yet, "" for nothing; it is called on
- * another thread. Works while the caller is inside a call that blocks. */
+ * limit is said; of 1 s or less: nothing is said at all. `why` (NULL: nothing is known) writes why there was no answer
+ * yet, "" for nothing; it is called on another thread. Works while the caller is inside a call that blocks. */
 void uex_waiting_begin(struct uex_waiting *waiting, const char *what, int64_t limit_ms,
                        void (*why)(char *out, size_t size));
 void uex_waiting_end(struct uex_waiting *waiting);
