@@ -149,7 +149,7 @@ def offered_by_fish(script, *words):
     line = " ".join(words)
     answer = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"], capture_output=True,
                             text=True, timeout=20, check=True,
-                            env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": "/nonexistent"})
+                            env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(script.parent)})
     assert not answer.stderr, answer.stderr
     return {offer.split("\t")[0] for offer in answer.stdout.splitlines()}
 
