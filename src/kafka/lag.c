@@ -47,11 +47,12 @@ static enum uex_error read_place(const struct uex_lag_readers *readers, const rd
                                  int64_t timeout_ms, struct uex_lag_place *out, struct uex_fault *fault)
 {
     int64_t low = 0, high = 0;
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(readers->ends, at->topic, at->partition, &low, &high, (int)timeout_ms);
+    /* Asks again while there is no leader, as after the topic was made or while a broker restarts. */
+    enum uex_error err =
+        uex_kafka_watermarks(readers->ends, at->topic, at->partition, timeout_ms, NULL, &low, &high, fault);
 
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return uex_kafka_fail(fault, code, "asking for the end of a topic");
+    if (err != UEX_OK)
+        return err;
     if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return uex_kafka_fail(fault, at->err, "asking for the offsets of a consumer group");
     *out = (struct uex_lag_place){.partition = at->partition, .has_committed = at->offset >= low};

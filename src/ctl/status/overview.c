@@ -36,6 +36,18 @@ static void set(struct uex_overview_figure *figure, uint64_t count)
 
 /* ---- topics that are read to their ends */
 
+/* Tries again while Kafka cannot answer, as after a topic was made or while a broker restarts. */
+static enum uex_error open_reader(const struct uex_overview_reading *reading, const struct uex_read_topic *topic,
+                                  int64_t until_ms, struct uex_topic_reader **out, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    do {
+        err = uex_topic_reader_open(reading->config, topic, 1, FIGURE_MS, reading->cancel, out, fault);
+    } while (err == UEX_KAFKA_UNAVAILABLE && uex_monotonic_ms() < until_ms && uex_sleep_ms(POLL_MS, reading->cancel));
+    return err;
+}
+
 /* Pass all records up to the ends to `take`, FIGURE_MS at most. */
 static enum uex_error read_topic(const struct uex_overview_reading *reading, const struct uex_read_topic *topic,
                                  enum uex_error (*take)(void *context, const rd_kafka_message_t *message),
@@ -43,7 +55,7 @@ static enum uex_error read_topic(const struct uex_overview_reading *reading, con
 {
     const int64_t until_ms = uex_monotonic_ms() + FIGURE_MS;
     struct uex_topic_reader *reader = NULL;
-    enum uex_error err = uex_topic_reader_open(reading->config, topic, 1, FIGURE_MS, reading->cancel, &reader, fault);
+    enum uex_error err = open_reader(reading, topic, until_ms, &reader, fault);
 
     while (err == UEX_OK) {
         rd_kafka_message_t *message = NULL;
