@@ -136,9 +136,15 @@ void uex_config_clear(struct uex_config *config);
 void uex_config_help(struct uex_buffer *out);
 
 /* Every setting with its value in force and where it was set ("default", "file", "environment", "flag"); secrets as
- * "(set)" or "(not set)". As text lines `key = value (source)` or as one JSON object
+ * "(set)" or "(not set)", connection strings and URLs as uex_config_append_location() has them. As text lines `key =
+ * value (source)` or as one JSON object
  * {"key": {"value": "…", "source": "…"}, …}. Only for a config that uex_config_load() filled. */
 void uex_config_show(const struct uex_config *config, bool as_json, struct uex_buffer *out);
+
+/* Append where a secret points, a connection string of libpq or a URL, with "***" in the place of its password and of
+ * everything that is not known to be harmless. False, and nothing is appended: the text is not understood well enough
+ * to say what of it is secret. */
+UEX_MUST_CHECK bool uex_config_append_location(const char *text, struct uex_buffer *out);
 
 /* A librdkafka property of the configuration by any of its names ("metadata.broker.list" finds "bootstrap.servers"),
  * NULL if not set. */

@@ -87,10 +87,16 @@ void uex_config_show(const struct uex_config *config, bool as_json, struct uex_b
         const struct uex_setting *setting = &uex_settings[i];
         const struct uex_config_origin *origin = &config->origins[i];
         const char *text = setting->secret ? *uex_setting_text(setting, &copy) : origin->text;
+        struct uex_buffer location = {0};
+        bool is_located = setting->is_location && uex_config_append_location(text == NULL ? "" : text, &location);
 
-        show_one(
-            out, as_json, config->kafka_count + i == 0,
-            &(struct shown){setting->key, presentable(text, setting->secret), uex_config_source_name(origin->source)});
+        if (uex_buffer_failed(&location))
+            out->failed = true;
+        show_one(out, as_json, config->kafka_count + i == 0,
+                 &(struct shown){setting->key,
+                                 is_located ? uex_buffer_text(&location) : presentable(text, setting->secret),
+                                 uex_config_source_name(origin->source)});
+        uex_buffer_clear(&location);
     }
     if (as_json)
         uex_buffer_append_text(out, "}\n");

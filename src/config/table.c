@@ -81,6 +81,7 @@ const struct uex_setting uex_settings[] = {
      .help = "compacted topic of one partition: the runs, with their start and end"},
 
     {TEXT("postgres.dsn", postgres_dsn, "", NULL, "a connection string or URI of libpq"), SECRET, .words = true,
+     .is_location = true,
      .help = "the database; with several hosts and target_session_attrs, reads can prefer a replica"},
     {NUMBER("postgres.stall_timeout", DURATION, postgres_stall_timeout_ms, "60s", 10, 24 * HOUR),
      .help = "how long a query may go without a result, or a COPY without a row; then it is cancelled. Each 256 KiB "
@@ -92,7 +93,7 @@ const struct uex_setting uex_settings[] = {
     {TEXT("postgres.user_view", postgres_user_view, "export_user", uex_check_view, VIEW_NAME), .sql_name = true,
      .help = "the view that lists the users"},
 
-    {TEXT("redis.url", redis_url, "", NULL, "redis[s]://[[user]:password@]host:port[/db]"), SECRET,
+    {TEXT("redis.url", redis_url, "", NULL, "redis[s]://[[user]:password@]host:port[/db]"), SECRET, .is_location = true,
      .default_words = "no cache", .help = "cache of group configurations; exports work without it"},
     {NUMBER("redis.ttl", DURATION, redis_ttl_ms, "300s", SECOND, WEEK), .help = "how long the cache keeps a group"},
 

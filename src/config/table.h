@@ -28,10 +28,11 @@ struct uex_setting {
     bool (*valid)(const char *text); /* text only; NULL: anything */
     bool empty_allowed;              /* text and UUID */
     bool secret;
-    bool free_text; /* a secret that is any text: quotes around it may belong to it */
-    bool any_text;  /* a secret that may have control characters inside where it comes from a file of its own */
-    bool words;     /* a secret of words that may stand on lines of their own */
-    bool sql_name;  /* double quotes around it are SQL's */
+    bool free_text;   /* a secret that is any text: quotes around it may belong to it */
+    bool any_text;    /* a secret that may have control characters inside where it comes from a file of its own */
+    bool words;       /* a secret of words that may stand on lines of their own */
+    bool is_location; /* a secret that is shown without its password: uex_config_append_location() */
+    bool sql_name;    /* double quotes around it are SQL's */
     /* A default that depends on the machine; an empty text asks for it too. NULL: default_text. */
     void (*work_out)(char *const *environment, struct uex_buffer *out);
     const char *help;

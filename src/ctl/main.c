@@ -56,6 +56,7 @@ static int run_subcommand(const struct uex_subcommand *subcommand, struct uex_co
     if (config->log_level == UEX_LOG_INFO || config->log_level == UEX_LOG_WARN)
         uex_log_setup("exportctl", UEX_LOG_ERROR, config->log_format);
     uex_program_catch_signals();
+    uex_kafka_give_up_when_refused();
     return subcommand->run(config, operand_count - words, operands + words);
 }
 

@@ -7,8 +7,16 @@
 
 static const struct uex_option output_only[] = {UEX_OPTION_OUTPUT(&uex_ctl_options.output), {0}};
 
+static const struct uex_option config_check[] = {
+    {"--for", "PROGRAM", "what worker, scheduler or exportctl cannot do without; default: worker",
+     &uex_ctl_options.for_program, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+
 static const struct uex_example config_check_examples[] = {
-    {"exportctl config check --config worker.ini", "before a rollout: prints all mistakes at once, exit code 2"}, {0}};
+    {"exportctl config check --config worker.ini", "before a rollout: prints all mistakes at once, exit code 2"},
+    {"exportctl config check --for scheduler", "does export-scheduler have all that it needs?"},
+    {0}};
 
 static const struct uex_example config_show_examples[] = {
     {"exportctl config show | grep -v '(default)'",
@@ -300,7 +308,8 @@ const struct uex_subcommand uex_subcommands[] = {
      .report = uex_config_check_report,
      .run = uex_config_check_run},
     {.name = "config show",
-     .summary = "Shows every setting, its value and where it was set; a secret only as set or not set.",
+     .summary = "Shows every setting, its value and where it was set; a secret only as set or not set, a URL without "
+                "its password.",
      .examples = config_show_examples,
      .options = output_only,
      .run = uex_config_show_run},
@@ -314,9 +323,8 @@ const struct uex_subcommand uex_subcommands[] = {
          "It\ncompares the clocks of brokers, database and store with the clock of this machine. Exit code 1 if a "
          "check\nfailed, 3 if a dependency did not answer. Warnings do not change the exit code.",
      .examples = doctor_examples,
-     .options = output_only,
-     .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
-     .check = uex_check_all,
+     .options = config_check,
+     .check = uex_config_check_settings,
      .run = uex_doctor_run},
     {.name = "topics check",
      .brief = "compares, creates and grows the topics",

@@ -70,6 +70,7 @@ void uex_subcommand_help(const struct uex_subcommand *subcommands, const struct 
 /* All settings, and where they can be set. */
 void uex_settings_help(struct uex_buffer *out);
 
+void uex_config_check_settings(const struct uex_config *config, struct uex_buffer *problems);
 int uex_config_check_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_config_check_report(const struct uex_buffer *problems);
 int uex_config_show_run(const struct uex_config *config, int operand_count, char **operands);

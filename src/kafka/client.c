@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "kafka/client_internal.h"
+#include "kafka/sasl.h"
 
 #define TRANSACTION_LEAST_MS 15000
 #define TRANSACTION_MAX_MS 900000 /* transaction.max.timeout.ms of a broker, by default */
 #define LIST_BYTES_PER_MS 4096
 #define WAIT_STEP_MS 500
+#define REFUSED_MS 2000 /* another broker may answer meanwhile, or this one was only being stopped */
 #define MESSAGE_MAX_BYTES_DEFAULT 1000000
 
 rd_kafka_t *uex_kafka_create(enum uex_kafka_role role, rd_kafka_conf_t *conf, struct uex_fault *fault)
@@ -88,6 +90,7 @@ enum uex_error uex_kafka_check_properties(const struct uex_config *config, struc
 
     for (size_t i = 0; i < config->kafka_count; i++)
         check_property(&config->kafka[i], problems);
+    uex_sasl_check(config, problems);
     if (problems->size_bytes == before_bytes && creating_touches_nothing(config)) {
         for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]) && problems->size_bytes == before_bytes; i++)
             check_set(config, roles[i], problems);
@@ -100,6 +103,13 @@ static int step_ms(int64_t until_ms)
     int64_t left_ms = until_ms - uex_monotonic_ms();
 
     return left_ms < 1 ? 1 : left_ms > WAIT_STEP_MS ? WAIT_STEP_MS : (int)left_ms;
+}
+
+static bool gives_up_when_refused;
+
+void uex_kafka_give_up_when_refused(void)
+{
+    gives_up_when_refused = true;
 }
 
 enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const struct uex_cancel *cancel,
@@ -116,6 +126,12 @@ enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const stru
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_metadata_destroy(metadata);
             return UEX_OK;
+        }
+        if (gives_up_when_refused && uex_kafka_is_refused(REFUSED_MS)) {
+            uex_kafka_last_failure(failure, sizeof(failure));
+            return uex_fail(
+                fault, UEX_KAFKA_UNAVAILABLE,
+                "the brokers refuse this client (see kafka.security.protocol, kafka.sasl.*, kafka.ssl.*): %s", failure);
         }
         if (uex_monotonic_ms() >= until_ms) {
             uex_kafka_last_failure(failure, sizeof(failure));

@@ -47,11 +47,13 @@ void uex_kafka_destroy(rd_kafka_t *handle);
 UEX_MUST_CHECK enum uex_error uex_kafka_judge_property(const char *name, const char *value, struct uex_fault *fault);
 
 /* A line in `problems` for each property of the configuration that librdkafka does not know, whose value it refuses,
- * that needs a callback, or that the programs set themselves; and for sets that do not fit together (a group consumer
- * and a transactional producer are made, without asking a broker). UEX_CONFIG if there is any. */
+ * that needs a callback, or that the programs set themselves; and for sets that do not fit together (authentication by
+ * kafka/sasl.h; then a group consumer and a transactional producer are made, without asking a broker). UEX_CONFIG if
+ * there is any. */
 enum uex_error uex_kafka_check_properties(const struct uex_config *config, struct uex_buffer *problems);
 
-/* Wait until a broker answers. UEX_KAFKA_UNAVAILABLE after `timeout_ms`, UEX_CANCELLED. */
+/* Wait until a broker answers. UEX_KAFKA_UNAVAILABLE after `timeout_ms`, or within a few seconds when the brokers
+ * refuse this client and uex_kafka_give_up_when_refused() was called; UEX_CANCELLED. */
 UEX_MUST_CHECK enum uex_error uex_kafka_wait(rd_kafka_t *handle, int64_t timeout_ms, const struct uex_cancel *cancel,
                                              struct uex_fault *fault);
 
@@ -62,6 +64,11 @@ UEX_MUST_CHECK enum uex_error uex_kafka_connect(const struct uex_config *config,
                                                 struct uex_fault *fault);
 /* Why a connection of any handle failed last, "" if none did: librdkafka's own words. Any thread. */
 void uex_kafka_last_failure(char *out, size_t size);
+
+/* For tools, where somebody waits for the answer: a wait for brokers that fail to authenticate this client, or do not
+ * speak TLS as it does, ends soon from now on. A program that runs by itself waits on: credentials may be about to be
+ * created. Main thread, before handles are made. */
+void uex_kafka_give_up_when_refused(void);
 
 /* The cluster's id, "" for brokers that have none. `out` has UEX_KAFKA_CLUSTER_ID_SIZE bytes. */
 UEX_MUST_CHECK enum uex_error uex_kafka_cluster_id(rd_kafka_t *handle, int64_t timeout_ms, char *out,

@@ -11,6 +11,9 @@ void uex_kafka_log_install(rd_kafka_conf_t *conf);
  * one. Any thread. */
 bool uex_kafka_log_allowed(const char *kind, int64_t now_ms, uint64_t *suppressed);
 
+/* Have the brokers refused this client (authentication, TLS) for so long, and nothing else failed since? Any thread. */
+bool uex_kafka_is_refused(int64_t lasting_ms);
+
 /* Does this property mean something to a consumer (else: producer)? From librdkafka's own table. Any thread. */
 bool uex_kafka_property_applies(const char *name, bool is_consumer);
 /* Is a handle of this role a consumer (else: producer)? */

@@ -110,6 +110,30 @@ static void log_limited(enum uex_log_level level, const char *kind, const char *
 /* Why a connection failed last, without librdkafka's notes on its own state. A call that waits for a broker only
  * reports its timeout. */
 static char last_failure[200];
+static int64_t refused_ms; /* monotonic: since when each failure has been a refusal; 0: the last one was none */
+
+/* Did the broker refuse this client, in librdkafka's words? "might be" and "verify" stand in its guesses, which are of
+ * other things as often. */
+static bool is_refusal(const char *reason)
+{
+    static const char *const words[] = {
+        "SASL authentication error",
+        "SASL authentication failure",
+        "SASL SCRAM authentication failed",
+        "SASL OAUTHBEARER authentication failed",
+        "mechanism handshake failed",
+        "SASL handshake failed",
+        "SASL Handshake not supported",
+        "SSL handshake failed",
+        "SSL routines:",
+        "certificate verify failed",
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(reason, words[i]) != NULL)
+            return true;
+    return false;
+}
 
 static void note_failure(const char *text)
 {
@@ -121,6 +145,10 @@ static void note_failure(const char *text)
     pthread_mutex_lock(&limits_lock);
     snprintf(last_failure, sizeof(last_failure), "%.*s",
              (int)(notes == NULL ? strlen(reason) : (size_t)(notes - reason)), reason);
+    if (!is_refusal(reason))
+        refused_ms = 0;
+    else if (refused_ms == 0)
+        refused_ms = uex_monotonic_ms();
     pthread_mutex_unlock(&limits_lock);
 }
 
@@ -129,6 +157,16 @@ void uex_kafka_last_failure(char *out, size_t size)
     pthread_mutex_lock(&limits_lock);
     snprintf(out, size, "%s", last_failure);
     pthread_mutex_unlock(&limits_lock);
+}
+
+bool uex_kafka_is_refused(int64_t lasting_ms)
+{
+    bool is_refused = false;
+
+    pthread_mutex_lock(&limits_lock);
+    is_refused = refused_ms != 0 && uex_monotonic_ms() - refused_ms >= lasting_ms;
+    pthread_mutex_unlock(&limits_lock);
+    return is_refused;
 }
 
 static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)

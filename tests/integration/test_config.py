@@ -241,3 +241,52 @@ def test_worker__work_dir_cannot_be_written__exit_2(pipe):
     assert worker.wait(25) == 2
     assert "export.work_dir" in worker.text() or str(path) in worker.text()
     assert os.path.isfile(path)
+
+
+SASL = {"kafka.security.protocol": "sasl_ssl"}
+
+
+@pytest.mark.parametrize(("properties", "named"), [
+    ({**SASL, "kafka.sasl.mechanisms": "SCRAM-SHA-512", "kafka.sasl.username": "u"}, "kafka.sasl.password"),
+    ({**SASL, "kafka.sasl.username": "u", "kafka.sasl.password": "geheim"}, "kafka.sasl.mechanisms"),
+    ({**SASL, "kafka.sasl.mechanisms": "OAUTHBEARER"}, "kafka.sasl.oauthbearer.method"),
+    ({**SASL, "kafka.sasl.mechanisms": "GSSAPI", "kafka.sasl.kerberos.keytab": "/no/such/file"}, "kafka.sasl.kerberos.keytab"),
+])
+def test_sasl__set_that_cannot_work__is_refused_by_all_programs(settings, properties, named):
+    for name in PROGRAMS:
+        done = run(name, arguments(name, *(f"--{key}={value}" for key, value in properties.items())), settings)
+        assert done.code == 2 and named in done.said and done.said.count("\n") == 1 and "geheim" not in done.said, done
+
+
+def test_config_check__sasl_without_its_protocol__is_found_though_programs_start(settings):
+    done = run("exportctl", ["config", "check", "--kafka.sasl.username=u"], settings)
+    assert done.code == 2 and "kafka.sasl.username" in done.err and "kafka.security.protocol" in done.err, done
+    assert run("exportctl", ["topics", "check", "--kafka.sasl.username=u"], settings).code != 2
+
+
+@pytest.mark.parametrize(("program", "needed"), [
+    ("worker", {"kafka.bootstrap.servers", "postgres.dsn", "storage.url"}),
+    ("scheduler", {"kafka.bootstrap.servers", "postgres.dsn", "export.domain_id"}),
+    ("exportctl", {"kafka.bootstrap.servers"}),
+])
+def test_config_check__for_a_program__names_what_that_one_needs(program, needed):
+    done = run("exportctl", ["config", "check", f"--for={program}"], {})
+    assert done.code == 2, done
+    assert {line.split(": ")[0] for line in done.err.splitlines()} == needed
+    assert run("exportctl", ["config", "check", "--for=exportctl"], {"EXPORT_KAFKA_BOOTSTRAP_SERVERS": "k:9092"}).code == 0
+    wrong = run("exportctl", ["config", "check", "--for=cron"], {"EXPORT_KAFKA_BOOTSTRAP_SERVERS": "k:9092"})
+    assert wrong.code == 2 and "--for: must be" in wrong.err, wrong
+
+
+def test_config_show__connection_strings__are_shown_without_the_password(settings):
+    shown = json.loads(run("exportctl", ["config", "show", "--output=json"],
+                           {**settings, "EXPORT_REDIS_URL": "redis://u:geheim@cache:6379/1"}).out)
+    password = settings["EXPORT_POSTGRES_DSN"].split("://", 1)[1].split("@")[0].split(":", 1)[1]
+    assert shown["postgres.dsn"]["value"] == settings["EXPORT_POSTGRES_DSN"].replace(f":{password}@", ":***@")
+    assert shown["redis.url"]["value"] == "redis://u:***@cache:6379/1"
+
+
+def test_kafka__tls_to_a_plain_listener__exportctl_says_so_before_its_time_is_over(settings):
+    done = run("exportctl", ["topics", "check", "--kafka.security.protocol=ssl"],
+               {**settings, "EXPORT_STARTUP_TIMEOUT": "1h"}, timeout=60)
+    assert done.code == 3 and "refuse this client" in done.err and "SSL" in done.err and done.err.count("\n") == 1, done

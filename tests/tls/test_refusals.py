@@ -48,6 +48,11 @@ def test_kafka__wrong_password__says_so(world):
     kafka_refuses(world, "uthentication failed", EXPORT_KAFKA_SASL_PASSWORD="wrong-password")
 
 
+def test_kafka__wrong_password__exportctl_says_so_before_its_time_is_over(world):
+    code, said = world.run("exportctl", "topics", "check", EXPORT_STARTUP_TIMEOUT="1h", EXPORT_KAFKA_SASL_PASSWORD="wrong-password")
+    assert code == 3 and "uthentication failed" in said and "refuse this client" in said, said
+
+
 def test_kafka__plain_text_to_a_tls_port__no_answer(world):
     kafka_refuses(world, "isconnected", "answered within", EXPORT_KAFKA_SECURITY_PROTOCOL="PLAINTEXT")
 

@@ -77,7 +77,8 @@ static const char *usual_fix(enum uex_error err)
 {
     switch (err) {
     case UEX_KAFKA_UNAVAILABLE:
-        return "check kafka.bootstrap.servers, kafka.security.protocol and the network (firewall, DNS, certificates)";
+        return "check kafka.bootstrap.servers, kafka.security.protocol, kafka.sasl.*, kafka.ssl.* and the network "
+               "(firewall, DNS)";
     case UEX_DB_UNAVAILABLE:
     case UEX_DB_STALLED:
         return "check host and port in postgres.dsn, pg_hba.conf, and that the server runs";

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/kafka/kafka_fixture.h"
 
-#include <unistd.h>
-
 #include "export/log.h"
 #include "kafka/client_internal.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka_mock.h> /* needs rdkafka.h before it */
 
@@ -287,6 +290,55 @@ static void partition_count__consumer__asks_for_this_topic_only(void **state)
     rd_kafka_destroy(owner);
 }
 
+/* A server that speaks no TLS, and answers what it does not understand. */
+static void *answer_in_plain_text(void *argument)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    int listener = *(int *)argument, client = -1;
+
+    while ((client = accept(listener, NULL, NULL)) >= 0) {
+        (void)!write(client, answer, sizeof(answer) - 1);
+        (void)close(client);
+    }
+    return NULL;
+}
+
+static void wait__brokers_refuse_this_client__tools_end_at_once(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size_bytes = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct kafka_fixture fixture;
+    struct uex_fault fault = {0};
+    char servers[40];
+    pthread_t thread;
+    rd_kafka_t *handle = NULL;
+
+    (void)state;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size_bytes), 0);
+    snprintf(servers, sizeof(servers), "127.0.0.1:%d", ntohs(address.sin_port));
+    assert_int_equal(pthread_create(&thread, NULL, answer_in_plain_text, &listener), 0);
+    handle = uex_kafka_create(
+        UEX_KAFKA_ADMIN,
+        conf_of(fixture_config(&fixture, "bootstrap.servers", servers, "security.protocol", "ssl", NULL),
+                UEX_KAFKA_ADMIN),
+        &fault);
+    assert_non_null(handle);
+    /* A program that runs by itself goes on until its time is over. */
+    assert_int_equal(uex_kafka_wait(handle, 2500, NULL, &fault), UEX_KAFKA_UNAVAILABLE);
+    assert_non_null(strstr(fault.text, "answered within 2500 ms"));
+    uex_kafka_give_up_when_refused();
+    assert_int_equal(uex_kafka_wait(handle, 3600000, NULL, &fault), UEX_KAFKA_UNAVAILABLE);
+    assert_non_null(strstr(fault.text, "refuse this client"));
+    assert_non_null(strstr(fault.text, "wrong version number"));
+    uex_kafka_destroy(handle);
+    (void)shutdown(listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    (void)close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +354,7 @@ int main(void)
         cmocka_unit_test(error_of__codes__are_told_apart),
         cmocka_unit_test(log_allowed__same_kind__is_said_every_ten_seconds),
         cmocka_unit_test(partition_count__consumer__asks_for_this_topic_only),
+        cmocka_unit_test(wait__brokers_refuse_this_client__tools_end_at_once),
         cmocka_unit_test(log_watched__no_broker__is_counted_and_no_longer_logged), /* for the whole process: last */
     };
 
