@@ -43,12 +43,16 @@ UEX_MUST_CHECK enum uex_error uex_postgres_check_views(struct uex_postgres *post
                                                        struct uex_fault *fault);
 
 /* The server and our role, for `exportctl doctor`. */
+#define UEX_ODD_NAMES_MAX 5
 struct uex_postgres_facts {
     char version[64], role[64];
-    bool in_recovery;                   /* a replica */
-    bool is_superuser, may_write;       /* may_write: INSERT, UPDATE or DELETE on one of the views */
-    int64_t server_at_ms, local_at_ms;  /* its clock, and ours in the middle of the question */
-    uint64_t active_groups, odd_groups; /* odd: active, of a type that is not exported */
+    char host[256], port[8], database[64];  /* of the connection; `host` may be the directory of a socket */
+    bool in_recovery;                       /* a replica */
+    bool is_superuser, may_write;           /* may_write: INSERT, UPDATE or DELETE on one of the views */
+    int64_t server_at_ms, local_at_ms;      /* its clock, and ours in the middle of the question */
+    uint64_t active_groups, odd_groups;     /* odd: active, of a type that is not exported */
+    char odd_names[UEX_ODD_NAMES_MAX][256]; /* the first of these, by id */
+    size_t odd_name_count;
 };
 UEX_MUST_CHECK enum uex_error uex_postgres_examine(struct uex_postgres *postgres, struct uex_postgres_facts *out,
                                                    struct uex_fault *fault);

@@ -199,7 +199,7 @@ static bool is_true(const PGresult *result, int column)
 /* A text of the server, for a terminal: what is not printable ASCII becomes '?'. */
 static void copy_plain(const char *text, char *out, size_t size)
 {
-    (void)snprintf(out, size, "%s", text);
+    (void)snprintf(out, size, "%s", text == NULL ? "" : text);
     for (char *at = out; *at != '\0'; at++) {
         if (*at < 0x20 || *at > 0x7E)
             *at = '?';
@@ -233,6 +233,9 @@ static enum uex_error ask_server(struct uex_postgres *postgres, struct uex_postg
         out->local_at_ms = asked_at_ms + (uex_wall_ms() - asked_at_ms) / 2;
         copy_plain(PQgetvalue(result, 0, 0), out->version, sizeof(out->version));
         copy_plain(PQgetvalue(result, 0, 1), out->role, sizeof(out->role));
+        copy_plain(PQhost(postgres->conn), out->host, sizeof(out->host));
+        copy_plain(PQport(postgres->conn), out->port, sizeof(out->port));
+        copy_plain(PQdb(postgres->conn), out->database, sizeof(out->database));
         out->in_recovery = is_true(result, 2);
         out->is_superuser = is_true(result, 3);
         out->may_write = is_true(result, 4);
@@ -244,27 +247,53 @@ static enum uex_error ask_server(struct uex_postgres *postgres, struct uex_postg
     return err;
 }
 
+#define IS_ODD "(group_type IS NULL OR group_type::text NOT IN ('COST_BASED', 'NON_COST_BASED'))"
+
+/* `SELECT <what> FROM <the group view> WHERE active <more>` */
+static enum uex_error ask_groups(struct uex_postgres *postgres, const char *what, const char *more, PGresult **out,
+                                 struct uex_fault *fault)
+{
+    struct uex_buffer sql = {0};
+    enum uex_error err = UEX_OK;
+
+    uex_buffer_append_format(&sql, "SELECT %s FROM ", what);
+    err = uex_pg_append_name(postgres, postgres->config->postgres_group_view, &sql, fault);
+    uex_buffer_append_format(&sql, " WHERE active%s", more);
+    if (err == UEX_OK)
+        err = uex_pg_check_sql(&sql, fault);
+    if (err == UEX_OK)
+        err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 0, NULL, out, fault);
+    uex_buffer_clear(&sql);
+    return err;
+}
+
 static enum uex_error count_groups(struct uex_postgres *postgres, struct uex_postgres_facts *out,
                                    struct uex_fault *fault)
 {
-    struct uex_buffer sql = {0};
     PGresult *result = NULL;
-    enum uex_error err;
+    enum uex_error err = ask_groups(postgres, "count(*), count(*) FILTER (WHERE " IS_ODD ")", "", &result, fault);
 
-    uex_buffer_append_text(&sql, "SELECT count(*), count(*) FILTER (WHERE group_type IS NULL OR group_type::text NOT "
-                                 "IN ('COST_BASED', 'NON_COST_BASED')) FROM ");
-    err = uex_pg_append_name(postgres, postgres->config->postgres_group_view, &sql, fault);
-    uex_buffer_append_text(&sql, " WHERE active");
-    if (err == UEX_OK && uex_buffer_failed(&sql))
-        err = uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a query");
-    if (err == UEX_OK)
-        err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 0, NULL, &result, fault);
     if (err == UEX_OK && PQntuples(result) == 1) {
         out->active_groups = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
         out->odd_groups = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
     }
     PQclear(result);
-    uex_buffer_clear(&sql);
+    return err;
+}
+
+/* An id is text of whoever makes groups: who prints it looks at it first. */
+static enum uex_error name_odd_groups(struct uex_postgres *postgres, struct uex_postgres_facts *out,
+                                      struct uex_fault *fault)
+{
+    PGresult *result = NULL;
+    enum uex_error err = ask_groups(postgres, "left(group_id::text, 63)",
+                                    " AND group_id IS NOT NULL AND " IS_ODD " ORDER BY 1 LIMIT 5", &result, fault);
+
+    for (int row = 0; err == UEX_OK && row < PQntuples(result) && row < UEX_ODD_NAMES_MAX; row++) {
+        snprintf(out->odd_names[row], sizeof(out->odd_names[row]), "%s", PQgetvalue(result, row, 0));
+        out->odd_name_count++;
+    }
+    PQclear(result);
     return err;
 }
 
@@ -275,5 +304,7 @@ enum uex_error uex_postgres_examine(struct uex_postgres *postgres, struct uex_po
 
     *out = (struct uex_postgres_facts){.active_groups = UEX_UNKNOWN, .odd_groups = UEX_UNKNOWN};
     err = ask_server(postgres, out, fault);
-    return err == UEX_OK ? count_groups(postgres, out, fault) : err;
+    if (err == UEX_OK)
+        err = count_groups(postgres, out, fault);
+    return err == UEX_OK && out->odd_groups > 0 ? name_odd_groups(postgres, out, fault) : err;
 }

@@ -117,6 +117,48 @@ def test_doctor__views_and_role__are_looked_at(pipe, services):
     assert code == 1 and "GRANT SELECT" in found["postgres", "views"][0]["mend"]
 
 
+def test_doctor__groups_of_an_odd_type__are_named_five_at_most(pipe):
+    ready(pipe)
+    pipe.database.execute("INSERT INTO {s}_groups SELECT 'odd-' || n, 'FREE', true FROM generate_series(1, 7) n")
+    code, found = doctor(pipe)
+    (row,) = found["postgres", "groups"]
+    assert code == 0 and row["detail"].endswith(": odd-1, odd-2, odd-3, odd-4, odd-5 and 2 more"), row
+
+
+def test_doctor__servers__are_named_and_passwords_are_not(pipe):
+    ready(pipe)
+    pipe.settings["EXPORT_REDIS_URL"] = pipe.settings["EXPORT_REDIS_URL"].replace("://", "://:unused@")
+    code, found = doctor(pipe, EXPORT_POSTGRES_DSN="postgresql://u:geheim@127.0.0.1:9/some_base", EXPORT_RETRY_ATTEMPTS="0",
+                         EXPORT_S3_ENDPOINT="http://127.0.0.1:9")
+    assert code == 3
+    assert "127.0.0.1:9/some_base" in found["postgres", "connection"][0]["detail"]
+    assert f"{pipe.storage_url} at http://127.0.0.1:9" in found["store", "bucket"][0]["detail"]
+    assert pipe.settings["EXPORT_KAFKA_BOOTSTRAP_SERVERS"] in found["kafka", "brokers"][0]["detail"]
+    assert pipe.settings["EXPORT_REDIS_URL"].rsplit("@", 1)[1] in found["redis", "answer"][0]["detail"]
+    assert "geheim" not in str(found) and "unused" not in str(found)
+    host = doctor(pipe)[1]["postgres", "server"][0]["detail"]
+    assert "database " in host and " port " in host, host
+
+
+def test_doctor__deleting_is_not_allowed__writes_no_object(pipe):
+    ready(pipe)
+    with refusing(pipe.settings["EXPORT_S3_ENDPOINT"],
+                  lambda method, path, *_: error(403, "AccessDenied") if method == "DELETE" and "uploadId" not in path else None) as gate:
+        code, found = doctor(pipe, EXPORT_S3_ENDPOINT=gate.url)
+        assert code == 0 and not_well(found).keys() <= {("kafka", "consumer group")}, found
+        assert pipe.keys() == [] and pipe.store.uploads(pipe.storage_url) == []
+        assert "no object is written" in found["store", "delete"][0]["detail"]
+        (row,) = found["store", "create-only"]
+        assert row["result"] == "skip", row
+        # Where somebody has put the object that it names, overwriting is tried on that one.
+        url = next(word for word in row["detail"].replace(",", " ").split() if word.startswith("s3://"))
+        bucket, key = url.removeprefix("s3://").split("/", 1)
+        pipe.store.client.put_object(Bucket=bucket, Key=key, Body=b"x")
+        code, found = doctor(pipe, EXPORT_S3_ENDPOINT=gate.url)
+        assert code == 0 and [row["result"] for row in found["store", "create-only"]] == ["ok", "ok"], found
+        assert pipe.store.client.get_object(Bucket=bucket, Key=key)["Body"].read() == b"x" and len(pipe.keys()) == 1
+
+
 @pytest.mark.parametrize("kind, name, operation, key, word", [
     ("TOPIC", "result", "WRITE", ("kafka", "writing"), "-result"),
     ("TOPIC", "dlq", "WRITE", ("kafka", "writing"), "-dlq"),

@@ -8,32 +8,29 @@
 
 #define CLOCK_WARN_MS 5000
 #define CLOCK_FAIL_MS (5 * 60 * 1000)
+#define TEXT_SIZE 2048 /* room for the names of five groups */
 
 static const char *const result_texts[] = {
     [UEX_DOCTOR_OK] = "ok", [UEX_DOCTOR_WARN] = "warn", [UEX_DOCTOR_FAIL] = "fail", [UEX_DOCTOR_SKIP] = "skip"};
 static const char *const result_colours[] = {
     [UEX_DOCTOR_OK] = "32", [UEX_DOCTOR_WARN] = "33", [UEX_DOCTOR_FAIL] = "31", [UEX_DOCTOR_SKIP] = "2"};
 
-/* Print each line at once: an unreachable dependency takes time. */
-static void print_row(enum uex_doctor_result result, const char *dependency, const char *check, const char *text,
-                      const char *fix)
+static void add_line(struct uex_doctor *doctor, enum uex_doctor_result result, const char *dependency,
+                     const char *check, const char *text, const char *fix)
 {
     bool coloured = uex_screen()->is_coloured;
-    struct uex_buffer out = {0};
+    struct uex_buffer *out = &doctor->text;
 
-    uex_buffer_append_format(&out, "%s%s%s%-4s%s  %-8s  %-18s  ", coloured ? "\033[" : "",
+    uex_buffer_append_format(out, "%s%s%s%-4s%s  %-8s  %-18s  ", coloured ? "\033[" : "",
                              coloured ? result_colours[result] : "", coloured ? "m" : "", result_texts[result],
                              coloured ? "\033[0m" : "", dependency, check);
-    uex_output_append_clean(&out, text);
-    uex_buffer_append_text(&out, "\n");
+    uex_output_append_clean(out, text);
+    uex_buffer_append_text(out, "\n");
     if (fix != NULL) {
-        uex_buffer_append_text(&out, "      fix: ");
-        uex_output_append_clean(&out, fix);
-        uex_buffer_append_text(&out, "\n");
+        uex_buffer_append_text(out, "      fix: ");
+        uex_output_append_clean(out, fix);
+        uex_buffer_append_text(out, "\n");
     }
-    if (!uex_output_print(&out))
-        uex_output_error("cannot print a result");
-    uex_buffer_clear(&out);
 }
 
 static void add_json(struct uex_doctor *doctor, enum uex_doctor_result result, const char *dependency,
@@ -41,7 +38,7 @@ static void add_json(struct uex_doctor *doctor, enum uex_doctor_result result, c
 {
     struct uex_buffer *out = &doctor->json;
 
-    uex_buffer_append_text(out, doctor->row_count == 0 ? "[\n  {\"dependency\": " : ",\n  {\"dependency\": ");
+    uex_buffer_append_text(out, doctor->row_count == 0 ? "\n  {\"dependency\": " : ",\n  {\"dependency\": ");
     uex_buffer_append_json(out, dependency);
     uex_buffer_append_text(out, ", \"check\": ");
     uex_buffer_append_json(out, check);
@@ -58,15 +55,13 @@ void uex_doctor_report(struct uex_doctor *doctor, const char *dependency, const 
                        enum uex_doctor_result result, const char *fix, const char *format, ...)
 {
     va_list arguments;
-    char text[768];
+    char text[TEXT_SIZE];
 
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    if (doctor->format == UEX_OUTPUT_JSON)
-        add_json(doctor, result, dependency, check, text, fix);
-    else
-        print_row(result, dependency, check, text, fix);
+    add_json(doctor, result, dependency, check, text, fix);
+    add_line(doctor, result, dependency, check, text, fix);
     doctor->row_count++;
     doctor->fail_count += result == UEX_DOCTOR_FAIL;
     doctor->warn_count += result == UEX_DOCTOR_WARN;
@@ -119,8 +114,9 @@ void uex_doctor_fail(struct uex_doctor *doctor, const char *dependency, const ch
 {
     if (uex_exit_of(err) == UEX_EXIT_UNREACHABLE)
         doctor->unreachable = true;
-    uex_doctor_report(doctor, dependency, check, UEX_DOCTOR_FAIL, fix != NULL ? fix : usual_fix(err), "%s (%s)",
-                      fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err));
+    uex_doctor_report(doctor, dependency, check, UEX_DOCTOR_FAIL, fix != NULL ? fix : usual_fix(err), "%s (%s)%s%s",
+                      fault->text[0] == 0 ? uex_error_sentence(err) : fault->text, uex_error_code(err),
+                      doctor->where.size_bytes == 0 ? "" : "; asked: ", uex_buffer_text(&doctor->where));
 }
 
 void uex_doctor_clock(struct uex_doctor *doctor, const char *dependency, const char *whose, int64_t skew_ms,

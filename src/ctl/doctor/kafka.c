@@ -27,8 +27,9 @@ static void check_brokers(struct uex_doctor *doctor, rd_kafka_t *handle)
     }
     if (uex_kafka_cluster_id(handle, ASK_MS, cluster_id, &fault) != UEX_OK)
         cluster_id[0] = 0;
-    uex_doctor_report(doctor, "kafka", "brokers", UEX_DOCTOR_OK, NULL, "brokers: %d, cluster %s", metadata->broker_cnt,
-                      cluster_id[0] == 0 ? "without an id" : cluster_id);
+    uex_doctor_report(doctor, "kafka", "brokers", UEX_DOCTOR_OK, NULL, "brokers: %d, cluster %s, found by %s",
+                      metadata->broker_cnt, cluster_id[0] == 0 ? "without an id" : cluster_id,
+                      uex_buffer_text(&doctor->where));
     rd_kafka_metadata_destroy(metadata);
 }
 
@@ -282,6 +283,7 @@ void uex_doctor_kafka(struct uex_doctor *doctor)
     enum uex_error err = uex_ctl_connect(doctor->config, UEX_KAFKA_ADMIN, &handle, &fault);
     bool all_there = false;
 
+    uex_buffer_append_text(&doctor->where, uex_config_kafka(doctor->config, "bootstrap.servers"));
     if (err != UEX_OK) {
         uex_doctor_fail(doctor, "kafka", "brokers", err, &fault, NULL);
         goto done;

@@ -37,19 +37,32 @@ static void check_views(struct uex_doctor *doctor, struct uex_postgres *postgres
                           config->postgres_user_view);
 }
 
+/* "g-1, g-2 and 3 more" */
+static void name_odd_groups(const struct uex_postgres_facts *facts, struct uex_buffer *out)
+{
+    for (size_t i = 0; i < facts->odd_name_count; i++)
+        uex_buffer_append_format(out, "%s%s", i == 0 ? "" : ", ", facts->odd_names[i]);
+    if (facts->odd_groups > facts->odd_name_count)
+        uex_buffer_append_format(out, " and %" PRIu64 " more", facts->odd_groups - facts->odd_name_count);
+}
+
 static void check_groups(struct uex_doctor *doctor, const struct uex_postgres_facts *facts)
 {
+    struct uex_buffer names = {0};
+
+    name_odd_groups(facts, &names);
     if (facts->odd_groups > 0)
         uex_doctor_report(doctor, "postgres", "groups", UEX_DOCTOR_WARN,
                           "set group_type to COST_BASED or NON_COST_BASED; workers skip other groups",
-                          "%" PRIu64 " of %" PRIu64 " active groups have another type", facts->odd_groups,
-                          facts->active_groups);
+                          "%" PRIu64 " of %" PRIu64 " active groups have another type: %s", facts->odd_groups,
+                          facts->active_groups, uex_buffer_text(&names));
     else
         uex_doctor_report(doctor, "postgres", "groups", facts->active_groups == 0 ? UEX_DOCTOR_WARN : UEX_DOCTOR_OK,
                           facts->active_groups == 0
                               ? "check that postgres.dsn names the right database; the scheduler has nothing to send"
                               : NULL,
                           "%" PRIu64 " active groups", facts->active_groups);
+    uex_buffer_clear(&names);
 }
 
 void uex_doctor_postgres(struct uex_doctor *doctor)
@@ -60,6 +73,7 @@ void uex_doctor_postgres(struct uex_doctor *doctor)
     enum uex_error err = UEX_OK;
     int64_t begun_at_ms = 0;
 
+    (void)!uex_config_append_location(doctor->config->postgres_dsn, &doctor->where);
     if (postgres == NULL) {
         uex_doctor_fail(doctor, "postgres", "connection", UEX_NO_MEMORY, &fault, NULL);
         return;
@@ -77,8 +91,9 @@ void uex_doctor_postgres(struct uex_doctor *doctor)
         uex_doctor_fail(doctor, "postgres", "server", err, &fault, NULL);
         goto done;
     }
-    uex_doctor_report(doctor, "postgres", "server", UEX_DOCTOR_OK, NULL, "PostgreSQL %s, %s", facts.version,
-                      facts.in_recovery ? "a replica" : "a primary");
+    uex_doctor_report(doctor, "postgres", "server", UEX_DOCTOR_OK, NULL,
+                      "PostgreSQL %s, %s, at %s port %s, database %s", facts.version,
+                      facts.in_recovery ? "a replica" : "a primary", facts.host, facts.port, facts.database);
     uex_doctor_clock(doctor, "postgres", "the server", facts.server_at_ms - facts.local_at_ms,
                      uex_monotonic_ms() - begun_at_ms);
     check_role(doctor, &facts);

@@ -12,6 +12,9 @@
 #define DAY_MS (24LL * 3600 * 1000)
 #define BIG_BYTES ((size_t)(8 << 20) + 1) /* enough to go up in parts */
 
+#define SMALL_BYTES ((size_t)1000)
+#define KEPT_NAME "users-export-doctor" /* the same each time */
+
 struct store_check {
     struct uex_doctor *doctor;
     struct uex_object_store *store;
@@ -19,6 +22,16 @@ struct store_check {
     const uint8_t *bytes; /* BIG_BYTES of zeros */
     bool is_written;
 };
+
+/* Rights may end at a domain, or at a suffix. */
+static void append_key(struct store_check *check, const char *name)
+{
+    const char *domain_id = check->doctor->config->export_domain_id;
+
+    if (domain_id != NULL && domain_id[0] != '\0')
+        uex_buffer_append_format(&check->key, "%s/", domain_id);
+    uex_buffer_append_format(&check->key, "doctor/%s.csv.gz", name);
+}
 
 /* Write `size_bytes` under the probe's key, each time as another command. */
 static enum uex_error write_object(const struct store_check *check, size_t size_bytes, struct uex_fault *fault)
@@ -76,8 +89,6 @@ static enum uex_error compare(void *context, struct uex_bytes data)
     return UEX_OK;
 }
 
-#define SMALL_BYTES ((size_t)1000)
-
 static void check_reading(struct store_check *check)
 {
     struct comparison comparison = {.bytes = check->bytes};
@@ -93,6 +104,15 @@ static void check_reading(struct store_check *check)
     else
         uex_doctor_report(check->doctor, "store", "read", UEX_DOCTOR_OK, NULL,
                           "the object was read back as it was written");
+}
+
+/* Nothing is written that could not be deleted afterwards. Deleting a name that is not there tells: it succeeds where
+ * it is allowed. */
+static enum uex_error try_removing(const struct store_check *check, struct uex_fault *fault)
+{
+    enum uex_error err = check->store->remove(check->store, uex_buffer_text(&check->key), fault);
+
+    return err == UEX_NOT_FOUND ? UEX_OK : err;
 }
 
 static void check_removing(struct store_check *check)
@@ -163,11 +183,43 @@ static void try_writing(struct store_check *check)
     check_removing(check);
 }
 
+/* Without the right to delete, which workers do not need. The probe has begun an upload and aborted it. Whether objects
+ * can be overwritten is tried on an object that somebody put there for that. */
+static void try_without_removing(struct store_check *check, enum uex_error probed, const struct uex_fault *denied)
+{
+    struct uex_object_facts facts = {0};
+    struct uex_fault fault = {0};
+    enum uex_error err = UEX_OK;
+
+    uex_doctor_report(check->doctor, "store", "delete", UEX_DOCTOR_OK, NULL,
+                      "not allowed, and workers do not need it (%s); so no object is written", denied->text);
+    uex_buffer_reset(&check->key);
+    append_key(check, KEPT_NAME);
+    if (uex_buffer_failed(&check->key))
+        return;
+    if (probed == UEX_OK)
+        uex_doctor_report(check->doctor, "store", "write", UEX_DOCTOR_OK, NULL,
+                          "the requests of an export are accepted: an upload was begun, and aborted");
+    err = check->store->find(check->store, uex_buffer_text(&check->key), &facts, &fault);
+    uex_object_facts_clear(&facts);
+    if (err == UEX_OK) {
+        check_create_only(check, "one request", SMALL_BYTES);
+        check_create_only(check, "in parts", BIG_BYTES);
+    } else if (err == UEX_NOT_FOUND) {
+        uex_doctor_report(check->doctor, "store", "create-only", UEX_DOCTOR_SKIP, NULL,
+                          "not tried: it needs an object that doctor may leave alone. With other credentials, put any "
+                          "object at %s/%s, once; doctor tries to overwrite it, and must fail",
+                          check->doctor->config->storage_url, uex_buffer_text(&check->key));
+    } else {
+        uex_doctor_fail(check->doctor, "store", "read", err, &fault, NULL);
+    }
+}
+
 /* Doctor does not create the bucket: the worker does, and a wrong name has to be noticed. */
 static void try_store(struct store_check *check)
 {
     struct uex_fault fault = {0};
-    enum uex_error err = check->store->probe(check->store, &fault);
+    enum uex_error err = check->store->probe(check->store, &fault), removed = UEX_OK;
 
     if (err == UEX_STORE_BUCKET && check->store->is_missing) {
         uex_doctor_report(check->doctor, "store", "bucket", UEX_DOCTOR_WARN,
@@ -182,28 +234,40 @@ static void try_store(struct store_check *check)
         return;
     }
     uex_doctor_report(check->doctor, "store", "bucket", UEX_DOCTOR_OK, NULL, "%s answers",
-                      check->doctor->config->storage_url);
+                      uex_buffer_text(&check->doctor->where));
     check_server(check);
-    try_writing(check);
+    removed = try_removing(check, &fault);
+    if (removed == UEX_OK)
+        try_writing(check);
+    else if (removed == UEX_STORE_DENIED || removed == UEX_STORE_REFUSED || removed == UEX_STORE_FAILED)
+        try_without_removing(check, err, &fault);
+    else
+        uex_doctor_fail(check->doctor, "store", "delete", removed, &fault, NULL);
+}
+
+static void name_server(struct uex_doctor *doctor)
+{
+    const struct uex_config *config = doctor->config;
+
+    uex_buffer_append_text(&doctor->where, config->storage_url);
+    if (strncmp(config->storage_url, "s3://", 5) == 0 && config->s3_endpoint != NULL && config->s3_endpoint[0] != 0)
+        uex_buffer_append_format(&doctor->where, " at %s", config->s3_endpoint);
 }
 
 void uex_doctor_store(struct uex_doctor *doctor)
 {
     struct store_check check = {.doctor = doctor};
-    struct uex_store_service *service = NULL;
     uint8_t *bytes = calloc(1, BIG_BYTES);
     char name[UEX_UUID_TEXT_SIZE];
-    struct uex_fault fault = {0};
-    enum uex_error err = bytes == NULL ? uex_fail(&fault, UEX_NO_MEMORY, "no memory for a probe object")
-                                       : uex_store_service_new(doctor->config, &service, &fault);
+    struct uex_fault fault = doctor->store_fault;
+    enum uex_error err = bytes == NULL           ? uex_fail(&fault, UEX_NO_MEMORY, "no memory for a probe object")
+                         : doctor->store == NULL ? fault.error
+                                                 : uex_object_store_new(doctor->store, &check.store, &fault);
 
-    if (err == UEX_OK)
-        err = uex_object_store_new(service, &check.store, &fault);
+    name_server(doctor);
     check.bytes = bytes;
     uex_uuid_random(name);
-    if (doctor->config->export_domain_id != NULL && doctor->config->export_domain_id[0] != '\0')
-        uex_buffer_append_format(&check.key, "%s/", doctor->config->export_domain_id); /* rights may end there */
-    uex_buffer_append_format(&check.key, "doctor/%s.csv.gz", name);                    /* or at a suffix */
+    append_key(&check, name);
     if (err == UEX_OK && uex_buffer_failed(&check.key))
         err = uex_fail(&fault, UEX_NO_MEMORY, "no memory for a probe object");
     if (err != UEX_OK) {
@@ -214,7 +278,6 @@ void uex_doctor_store(struct uex_doctor *doctor)
     }
     if (check.store != NULL)
         check.store->destroy(check.store);
-    uex_store_service_free(service);
     uex_buffer_clear(&check.key);
     free(bytes);
 }
@@ -225,11 +288,13 @@ void uex_doctor_redis(struct uex_doctor *doctor)
     struct uex_fault fault = {0};
     enum uex_error err = uex_redis_ping(doctor->config, &fault);
 
+    (void)!uex_config_append_location(doctor->config->redis_url, &doctor->where);
     if (err == UEX_NOT_FOUND)
         uex_doctor_report(doctor, "redis", "answer", UEX_DOCTOR_SKIP, NULL, "redis.url is not set: no cache is used");
     else if (err != UEX_OK)
         uex_doctor_report(doctor, "redis", "answer", UEX_DOCTOR_WARN, "check redis.url; exports work without the cache",
-                          "%s", fault.text);
+                          "%s; asked: %s", fault.text, uex_buffer_text(&doctor->where));
     else
-        uex_doctor_report(doctor, "redis", "answer", UEX_DOCTOR_OK, NULL, "PONG");
+        uex_doctor_report(doctor, "redis", "answer", UEX_DOCTOR_OK, NULL, "PONG from %s",
+                          uex_buffer_text(&doctor->where));
 }
