@@ -36,6 +36,21 @@ enum uex_error uex_option_duration(const char *name, const char *text, int64_t o
     return UEX_CONFIG;
 }
 
+enum uex_error uex_option_wait(int64_t *timeout_ms)
+{
+    const struct uex_ctl_options *given = &uex_ctl_options;
+
+    if (uex_option_duration("--timeout", given->timeout, UEX_NO_TIME, timeout_ms) != UEX_OK)
+        return UEX_CONFIG;
+    if (given->timeout != NULL && !given->wait)
+        uex_output_error("--timeout needs --wait");
+    else if (given->dry_run && given->wait)
+        uex_output_error("--dry-run sends nothing, so there is nothing to --wait for");
+    else
+        return UEX_OK;
+    return UEX_CONFIG;
+}
+
 enum uex_error uex_option_text(const char *name, const char *text, size_t most)
 {
     size_t character_count = 0;

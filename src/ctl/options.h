@@ -31,6 +31,9 @@ UEX_MUST_CHECK enum uex_error uex_option_number(const char *name, const char *te
 /* A duration as settings have it ("90s"), at least 1 ms; `text` NULL gives `otherwise`. UEX_CONFIG, reported on stderr.
  */
 UEX_MUST_CHECK enum uex_error uex_option_duration(const char *name, const char *text, int64_t otherwise, int64_t *out);
+/* --wait, --timeout and --dry-run, where a subcommand has them: do they fit together? `*timeout_ms` is UEX_NO_TIME
+ * without --timeout. UEX_CONFIG, reported on stderr. */
+UEX_MUST_CHECK enum uex_error uex_option_wait(int64_t *timeout_ms);
 /* Free text for a command's audit fields, or a run's name: UTF-8 without control characters, 1 to `most` characters;
  * NULL is fine. UEX_CONFIG, reported on stderr. */
 UEX_MUST_CHECK enum uex_error uex_option_text(const char *name, const char *text, size_t most);

@@ -60,6 +60,8 @@ static const struct uex_option trigger[] = {
     {"--again", NULL, "with --all --run: also if the run was started before", NULL, &uex_ctl_options.again},
     {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
     {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
+    {"--dry-run", NULL, "only print the commands that would be sent", NULL, &uex_ctl_options.dry_run},
+    {"--force", NULL, "do not ask about a GROUP that the group view does not have", NULL, &uex_ctl_options.force},
     {"--wait", NULL, "wait for the outcome of each group", NULL, &uex_ctl_options.wait},
     {"--timeout", "D", "with --wait: stop waiting after this time, for example 10m", &uex_ctl_options.timeout, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
@@ -104,6 +106,7 @@ static const struct uex_example run_finish_examples[] = {
 static const struct uex_example trigger_examples[] = {
     {"exportctl trigger g-17 --reason 'asked for by support' --wait", "exports one group now and prints its outcome"},
     {"exportctl trigger g-17 g-18", "two groups; prints the ids of their commands"},
+    {"exportctl trigger --all --dry-run | wc -l", "how many groups that would be"},
     {"exportctl trigger --all --run 2026-11-22-again --wait --timeout 2h", "all active groups, as a run of their own"},
     {0}};
 
@@ -137,6 +140,7 @@ static const struct uex_option status[] = {
     {"--check", NULL, "exit code 1 unless everything of the run is exported or empty, and nothing is open", NULL,
      &uex_ctl_options.check},
     {"--follow", NULL, "keep printing new outcomes and running exports; Ctrl-C stops", NULL, &uex_ctl_options.follow},
+    {"--force", NULL, "do not ask about a GROUP that the group view does not have", NULL, &uex_ctl_options.force},
     {"--limit", "N", "most rows of the table, 0: all; default: 50 on a terminal, else all", &uex_ctl_options.limit,
      NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
@@ -194,12 +198,14 @@ static const struct uex_option dlq_replay[] = {
     {"--again", NULL, "also those replayed or discarded before, or whose command has ended since", NULL,
      &uex_ctl_options.again},
     {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
+    {"--wait", NULL, "wait for the outcome of each replayed command", NULL, &uex_ctl_options.wait},
+    {"--timeout", "D", "with --wait: stop waiting after this time, for example 10m", &uex_ctl_options.timeout, NULL},
     {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
 static const struct uex_example dlq_replay_examples[] = {
     {"exportctl dlq replay --error store-denied --since 12h --dry-run", "what would be replayed"},
-    {"exportctl dlq replay 3:4711 --reason 'bucket policy fixed'", "one command runs again"},
+    {"exportctl dlq replay 3:4711 --reason 'bucket policy fixed' --wait", "one command runs again; prints its outcome"},
     {"exportctl dlq replay --all", "everything that is still open"},
     {0}};
 
@@ -379,7 +385,9 @@ const struct uex_subcommand uex_subcommands[] = {
          "stops.\nA dead letter is left alone if it was replayed or discarded before, or if its command was exported "
          "or\nskipped since. With --again it is replayed all the same. A command that has ended can run again only "
          "under\na new id: --again writes one into the header and, if the value has the old id, into the value; "
-         "nothing else\nin the value changes. A dead letter without a value (it was too large) cannot be replayed.",
+         "nothing else\nin the value changes. A dead letter without a value (it was too large) cannot be replayed. "
+         "With "
+         "--wait, exportctl\nwaits as trigger does, with the same exit codes.",
      .examples = dlq_replay_examples,
      .options = dlq_replay,
      .needs = UEX_NEED_KAFKA,
@@ -403,7 +411,8 @@ const struct uex_subcommand uex_subcommands[] = {
          "each\ngroup was exported, skipped or dead-lettered; after a retry it waits on. Exit code 1 if a group "
          "was\ndead-lettered, or if a named group was skipped for another reason than being empty; 4 if "
          "--timeout ran out.\nCtrl-C ends the waiting, not the exports. With --all and --run it starts a run as the "
-         "scheduler\ndoes: a run that was started before is not sent again, unless --again says so.",
+         "scheduler\ndoes: a run that was started before is not sent again, unless --again says so. On a terminal, exportctl asks before it\nsends a "
+         "command for a GROUP that the group view does not have, and names what was perhaps meant.",
      .examples = trigger_examples,
      .options = trigger,
      .needs = UEX_NEED_KAFKA,

@@ -438,3 +438,36 @@ def test_dlq__no_broker__exits_3_with_one_line(new_pipe):
         assert done.code == 3 and len(done.err.splitlines()) == 1, done
     done = pipe.ctl("dlq", "list")
     assert done.code == 1 and "topics create" in done.err and len(done.err.splitlines()) == 1, done
+
+
+def test_replay_wait__fixed_and_broken_data__prints_each_outcome(pipe):
+    good, bad = pipe.new_group(rows=3), pipe.new_group()
+    pipe.database.add_users(bad, {"username": "=1+1"})
+    _, good_id = put_letter(pipe, good)
+    _, bad_id = put_letter(pipe, bad)
+    broken = put_letter(pipe, "some-group", b"nope")[0]  # has no state: nothing to wait for
+    pipe.worker(export__formula_guard="reject")
+    done = pipe.ctl("dlq", "replay", "--all", "--wait", "--timeout=50s", "--output=json")
+    assert done.code == 1, done
+    found = {row["groupId"]: row for row in rows(done)}
+    assert {group_id: (row["result"], row["outcome"], row["reason"]) for group_id, row in found.items()} == {
+        good: ("replayed", "exported", None), bad: ("replayed", "dead-lettered", CODE), "some-group": ("replayed", None, None)}
+    states = pipe.states()
+    assert found[good]["filePath"] == states[good]["filePath"] and found[good]["at"] == states[good]["at"]
+    assert (found[good]["commandId"], found[bad]["commandId"]) == (good_id, bad_id)
+    said = [line for line in done.err.splitlines() if line.startswith("exportctl: ")]
+    assert any(line.startswith(f"exportctl: {bad} failed: ") for line in said), done
+    assert any("1 replayed commands are not waited for" in line for line in said), done
+    # As lines for people; and the time runs out where nobody works.
+    again = pipe.ctl("dlq", "replay", "--group", good, "--again", "--wait", "--timeout=50s")
+    assert again.code == 0 and f"{good}  exported  3 rows" in again.out, again
+    pipe.end_workers()
+    late = pipe.ctl("dlq", "replay", "--group", good, "--again", "--wait", "--timeout=1s", "--output=json")
+    assert late.code == 4 and [row["outcome"] for row in rows(late)] == [None], late
+    assert place(broken) in {row["place"] for row in listed(pipe)}
+
+
+@pytest.mark.parametrize("arguments, word", [(["--wait", "--dry-run"], "--dry-run"), (["--timeout=5s"], "--wait")])
+def test_replay__options_that_do_not_fit__are_refused(pipe, arguments, word):
+    done = pipe.ctl("dlq", "replay", "--all", *arguments, EXPORT_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9")
+    assert done.code == 2 and word in done.err and len(done.err.splitlines()) == 1, done

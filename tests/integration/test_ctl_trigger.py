@@ -52,6 +52,41 @@ def test_trigger__by_and_table__are_what_was_asked_for(pipe):
     assert done.out.splitlines()[1].split() == ["g-1", value["commandId"]]
 
 
+def test_trigger__dry_run__prints_the_commands_and_sends_nothing(pipe):
+    nowhere = {"EXPORT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
+    active = {pipe.new_group(), pipe.new_group()}
+    done = pipe.ctl("trigger", "--all", "--dry-run", "--run=r", "--reason=why", **nowhere)
+    assert (done.code, done.err) == (0, ""), done
+    values = [json.loads(line) for line in done.out.splitlines()]
+    assert {value["groupId"] for value in values} == active
+    assert all(set(value) == COMMAND_FIELDS and (value["runId"], value["reason"]) == ("r", "why") for value in values)
+    document = pipe.ctl("trigger", "g 1", "--dry-run", "--output=json", **nowhere)
+    assert document.code == 0 and [value["groupId"] for value in json.loads(document.out)] == ["g 1"], document
+    assert not commands(pipe)
+    both = pipe.ctl("trigger", "g-1", "--dry-run", "--wait", **nowhere)
+    assert both.code == 2 and "--dry-run" in both.err and len(both.err.splitlines()) == 1, both
+
+
+def test_trigger__group_that_the_view_does_not_have__is_asked_about_on_a_terminal(pipe):
+    group_id = pipe.new_group(rows=1)
+    mistyped = group_id.upper()
+    for answer, code, count in (("n", 1, 0), ("", 1, 0), ("y", 0, 1)):
+        found, shown = on_terminal(pipe.settings, "trigger", mistyped, answer=answer or " ")
+        assert found == code and f"{mistyped}; did you mean {group_id}?" in shown and "[y/N]" in shown, shown
+        assert ("nothing was sent" in shown) == (code == 1), shown
+        assert len(commands(pipe)) == count
+    for arguments in ([mistyped, "--force"], [group_id]):
+        code, shown = on_terminal(pipe.settings, "trigger", *arguments)
+        assert code == 0 and "[y/N]" not in shown, shown
+    code, shown = on_terminal(pipe.settings, "status", mistyped, answer="n")
+    assert code == 1 and f"did you mean {group_id}?" in shown and "has no outcome" not in shown, shown
+    # Nobody can be asked, or the database does not answer: as ever.
+    assert pipe.ctl("trigger", mistyped).code == 0
+    code, shown = on_terminal({**pipe.settings, "EXPORT_POSTGRES_DSN": "postgresql://x@127.0.0.1:1/x"}, "trigger", mistyped)
+    assert code == 0 and "[y/N]" not in shown, shown
+    assert len(commands(pipe)) == 5
+
+
 def test_trigger__thousands__are_one_transaction(pipe):
     groups = [f"group-{number:05}-with-a-name-of-some-length" for number in range(5000)]
     done = pipe.ctl("trigger", *groups, "--output=json")

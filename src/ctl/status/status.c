@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ctl/ask.h"
 #include "ctl/live.h"
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
@@ -441,6 +442,10 @@ int uex_status_run(const struct uex_config *config, int operand_count, char **op
     if (read_options(&report) != UEX_OK) {
         free(runs);
         return code;
+    }
+    if (!uex_ask_for_unknown_groups(config, operand_count, operands, "Show what is known of it all the same?")) {
+        free(runs);
+        return UEX_EXIT_FAILED;
     }
     report.rows.runs = runs;
     report.rows.history = uex_ctl_options.history ? &history : NULL;

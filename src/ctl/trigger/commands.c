@@ -12,7 +12,7 @@
 static void command_of(void *context, uint64_t index, struct uex_bytes *key, struct uex_buffer *value)
 {
     const struct uex_trigger *trigger = context;
-    const struct uex_triggered *item = &trigger->items[index];
+    const struct uex_awaited *item = &trigger->commands.items[index];
     struct uex_command command = {
         .group_id = (char *)(uintptr_t)item->group_id,
         .run_id = (char *)(uintptr_t)(trigger->run_id == NULL ? "" : trigger->run_id),
@@ -51,7 +51,7 @@ enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fa
     struct uex_bulk bulk = {.config = config,
                             .timeout_ms = TRANSACTION_MS,
                             .topic = config->topics_command,
-                            .count = trigger->count,
+                            .count = trigger->commands.count,
                             .record = command_of,
                             .context = (void *)(uintptr_t)trigger,
                             .cancel = &uex_program_cancel,
@@ -71,7 +71,7 @@ enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fa
     return err;
 }
 
-static void add_item(struct uex_table *table, const struct uex_trigger *trigger, const struct uex_triggered *item)
+static void add_item(struct uex_table *table, const struct uex_trigger *trigger, const struct uex_awaited *item)
 {
     const struct uex_status_row *row = item->outcome;
     char rows[UEX_CELL_SIZE], bytes[UEX_CELL_SIZE], duration[UEX_CELL_SIZE], attempts[UEX_CELL_SIZE];
@@ -130,13 +130,38 @@ bool uex_trigger_print(const struct uex_trigger *trigger)
     bool printed = false;
 
     table.cells.cap_bytes = SIZE_MAX / 2;
-    for (size_t i = 0; i < trigger->count; i++)
-        add_item(&table, trigger, &trigger->items[i]);
+    for (size_t i = 0; i < trigger->commands.count; i++)
+        add_item(&table, trigger, &trigger->commands.items[i]);
     uex_table_write(&table, trigger->format, &out);
     if (trigger->format == UEX_OUTPUT_JSON)
         uex_buffer_append_text(&out, "\n");
     printed = uex_output_print(&out);
     uex_buffer_clear(&out);
     uex_table_clear(&table);
+    return printed;
+}
+
+#define PRINTED_AT_ONCE_BYTES ((size_t)64 << 10)
+
+bool uex_trigger_print_values(const struct uex_trigger *trigger)
+{
+    bool is_json = trigger->format == UEX_OUTPUT_JSON, printed = true;
+    struct uex_buffer out = {0};
+
+    uex_buffer_append_text(&out, is_json ? "[" : "");
+    for (size_t i = 0; i < trigger->commands.count && printed && !uex_output_closed(); i++) {
+        struct uex_bytes key = {0};
+
+        uex_buffer_append_text(&out, !is_json ? "" : i == 0 ? "\n  " : ",\n  ");
+        command_of((void *)(uintptr_t)trigger, i, &key, &out);
+        uex_buffer_append_text(&out, is_json ? "" : "\n");
+        if (out.size_bytes < PRINTED_AT_ONCE_BYTES && !uex_buffer_failed(&out))
+            continue;
+        printed = uex_output_print(&out);
+        uex_buffer_reset(&out);
+    }
+    uex_buffer_append_text(&out, is_json ? "\n]\n" : "");
+    printed = printed && uex_output_print(&out);
+    uex_buffer_clear(&out);
     return printed;
 }

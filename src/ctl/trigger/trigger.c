@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "check/checks.h"
+#include "ctl/ask.h"
 #include "ctl/connect.h"
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
@@ -15,34 +16,28 @@
 
 #define APPLICATION_NAME "exportctl"
 
-static int compare_items(const void *left, const void *right)
-{
-    return strcmp(((const struct uex_triggered *)left)->group_id, ((const struct uex_triggered *)right)->group_id);
-}
-
 /* Sorted, each group once, with a new command id. */
-static void sort_items(struct uex_trigger *trigger)
+static void sort_commands(struct uex_awaited_set *commands)
 {
     size_t kept = 0;
 
-    if (trigger->count > 1)
-        qsort(trigger->items, trigger->count, sizeof(trigger->items[0]), compare_items);
-    for (size_t i = 0; i < trigger->count; i++) {
-        if (kept > 0 && compare_items(&trigger->items[kept - 1], &trigger->items[i]) == 0)
+    uex_awaited_sort(commands);
+    for (size_t i = 0; i < commands->count; i++) {
+        if (kept > 0 && strcmp(commands->items[kept - 1].group_id, commands->items[i].group_id) == 0)
             continue;
-        trigger->items[kept] = trigger->items[i];
-        uex_uuid_random(trigger->items[kept++].command_id);
+        commands->items[kept] = commands->items[i];
+        uex_uuid_random(commands->items[kept++].command_id);
     }
-    trigger->count = kept;
+    commands->count = kept;
 }
 
 static enum uex_error take_named(struct uex_trigger *trigger, int operand_count, char **operands)
 {
-    trigger->items = calloc((size_t)operand_count + 1, sizeof(*trigger->items));
-    if (trigger->items == NULL)
+    trigger->commands.items = calloc((size_t)operand_count + 1, sizeof(*trigger->commands.items));
+    if (trigger->commands.items == NULL)
         return UEX_NO_MEMORY;
     for (int i = 0; i < operand_count; i++)
-        trigger->items[trigger->count++].group_id = operands[i];
+        trigger->commands.items[trigger->commands.count++].group_id = operands[i];
     return UEX_OK;
 }
 
@@ -55,11 +50,11 @@ static enum uex_error take_all(struct uex_trigger *trigger, struct uex_group_lis
                               &uex_program_cancel, list, fault);
     if (err != UEX_OK)
         return err;
-    trigger->items = calloc((size_t)list->count + 1, sizeof(*trigger->items));
-    if (trigger->items == NULL)
+    trigger->commands.items = calloc((size_t)list->count + 1, sizeof(*trigger->commands.items));
+    if (trigger->commands.items == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the groups");
     for (const char *id = uex_group_list_next(list, NULL); id != NULL; id = uex_group_list_next(list, id))
-        trigger->items[trigger->count++].group_id = id;
+        trigger->commands.items[trigger->commands.count++].group_id = id;
     if (list->left_out > 0)
         uex_output_error("%" PRIu64 " active groups were left out: their ids are not 1 to 255 bytes of UTF-8 without "
                          "control characters",
@@ -67,7 +62,8 @@ static enum uex_error take_all(struct uex_trigger *trigger, struct uex_group_lis
     return UEX_OK;
 }
 
-int uex_trigger_fail(enum uex_error err, const struct uex_fault *fault)
+/* The exit code for commands that were not sent, or perhaps were. UEX_END was reported already. */
+static int fail_to_send(enum uex_error err, const struct uex_fault *fault)
 {
     int code = err == UEX_END ? UEX_EXIT_FAILED : uex_output_fail(err, fault);
 
@@ -86,11 +82,49 @@ static int send_and_print(const struct uex_trigger *trigger)
     if (err == UEX_OK)
         err = uex_trigger_send(trigger, &fault);
     if (err != UEX_OK)
-        return uex_trigger_fail(err, &fault);
+        return fail_to_send(err, &fault);
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "%zu command%s sent to %s; exportctl status --follow shows the outcome%s\n", trigger->count,
-                trigger->count == 1 ? "" : "s", trigger->config->topics_command, trigger->count == 1 ? "" : "s");
+        fprintf(stderr, "%zu command%s sent to %s; exportctl status --follow shows the outcome%s\n",
+                trigger->commands.count, trigger->commands.count == 1 ? "" : "s", trigger->config->topics_command,
+                trigger->commands.count == 1 ? "" : "s");
     return uex_trigger_print(trigger) ? UEX_EXIT_DONE : UEX_EXIT_FAILED;
+}
+
+static bool print_document(void *context)
+{
+    return uex_trigger_print(context);
+}
+
+static int send_and_wait(struct uex_trigger *trigger)
+{
+    struct uex_await *await = NULL;
+    struct uex_fault fault = {0};
+    enum uex_error err = uex_await_open(trigger->config, &await, &fault);
+    int code = UEX_EXIT_FAILED;
+
+    trigger->commands.skips_are_fine = trigger->all;
+    trigger->commands.format = trigger->format;
+    trigger->commands.print = print_document;
+    trigger->commands.context = trigger;
+    if (err == UEX_OK)
+        err = uex_trigger_send(trigger, &fault);
+    if (err != UEX_OK)
+        code = fail_to_send(err, &fault);
+    else if (trigger->format == UEX_OUTPUT_JSON || uex_trigger_print(trigger))
+        code = uex_await_outcomes(await, &trigger->commands);
+    uex_await_close(await);
+    return code;
+}
+
+/* --dry-run: no broker is asked. */
+static int print_only(const struct uex_trigger *trigger)
+{
+    if (!uex_trigger_print_values(trigger))
+        return UEX_EXIT_FAILED;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "%zu command%s would be sent to %s; nothing was sent (--dry-run)\n", trigger->commands.count,
+                trigger->commands.count == 1 ? "" : "s", trigger->config->topics_command);
+    return UEX_EXIT_DONE;
 }
 
 /* Only --all needs the database. */
@@ -116,13 +150,9 @@ static enum uex_error read_options(struct uex_trigger *trigger, int operand_coun
         uex_option_text("--run", given->run, UEX_RUN_ID_MAX_CHARACTERS) != UEX_OK ||
         uex_option_text("--reason", given->reason, UEX_FREE_TEXT_MAX_CHARACTERS) != UEX_OK ||
         uex_option_text("--by", given->by, UEX_FREE_TEXT_MAX_CHARACTERS) != UEX_OK ||
-        uex_option_duration("--timeout", given->timeout, UEX_NO_TIME, &trigger->timeout_ms) != UEX_OK ||
+        uex_option_wait(&trigger->commands.timeout_ms) != UEX_OK ||
         uex_operands_are_groups(operand_count, operands) != UEX_OK)
         return UEX_CONFIG;
-    if (given->timeout != NULL && !given->wait) {
-        uex_output_error("--timeout needs --wait");
-        return UEX_CONFIG;
-    }
     if (given->all == (operand_count > 0)) {
         uex_output_error(given->all ? "give either --all or GROUP…, not both"
                                     : "no group given; name groups or give --all");
@@ -149,21 +179,26 @@ int uex_trigger_run(const struct uex_config *config, int operand_count, char **o
 
     if (read_options(&trigger, operand_count, operands) != UEX_OK)
         return code;
+    if (!trigger.all && !uex_ctl_options.dry_run &&
+        !uex_ask_for_unknown_groups(config, operand_count, operands, "Send a command all the same?")) {
+        uex_output_error("nothing was sent");
+        return UEX_EXIT_FAILED;
+    }
     err = trigger.all ? take_all(&trigger, &list, &fault) : take_named(&trigger, operand_count, operands);
-    sort_items(&trigger);
+    sort_commands(&trigger.commands);
     if (err != UEX_OK) {
         code = uex_output_fail(err, &fault);
-    } else if (trigger.count == 0) {
+    } else if (trigger.commands.count == 0) {
         uex_output_error("no active group; nothing was sent");
         code = UEX_EXIT_DONE;
     } else {
-        code = uex_ctl_options.wait ? uex_trigger_and_wait(&trigger) : send_and_print(&trigger);
+        code = uex_ctl_options.dry_run ? print_only(&trigger)
+               : uex_ctl_options.wait  ? send_and_wait(&trigger)
+                                       : send_and_print(&trigger);
     }
     if (code == UEX_EXIT_DONE && list.left_out > 0)
         code = UEX_EXIT_FAILED;
-    for (size_t i = 0; i < trigger.count; i++)
-        uex_status_row_free(trigger.items[i].outcome);
-    free(trigger.items);
+    uex_awaited_clear(&trigger.commands);
     uex_group_list_clear(&list);
     return code;
 }

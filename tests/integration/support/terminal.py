@@ -77,9 +77,9 @@ def read_one_line(settings, *arguments, timeout=60):
         process.kill()
 
 
-def on_terminal(settings, *arguments, timeout=60, stop_after=None, size=(24, 120)):
+def on_terminal(settings, *arguments, timeout=60, stop_after=None, size=(24, 120), answer=None):
     """Run exportctl with a terminal for all three streams: (exit code, everything that was written to it). With
-    `stop_after`, Ctrl-C is typed once that text has appeared."""
+    `stop_after`, Ctrl-C is typed once that text has appeared; `answer` is typed at a question."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     process = subprocess.Popen([program("exportctl"), *arguments], env=environment(settings), stdin=slave, stdout=slave,
@@ -100,6 +100,9 @@ def on_terminal(settings, *arguments, timeout=60, stop_after=None, size=(24, 120
             if not piece:
                 break
             shown += piece
+            if answer and b"[y/N]" in shown:
+                os.write(master, answer.encode() + b"\n")
+                answer = None
             if stop_after and stop_after.encode() in shown:
                 os.write(master, b"\x03")
                 stop_after = None
