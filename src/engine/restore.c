@@ -159,6 +159,20 @@ static void remember_synced(struct uex_engine *engine, const char *group_id, int
     entry->memory_partition = from;
 }
 
+/* A record without a value: somebody has removed the group's state. An older record before it may still be in the log,
+ * and what stands in another partition is not meant by it. */
+static void forget_synced(struct uex_engine *engine, const char *group_id, int32_t from)
+{
+    struct uex_group_entry *entry = uex_group_table_find(&engine->synced.in_flight.groups, group_id);
+
+    if (entry == NULL || (engine->membership.restore->all && entry->memory_partition != from))
+        return;
+    uex_group_memory_free(entry->memory);
+    entry->memory = NULL;
+    entry->memory_partition = -1;
+    uex_group_table_release(&engine->synced.in_flight.groups, entry);
+}
+
 /* Which partitions are worked is changed by this thread only, and read here without the lock; so a large state is
  * parsed without holding up lanes and committer. */
 static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
@@ -171,9 +185,15 @@ static void apply(struct uex_engine *engine, const rd_kafka_message_t *message)
     char group_id[UEX_GROUP_ID_MAX_BYTES + 1] = {0};
 
     if (message->key == NULL || message->key_len == 0 || message->key_len > UEX_GROUP_ID_MAX_BYTES ||
-        message->payload == NULL || !engine->synced.partitions[owner].assigned)
+        !engine->synced.partitions[owner].assigned)
         return;
     memcpy(group_id, message->key, message->key_len);
+    if (message->payload == NULL) {
+        uex_engine_lock(engine);
+        forget_synced(engine, group_id, message->partition);
+        uex_engine_unlock(engine);
+        return;
+    }
     err = uex_group_state_read(uex_bytes_of(message->payload, message->len), &memory, &fault);
     if (err == UEX_NO_MEMORY) { /* says nothing of the record */
         uex_engine_lock(engine);

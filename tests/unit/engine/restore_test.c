@@ -372,6 +372,33 @@ static void take__record_without_a_key_or_value_of_a_group__is_passed_over(void 
     assert_int_equal(world.logged[UEX_EVENT_STATE_UNREADABLE], 0);
 }
 
+static void take__record_without_a_value__group_is_forgotten(void **state)
+{
+    (void)state;
+    world.state_high[0] = 4;
+    bring(0, 0, "g", state_of("g", NOON, "A"));
+    bring(0, 1, "h", state_of("h", NOON, "A"));
+    bring(0, 2, "g", NULL);
+    bring(0, 3, "h", state_of("h", NOON, "AB"));
+    assign_at(1, "uex1;n=1");
+    assert_false(step());
+    assert_false(knows("g", 'A'));
+    assert_true(knows("h", 'B'));
+    assert_int_equal(world.engine.synced.in_flight.groups.entry_count, 1);
+}
+
+static void take__grown_topic_and_record_without_a_value_in_another_partition__state_stays(void **state)
+{
+    (void)state;
+    world.state_high[0] = 1;
+    world.state_high[1] = 1;
+    bring(0, 0, "g", state_of("g", NOON, "A"));
+    bring(1, 0, "g", NULL);
+    assign_at(2, "uex1;n=1");
+    assert_false(step());
+    assert_true(knows("g", 'A'));
+}
+
 static void take__partition_that_the_epoch_does_not_know__is_passed_over(void **state)
 {
     (void)state;
@@ -696,6 +723,8 @@ int main(void)
         RESTORE_TEST(take__error_of_the_reader__is_logged_and_reading_goes_on),
         RESTORE_TEST(take__unreadable_state__is_skipped_and_the_one_before_stays),
         RESTORE_TEST(take__record_without_a_key_or_value_of_a_group__is_passed_over),
+        RESTORE_TEST(take__record_without_a_value__group_is_forgotten),
+        RESTORE_TEST(take__grown_topic_and_record_without_a_value_in_another_partition__state_stays),
         RESTORE_TEST(take__partition_that_the_epoch_does_not_know__is_passed_over),
         RESTORE_TEST(take__two_states_in_one_partition__the_later_record_counts_whatever_the_clocks_say),
         RESTORE_TEST(begin__committed_with_another_partition_count__all_partitions_are_read),
