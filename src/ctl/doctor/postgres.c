@@ -73,7 +73,8 @@ void uex_doctor_postgres(struct uex_doctor *doctor)
     enum uex_error err = UEX_OK;
     int64_t begun_at_ms = 0;
 
-    (void)!uex_config_append_location(doctor->config->postgres_dsn, &doctor->where);
+    if (!uex_config_append_location(doctor->config->postgres_dsn, &doctor->where))
+        uex_buffer_append_text(&doctor->where, "postgres.dsn");
     if (postgres == NULL) {
         uex_doctor_fail(doctor, "postgres", "connection", UEX_NO_MEMORY, &fault, NULL);
         return;

@@ -288,7 +288,8 @@ void uex_doctor_redis(struct uex_doctor *doctor)
     struct uex_fault fault = {0};
     enum uex_error err = uex_redis_ping(doctor->config, &fault);
 
-    (void)!uex_config_append_location(doctor->config->redis_url, &doctor->where);
+    if (!uex_config_append_location(doctor->config->redis_url, &doctor->where))
+        uex_buffer_append_text(&doctor->where, "redis.url");
     if (err == UEX_NOT_FOUND)
         uex_doctor_report(doctor, "redis", "answer", UEX_DOCTOR_SKIP, NULL, "redis.url is not set: no cache is used");
     else if (err != UEX_OK)
