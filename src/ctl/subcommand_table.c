@@ -197,9 +197,9 @@ static const struct uex_option dlq_replay[] = {
     {"--dry-run", NULL, "only print what would be done", NULL, &uex_ctl_options.dry_run},
     {"--again", NULL, "also those replayed or discarded before, or whose command has ended since", NULL,
      &uex_ctl_options.again},
-    {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
     {"--wait", NULL, "wait for the outcome of each replayed command", NULL, &uex_ctl_options.wait},
     {"--timeout", "D", "with --wait: stop waiting after this time, for example 10m", &uex_ctl_options.timeout, NULL},
+    {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
     {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
     UEX_OPTION_OUTPUT(&uex_ctl_options.output),
     {0}};
@@ -218,6 +218,16 @@ static const struct uex_option dlq_discard[] = {
     {0}};
 static const struct uex_example dlq_discard_examples[] = {
     {"exportctl dlq discard --group g-17 --reason 'group was closed'", "they are done with; nobody has to replay them"},
+    {0}};
+
+static const struct uex_option retry_list[] = {{"--limit", "N",
+                                                "most rows of the table, 0: all; default: 50 on a terminal, else all",
+                                                &uex_ctl_options.limit, NULL},
+                                               UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+                                               {0}};
+static const struct uex_example retry_list_examples[] = {
+    {"exportctl retry list", "what is tried again, when, and why it failed"},
+    {"exportctl retry list g-17 --output json", "for a script"},
     {0}};
 
 static const struct uex_option no_options[] = {{0}};
@@ -308,9 +318,8 @@ const struct uex_subcommand uex_subcommands[] = {
      .brief = "checks the settings, or shows them",
      .summary = "Checks the whole configuration without connecting to anything.",
      .examples = config_check_examples,
-     .options = output_only,
-     .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
-     .check = uex_check_all,
+     .options = config_check,
+     .check = uex_config_check_settings,
      .report = uex_config_check_report,
      .run = uex_config_check_run},
     {.name = "config show",
@@ -329,8 +338,9 @@ const struct uex_subcommand uex_subcommands[] = {
          "It\ncompares the clocks of brokers, database and store with the clock of this machine. Exit code 1 if a "
          "check\nfailed, 3 if a dependency did not answer. Warnings do not change the exit code.",
      .examples = doctor_examples,
-     .options = config_check,
-     .check = uex_config_check_settings,
+     .options = output_only,
+     .needs = UEX_NEED_KAFKA | UEX_NEED_POSTGRES | UEX_NEED_STORAGE,
+     .check = uex_check_all,
      .run = uex_doctor_run},
     {.name = "topics check",
      .brief = "compares, creates and grows the topics",
@@ -402,6 +412,16 @@ const struct uex_subcommand uex_subcommands[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_check_kafka,
      .run = uex_dlq_discard_run},
+    {.name = "retry list",
+     .brief = "what waits to be tried again",
+     .operands = "[GROUP…]",
+     .summary = "Lists the commands that wait in the retry topics: when each is tried again, and its error.",
+     .details = "A command is listed until its outcome is committed, so also while it is tried again.",
+     .examples = retry_list_examples,
+     .options = retry_list,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_retry_list_run},
     {.name = "trigger",
      .brief = "sends export commands",
      .operands = "GROUP…|--all",
@@ -411,7 +431,8 @@ const struct uex_subcommand uex_subcommands[] = {
          "each\ngroup was exported, skipped or dead-lettered; after a retry it waits on. Exit code 1 if a group "
          "was\ndead-lettered, or if a named group was skipped for another reason than being empty; 4 if "
          "--timeout ran out.\nCtrl-C ends the waiting, not the exports. With --all and --run it starts a run as the "
-         "scheduler\ndoes: a run that was started before is not sent again, unless --again says so. On a terminal, exportctl asks before it\nsends a "
+         "scheduler\ndoes: a run that was started before is not sent again, unless --again says so. On a terminal, "
+         "exportctl asks before it\nsends a "
          "command for a GROUP that the group view does not have, and names what was perhaps meant.",
      .examples = trigger_examples,
      .options = trigger,
