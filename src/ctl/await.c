@@ -6,7 +6,7 @@
 
 #include "ctl/connect.h"
 #include "ctl/live.h"
-#include "ctl/status/running.h"
+#include "ctl/status/overview.h"
 #include "export/program.h"
 
 #define WAIT_MS 200
@@ -18,7 +18,8 @@ struct uex_await {
     struct uex_topic_reader *reader;
     struct uex_running running;
     struct uex_live live;
-    int64_t sent_ms; /* monotonic */
+    int64_t sent_ms, moved_ms;           /* monotonic: moved_ms of the last outcome or progress */
+    struct uex_overview_watch *overview; /* why nothing moves; NULL: no memory for it */
 };
 
 static int compare_items(const void *left, const void *right)
@@ -148,6 +149,7 @@ static enum uex_error take_outcome(struct uex_await *await, struct uex_awaited *
     item->outcome = is_newest ? uex_status_row_of_record(&view->record) : row_of_recent(item, view);
     if (item->outcome == NULL)
         return UEX_NO_MEMORY;
+    await->moved_ms = uex_monotonic_ms();
     if (item->outcome->status != UEX_STATUS_RETRIED) {
         item->has_ended = true;
         await->set->ended_count++;
@@ -183,8 +185,9 @@ static enum uex_error take_message(struct uex_await *await, const rd_kafka_messa
     items = find_items(await->set, message, &count);
     for (size_t i = 0; i < count; i++)
         is_open = is_open || !items[i].has_ended;
-    if (is_open)
-        (void)uex_running_take(&await->running, uex_bytes_of(message->payload, message->len), uex_monotonic_ms());
+    if (is_open &&
+        uex_running_take(&await->running, uex_bytes_of(message->payload, message->len), uex_monotonic_ms()) != NULL)
+        await->moved_ms = uex_monotonic_ms();
     return UEX_OK;
 }
 
@@ -237,6 +240,8 @@ static void draw_waiting(struct uex_await *await)
     if (open_count > shown)
         uex_buffer_append_format(&lines, "; %zu more not shown", open_count - shown);
     uex_buffer_append_text(&lines, "\n");
+    if (uex_overview_watch_why(await->overview, await->moved_ms, &lines) != UEX_HINDRANCE_NONE)
+        uex_buffer_append_text(&lines, "\n");
     uex_live_draw(&await->live, &lines);
     uex_buffer_clear(&lines);
 }
@@ -297,6 +302,8 @@ static enum uex_error wait_for_outcomes(struct uex_await *await, struct uex_faul
             check_kafka(await);
             err = uex_output_closed() ? UEX_END : UEX_OK;
         }
+        if (!await->live.is_on)
+            uex_overview_watch_say(await->overview, await->moved_ms);
         draw_waiting(await);
     }
     return err;
@@ -360,7 +367,8 @@ int uex_await_outcomes(struct uex_await *await, struct uex_awaited_set *set)
     struct uex_fault fault = {0};
 
     await->set = set;
-    await->sent_ms = uex_monotonic_ms();
+    await->sent_ms = await->moved_ms = uex_monotonic_ms();
+    await->overview = uex_overview_watch_new(await->config);
     uex_live_begin(&await->live);
     return report_end(await, uex_output_closed() ? UEX_END : wait_for_outcomes(await, &fault), &fault);
 }
@@ -369,6 +377,7 @@ void uex_await_close(struct uex_await *await)
 {
     if (await == NULL)
         return;
+    uex_overview_watch_free(await->overview);
     uex_topic_reader_close(await->reader);
     uex_running_clear(&await->running);
     free(await);
