@@ -28,6 +28,7 @@ struct waiting {
 };
 
 struct list {
+    const struct uex_config *config;
     char *const *group_ids; /* only these; none: all */
     int group_count;
     struct waiting **items;
@@ -72,13 +73,10 @@ static struct waiting *waiting_new(const struct uex_record *record, const struct
     return item;
 }
 
-static enum uex_error take(void *context, const struct uex_record *record, const struct uex_tier *tier)
+static enum uex_error add(struct list *list, const struct uex_record *record, const struct uex_tier *tier)
 {
-    struct list *list = context;
     size_t size_bytes = 0;
 
-    if (!is_asked(list, record))
-        return UEX_OK;
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
         struct waiting **items = realloc(list->items, capacity * sizeof(struct waiting *));
@@ -94,6 +92,18 @@ static enum uex_error take(void *context, const struct uex_record *record, const
     list->count++;
     list->size_bytes += size_bytes;
     return list->size_bytes > RECORDS_MAX_BYTES ? UEX_LIMIT : UEX_OK;
+}
+
+static enum uex_error take(void *context, const rd_kafka_message_t *message, const struct uex_tier *tier)
+{
+    struct list *list = context;
+    struct uex_record *record = uex_record_copy(message, list->config->topics_command);
+    enum uex_error err = UEX_NO_MEMORY;
+
+    if (record != NULL)
+        err = is_asked(list, record) ? add(list, record, tier) : UEX_OK;
+    uex_record_free(record);
+    return err;
 }
 
 static int by_due(const void *left, const void *right)
@@ -159,7 +169,8 @@ static bool print_list(const struct list *list, size_t shown, enum uex_output fo
 
 int uex_retry_list_run(const struct uex_config *config, int operand_count, char **operands)
 {
-    struct list list = {.group_ids = operands, .group_count = operand_count};
+    struct list list = {.config = config, .group_ids = operands, .group_count = operand_count};
+    const struct uex_waiting_commands reading = {.take = take, .context = &list};
     enum uex_output format = UEX_OUTPUT_TABLE;
     struct uex_fault fault = {0};
     long limit = 0;
@@ -172,7 +183,7 @@ int uex_retry_list_run(const struct uex_config *config, int operand_count, char 
                           uex_output_is_terminal() ? SHOWN_ON_TERMINAL : 0, &limit) != UEX_OK ||
         uex_operands_are_groups(operand_count, operands) != UEX_OK)
         return UEX_EXIT_USAGE;
-    err = uex_retries_read(config, take, &list, &fault);
+    err = uex_waiting_commands_read(config, &reading, &fault);
     if (err == UEX_LIMIT)
         (void)uex_fail(&fault, err, "the commands that wait take more than 256 MiB; name some GROUPs");
     if (list.count > 1)
