@@ -66,6 +66,7 @@
           "Kafka refused even the bare dead letter of a command. Its offset stays open, and it is tried again. Look "  \
           "at the dead-letter topic.")                                                                                 \
     EVENT(DLQ, "dlq", "`exportctl` replayed or discarded a dead letter.")                                              \
+    EVENT(GROUP_FORGOTTEN, "group-forgotten", "`exportctl forget` removed the state of a group.")                      \
     GROUP("Dependencies")                                                                                              \
     EVENT(BREAKER_OPEN, "breaker-open",                                                                                \
           "Circuit breaker open: a dependency is unavailable. No command starts or is charged a retry until it "       \

@@ -230,6 +230,15 @@ static const struct uex_example retry_list_examples[] = {
     {"exportctl retry list g-17 --output json", "for a script"},
     {0}};
 
+static const struct uex_option forget[] = {
+    {"--force", NULL, "do not ask; needed where there is no terminal", NULL, &uex_ctl_options.force},
+    {"--reason", "TEXT", "the reason, for the audit log", &uex_ctl_options.reason, NULL},
+    {"--by", "TEXT", "who asks, for the audit log; default: login@host", &uex_ctl_options.by, NULL},
+    UEX_OPTION_OUTPUT(&uex_ctl_options.output),
+    {0}};
+static const struct uex_example forget_examples[] = {
+    {"exportctl forget g-17 --reason 'group was closed'", "after a question"}, {0}};
+
 static const struct uex_option no_options[] = {{0}};
 
 static const struct uex_example completion_examples[] = {
@@ -539,6 +548,22 @@ const struct uex_subcommand uex_subcommands[] = {
      .needs = UEX_NEED_KAFKA,
      .check = uex_report_check,
      .run = uex_report_run},
+    {.name = "forget",
+     .brief = "what is known of a group: removed",
+     .operands = "GROUP…",
+     .summary =
+         "Removes the state of groups: their last outcome, recent commands and last export are not known any more.",
+     .details =
+         "A command that is sent again (by a second start of the same run, or as a replayed dead letter) is then "
+         "no\nduplicate and exports the group once more, and verify finds nothing to compare. Objects and "
+         "results stay.\nA group is not forgotten while a command of it waits or runs. Workers that run keep "
+         "what they know until\ntheir next rebalance or restart: restart them before the group gets a "
+         "command. Asks first on a terminal.",
+     .examples = forget_examples,
+     .options = forget,
+     .needs = UEX_NEED_KAFKA,
+     .check = uex_check_kafka,
+     .run = uex_forget_run},
     {.name = "help",
      .operands = "[SUBCOMMAND|settings]",
      .summary = "Shows what a subcommand does, with options and examples; all subcommands; or all settings.",

@@ -82,6 +82,7 @@ int uex_dlq_list_run(const struct uex_config *config, int operand_count, char **
 int uex_dlq_show_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_dlq_replay_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_dlq_discard_run(const struct uex_config *config, int operand_count, char **operands);
+int uex_forget_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_retry_list_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_trigger_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_trigger_check(const struct uex_config *config, struct uex_buffer *problems);
