@@ -12,7 +12,7 @@ from questions.restore import state_of
 
 GROUPS = int(os.environ.get("BENCH_RUN_GROUPS", 1_000_000))
 RUN = "2026-11-22"
-SETTINGS = topics_of("bench-runs")
+SETTINGS = {**topics_of("bench-runs"), "topics__run": "bench-runs-run"}
 TOPICS = [f"--{name.replace('__', '.')}={value}" for name, value in SETTINGS.items()]
 STATE = SETTINGS["topics__state"]
 BATCH = 50_000  # states in one transaction
