@@ -69,7 +69,8 @@ def test_program__help_and_version__exit_0_on_stdout(settings, name):
     for argument in ("--help", "--version"):
         done = run(name, [argument], settings)
         assert done.code == 0 and done.out and not done.err, done
-    assert "export.formula_guard" in run(name, ["--help"], settings).out
+    settings_help = ["help", "settings"] if name == "exportctl" else ["--help"]
+    assert "export.formula_guard" in run(name, settings_help, settings).out
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
