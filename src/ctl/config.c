@@ -29,6 +29,14 @@ static size_t find_program(void)
     return i;
 }
 
+/* The scheduler needs the store only for what it puts beside the objects at the end of a run. */
+static unsigned needs_of_end(const struct uex_config *config, size_t at)
+{
+    const bool is_scheduler = strcmp(programs[at].name, "scheduler") == 0;
+
+    return is_scheduler && (config->schedule_manifest || config->schedule_report) ? UEX_NEED_STORAGE : 0;
+}
+
 /* Everything, and more than a start asks: a setting that has no effect is a mistake here, and no reason not to start.
  */
 void uex_config_check_settings(const struct uex_config *config, struct uex_buffer *problems)
@@ -38,7 +46,7 @@ void uex_config_check_settings(const struct uex_config *config, struct uex_buffe
     if (at == PROGRAM_COUNT)
         uex_buffer_append_text(problems, "--for: must be worker, scheduler or exportctl\n");
     else
-        (void)!uex_config_require(config, programs[at].needs, problems); /* adds what is missing */
+        (void)!uex_config_require(config, programs[at].needs | needs_of_end(config, at), problems);
     uex_check_all(config, problems);
     uex_sasl_check_unused(config, problems);
 }

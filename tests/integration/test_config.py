@@ -275,6 +275,8 @@ def test_config_check__for_a_program__names_what_that_one_needs(program, needed)
     assert done.code == 2, done
     assert {line.split(": ")[0] for line in done.err.splitlines()} == needed
     assert run("exportctl", ["config", "check", "--for=exportctl"], {"EXPORT_KAFKA_BOOTSTRAP_SERVERS": "k:9092"}).code == 0
+    manifest = run("exportctl", ["config", "check", f"--for={program}", "--schedule.manifest=true", "--schedule.wait=1h"], {})
+    assert {line.split(": ")[0] for line in manifest.err.splitlines()} == needed | ({"storage.url"} if program == "scheduler" else set())
     wrong = run("exportctl", ["config", "check", "--for=cron"], {"EXPORT_KAFKA_BOOTSTRAP_SERVERS": "k:9092"})
     assert wrong.code == 2 and "--for: must be" in wrong.err, wrong
 

@@ -118,6 +118,36 @@ def test_doctor__views_and_role__are_looked_at(pipe, services):
     assert code == 1 and "GRANT SELECT" in found["postgres", "views"][0]["mend"]
 
 
+def test_doctor__something_waits__is_counted(pipe):
+    ready(pipe)
+    code, found = doctor(pipe)
+    assert found["kafka", "lag"][0]["detail"] == "0 commands wait, 0 in the retry topics"
+    assert found["kafka", "dead letters"][0] == {"dependency": "kafka", "check": "dead letters", "result": "ok", "mend": None,
+                                                 "detail": "0 open dead letters"}
+    pipe.send("g-1", b"nope")
+    pipe.run_worker()
+    pipe.send("g-2")
+    code, found = doctor(pipe)
+    assert code == 0 and found["kafka", "lag"][0]["detail"].startswith("1 command waits")
+    (row,) = found["kafka", "dead letters"]
+    assert (row["result"], row["detail"], row["mend"]) == ("warn", "1 open dead letter", "exportctl dlq list --open")
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_doctor__runs_cannot_be_recorded__is_a_warning(pipe, missing):
+    ready(pipe)
+    topic = f"{pipe.suffix}-run"
+    if missing:
+        pipe.broker.delete_topics([topic])
+        code, found = doctor(pipe, EXPORT_TOPICS_RUN=topic)
+        assert {row["mend"] for row in found["kafka", "topics"]} == {"exportctl topics create"}
+    else:
+        with denied(pipe.broker, "TOPIC", topic, "WRITE"):
+            code, found = doctor(pipe, EXPORT_TOPICS_RUN=topic)
+        assert found["kafka", "runs"][0]["result"] == "warn" and topic in found["kafka", "runs"][0]["detail"]
+    assert code == 0 and found["kafka", "transactions"][0]["result"] == "ok", found
+
+
 def test_doctor__groups_of_an_odd_type__are_named_five_at_most(pipe):
     ready(pipe)
     pipe.database.execute("INSERT INTO {s}_groups SELECT 'odd-' || n, 'FREE', true FROM generate_series(1, 7) n")

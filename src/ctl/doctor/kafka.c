@@ -6,6 +6,7 @@
 
 #include "ctl/connect.h"
 #include "ctl/doctor/doctor.h"
+#include "ctl/status/overview.h"
 #include "export/program.h"
 #include "export/uuid.h"
 #include "kafka/topics.h"
@@ -192,6 +193,38 @@ done:
     rd_kafka_queue_destroy(queue);
 }
 
+static const char *of_one(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* What waits: commands and retries without an outcome, and dead letters that nobody has decided about. */
+static void check_waiting(struct uex_doctor *doctor)
+{
+    const struct uex_overview_reading reading = {.config = doctor->config, .cancel = &uex_program_cancel};
+    struct uex_overview found;
+
+    uex_overview_init(&found, "not read");
+    uex_overview_read(&reading, &found);
+    if (found.waiting.count == UEX_UNKNOWN || found.retrying.count == UEX_UNKNOWN)
+        uex_doctor_report(doctor, "kafka", "lag", UEX_DOCTOR_WARN,
+                          "allow DESCRIBE on groups with the prefix kafka.group.id, and READ on the topics",
+                          "it is not known what waits: %s",
+                          found.waiting.count == UEX_UNKNOWN ? found.waiting.why_not : found.retrying.why_not);
+    else
+        uex_doctor_report(doctor, "kafka", "lag", UEX_DOCTOR_OK, NULL,
+                          "%" PRIu64 " command%s wait%s, %" PRIu64 " in the retry topics", found.waiting.count,
+                          of_one(found.waiting.count), found.waiting.count == 1 ? "s" : "", found.retrying.count);
+    if (found.open_letters.count == UEX_UNKNOWN)
+        uex_doctor_report(doctor, "kafka", "dead letters", UEX_DOCTOR_WARN, "allow READ on the dead-letter topic",
+                          "it is not known how many are open: %s", found.open_letters.why_not);
+    else
+        uex_doctor_report(doctor, "kafka", "dead letters",
+                          found.open_letters.count > 0 ? UEX_DOCTOR_WARN : UEX_DOCTOR_OK,
+                          found.open_letters.count > 0 ? "exportctl dlq list --open" : NULL,
+                          "%" PRIu64 " open dead letter%s", found.open_letters.count, of_one(found.open_letters.count));
+}
+
 /* On a handle that is destroyed after the request: if a coordinator is found after the timeout, librdkafka aborts on a
  * handle that lives on (its issue 4605). */
 static void check_group(struct uex_doctor *doctor)
@@ -297,6 +330,7 @@ void uex_doctor_kafka(struct uex_doctor *doctor)
     }
     check_leaders(doctor, handle);
     check_reading(doctor);
+    check_waiting(doctor);
     check_joining(doctor);
     uex_doctor_transaction(doctor, handle);
 done:

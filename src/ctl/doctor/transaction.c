@@ -34,6 +34,8 @@ struct attempt {
     struct uex_topic_plan *plan;
     struct uex_buffer denied; /* topics without the right to write */
     bool dlq_denied;          /* among them the one that shows the clocks */
+    bool run_denied;          /* of the topic that workers do not need */
+    size_t tried_count;
     struct uex_fault fault;
     enum uex_error err; /* of the first step that failed */
 };
@@ -102,6 +104,21 @@ static bool abort_transaction(struct attempt *attempt)
     return false;
 }
 
+static bool is_of_runs(const struct attempt *attempt, const char *topic)
+{
+    return strcmp(topic, attempt->doctor->config->topics_run) == 0;
+}
+
+/* Only the topic of runs may be missing here: topics check has named it. */
+static bool is_there(struct attempt *attempt, const char *topic)
+{
+    struct uex_fault fault = {0};
+    int32_t partition_count = 0;
+
+    return !is_of_runs(attempt, topic) ||
+           uex_kafka_partition_count(attempt->txn.producer, topic, ASK_MS, &partition_count, &fault) == UEX_OK;
+}
+
 /* May this topic be written to? False: stop, no further topic is tried. */
 static bool try_topic(struct attempt *attempt, const char *topic)
 {
@@ -121,7 +138,10 @@ static bool try_topic(struct attempt *attempt, const char *topic)
         code = send_position(attempt, text, sizeof(text));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && sent.answered)
         code = sent.code;
-    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+    attempt->tried_count++;
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED && is_of_runs(attempt, topic)) {
+        attempt->run_denied = true;
+    } else if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         uex_buffer_append_format(&attempt->denied, "%s%s", attempt->denied.size_bytes == 0 ? "" : ", ", topic);
         attempt->dlq_denied = attempt->dlq_denied || strcmp(topic, attempt->doctor->config->topics_dlq) == 0;
     } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
@@ -217,7 +237,8 @@ static bool try_all(struct attempt *attempt, struct probes *probes)
     if (attempt->err != UEX_OK)
         return false;
     for (size_t i = 0; i < attempt->plan->count; i++)
-        if (uex_cancel_requested(&uex_program_cancel) || !try_topic(attempt, attempt->plan->topics[i].name))
+        if (uex_cancel_requested(&uex_program_cancel) ||
+            (is_there(attempt, attempt->plan->topics[i].name) && !try_topic(attempt, attempt->plan->topics[i].name)))
             return false;
     return try_positions(attempt, probes);
 }
@@ -248,7 +269,11 @@ static void try_transactions(struct uex_doctor *doctor, struct probes *probes)
                           "not authorized to write to %s", uex_buffer_text(&attempt.denied));
     else if (done)
         uex_doctor_report(doctor, "kafka", "writing", UEX_DOCTOR_OK, NULL,
-                          "all %zu topics accepted a record of an aborted transaction", attempt.plan->count);
+                          "%zu topics accepted a record of an aborted transaction", attempt.tried_count);
+    if (attempt.run_denied)
+        uex_doctor_report(doctor, "kafka", "runs", UEX_DOCTOR_WARN,
+                          "allow WRITE on it to the Kafka user of export-scheduler; workers do not need it",
+                          "not authorized to write to %s: runs cannot be recorded", doctor->config->topics_run);
     uex_txn_close(&attempt.txn);
     uex_buffer_clear(&attempt.denied);
     free(attempt.plan);
