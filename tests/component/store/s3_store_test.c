@@ -188,6 +188,18 @@ static void commit__two_uploads_at_once__exactly_one_wins(void **state)
     }
 }
 
+/* A writer begins its upload on a thread of its own. */
+static void wait_for_uploads(struct uex_object_store *store, uint64_t count)
+{
+    const int64_t until_ms = uex_monotonic_ms() + 30000;
+    struct uex_store_inspection found = {0};
+
+    do {
+        assert_int_equal(store->inspect(store, uex_wall_ms() + 3600000, &found, NULL), UEX_OK);
+        assert_true(uex_monotonic_ms() < until_ms);
+    } while (found.old_uploads < count && uex_sleep_ms(10, NULL));
+}
+
 static void abort_incomplete__of_a_dead_upload__makes_its_completion_a_race(void **state)
 {
     struct uex_object_store *store = need_store(state);
@@ -202,6 +214,7 @@ static void abort_incomplete__of_a_dead_upload__makes_its_completion_a_race(void
     assert_int_equal(err, UEX_OK);
     longer = s3_write(store, longer_key, COMMAND, 2 * PART_BYTES, &err, NULL);
     assert_int_equal(err, UEX_OK);
+    wait_for_uploads(store, 2);
     assert_int_equal(store->abort_incomplete(store, key, NULL), UEX_OK);
     assert_int_equal(store->abort_incomplete(store, key, NULL), UEX_OK);
     assert_int_equal(store->commit(dead, 1, &facts, NULL), UEX_STORE_RACE);
