@@ -8,6 +8,7 @@ import time
 import pytest
 from confluent_kafka import TopicPartition
 
+from support.acls import denied
 from support.checks import by_group, recent_utc
 from support.failing import Failing
 
@@ -261,6 +262,27 @@ def test_start__run_of_another_deployment__leaves_no_night_out(pipe):
     done = pipe.scheduler("--run=shared", "--schedule.wait=60s")
     assert done.code == 2 and command_count(pipe, "shared") == 1, done
     assert len(pipe.reader("run").drain()) == 1
+
+
+RIGHTS = [("TOPIC", "run", "READ"), ("TOPIC", "run", "WRITE"), ("TOPIC", "state", "READ"), ("TOPIC", "state", "DESCRIBE"),
+          ("TOPIC", "command", "READ"), ("TRANSACTIONAL_ID", "-run", "WRITE")]
+
+
+def test_rights__one_is_missing__is_said_and_no_end_is_written(pipe):
+    pipe.new_group(rows=2)
+    for number, (kind, name, operation) in enumerate(RIGHTS):
+        with denied(pipe.broker, kind, pipe.topic.get(name, pipe.group_id + name), operation):
+            done = pipe.scheduler(f"--run={number}")
+            if done.code == 0:  # it is needed for the end
+                done = pipe.scheduler(f"--run={number}", "--schedule.wait=1s")
+        assert done.code == 1 and ("not authorized" in done.err or "uthorization" in done.err or "may not be seen" in done.err), done
+        assert set(statuses(pipe, f"{number}")) <= {"started"}
+    # Consumer groups are not needed: nothing is committed.
+    with denied(pipe.broker, "GROUP", pipe.group_id, "DESCRIBE"):
+        assert pipe.scheduler("--run=groups").code == 0
+        done = pipe.scheduler("--run=groups", "--schedule.wait=1s")
+        assert done.code == 4 and "uthoriz" not in done.err, done
+    assert statuses(pipe, "groups") == ["started", "incomplete"]
 
 
 def test_topics__create_and_check__run_topic_has_one_partition_and_is_compacted(pipe):
