@@ -216,7 +216,7 @@ void uex_output_append_name(struct uex_buffer *out, const char *name)
 
 void uex_output_local_time(int64_t wall_ms, char *out, char *zone)
 {
-    time_t seconds = (time_t)(wall_ms >= 0 ? wall_ms / 1000 : (wall_ms - 999) / 1000);
+    time_t seconds = (time_t)(wall_ms / 1000 - (wall_ms % 1000 < 0 ? 1 : 0));
     struct tm local;
 
     *out = *zone = 0;

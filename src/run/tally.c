@@ -168,7 +168,8 @@ static bool adopts(const struct uex_run_tally *tally)
 /* Most records of the topic are of other runs, and a search is cheaper than reading them. */
 static bool names_the_run(const struct uex_run_tally *tally, struct uex_bytes value)
 {
-    return memmem(value.data, value.size_bytes, tally->quoted.data, tally->quoted.size_bytes) != NULL;
+    return value.size_bytes > 0 &&
+           memmem(value.data, value.size_bytes, tally->quoted.data, tally->quoted.size_bytes) != NULL;
 }
 
 enum uex_error uex_run_tally_take(struct uex_run_tally *tally, const rd_kafka_message_t *message)
