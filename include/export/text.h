@@ -20,6 +20,9 @@ UEX_MUST_CHECK enum uex_error uex_percent_decode(struct uex_bytes text, char **o
 int uex_hex_digit(int character);
 /* strdup of bytes; NULL when memory ends. */
 UEX_MUST_CHECK char *uex_text_copy(struct uex_bytes text);
+/* Levenshtein's distance of two texts whose bytes are compared as `fold` returns them. SIZE_MAX: one of them has more
+ * than 255 bytes. */
+size_t uex_text_distance(struct uex_bytes left, struct uex_bytes right, char (*fold)(char c));
 /* Overwrite a secret before its memory is freed; accepts NULL. */
 void uex_secret_free(char *secret);
 #endif

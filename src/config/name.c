@@ -48,32 +48,14 @@ bool uex_config_is_variable(const char *variable, const char *prefix, const char
     return rest != NULL && *rest == '\0';
 }
 
-/* Levenshtein's distance, where '.', '-' and '_' are the same and letter case does not count. */
+/* '.', '-' and '_' are the same, and letter case does not count. */
 static size_t distance(const char *left, const char *right)
 {
-    size_t row[COMPARED_BYTES + 1];
-    size_t right_bytes = strlen(right);
+    const struct uex_bytes one = uex_bytes_of_text(left), other = uex_bytes_of_text(right);
 
-    if (right_bytes > COMPARED_BYTES || strlen(left) > COMPARED_BYTES)
+    if (one.size_bytes > COMPARED_BYTES || other.size_bytes > COMPARED_BYTES)
         return SIZE_MAX;
-    for (size_t j = 0; j <= right_bytes; j++)
-        row[j] = j;
-    for (size_t i = 1; left[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= right_bytes; j++) {
-            size_t best = diagonal + (as_variable(left[i - 1]) != as_variable(right[j - 1]));
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[right_bytes];
+    return uex_text_distance(one, other, as_variable);
 }
 
 struct guess {

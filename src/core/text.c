@@ -6,6 +6,7 @@
 #include "core/utf8.h"
 
 #define GROUP_ID_MAX_BYTES 255
+#define COMPARED_MAX_BYTES 255
 
 /* How many bytes follow `lead`, and the range that the first of them must be in (RFC 3629, section 4); -1: no lead
  * byte. */
@@ -187,4 +188,30 @@ void uex_secret_free(char *secret)
         return;
     explicit_bzero(secret, strlen(secret));
     free(secret);
+}
+
+size_t uex_text_distance(struct uex_bytes left, struct uex_bytes right, char (*fold)(char c))
+{
+    size_t row[COMPARED_MAX_BYTES + 1];
+
+    if (left.size_bytes > COMPARED_MAX_BYTES || right.size_bytes > COMPARED_MAX_BYTES)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= right.size_bytes; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= left.size_bytes; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= right.size_bytes; j++) {
+            size_t best = diagonal + (fold((char)left.data[i - 1]) != fold((char)right.data[j - 1]));
+
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[right.size_bytes];
 }

@@ -9,6 +9,7 @@
 #include "ctl/options.h"
 #include "export/postgres.h"
 #include "export/program.h"
+#include "export/text.h"
 #include "export/thread.h"
 
 #define APPLICATION_NAME "exportctl"
@@ -38,37 +39,9 @@ bool uex_ask(const char *question)
 
 /* ---- what was perhaps meant */
 
-static unsigned char lower(char c)
+static char lower(char c)
 {
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance where letter case does not count. */
-static size_t distance(const char *left, size_t left_bytes, const char *right, size_t right_bytes)
-{
-    size_t row[ID_SIZE];
-
-    for (size_t j = 0; j <= right_bytes; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= left_bytes; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= right_bytes; j++) {
-            size_t changed = diagonal + (lower(left[i - 1]) != lower(right[j - 1]));
-
-            diagonal = row[j];
-            row[j] = smallest(changed, row[j] + 1, row[j - 1] + 1);
-        }
-    }
-    return row[right_bytes];
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 void uex_closest_take(struct uex_closest *closest, const char *id)
@@ -79,7 +52,7 @@ void uex_closest_take(struct uex_closest *closest, const char *id)
 
     if (wanted_bytes >= ID_SIZE || id_bytes >= ID_SIZE || difference > most)
         return;
-    found = distance(closest->wanted, wanted_bytes, id, id_bytes);
+    found = uex_text_distance(uex_bytes_of_text(closest->wanted), uex_bytes_of_text(id), lower);
     if (found > most || (at == UEX_CLOSEST_MAX && found >= closest->distances[at - 1]))
         return;
     if (at == UEX_CLOSEST_MAX)
