@@ -2,39 +2,16 @@
 /* The state record's JSON, written, and read into the memory of its group. */
 #include "export/group_state.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "model/group_memory.h"
+#include "model/json.h"
 
 static void append_name(struct uex_buffer *out, const char *name)
 {
     uex_buffer_append_text(out, ",\"");
     uex_buffer_append_text(out, name);
     uex_buffer_append_text(out, "\":");
-}
-
-static void append_text(struct uex_buffer *out, const char *name, const char *text)
-{
-    append_name(out, name);
-    uex_buffer_append_json(out, text == NULL || text[0] == '\0' ? NULL : text);
-}
-
-static void append_count(struct uex_buffer *out, const char *name, uint64_t count)
-{
-    append_name(out, name);
-    if (count > UEX_COUNT_MAX) /* UEX_UNKNOWN too; the reader refuses larger ones, and with them the whole state */
-        uex_buffer_append_text(out, "null");
-    else
-        uex_buffer_append_format(out, "%" PRIu64, count);
-}
-
-static void append_time(struct uex_buffer *out, const char *name, int64_t wall_ms)
-{
-    char text[UEX_TIME_TEXT_SIZE];
-
-    uex_time_format(wall_ms, text);
-    append_text(out, name, text);
 }
 
 /* The first member of an inner object. */
@@ -56,10 +33,10 @@ static void append_recent(struct uex_buffer *out, const struct uex_group_memory_
         if (i > 0)
             uex_buffer_append_text(out, ",");
         append_id(out, entry->command_id);
-        append_text(out, "runId", entry->run_id);
-        append_text(out, "outcome", uex_outcome_text(entry->outcome));
-        append_text(out, "reason", entry->reason);
-        append_time(out, "at", entry->at_ms);
+        uex_json_append_text(out, "runId", entry->run_id);
+        uex_json_append_text(out, "outcome", uex_outcome_text(entry->outcome));
+        uex_json_append_text(out, "reason", entry->reason);
+        uex_json_append_time(out, "at", entry->at_ms);
         uex_buffer_append_text(out, "}");
     }
     uex_buffer_append_text(out, "]");
@@ -77,11 +54,11 @@ static void append_last(struct uex_buffer *out, const struct uex_group_memory_vi
     if (view->last.has_sha256)
         uex_hex(view->last.sha256, sizeof view->last.sha256, hex);
     append_id(out, view->last.command_id);
-    append_text(out, "runId", view->last.run_id);
-    append_time(out, "at", view->last.at_ms);
-    append_text(out, "filePath", view->last.file_path);
-    append_text(out, "sha256", hex);
-    append_count(out, "rows", view->last.rows);
+    uex_json_append_text(out, "runId", view->last.run_id);
+    uex_json_append_time(out, "at", view->last.at_ms);
+    uex_json_append_text(out, "filePath", view->last.file_path);
+    uex_json_append_text(out, "sha256", hex);
+    uex_json_append_count(out, "rows", view->last.rows);
     uex_buffer_append_text(out, "}");
 }
 
@@ -92,21 +69,21 @@ void uex_group_state_write(const struct uex_state_record *record, const struct u
 
     uex_group_memory_unpack(memory, &view);
     uex_buffer_append_format(out, "{\"version\":%d", UEX_STATE_VERSION);
-    append_text(out, "groupId", record->group_id);
-    append_text(out, "outcome", uex_outcome_text(record->outcome));
-    append_text(out, "reason", record->reason);
-    append_text(out, "commandId", record->command_id);
-    append_text(out, "runId", record->run_id);
-    append_time(out, "at", record->at_ms);
-    append_count(out, "rows", record->rows);
-    append_count(out, "bytes", record->bytes);
-    append_text(out, "filePath", record->file_path);
-    append_text(out, "sha256", record->sha256);
-    append_time(out, "snapshotAt", record->snapshot_at_ms);
-    append_count(out, "durationMs", record->duration_ms < 0 ? UEX_UNKNOWN : (uint64_t)record->duration_ms);
-    append_count(out, "attempts", record->attempts);
-    append_time(out, "nextAttemptAt", record->next_attempt_at_ms);
-    append_text(out, "error", record->error);
+    uex_json_append_text(out, "groupId", record->group_id);
+    uex_json_append_text(out, "outcome", uex_outcome_text(record->outcome));
+    uex_json_append_text(out, "reason", record->reason);
+    uex_json_append_text(out, "commandId", record->command_id);
+    uex_json_append_text(out, "runId", record->run_id);
+    uex_json_append_time(out, "at", record->at_ms);
+    uex_json_append_count(out, "rows", record->rows);
+    uex_json_append_count(out, "bytes", record->bytes);
+    uex_json_append_text(out, "filePath", record->file_path);
+    uex_json_append_text(out, "sha256", record->sha256);
+    uex_json_append_time(out, "snapshotAt", record->snapshot_at_ms);
+    uex_json_append_count(out, "durationMs", record->duration_ms < 0 ? UEX_UNKNOWN : (uint64_t)record->duration_ms);
+    uex_json_append_count(out, "attempts", record->attempts);
+    uex_json_append_time(out, "nextAttemptAt", record->next_attempt_at_ms);
+    uex_json_append_text(out, "error", record->error);
     append_recent(out, &view);
     append_last(out, &view);
     uex_buffer_append_text(out, "}");

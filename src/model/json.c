@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/json.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -127,4 +128,26 @@ size_t uex_character_count(struct uex_bytes text)
     for (size_t i = 0; i < text.size_bytes; i++)
         count += (text.data[i] & 0xC0) != 0x80;
     return count;
+}
+
+void uex_json_append_text(struct uex_buffer *out, const char *name, const char *text)
+{
+    uex_buffer_append_format(out, ",\"%s\":", name);
+    uex_buffer_append_json(out, text == NULL || text[0] == '\0' ? NULL : text);
+}
+
+void uex_json_append_count(struct uex_buffer *out, const char *name, uint64_t count)
+{
+    if (count > UEX_COUNT_MAX)
+        uex_json_append_text(out, name, NULL);
+    else
+        uex_buffer_append_format(out, ",\"%s\":%" PRIu64, name, count);
+}
+
+void uex_json_append_time(struct uex_buffer *out, const char *name, int64_t wall_ms)
+{
+    char text[UEX_TIME_TEXT_SIZE];
+
+    uex_time_format(wall_ms, text);
+    uex_json_append_text(out, name, text);
 }

@@ -2,7 +2,6 @@
 /* The run record's JSON, written and read. */
 #include "export/run_record.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -23,45 +22,23 @@ const char *uex_run_status_text(enum uex_run_status status)
 
 /* ---- written */
 
-static void write_text(struct uex_buffer *out, const char *name, const char *text)
-{
-    uex_buffer_append_format(out, ",\"%s\":", name);
-    uex_buffer_append_json(out, text != NULL && text[0] != 0 ? text : NULL);
-}
-
-static void write_count(struct uex_buffer *out, const char *name, uint64_t count)
-{
-    if (count == UEX_UNKNOWN)
-        write_text(out, name, NULL);
-    else
-        uex_buffer_append_format(out, ",\"%s\":%" PRIu64, name, count);
-}
-
-static void write_time(struct uex_buffer *out, const char *name, int64_t at_ms)
-{
-    char text[UEX_TIME_TEXT_SIZE];
-
-    uex_time_format(at_ms, text);
-    write_text(out, name, text);
-}
-
 void uex_run_record_write_json(const struct uex_run_record *record, struct uex_buffer *out)
 {
     uex_buffer_append_format(out, "{\"version\":%d", UEX_RUN_VERSION);
-    write_text(out, "runId", record->run_id);
-    write_text(out, "status", uex_run_status_text(record->status));
-    write_count(out, "groups", record->groups);
-    write_count(out, "exported", record->exported);
-    write_count(out, "skipped", record->skipped);
-    write_count(out, "deadLettered", record->dead_lettered);
-    write_count(out, "unfinished", record->unfinished);
-    write_count(out, "rows", record->rows);
-    write_count(out, "bytes", record->bytes);
-    write_time(out, "startedAt", record->started_at_ms);
-    write_time(out, "endedAt", record->ended_at_ms);
-    write_text(out, "requestedBy", record->requested_by);
-    write_text(out, "manifestPath", record->manifest_path);
-    write_text(out, "manifestSha256", record->manifest_sha256);
+    uex_json_append_text(out, "runId", record->run_id);
+    uex_json_append_text(out, "status", uex_run_status_text(record->status));
+    uex_json_append_count(out, "groups", record->groups);
+    uex_json_append_count(out, "exported", record->exported);
+    uex_json_append_count(out, "skipped", record->skipped);
+    uex_json_append_count(out, "deadLettered", record->dead_lettered);
+    uex_json_append_count(out, "unfinished", record->unfinished);
+    uex_json_append_count(out, "rows", record->rows);
+    uex_json_append_count(out, "bytes", record->bytes);
+    uex_json_append_time(out, "startedAt", record->started_at_ms);
+    uex_json_append_time(out, "endedAt", record->ended_at_ms);
+    uex_json_append_text(out, "requestedBy", record->requested_by);
+    uex_json_append_text(out, "manifestPath", record->manifest_path);
+    uex_json_append_text(out, "manifestSha256", record->manifest_sha256);
     uex_buffer_append_text(out, "}");
 }
 
