@@ -8,10 +8,12 @@
  * to us, or does not know If-None-Match, refuses before it looks at that. The rights are those of an export:
  * s3:PutObject, s3:GetObject and s3:ListBucket.
  *
- * A probe aborts only its own upload: others may probe at the same moment. It leaves nothing behind, with two
- * exceptions. The upload of a probe that was killed, or that may not abort it (s3:AbortMultipartUpload), waits for the
- * lifecycle rule, like those of exports. A store that does not compare x-amz-content-sha256 creates the object; it
- * stays where s3:DeleteObject is not allowed, and leaves a delete marker in a bucket with versions. */
+ * A probe aborts only its own upload: others may probe at the same moment. Where the answer with its id was lost it
+ * aborts all of the name, and when that fails too, the next probe does: a probe whose upload is aborted by another one
+ * passes. So it leaves nothing behind, with two exceptions. The upload of a probe that was killed, or that may not
+ * abort it (s3:AbortMultipartUpload), waits for the lifecycle rule, like those of exports. A store that does not
+ * compare x-amz-content-sha256 creates the object; it stays where s3:DeleteObject is not allowed, and leaves a delete
+ * marker in a bucket with versions. */
 #include <stdlib.h>
 
 #include "export/log.h"
@@ -24,6 +26,7 @@
 
 struct probe {
     struct uex_s3_store *store;
+    const char *domain_id;
     char *whole_key;
     char upload_id[UEX_S3_UPLOAD_ID_SIZE];
     bool is_taken; /* an earlier probe's object is there: see above */
@@ -32,12 +35,12 @@ struct probe {
     struct uex_fault *fault;
 };
 
-static enum uex_error choose_key(struct probe *probe, const char *domain_id)
+static enum uex_error choose_key(struct probe *probe)
 {
     struct uex_buffer key = {0};
     enum uex_error err = UEX_OK;
 
-    uex_object_key(domain_id, PROBE_GROUP, PROBE_COMMAND, &key);
+    uex_object_key(probe->domain_id, PROBE_GROUP, PROBE_COMMAND, &key);
     err = uex_buffer_failed(&key)
               ? uex_fail(probe->fault, UEX_NO_MEMORY, "no memory for a probe")
               : uex_s3_whole_key(probe->store, uex_buffer_text(&key), &probe->whole_key, probe->fault);
@@ -244,6 +247,28 @@ static enum uex_error try_put(struct probe *probe)
     return send_invalid(probe, &request, false);
 }
 
+/* Abort all uploads of the probe's name. False: some may be left. */
+static bool tidy(struct probe *probe)
+{
+    struct uex_fault ignored;
+    bool some_left = true;
+
+    (void)!uex_s3_uploads_abort(probe->store, probe->whole_key, NULL, TIDY_LIMIT_MS, &some_left, &ignored);
+    return !some_left;
+}
+
+static void tidy_earlier(struct uex_s3_store *store)
+{
+    struct probe probe = {.store = store};
+    char domain_id[UEX_UUID_TEXT_SIZE];
+
+    uex_s3_seen_stray_domain(&store->service->seen, domain_id);
+    probe.domain_id = domain_id;
+    if (domain_id[0] != '\0' && choose_key(&probe) == UEX_OK && tidy(&probe))
+        uex_s3_seen_stray(&store->service->seen, "");
+    free(probe.whole_key);
+}
+
 static enum uex_error try_upload(struct probe *probe)
 {
     struct uex_s3_store *store = probe->store;
@@ -260,15 +285,15 @@ static enum uex_error try_upload(struct probe *probe)
             err = try_completion(probe);
         (void)!uex_s3_upload_abort(store, probe->whole_key, probe->upload_id, &ignored);
     }
-    if (stray)
-        (void)!uex_s3_uploads_abort(store, probe->whole_key, NULL, TIDY_LIMIT_MS, &ignored);
+    if (stray && !tidy(probe))
+        uex_s3_seen_stray(&store->service->seen, probe->domain_id);
     return err;
 }
 
 static enum uex_error try_below(struct uex_s3_store *store, const char *domain_id, struct uex_fault *fault)
 {
-    struct probe probe = {.store = store, .fault = fault};
-    enum uex_error err = choose_key(&probe, domain_id);
+    struct probe probe = {.store = store, .domain_id = domain_id, .fault = fault};
+    enum uex_error err = choose_key(&probe);
 
     probe.meta = (struct uex_object_meta){.row_count = UEX_UNKNOWN, .has_tags = true};
     probe.meta.tags.snapshot_at_ms = uex_wall_ms();
@@ -291,6 +316,7 @@ enum uex_error uex_s3_try_requests(struct uex_s3_store *store, struct uex_fault 
     char proven[UEX_UUID_TEXT_SIZE];
     enum uex_error err = UEX_OK;
 
+    tidy_earlier(store);
     if (domain_id != NULL && domain_id[0] != '\0')
         return try_below(store, domain_id, fault);
     if (store->base.domain_id[0] == '\0')

@@ -98,3 +98,17 @@ void uex_s3_seen_domain(struct uex_s3_seen *seen, char out[UEX_UUID_TEXT_SIZE])
     memcpy(out, seen->domain_id, UEX_UUID_TEXT_SIZE);
     pthread_mutex_unlock(&seen->lock);
 }
+
+void uex_s3_seen_stray(struct uex_s3_seen *seen, const char *domain_id)
+{
+    pthread_mutex_lock(&seen->lock);
+    (void)snprintf(seen->stray_domain_id, sizeof(seen->stray_domain_id), "%s", domain_id);
+    pthread_mutex_unlock(&seen->lock);
+}
+
+void uex_s3_seen_stray_domain(struct uex_s3_seen *seen, char out[UEX_UUID_TEXT_SIZE])
+{
+    pthread_mutex_lock(&seen->lock);
+    memcpy(out, seen->stray_domain_id, UEX_UUID_TEXT_SIZE);
+    pthread_mutex_unlock(&seen->lock);
+}

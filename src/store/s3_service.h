@@ -20,8 +20,9 @@ bool uex_s3_answer_is(const struct uex_s3_answer *answer, const struct uex_s3_an
 
 /* What a store's answers to the probe's wrong requests mean. */
 struct uex_s3_seen {
-    pthread_mutex_t lock;               /* guards all below */
-    char domain_id[UEX_UUID_TEXT_SIZE]; /* of the object that was published last; "": none was */
+    pthread_mutex_t lock;                     /* guards all below */
+    char domain_id[UEX_UUID_TEXT_SIZE];       /* of the object that was published last; "": none was */
+    char stray_domain_id[UEX_UUID_TEXT_SIZE]; /* where a probe may have left an upload; "": nowhere */
     struct {
         struct uex_s3_answer answer; /* to the probe's wrong request */
         enum uex_s3_answer_meaning { UEX_S3_ANSWER_UNCLEAR, UEX_S3_ANSWER_USUAL, UEX_S3_ANSWER_REFUSAL } meaning;
@@ -54,6 +55,10 @@ void uex_s3_seen_unclear(struct uex_s3_seen *seen, const struct uex_s3_answer *a
 void uex_s3_seen_refusal(struct uex_s3_seen *seen, const struct uex_s3_answer *answer);
 /* Was an object published after this answer: is it only the store's way to answer a wrong request? */
 bool uex_s3_seen_is_usual(struct uex_s3_seen *seen, const struct uex_s3_answer *answer);
+/* A probe below this domain may have left an upload; "": it was aborted. Of several domains the last one is kept. */
+void uex_s3_seen_stray(struct uex_s3_seen *seen, const char *domain_id);
+/* The domain where a probe may have left an upload; "": nowhere. */
+void uex_s3_seen_stray_domain(struct uex_s3_seen *seen, char out[UEX_UUID_TEXT_SIZE]);
 /* The domain of the object that was published last; "": none was. */
 void uex_s3_seen_domain(struct uex_s3_seen *seen, char out[UEX_UUID_TEXT_SIZE]);
 #endif

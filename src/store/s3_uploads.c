@@ -317,7 +317,7 @@ static enum uex_error abort_page(struct aborting *aborting, struct list *list, s
 }
 
 enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whole_key, const struct uex_cancel *cancel,
-                                    int64_t limit_ms, struct uex_fault *fault)
+                                    int64_t limit_ms, bool *some_left, struct uex_fault *fault)
 {
     struct aborting aborting = {.whole_key = whole_key, .until_ms = uex_monotonic_ms() + limit_ms};
     struct list list = {.store = store,
@@ -334,6 +334,8 @@ enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whol
                   ? abort_page(&aborting, &list, &found)
                   : uex_fail(&found, UEX_LIMIT, LIST_WHAT " does not end");
     uex_buffer_clear(&aborting.ids);
+    if (some_left != NULL)
+        *some_left = err != UEX_OK;
     if (err == UEX_OK)
         return UEX_OK;
     if (!error_matters(err)) {
@@ -352,7 +354,7 @@ enum uex_error uex_s3_abort_incomplete(struct uex_object_store *base, const char
     enum uex_error err = uex_s3_whole_key(store, key, &whole, fault);
 
     if (err == UEX_OK && !has_none(store, whole))
-        err = uex_s3_uploads_abort(store, whole, base->cancel, UEX_S3_INCOMPLETE_LIMIT_MS, fault);
+        err = uex_s3_uploads_abort(store, whole, base->cancel, UEX_S3_INCOMPLETE_LIMIT_MS, NULL, fault);
     free(whole);
     return err;
 }

@@ -37,8 +37,8 @@ UEX_MUST_CHECK enum uex_error uex_s3_upload_abort(struct uex_s3_store *store, co
 
 /* Abort the uploads of exactly this key: 100 at most, and within `limit_ms`. That they cannot be listed or aborted, for
  * whatever reason, or that some are left, is no error: it is logged once (event uploads-stay), since no outcome depends
- * on it. UEX_CANCELLED, UEX_NO_MEMORY, UEX_INTERNAL. */
+ * on it. `*some_left` (may be NULL) tells. UEX_CANCELLED, UEX_NO_MEMORY, UEX_INTERNAL. */
 UEX_MUST_CHECK enum uex_error uex_s3_uploads_abort(struct uex_s3_store *store, const char *whole_key,
-                                                   const struct uex_cancel *cancel, int64_t limit_ms,
+                                                   const struct uex_cancel *cancel, int64_t limit_ms, bool *some_left,
                                                    struct uex_fault *fault);
 #endif

@@ -196,7 +196,7 @@ static void clean_up(struct uex_s3_writer *writer, bool abort_upload)
     if (writer->stray_upload) {
         uex_s3_uploads_forget(&writer->store->service->uploads);
         (void)!uex_s3_uploads_abort(writer->store, writer->whole_key, writer->store->base.cancel,
-                                    UEX_S3_INCOMPLETE_LIMIT_MS, &ignored);
+                                    UEX_S3_INCOMPLETE_LIMIT_MS, NULL, &ignored);
     }
 }
 

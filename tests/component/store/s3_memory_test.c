@@ -65,7 +65,7 @@ static enum uex_error begun_upload(void)
     if (err == UEX_OK)
         uex_torture_note("begun");
     uex_torture_count(false);
-    assert_int_equal(uex_s3_uploads_abort(s3, WHOLE_KEY, NULL, 5000, NULL), UEX_OK);
+    assert_int_equal(uex_s3_uploads_abort(s3, WHOLE_KEY, NULL, 5000, NULL, NULL), UEX_OK);
     assert_int_equal(fake_item_count(fake, FAKE_UPLOAD), 0);
     assert_true(err == UEX_OK || err == UEX_STORE_UNAVAILABLE || fault.error == err);
     return memory_or(err, "POST");
@@ -76,7 +76,7 @@ static enum uex_error incomplete_uploads(void)
 {
     struct uex_s3_store *s3 = prepare((struct fake_rule){0});
 
-    return memory_or(uex_s3_uploads_abort(s3, WHOLE_KEY, NULL, 5000, NULL), "GET");
+    return memory_or(uex_s3_uploads_abort(s3, WHOLE_KEY, NULL, 5000, NULL, NULL), "GET");
 }
 
 static void torture__requests__right_result_or_no_memory(void **state)

@@ -386,6 +386,26 @@ static void probe__answer_of_the_upload_is_lost__it_is_aborted_all_the_same(void
     bench->fake->rules[0].count = 0;
 }
 
+/* Neither the answer with the upload's id arrived nor the list of uploads: the next probe that can aborts it. */
+static void probe__answer_and_list_are_lost__the_next_probe_aborts_the_upload(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->config.s3_stall_timeout_ms = 500;
+    bench->fake->rules[0] = (struct fake_rule){"POST", "?uploads=", 0, 9, FAKE_LOSE, 0, NULL};
+    bench->fake->rules[1] = (struct fake_rule){"GET", "uploads=", 0, 9, FAKE_LOSE, 0, NULL};
+    assert_int_equal(probe(bench), UEX_STORE_UNAVAILABLE);
+    assert_true(fake_item_count(bench->fake, FAKE_UPLOAD) > 0);
+    bench->fake->rules[0].count = 0;
+    assert_int_equal(probe(bench), UEX_OK);
+    assert_true(fake_item_count(bench->fake, FAKE_UPLOAD) > 0); /* the list is still lost */
+    bench->fake->rules[1].count = 0;
+    assert_int_equal(probe(bench), UEX_OK);
+    assert_nothing_left(bench);
+    assert_int_equal(probe(bench), UEX_OK);
+    assert_int_equal(fake_count(bench->fake, "GET", "uploads="), 0); /* asked no more */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -404,6 +424,7 @@ int main(void)
         TEST(probe__no_domain_in_the_configuration__tries_that_of_the_command),
         TEST(probe__beside_another_one__leaves_its_upload_alone),
         TEST(probe__answer_of_the_upload_is_lost__it_is_aborted_all_the_same),
+        TEST(probe__answer_and_list_are_lost__the_next_probe_aborts_the_upload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
