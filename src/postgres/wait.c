@@ -96,12 +96,21 @@ void uex_pg_drop_notifications(PGconn *conn)
         PQfreemem(notification);
 }
 
-static enum uex_error consume(PGconn *conn)
+/* From a server that is always ahead, libpq reads as long as its buffer has room, and it makes the room for a message
+ * that it has seen the begin of: a row far over the bound can come whole within one call. So the bytes are looked at
+ * before the row is copied out. Messages within the bound grow the buffer to twice their size at most; more bytes than
+ * that belong to a message over the bound, and are not many small rows. */
+static bool is_far_over(const struct uex_pg_wait *wait, const PGconn *conn, const struct uex_pg_wait_limits *limits)
+{
+    return wait->wait_count >= 2 && received_since(wait, conn) / 4 > limits->max_bytes;
+}
+
+static enum uex_error consume(const struct uex_pg_wait *wait, PGconn *conn, const struct uex_pg_wait_limits *limits)
 {
     if (PQconsumeInput(conn) == 0)
         return UEX_DB_UNAVAILABLE;
     uex_pg_drop_notifications(conn);
-    return UEX_OK;
+    return is_far_over(wait, conn, limits) ? UEX_LIMIT : UEX_OK;
 }
 
 enum uex_error uex_pg_wait(struct uex_pg_wait *wait, PGconn *conn, bool to_write,
@@ -122,12 +131,12 @@ enum uex_error uex_pg_wait(struct uex_pg_wait *wait, PGconn *conn, bool to_write
         if (err != UEX_OK)
             return err;
         if (uex_pg_has_decrypted(conn))
-            return consume(conn);
+            return consume(wait, conn, limits);
         rc = poll(&entry, 1, WAIT_SLICE_MS);
         if (rc < 0 && errno != EINTR && errno != EAGAIN)
             return UEX_DB_UNAVAILABLE;
         /* What GSSAPI has decrypted can only be found by reading. */
         if (rc > 0 || PQgssEncInUse(conn) != 0)
-            return consume(conn);
+            return consume(wait, conn, limits);
     }
 }

@@ -129,7 +129,7 @@ static void rows__wide_username__is_refused_in_lists_too(void **state)
 }
 
 /* 200 MiB in one value took 445 MB: the buffer of libpq and the row's copy. Mostly the stream is given up after some 20
- * MiB; a server that is always ahead lets libpq read on, but the row is never copied. */
+ * MiB; a server that is always ahead lets libpq read the whole row in one call, but the row is never copied. */
 static void rows__row_far_over_the_bound__is_given_up(void **state)
 {
     struct uex_row_plan plan = {.masks = &no_masks};
