@@ -5,8 +5,8 @@
 declare -A UEX_PACKAGES=(
     # To build: compiler, tools and libraries.
     [build]="gcc libc6-dev cmake ninja-build pkg-config ccache
-        librdkafka-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libcjson-dev libavro-dev libcmocka-dev libisal-dev
-        libhiredis-dev libmicrohttpd-dev libssl-dev libexpat1-dev"
+        librdkafka-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev libcjson-dev libavro-dev libcmocka-dev
+        libisal-dev libhiredis-dev libmicrohttpd-dev libssl-dev libexpat1-dev"
     # To run the private services and the demo. postgresql and redis-server bring their clients.
     [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
     # For tests only.
