@@ -5,6 +5,9 @@
 
 #include "export/buffer.h"
 
+/* By byte: the value of a hex digit, -1 where it is none. */
+extern const int8_t uex_hex_values[256];
+
 /* Valid UTF-8 by RFC 3629 (no surrogates, no overlong forms). */
 bool uex_utf8_valid(struct uex_bytes text);
 /* A group id: 1 to 255 bytes of UTF-8 without control characters (C0, DEL, C1). */
@@ -17,7 +20,10 @@ void uex_percent_encode_keeping(struct uex_buffer *out, struct uex_bytes text, c
  * UEX_MALFORMED: a bad escape, or one of a zero byte; UEX_NO_MEMORY. */
 UEX_MUST_CHECK enum uex_error uex_percent_decode(struct uex_bytes text, char **out);
 /* The value of a hex digit of either case; -1: it is none. */
-int uex_hex_digit(int character);
+static inline int uex_hex_digit(int character)
+{
+    return (unsigned)character < 256 ? uex_hex_values[character] : -1;
+}
 /* strdup of bytes; NULL when memory ends. */
 UEX_MUST_CHECK char *uex_text_copy(struct uex_bytes text);
 /* Levenshtein's distance of two texts whose bytes are compared as `fold` returns them. SIZE_MAX: one of them has more

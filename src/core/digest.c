@@ -88,13 +88,13 @@ void uex_hex(const uint8_t *bytes, size_t size_bytes, char *out)
 
 bool uex_hex_parse(const char *text, uint8_t *out, size_t size_bytes)
 {
+    int all = 0; /* negative where one of them is */
+
     if (text == NULL || strnlen(text, 2 * size_bytes + 1) != 2 * size_bytes)
         return false;
-    for (size_t at = 0; at < 2 * size_bytes; at++) {
-        if (uex_hex_digit(text[at]) < 0)
-            return false;
-    }
-    for (size_t at = 0; at < size_bytes; at++)
-        out[at] = (uint8_t)(uex_hex_digit(text[2 * at]) << 4 | uex_hex_digit(text[2 * at + 1]));
-    return true;
+    for (size_t at = 0; at < 2 * size_bytes; at++)
+        all |= uex_hex_digit((uint8_t)text[at]);
+    for (size_t at = 0; at < size_bytes && all >= 0; at++)
+        out[at] = (uint8_t)(uex_hex_digit((uint8_t)text[2 * at]) << 4 | uex_hex_digit((uint8_t)text[2 * at + 1]));
+    return all >= 0;
 }

@@ -18,7 +18,7 @@ static const uint8_t PROJECT_NAMESPACE[16] = {0x10, 0x73, 0x1d, 0xef, 0xce, 0x10
 
 static bool is_hyphen_place(size_t place)
 {
-    return place == 8 || place == 13 || place == 18 || place == 23;
+    return (UINT64_C(0x842100) >> place & 1) != 0; /* 8, 13, 18, 23 */
 }
 
 bool uex_uuid_parse(const char *text, size_t size_bytes, char *out)
@@ -29,7 +29,7 @@ bool uex_uuid_parse(const char *text, size_t size_bytes, char *out)
     if (text == NULL || size_bytes != UEX_UUID_TEXT_SIZE - 1)
         return false;
     for (size_t at = 0; at < size_bytes; at++) {
-        int digit = uex_hex_digit(text[at]);
+        int digit = uex_hex_digit((uint8_t)text[at]);
 
         if (is_hyphen_place(at) ? text[at] != '-' : digit < 0)
             return false;
@@ -46,7 +46,7 @@ void uex_uuid_to_bytes(const char *text, uint8_t out[16])
     for (size_t at = 0; at + 1 < UEX_UUID_TEXT_SIZE - 1 && count < 16; at += 2) {
         if (is_hyphen_place(at))
             at++;
-        out[count++] = (uint8_t)(uex_hex_digit(text[at]) << 4 | uex_hex_digit(text[at + 1]));
+        out[count++] = (uint8_t)(uex_hex_digit((uint8_t)text[at]) << 4 | uex_hex_digit((uint8_t)text[at + 1]));
     }
 }
 

@@ -70,7 +70,7 @@ static enum uex_error read_text(const struct members *object, enum state_member 
     enum uex_error error = read_string(object, member, &text, fault);
 
     *out = text.data == NULL ? "" : (const char *)text.data;
-    if (error == UEX_OK && uex_character_count(text) > max_characters)
+    if (error == UEX_OK && text.size_bytes > max_characters && uex_character_count(text) > max_characters)
         error = uex_fail(fault, UEX_MALFORMED, "%s is longer than %zu characters", names[member], max_characters);
     return error;
 }

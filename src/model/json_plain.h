@@ -3,6 +3,8 @@
 #ifndef EXPORT_MODEL_JSON_PLAIN_H
 #define EXPORT_MODEL_JSON_PLAIN_H
 
+#include <endian.h>
+
 #include "export/bytes.h"
 
 #define UEX_EACH_BYTE(byte_) (UINT64_C(0x0101010101010101) * (byte_))
@@ -19,12 +21,14 @@ static inline uint64_t uex_has_byte(uint64_t word, uint8_t byte)
 static inline const uint8_t *uex_json_skip_plain(const uint8_t *at, const uint8_t *end)
 {
     while (end - at >= (ptrdiff_t)sizeof(uint64_t)) {
-        uint64_t word;
+        uint64_t word, found;
 
         memcpy(&word, at, sizeof(word));
-        if (((word - UEX_EACH_BYTE(0x20)) & ~word & UEX_EACH_BYTE(0x80)) != 0 || uex_has_byte(word, '"') != 0 ||
-            uex_has_byte(word, '\\') != 0)
-            break;
+        word = le64toh(word);
+        found = ((word - UEX_EACH_BYTE(0x20)) & ~word & UEX_EACH_BYTE(0x80)) | uex_has_byte(word, '"') |
+                uex_has_byte(word, '\\');
+        if (found != 0) /* a borrow may mark a byte that is none, but only behind one that is */
+            return at + __builtin_ctzll(found) / 8;
         at += sizeof(word);
     }
     while (at < end && *at >= 0x20 && *at != '"' && *at != '\\')

@@ -8,6 +8,8 @@
 #include "model/json.h"
 #include "model/json_plain.h"
 
+#define DIGITS_MAX 15 /* so many digits are below 2^53 */
+
 /* Nothing here looks whether the text ends: it has been checked, so every value does before it. `end` is there for what
  * reads more than a byte at once. */
 
@@ -152,11 +154,12 @@ static char *decode(const char *at, char *out)
     return out;
 }
 
-/* The place of a name among the known ones; `name_count` if it is none of them. */
-static size_t place_of(struct uex_bytes name, const char *const *names, size_t name_count)
+/* The place of a name among the known ones; `name_count` if it is none of them. Members mostly stand in the order of
+ * the names, so the search begins at `likely`. */
+static size_t place_of(struct uex_bytes name, const char *const *names, size_t name_count, size_t likely)
 {
     const char *text = (const char *)name.data + 1; /* behind the quote */
-    size_t length = name.size_bytes - 2, place = 0;
+    size_t length = name.size_bytes - 2, place = likely < name_count ? likely : 0;
     char decoded[128];
 
     if (memchr(text, '\\', length) != NULL) {
@@ -165,22 +168,26 @@ static size_t place_of(struct uex_bytes name, const char *const *names, size_t n
         length = (size_t)(decode(text, decoded) - decoded);
         text = decoded;
     }
-    while (place < name_count && (strlen(names[place]) != length || memcmp(names[place], text, length) != 0))
-        place++;
-    return place;
+    for (size_t tried = 0; tried < name_count; tried++) {
+        if (names[place][0] == text[0] && strncmp(names[place], text, length) == 0 && names[place][length] == 0)
+            return place;
+        place = place + 1 < name_count ? place + 1 : 0;
+    }
+    return name_count;
 }
 
 enum uex_error uex_json_members(const struct uex_json_value *object, const char *const *names, size_t name_count,
                                 struct uex_json_value *values, struct uex_fault *fault)
 {
     uint64_t seen = 0;
+    size_t place = 0;
     char *at = skip_space(object->start + 1), *end = object->start + object->size_bytes;
 
     memset(values, 0, name_count * sizeof(*values));
     while (*at != '}') {
         struct uex_json_value name = value_at(at, end), value;
-        size_t place = place_of(uex_bytes_of(name.start, name.size_bytes), names, name_count);
 
+        place = place_of(uex_bytes_of(name.start, name.size_bytes), names, name_count, place + 1);
         at = skip_space(at + name.size_bytes);
         value = value_at(skip_space(at + 1), end); /* behind the colon */
         if (place < name_count && (seen >> place & 1) != 0)
@@ -202,14 +209,16 @@ struct opening {
     size_t name_count;
     struct uex_json_value *values;
     uint64_t seen;
+    size_t place; /* of the member before */
     bool is_double;
 };
 
 static void note_member(void *context, struct uex_bytes name, struct uex_bytes value)
 {
     struct opening *opening = context;
-    size_t place = place_of(name, opening->names, opening->name_count);
+    size_t place = place_of(name, opening->names, opening->name_count, opening->place + 1);
 
+    opening->place = place;
     if (place == opening->name_count)
         return;
     opening->is_double = opening->is_double || (opening->seen >> place & 1) != 0;
@@ -221,7 +230,7 @@ static void note_member(void *context, struct uex_bytes name, struct uex_bytes v
 enum uex_error uex_json_open(char *text, size_t size_bytes, const char *const *names, size_t name_count,
                              struct uex_json_value *values, struct uex_fault *fault)
 {
-    struct opening opening = {.names = names, .name_count = name_count, .values = values};
+    struct opening opening = {.names = names, .name_count = name_count, .place = name_count, .values = values};
     const struct uex_json_visitor visitor = {.member = note_member, .context = &opening};
     size_t offset_bytes = 0;
     const char *problem = NULL;
@@ -270,14 +279,29 @@ enum uex_error uex_json_string(const struct uex_json_value *value, const char *n
     return UEX_OK;
 }
 
+/* Of plain digits, as every count is written. */
+static bool read_digits(const struct uex_json_value *value, uint64_t *out)
+{
+    if (value->size_bytes > DIGITS_MAX)
+        return false;
+    *out = 0;
+    for (size_t at = 0; at < value->size_bytes; at++) {
+        if (value->start[at] < '0' || value->start[at] > '9')
+            return false;
+        *out = *out * 10 + (uint64_t)(value->start[at] - '0');
+    }
+    return true;
+}
+
 enum uex_error uex_json_count(const struct uex_json_value *value, const char *name, uint64_t *out,
                               struct uex_fault *fault)
 {
     double number = 0;
 
     *out = UEX_UNKNOWN;
-    if (value->kind == UEX_JSON_ABSENT)
+    if (value->kind == UEX_JSON_ABSENT || (value->kind == UEX_JSON_NUMBER && read_digits(value, out)))
         return UEX_OK;
+    *out = UEX_UNKNOWN;
     if (value->kind == UEX_JSON_NUMBER)
         number = strtod(value->start, NULL);
     if (value->kind != UEX_JSON_NUMBER || number < 0 || number > (double)UEX_COUNT_MAX || number != floor(number))

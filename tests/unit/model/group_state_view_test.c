@@ -133,6 +133,32 @@ static void read__escapes_anywhere__are_decoded(void **state)
     uex_group_state_view_clear(&view);
 }
 
+static void read__counts_of_any_form__are_exact(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t rows;
+    } cases[] = {
+        {"0", 0},
+        {"999999999999999", UINT64_C(999999999999999)},
+        {"1000000000000001", UINT64_C(1000000000000001)},
+        {"9007199254740992", UINT64_C(1) << 53},
+        {"1.5e3", 1500},
+        {"-0", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct uex_group_state_view view = {0};
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), RECORD(",\"rows\":%s"), cases[i].text);
+        assert_int_equal(read_text(text, &view), UEX_OK);
+        assert_int_equal(view.record.rows, cases[i].rows);
+        uex_group_state_view_clear(&view);
+    }
+}
+
 static void read__upper_case_command_id__is_lower_case(void **state)
 {
     struct uex_group_state_view view = {0};
@@ -160,6 +186,7 @@ static void read__fields_of_a_wrong_kind__are_malformed(void **state)
         RECORD(",\"rows\":1,\"rows\":1"),
         RECORD(",\"row\\u0073\":1,\"rows\":1"),
         RECORD(",\"rows\":-1"),
+        RECORD(",\"rows\":9007199254740994"),
         RECORD(",\"rows\":1.5"),
         RECORD(",\"bytes\":\"1\""),
         RECORD(",\"attempts\":1e300"),
@@ -189,6 +216,7 @@ int main(void)
         cmocka_unit_test(read__what_was_written__comes_back),
         cmocka_unit_test(read__missing_and_null_fields__are_unknown),
         cmocka_unit_test(read__escapes_anywhere__are_decoded),
+        cmocka_unit_test(read__counts_of_any_form__are_exact),
         cmocka_unit_test(read__upper_case_command_id__is_lower_case),
         cmocka_unit_test(read__fields_of_a_wrong_kind__are_malformed),
     };

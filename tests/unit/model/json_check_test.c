@@ -140,6 +140,24 @@ static void check__every_prefix_of_an_object__is_refused(void **state)
         assert_non_null(check(text, size));
 }
 
+/* Strings are read eight bytes at a time. */
+static void check__what_ends_a_string__is_seen_at_each_place(void **state)
+{
+    (void)state;
+    for (size_t place = 1; place < 24; place++) {
+        char text[] = "\"!!!!!!!!!!!!!!!!!!!!!!!!\"";
+
+        text[place] = 0x1F;
+        assert_string_equal(check(text, strlen(text)), "a control character in a string");
+        text[place] = '"';
+        assert_string_equal(check(text, strlen(text)), "data after the value");
+        text[place] = '\\';
+        assert_string_equal(check(text, strlen(text)), "a bad escape in a string");
+        text[place] = 0x7F;
+        assert_null(check(text, strlen(text)));
+    }
+}
+
 static void check__32_levels__pass_and_33_do_not(void **state)
 {
     char text[2 * 33];
@@ -250,6 +268,7 @@ int main(void)
         cmocka_unit_test(check__invalid_texts__are_refused),
         cmocka_unit_test(check__nul_bytes__are_refused),
         cmocka_unit_test(check__every_prefix_of_an_object__is_refused),
+        cmocka_unit_test(check__what_ends_a_string__is_seen_at_each_place),
         cmocka_unit_test(check__32_levels__pass_and_33_do_not),
         cmocka_unit_test(check__a_million_open_brackets__are_refused),
         cmocka_unit_test(check__bounds_of_size_and_values__hold),
