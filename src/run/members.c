@@ -15,17 +15,18 @@ void uex_run_members_clear(struct uex_run_members *members)
     free(members->items);
     free(members->ids);
     free(members->slots);
+    free(members->tags);
     *members = (struct uex_run_members){0};
 }
 
 /* FNV-1a of 64 bits, folded. Source: RFC 9923, "The FNV Non-Cryptographic Hash Algorithm". */
-static size_t hash_of(struct uex_bytes id)
+static uint64_t hash_of(struct uex_bytes id)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     for (size_t i = 0; i < id.size_bytes; i++)
         hash = (hash ^ id.data[i]) * UINT64_C(0x100000001b3);
-    return (size_t)(hash ^ hash >> 32);
+    return hash ^ hash >> 32;
 }
 
 const char *uex_run_member_id(const struct uex_run_members *members, const struct uex_run_member *member)
@@ -38,27 +39,43 @@ bool uex_run_member_has_ended(const struct uex_run_member *member)
     return member->outcome != UEX_OUTCOME_COUNT;
 }
 
-/* The slot that has the id, or the free one where it belongs. There is always a free one. */
-static uint32_t *slot_of(const struct uex_run_members *members, struct uex_bytes id)
+static uint8_t tag_of(uint64_t hash)
 {
-    size_t at = hash_of(id) & (members->slot_count - 1);
+    return (uint8_t)(0x80 | hash >> 57);
+}
+
+/* The slot that has the id, or the free one where it belongs. There is always a free one. */
+static size_t slot_of(const struct uex_run_members *members, struct uex_bytes id, uint64_t hash)
+{
+    size_t at = (size_t)hash & (members->slot_count - 1);
 
     for (;; at = (at + 1) & (members->slot_count - 1)) {
-        const uint32_t place = members->slots[at];
-        const char *other = place == 0 ? NULL : uex_run_member_id(members, &members->items[place - 1]);
+        const char *other = NULL;
 
-        if (other == NULL || (strncmp(other, (const char *)id.data, id.size_bytes) == 0 && other[id.size_bytes] == 0))
-            return &members->slots[at];
+        if (members->tags[at] == 0)
+            return at;
+        if (members->tags[at] != tag_of(hash))
+            continue;
+        other = uex_run_member_id(members, &members->items[members->slots[at]]);
+        if (strncmp(other, (const char *)id.data, id.size_bytes) == 0 && other[id.size_bytes] == 0)
+            return at;
     }
+}
+
+static void fill_slot(struct uex_run_members *members, size_t slot, uint64_t hash, size_t place)
+{
+    members->slots[slot] = (uint32_t)place;
+    members->tags[slot] = tag_of(hash);
 }
 
 struct uex_run_member *uex_run_members_find(const struct uex_run_members *members, struct uex_bytes group_id)
 {
-    uint32_t place = 0;
+    size_t slot = 0;
 
-    if (members->slot_count > 0 && group_id.size_bytes > 0 && memchr(group_id.data, 0, group_id.size_bytes) == NULL)
-        place = *slot_of(members, group_id);
-    return place == 0 ? NULL : &members->items[place - 1];
+    if (members->slot_count == 0 || group_id.size_bytes == 0 || memchr(group_id.data, 0, group_id.size_bytes) != NULL)
+        return NULL;
+    slot = slot_of(members, group_id, hash_of(group_id));
+    return members->tags[slot] == 0 ? NULL : &members->items[members->slots[slot]];
 }
 
 /* At least twice as many slots as groups. */
@@ -66,19 +83,30 @@ static enum uex_error make_slots(struct uex_run_members *members, size_t count)
 {
     size_t slot_count = FIRST_CAPACITY;
     uint32_t *slots = NULL;
+    uint8_t *tags = NULL;
 
     while (slot_count < 2 * count)
         slot_count *= 2;
     if (slot_count <= members->slot_count)
         return UEX_OK;
-    slots = calloc(slot_count, sizeof(*slots));
-    if (slots == NULL)
+    slots = malloc(slot_count * sizeof(*slots));
+    tags = calloc(slot_count, sizeof(*tags));
+    if (slots == NULL || tags == NULL) {
+        free(slots);
+        free(tags);
         return UEX_NO_MEMORY;
+    }
     free(members->slots);
+    free(members->tags);
     members->slots = slots;
+    members->tags = tags;
     members->slot_count = slot_count;
-    for (size_t i = 0; i < members->count; i++)
-        *slot_of(members, uex_bytes_of_text(uex_run_member_id(members, &members->items[i]))) = (uint32_t)(i + 1);
+    for (size_t i = 0; i < members->count; i++) {
+        const struct uex_bytes id = uex_bytes_of_text(uex_run_member_id(members, &members->items[i]));
+        const uint64_t hash = hash_of(id);
+
+        fill_slot(members, slot_of(members, id, hash), hash, i);
+    }
     return UEX_OK;
 }
 
@@ -124,6 +152,7 @@ enum uex_error uex_run_members_reserve(struct uex_run_members *members, size_t c
 enum uex_error uex_run_members_add(struct uex_run_members *members, struct uex_bytes group_id)
 {
     const size_t ids_bytes = members->ids_bytes + group_id.size_bytes + 1;
+    const uint64_t hash = hash_of(group_id);
     enum uex_error err = UEX_OK;
 
     if (uex_run_members_find(members, group_id) != NULL)
@@ -143,7 +172,7 @@ enum uex_error uex_run_members_add(struct uex_run_members *members, struct uex_b
                                                              .rows = UEX_UNKNOWN,
                                                              .bytes = UEX_UNKNOWN};
     members->ids_bytes = ids_bytes;
-    *slot_of(members, group_id) = (uint32_t)++members->count;
+    fill_slot(members, slot_of(members, group_id, hash), hash, members->count++);
     return UEX_OK;
 }
 

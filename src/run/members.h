@@ -25,7 +25,8 @@ struct uex_run_members {
     size_t count, capacity;
     char *ids; /* each with its zero byte */
     size_t ids_bytes, ids_capacity;
-    uint32_t *slots; /* hash table of places in `items` + 1; 0: free */
+    uint32_t *slots; /* hash table of places in `items` */
+    uint8_t *tags;   /* of each slot: 0 if it is free, else some bits of the hash, so that few others are compared */
     size_t slot_count;
 };
 void uex_run_members_clear(struct uex_run_members *members);
