@@ -97,6 +97,36 @@ static void take__newest_outcome_is_of_the_run_and_final__has_ended(void **state
     expect(fixture, "1/0/1/0, 0; 30 and 400");
 }
 
+/* A state as a worker writes it, members in their order: read by its head alone. `run_` as it stands in JSON, or null.
+ */
+#define WRITTEN(outcome_, run_, at_, rest_)                                                                            \
+    "{\"version\":1,\"groupId\":\"a\",\"outcome\":\"" outcome_ "\",\"reason\":null,\"commandId\":\"" ID_1              \
+    "\",\"runId\":" run_ ",\"at\":\"2026-11-22T17:" at_ "Z\",\"rows\":30,\"bytes\":400" rest_
+
+static void take__a_state_as_it_is_written__counts_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+
+    uex_run_tally_clear(&fixture->tally);
+    assert_int_equal(uex_run_tally_begin(&fixture->tally, OTHER, STARTED, 2, &fixture->members), UEX_OK);
+    take(fixture, "a", WRITTEN("exported", "\"2026-11-2\"", "51:00", "}"), 0);
+    take(fixture, "a", WRITTEN("exported", "null", "51:00", "}"), 0);
+    take(fixture, "a", WRITTEN("dead-lettered", "\"" OTHER "\"", "49:59", "}"), 0);
+    expect(fixture, "0/0/0/2, 0; 0 and 0");
+    take(fixture, "a", WRITTEN("retried", "\"" OTHER "\"", "51:00", "}"), 0);
+    expect(fixture, "0/0/0/2, 1; 0 and 0");
+    take(fixture, "a", WRITTEN("dead-lettered", "\"" OTHER "\"", "52:00", "}"), 0);
+    expect(fixture, "0/0/1/1, 0; 0 and 0");
+    take(fixture, "a", WRITTEN("exported", "\"" OTHER "\"", "53:00", ",\"lastExported\":null}"), 0);
+    expect(fixture, "1/0/0/1, 0; 30 and 400");
+    take(fixture, "b",
+         WRITTEN("exported", "\"" RUN_JSON "\"", "58:00",
+                 ",\"recent\":[" RECENT(ID_3, "skipped", OTHER, "51:00") "," RECENT(ID_1, "exported", RUN_JSON,
+                                                                                    "58:00") "]}"),
+         0);
+    expect(fixture, "1/1/0/0, 0; 30 and 400");
+}
+
 static void take__a_retry__has_not_ended(void **state)
 {
     struct fixture *fixture = *state;
@@ -243,6 +273,7 @@ int main(void)
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(take__newest_outcome_is_of_the_run_and_final__has_ended),
+        TEST(take__a_state_as_it_is_written__counts_the_same),
         TEST(take__a_retry__has_not_ended),
         TEST(take__a_later_outcome_of_the_run__counts_with_that),
         TEST(take__other_runs__say_nothing),
