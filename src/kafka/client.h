@@ -14,6 +14,7 @@
 #include "export/config.h"
 
 #define UEX_KAFKA_CLUSTER_ID_SIZE 128
+#define UEX_KAFKA_QUEUE_BACKOFF 0x02020000 /* the rd_kafka_version() that has fetch.queue.backoff.ms */
 
 /* What a handle is for. */
 enum uex_kafka_role {

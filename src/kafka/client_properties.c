@@ -149,6 +149,11 @@ static const struct preset defaults[] = {
     {FOR_TX, "retry.backoff.ms", "10"},
 };
 
+/* The same, where librdkafka has it. */
+static const struct preset newer_defaults[] = {
+    {FOR_READERS, "fetch.queue.backoff.ms", "10"},
+};
+
 /* What it may not change: exactly-once depends on it. */
 static const struct preset fixed[] = {
     {FOR_CONSUMERS, "enable.auto.commit", "false"},
@@ -242,6 +247,8 @@ rd_kafka_conf_t *uex_kafka_conf_new(const struct uex_config *config, enum uex_ka
 
     uex_kafka_log_install(conf);
     if (set_presets(conf, role, defaults, sizeof(defaults) / sizeof(defaults[0]), fault) != UEX_OK ||
+        (rd_kafka_version() >= UEX_KAFKA_QUEUE_BACKOFF &&
+         set_presets(conf, role, newer_defaults, 1, fault) != UEX_OK) ||
         set_passed_through(conf, config, role, fault) != UEX_OK ||
         set_presets(conf, role, fixed, sizeof(fixed) / sizeof(fixed[0]), fault) != UEX_OK ||
         set_group(conf, config, role, fault) != UEX_OK) {

@@ -7,6 +7,10 @@
 #define ALIVE_MS 1000
 #define SILENCE_MS 10000
 #define POLL_MS 100 /* a signal is noticed within this time */
+#define BATCH 256   /* messages that are taken from librdkafka's queue at once */
+#define QUEUE_IS_LONG 8192
+#define NUDGE_MS 100
+#define NUDGE_EVERY_MS 20
 
 struct source {
     const char *name;
@@ -22,6 +26,12 @@ struct uex_topic_reader {
     const struct uex_cancel *cancel;
     int64_t wait_ms; /* for Kafka's first answer, and for the next record of a topic that has more */
     rd_kafka_t *consumer;
+    rd_kafka_queue_t *queue;          /* the consumer's */
+    rd_kafka_message_t *batch[BATCH]; /* from `batch_at` on they wait for their turn */
+    size_t batch_at, batch_count;
+    int64_t filled_ms; /* monotonic: when the batch came */
+    size_t queue_most; /* the queue's length since it was short, or the last nudge */
+    int64_t nudged_ms; /* monotonic */
     struct source sources[UEX_READ_TOPICS_MAX];
     size_t source_count;
     size_t open_count; /* partitions whose end was not reached yet */
@@ -160,6 +170,8 @@ enum uex_error uex_topic_reader_open(const struct uex_config *config, const stru
     reader->wait_ms = wait_ms;
     reader->heard_ms = uex_monotonic_ms();
     err = uex_kafka_connect(config, UEX_KAFKA_READER, wait_ms, cancel, &reader->consumer, fault);
+    if (err == UEX_OK)
+        reader->queue = rd_kafka_queue_get_consumer(reader->consumer);
     for (size_t i = 0; i < topic_count && err == UEX_OK; i++)
         err = add_source(reader, &topics[i], fault);
     if (err == UEX_OK)
@@ -181,6 +193,10 @@ void uex_topic_reader_close(struct uex_topic_reader *reader)
 {
     if (reader == NULL)
         return;
+    while (reader->batch_at < reader->batch_count)
+        rd_kafka_message_destroy(reader->batch[reader->batch_at++]);
+    if (reader->queue != NULL)
+        rd_kafka_queue_destroy(reader->queue);
     uex_kafka_destroy(reader->consumer);
     for (size_t i = 0; i < reader->source_count; i++) {
         free(reader->sources[i].is_read);
@@ -206,7 +222,7 @@ static void note_record(struct uex_topic_reader *reader, const rd_kafka_message_
 {
     struct source *source = source_of(reader, message);
 
-    reader->heard_ms = uex_monotonic_ms();
+    reader->heard_ms = reader->filled_ms;
     reader->is_away = false;
     if (source == NULL)
         return;
@@ -282,14 +298,72 @@ static enum uex_error handle_event(struct uex_topic_reader *reader, const rd_kaf
     }
 }
 
+/* librdkafka before 2.2 looks at a full queue again only when something happens on the connection, or after a second;
+ * at a million records that is most of the time. A question to the leaders of all partitions is something that happens.
+ * Later ones have fetch.queue.backoff.ms. */
+static void nudge(struct uex_topic_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *ends = NULL;
+
+    if (rd_kafka_assignment(reader->consumer, &ends) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    for (int i = 0; i < ends->cnt; i++)
+        ends->elems[i].offset = RD_KAFKA_OFFSET_END;
+    (void)rd_kafka_offsets_for_times(reader->consumer, ends, NUDGE_MS);
+    rd_kafka_topic_partition_list_destroy(ends);
+}
+
+/* Is the queue half empty after it was long, while there is more to read? */
+static void keep_fetching(struct uex_topic_reader *reader)
+{
+    const size_t length = rd_kafka_queue_length(reader->queue);
+
+    if (length > reader->queue_most)
+        reader->queue_most = length;
+    if (rd_kafka_version() >= UEX_KAFKA_QUEUE_BACKOFF || reader->open_count == 0 ||
+        reader->queue_most < QUEUE_IS_LONG || length > reader->queue_most / 2 ||
+        uex_monotonic_ms() - reader->nudged_ms < NUDGE_EVERY_MS)
+        return;
+    nudge(reader);
+    reader->queue_most = length;
+    reader->nudged_ms = uex_monotonic_ms();
+}
+
+/* The next message or event, NULL: none came. A call of librdkafka for each record would cost as much as the record. */
+static rd_kafka_message_t *take_message(struct uex_topic_reader *reader, int64_t left_ms)
+{
+    const int wait_ms = left_ms < 0 ? 0 : left_ms > POLL_MS ? POLL_MS : (int)left_ms;
+    ssize_t count = 0;
+
+    if (reader->batch_at < reader->batch_count)
+        return reader->batch[reader->batch_at++];
+    reader->batch_at = 0;
+    reader->batch_count = 0;
+    reader->batch[0] = rd_kafka_consumer_poll(reader->consumer, wait_ms);
+    if (reader->batch[0] == NULL)
+        return NULL;
+    count = rd_kafka_consume_batch_queue(reader->queue, 0, reader->batch + 1, BATCH - 1);
+    reader->batch_count = 1 + (count > 0 ? (size_t)count : 0);
+    reader->filled_ms = uex_monotonic_ms();
+    keep_fetching(reader);
+    return reader->batch[reader->batch_at++];
+}
+
+bool uex_topic_reader_is_ready(const struct uex_topic_reader *reader)
+{
+    return reader->batch_at < reader->batch_count && reader->batch[reader->batch_at]->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t timeout_ms, rd_kafka_message_t **out,
                                      struct uex_fault *fault)
 {
-    int64_t until_ms = uex_monotonic_ms() + timeout_ms;
+    int64_t until_ms = 0;
     enum uex_error err = UEX_TIMEOUT;
 
-    for (*out = NULL; err == UEX_TIMEOUT;) {
-        int64_t left_ms = until_ms - uex_monotonic_ms();
+    *out = NULL;
+    until_ms = uex_topic_reader_is_ready(reader) ? 0 : uex_monotonic_ms() + timeout_ms;
+    while (err == UEX_TIMEOUT) {
+        int64_t left_ms = until_ms == 0 ? 0 : until_ms - uex_monotonic_ms();
         rd_kafka_message_t *message = NULL;
 
         if (uex_cancel_requested(reader->cancel))
@@ -298,9 +372,7 @@ enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t ti
             reader->end_returned = true;
             return UEX_END;
         }
-        message = rd_kafka_consumer_poll(reader->consumer, left_ms < 0         ? 0
-                                                           : left_ms > POLL_MS ? POLL_MS
-                                                                               : (int)left_ms);
+        message = take_message(reader, left_ms);
         if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             *out = message;
             note_record(reader, message);

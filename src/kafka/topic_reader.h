@@ -40,6 +40,8 @@ void uex_topic_reader_set_wait(struct uex_topic_reader *reader, int64_t wait_ms)
  * within `timeout_ms`. UEX_CANCELLED. UEX_KAFKA: not authorized for a topic, or a fatal error. */
 UEX_MUST_CHECK enum uex_error uex_topic_reader_next(struct uex_topic_reader *reader, int64_t timeout_ms,
                                                     rd_kafka_message_t **out, struct uex_fault *fault);
+/* Is a record there that the next call returns without waiting? */
+bool uex_topic_reader_is_ready(const struct uex_topic_reader *reader);
 /* Pass every record up to the ends to `take`, which borrows it; its error ends the reading. UEX_KAFKA_UNAVAILABLE: no
  * record came for `wait_ms`, though there are more. */
 UEX_MUST_CHECK enum uex_error uex_topic_reader_drain(struct uex_topic_reader *reader,

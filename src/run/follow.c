@@ -126,9 +126,11 @@ enum uex_error uex_run_follow_read(struct uex_run_follow *follow, int64_t wait_m
 
     if (err == UEX_OK)
         err = look_at_topic(follow, fault);
-    while (err == UEX_OK && follow->reader != NULL && !has_ended(follow) &&
-           (left_ms = until_ms - uex_monotonic_ms()) > 0)
+    while (err == UEX_OK && follow->reader != NULL && !has_ended(follow)) {
+        if (!uex_topic_reader_is_ready(follow->reader) && (left_ms = until_ms - uex_monotonic_ms()) <= 0)
+            break;
         err = read_one(follow, left_ms, fault);
+    }
     if (err == UEX_TIMEOUT)
         err = UEX_OK;
     return err == UEX_OK && has_ended(follow) ? UEX_END : err;
