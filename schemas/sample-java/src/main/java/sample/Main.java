@@ -4,9 +4,11 @@ package sample;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.InetAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,7 +23,10 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 
-/** Reads all results there are, checks each against its object, and prints one JSON line for each announcement. */
+/**
+ * Reads all results there are, checks each against its object, and prints one JSON line for each announcement. A look at the
+ * topic, without a consumer group; a consumer is sample.Night.
+ */
 public final class Main {
     private static final String USAGE = """
             Usage: java -cp 'flairbit-reader.jar:lib/*' sample.Main
@@ -42,29 +47,41 @@ public final class Main {
             System.exit(arguments[0].equals("--help") ? 0 : 2);
         }
         try (S3Client s3 = s3();
-                KafkaConsumer<byte[], byte[]> consumer = consumer()) {
+                KafkaConsumer<byte[], byte[]> consumer = consumer(null)) {
             read(consumer, setting("EXPORT_TOPICS_RESULT", "flairbit-users"), s3);
         }
     }
 
-    private static String setting(String name, String otherwise) {
+    static String setting(String name, String otherwise) {
         String value = System.getenv(name);
         return value == null || value.isEmpty() ? otherwise : value;
     }
 
-    /** read_committed is what makes a result visible once and whole; the default would show aborted ones. */
-    private static KafkaConsumer<byte[], byte[]> consumer() {
-        return new KafkaConsumer<>(
-                Map.of(
-                        "bootstrap.servers", setting("EXPORT_KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"),
-                        "isolation.level", "read_committed",
-                        "enable.auto.commit", "false",
-                        "auto.offset.reset", "earliest"),
-                new ByteArrayDeserializer(),
-                new ByteArrayDeserializer());
+    /** Where Kafka is, and how to get there. */
+    static Map<String, String> kafka() {
+        return Map.of("bootstrap.servers", setting("EXPORT_KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"));
     }
 
-    private static S3Client s3() {
+    /**
+     * read_committed is what makes a result visible once and whole; the default would show aborted ones. `group` may be null.
+     */
+    static KafkaConsumer<byte[], byte[]> consumer(String group) throws IOException {
+        Map<String, Object> properties = new HashMap<>(kafka());
+        properties.putAll(Map.of(
+                "isolation.level", "read_committed",
+                "enable.auto.commit", "false",
+                "auto.offset.reset", "earliest",
+                "max.poll.records", "100",
+                "max.poll.interval.ms", "1800000")); // 100 large objects are fetched in that time
+        if (group != null) {
+            properties.put("group.id", group);
+            // A static member: who starts again on this machine gets the partitions at once, without the session's timeout.
+            properties.put("group.instance.id", InetAddress.getLocalHost().getHostName());
+        }
+        return new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    }
+
+    static S3Client s3() {
         String endpoint = setting("EXPORT_S3_ENDPOINT", null);
         var builder = S3Client.builder()
                 .httpClientBuilder(UrlConnectionHttpClient.builder())
@@ -90,7 +107,7 @@ public final class Main {
                 try {
                     Optional<Announcements.Announcement> complete = announcements.add(record);
                     if (complete.isPresent()) {
-                        print(complete.get(), record, s3);
+                        OUT.println(JsonMapper.builder().build().writeValueAsString(check(complete.get(), record, s3)));
                     }
                 } catch (IOException e) {
                     throw new IOException("partition " + record.partition() + " offset " + record.offset() + ": " + e.getMessage(), e);
@@ -102,8 +119,9 @@ public final class Main {
         }
     }
 
-    private static void print(Announcements.Announcement announced, ConsumerRecord<byte[], byte[]> record, S3Client s3)
-            throws IOException {
+    /** What is said of an announcement; a file's object is the one announced. */
+    static Map<String, Object> check(
+            Announcements.Announcement announced, ConsumerRecord<byte[], byte[]> record, S3Client s3) throws IOException {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("groupId", announced.first().groupId());
         line.put("commandId", announced.commandId());
@@ -125,6 +143,6 @@ public final class Main {
             line.put("nulls", facts.nulls());
             line.put("empties", facts.empties());
         }
-        OUT.println(JsonMapper.builder().build().writeValueAsString(line));
+        return line;
     }
 }
