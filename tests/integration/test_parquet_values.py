@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Parquet writer against readers that are not ours: random tables of all types, sent by a real PostgreSQL in COPY's
-binary form, written by copy_to_parquet, read by pyarrow, DuckDB and polars, and compared value for value with what psycopg
-selects. The seed of a round stands in its failure; USERS_EXPORT_ROUNDS sets their number (default 40)."""
+binary form, written by copy_to_parquet, read by pyarrow, DuckDB and polars, and compared value for value with what psycopg selects;
+and a table of every type read by Spark. The seed of a round stands in its failure; USERS_EXPORT_ROUNDS sets their number (default 40)."""
 import datetime
 import decimal
 import json
@@ -17,7 +17,8 @@ import psycopg
 import pyarrow
 import pyarrow.parquet
 import pytest
-from support.services import BIN
+from pyspark.sql import SparkSession
+from support.services import BIN, ROOT
 
 TOOL = BIN.parent / "tests/unit/copy_to_parquet"
 ROUNDS = int(os.environ.get("USERS_EXPORT_ROUNDS", "40"))
@@ -195,8 +196,8 @@ def by_polars(path):
     return frame.with_columns(polars.col(polars.Binary).cast(polars.String)).to_arrow().to_pylist()
 
 
-def check_values(expected, path, names, what):
-    for read in (by_pyarrow, by_duckdb, by_polars):
+def check_values(expected, path, names, what, readers=(by_pyarrow, by_duckdb, by_polars)):
+    for read in readers:
         found = read(path)
         assert len(found) == len(expected), f"{what}: {read.__name__}: rows"
         for number, (row, record) in enumerate(zip(expected, found)):
@@ -230,14 +231,18 @@ def check_statistics(expected, path, names, kinds, what):
     assert first == len(expected)
 
 
+def selected(connection, columns, names):
+    select = ", ".join(kind.select.format(name) for name, kind in zip(names, columns))
+    return connection.execute(f"SELECT {select} FROM parquet_round ORDER BY n").fetchall()
+
+
 def check_round(connection, seed, path):
     chance = random.Random(seed)
     columns, rows = table_of(chance)
     names = write_table(connection, columns, rows)
     codec, group_bytes = chance.choice(["zstd", "gzip", "none"]), chance.choice([0, 1, 3000, 100_000])
     what = f"seed {seed}: {codec}, groups of {group_bytes}, {len(rows)} rows of {[k.sql for k in columns]}"
-    select = ", ".join(kind.select.format(name) for name, kind in zip(names, columns))
-    expected = connection.execute(f"SELECT {select} FROM parquet_round ORDER BY n").fetchall()
+    expected = selected(connection, columns, names)
     done = convert(sent(connection, names), names, [k.tool for k in columns], path, codec, group_bytes)
     assert done.returncode == 0, f"{what}: {done.stderr.decode()}"
     schema = pyarrow.parquet.read_schema(path)
@@ -256,6 +261,44 @@ def test_random_tables__read_by_others__have_the_values_that_select_gives(servic
         connection.execute("SET TimeZone = 'UTC'")
         for seed in range(FIRST_SEED, FIRST_SEED + ROUNDS):
             check_round(connection, seed, tmp_path / "round.parquet")
+
+
+@pytest.fixture(scope="module")
+def spark():
+    session = (SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.driver.memory", "600m")
+               .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1").getOrCreate())
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    yield session
+    session.stop()
+
+
+@needs_tool
+@pytest.mark.parametrize("vectorized", ["true", "false"])
+@pytest.mark.parametrize("codec", ["zstd", "gzip", "none"])
+def test_every_type__read_by_parquet_java__has_the_values_that_select_gives(services, spark, tmp_path, codec, vectorized):
+    """Both of Spark's readers: its own, for which parquet-java unpacks pages, and parquet-java's."""
+    chance = random.Random(17)
+    rows = [[None if chance.random() < 0.1 else kind.pick(chance) for kind in KINDS] for _ in range(500)]
+    with psycopg.connect(services.admin_dsn, autocommit=True, connect_timeout=10) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        names = write_table(connection, KINDS, rows)
+        expected = selected(connection, KINDS, names)
+        data = sent(connection, names)
+    path = tmp_path / "spark.parquet"
+    assert convert(data, names, [kind.tool for kind in KINDS], path, codec, 60_000).returncode == 0
+    spark.conf.set("spark.sql.parquet.enableVectorizedReader", vectorized)
+    check_values(expected, path, names, "Spark", (lambda path: spark.read.parquet(str(path)).toArrow().to_pylist(),))
+
+
+def test_golden_file__read_by_others__is_the_table_of_the_unit_test():
+    golden = ROOT / "tests/unit/parquet/golden/every_kind.parquet"
+    rows = by_pyarrow(golden)
+    assert [row["text"] for row in rows] == [f"row {n}" for n in range(12)]
+    assert rows[1] == {"text": "row 1", "uuid": "01010203-0405-0607-0809-0a0b0c0d0e0f", "json": None, "jsonb": "[1]", "boolean": True, "int2": None,
+                       "int4": -100000, "int8": 1 << 40, "float4": None, "float8": -0.125, "date": datetime.date(1997, 4, 6), "timestamp": None,
+                       "timestamptz": datetime.datetime(1999, 12, 31, tzinfo=UTC), "decimal_9_2": decimal.Decimal("2.25"), "decimal_18_0": None,
+                       "decimal_38_10": decimal.Decimal("-2.0042000000"), "numeric": "0.0002", "same": "1.0"}
+    check_values([list(row.values()) for row in rows], golden, list(rows[0]), "golden")
 
 
 REFUSED = [
