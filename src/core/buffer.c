@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/json_plain.h"
+
 #define FIRST_CAPACITY_BYTES ((size_t)256)
 
 uint8_t *uex_buffer_reserve(struct uex_buffer *buffer, size_t more_bytes)
@@ -100,7 +102,7 @@ void uex_buffer_append_json_bytes(struct uex_buffer *buffer, struct uex_bytes te
     static const char DIGITS[] = "0123456789abcdef";
     static const char SHORT[] = "\b\t\n\f\r\"\\";
     static const char SHORT_NAME[] = "btnfr\"\\";
-    size_t run = 0; /* start of the bytes that go as they are */
+    const uint8_t *at = text.data, *end = text.data + text.size_bytes;
     size_t size_before = buffer->size_bytes;
 
     if (text.data == NULL) {
@@ -108,20 +110,18 @@ void uex_buffer_append_json_bytes(struct uex_buffer *buffer, struct uex_bytes te
         return;
     }
     uex_buffer_append(buffer, "\"", 1);
-    for (size_t at = 0; at < text.size_bytes; at++) {
-        uint8_t byte = text.data[at];
-
-        if (byte >= 0x20 && byte != '"' && byte != '\\')
-            continue;
-        uex_buffer_append(buffer, text.data + run, at - run);
-        run = at + 1;
+    for (const uint8_t *run = at; at < end; run = at) { /* from `run` to `at` they go as they are */
+        at = uex_json_skip_plain(run, end);
+        uex_buffer_append(buffer, run, (size_t)(at - run));
+        if (at == end)
+            break;
+        const uint8_t byte = *at++;
         const char *place = byte == 0 ? NULL : strchr(SHORT, byte);
         if (place != NULL)
             uex_buffer_append(buffer, (char[]){'\\', SHORT_NAME[place - SHORT]}, 2);
         else
             uex_buffer_append(buffer, (char[]){'\\', 'u', '0', '0', DIGITS[byte >> 4], DIGITS[byte & 15]}, 6);
     }
-    uex_buffer_append(buffer, text.data + run, text.size_bytes - run);
     uex_buffer_append(buffer, "\"", 1);
     if (buffer->failed && buffer->data != NULL && buffer->size_bytes > size_before) {
         buffer->size_bytes = size_before;

@@ -7,13 +7,6 @@
 #include "model/group_memory.h"
 #include "model/json.h"
 
-static void append_name(struct uex_buffer *out, const char *name)
-{
-    uex_buffer_append_text(out, ",\"");
-    uex_buffer_append_text(out, name);
-    uex_buffer_append_text(out, "\":");
-}
-
 /* The first member of an inner object. */
 static void append_id(struct uex_buffer *out, const uint8_t id[16])
 {
@@ -26,7 +19,7 @@ static void append_id(struct uex_buffer *out, const uint8_t id[16])
 
 static void append_recent(struct uex_buffer *out, const struct uex_group_memory_view *view)
 {
-    append_name(out, "recent");
+    uex_json_append_name(out, "recent");
     uex_buffer_append_text(out, "[");
     for (size_t i = 0; i < view->recent_count; i++) {
         const struct uex_recent_view *entry = &view->recent[i];
@@ -46,7 +39,7 @@ static void append_last(struct uex_buffer *out, const struct uex_group_memory_vi
 {
     char hex[UEX_SHA256_HEX_SIZE] = "";
 
-    append_name(out, "lastExported");
+    uex_json_append_name(out, "lastExported");
     if (!view->has_last) {
         uex_buffer_append_text(out, "null");
         return;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "export/group_state_head.h"
 
+#include "core/json_plain.h"
 #include "export/text.h"
 #include "model/command_fields.h"
-#include "model/json_plain.h"
 
 #define DIGITS_MAX 15 /* so many digits are below 2^53 */
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "export/clock.h"
+
+#define COUNT_DIGITS 16 /* of UEX_COUNT_MAX */
 
 static int compare_names(const void *left, const void *right)
 {
@@ -130,18 +131,34 @@ size_t uex_character_count(struct uex_bytes text)
     return count;
 }
 
+void uex_json_append_name(struct uex_buffer *out, const char *name)
+{
+    uex_buffer_append(out, ",\"", 2);
+    uex_buffer_append_text(out, name);
+    uex_buffer_append(out, "\":", 2);
+}
+
 void uex_json_append_text(struct uex_buffer *out, const char *name, const char *text)
 {
-    uex_buffer_append_format(out, ",\"%s\":", name);
+    uex_json_append_name(out, name);
     uex_buffer_append_json(out, text == NULL || text[0] == '\0' ? NULL : text);
 }
 
 void uex_json_append_count(struct uex_buffer *out, const char *name, uint64_t count)
 {
-    if (count > UEX_COUNT_MAX)
+    char digits[COUNT_DIGITS];
+    size_t at = sizeof(digits);
+
+    if (count > UEX_COUNT_MAX) {
         uex_json_append_text(out, name, NULL);
-    else
-        uex_buffer_append_format(out, ",\"%s\":%" PRIu64, name, count);
+        return;
+    }
+    do {
+        digits[--at] = (char)('0' + count % 10);
+        count /= 10;
+    } while (count > 0);
+    uex_json_append_name(out, name);
+    uex_buffer_append(out, digits + at, sizeof(digits) - at);
 }
 
 void uex_json_append_time(struct uex_buffer *out, const char *name, int64_t wall_ms)

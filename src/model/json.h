@@ -47,6 +47,7 @@ UEX_MUST_CHECK enum uex_error uex_json_get_time(const cJSON *object, const char 
 
 /* Append a member of an object that has one already, with the comma before it; NULL, "", a count above 2^53
  * (UEX_UNKNOWN too, and readers refuse larger ones) and UEX_NO_TIME are null. */
+void uex_json_append_name(struct uex_buffer *out, const char *name); /* its value is to follow */
 void uex_json_append_text(struct uex_buffer *out, const char *name, const char *text);
 void uex_json_append_count(struct uex_buffer *out, const char *name, uint64_t count);
 void uex_json_append_time(struct uex_buffer *out, const char *name, int64_t wall_ms);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/json.h"
 
+#include "core/json_plain.h"
 #include "export/text.h"
-#include "model/json_plain.h"
 
 /* Where the check stands in the text. Each scan_ function starts at what it checks and leaves `at` behind it, or sets
  * `problem` and returns false. */

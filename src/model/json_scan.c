@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/json_plain.h"
 #include "export/text.h"
 #include "model/json.h"
-#include "model/json_plain.h"
 
 #define DIGITS_MAX 15 /* so many digits are below 2^53 */
 

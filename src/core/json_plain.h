@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/model/json_plain.h — past the bytes of a JSON string that need no more than a look: most of any record. */
-#ifndef EXPORT_MODEL_JSON_PLAIN_H
-#define EXPORT_MODEL_JSON_PLAIN_H
+/* src/core/json_plain.h — past the bytes of a JSON string that need no more than a look: most of any record. */
+#ifndef EXPORT_CORE_JSON_PLAIN_H
+#define EXPORT_CORE_JSON_PLAIN_H
 
 #include <endian.h>
 
