@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/wait.h"
 
+#include <malloc.h>
+
 #include "export/program.h"
 #include "report/publish.h"
 #include "run/end.h"
@@ -256,6 +258,14 @@ static int end_run(struct wait *wait, const struct uex_run_counts *counts)
     return code;
 }
 
+/* The manifest reads the topic once more; the memory of the first reader is not to stand beside that of the second. */
+static void stop_following(struct wait *wait)
+{
+    uex_run_follow_free(wait->follow);
+    wait->follow = NULL;
+    (void)malloc_trim(0);
+}
+
 static int follow_and_end(struct wait *wait)
 {
     struct uex_fault fault = {0};
@@ -265,6 +275,7 @@ static int follow_and_end(struct wait *wait)
     if (err != UEX_END && err != UEX_TIMEOUT)
         return report_failure(wait, err, &fault);
     counts = uex_run_follow_counts(wait->follow);
+    stop_following(wait);
     return end_run(wait, &counts);
 }
 
@@ -290,6 +301,7 @@ int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *
 
     if (err != UEX_OK)
         return report_failure(&wait, err, &fault);
+    (void)malloc_trim(0); /* what the commands took */
     wait.follow = uex_run_follow_new(&setup);
     if (wait.follow == NULL)
         return report_failure(&wait, UEX_NO_MEMORY, &fault);
