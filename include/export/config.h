@@ -17,6 +17,16 @@
 enum uex_version_field { UEX_VERSION_COLUMN, UEX_VERSION_COMMENT, UEX_VERSION_NONE };
 enum uex_formula_guard { UEX_GUARD_OFF, UEX_GUARD_PREFIX, UEX_GUARD_REJECT };
 enum uex_mask_action { UEX_MASK_NONE, UEX_MASK_NULL, UEX_MASK_REDACT, UEX_MASK_HASH, UEX_MASK_YEAR };
+/* The defaults of settings that say which columns an export has. */
+#define UEX_DEFAULT_COLUMNS                                                                                            \
+    "username,groupId=group_id,displayName=display_name,gender,dateOfBirth=date_of_birth,location,intent,bio,smokes,"  \
+    "drinks,wantsKids=wants_kids,education,religion,occupation,preferredGenders=preferred_genders,"                    \
+    "preferredMinAge=preferred_min_age,preferredMaxAge=preferred_max_age,relationshipType=relationship_type,"          \
+    "openToLongDistance=open_to_long_distance,readyForMatching=ready_for_matching"
+#define UEX_DEFAULT_LIST_COLUMN "username"
+#define UEX_DEFAULT_PENDING_COLUMN "sent_to_matching_service"
+#define UEX_DEFAULT_VERSION "1.0"
+
 enum uex_profile { UEX_PROFILE_PRODUCTION, UEX_PROFILE_TEST };
 
 /* A librdkafka property, without the prefix "kafka.". */
@@ -67,8 +77,11 @@ struct uex_config {
     int64_t export_batch_rows;
     int64_t export_max_row_bytes; /* of the row's text; 0 only where a test made the struct: no bound */
     int export_compression_level;
+    char *export_columns, *export_list_column, *export_row_key; /* as given; include/export/layout.h reads them */
+    char *export_pending_column;                                /* "": all rows */
+    char *export_version;
     enum uex_version_field export_version_field;
-    char *export_mask; /* as given; src/model/columns.h reads it */
+    char *export_mask; /* as given; include/export/layout.h reads it */
     char *export_mask_key;
     enum uex_formula_guard export_formula_guard;
     bool export_announce_empty;

@@ -17,6 +17,7 @@
 #define UEX_RECENT_MAX 16
 #define UEX_STATE_REASON_MAX_CHARACTERS 255
 #define UEX_STATE_PATH_MAX_BYTES 16384
+#define UEX_STATE_LAYOUT_MAX_CHARACTERS 64
 #define UEX_STATE_ERROR_MAX_CHARACTERS 1024
 
 /* The newest outcome; strings are borrowed. NULL, "", UEX_UNKNOWN and UEX_NO_TIME are written as null. */
@@ -33,7 +34,8 @@ struct uex_state_record {
     int64_t duration_ms; /* UEX_NO_TIME: unknown */
     uint64_t attempts;
     int64_t next_attempt_at_ms;
-    const char *error; /* of a retry or dead letter: the sentence of its header export-error */
+    const char *error;  /* of a retry or dead letter: the sentence of its header export-error */
+    const char *layout; /* of an export: the id of its layout */
 };
 
 /* What is remembered of a group: `recent` and `lastExported`. */

@@ -21,6 +21,7 @@ struct uex_last_exported_view {
     uint8_t command_id[16];
     const char *run_id;
     const char *file_path;
+    const char *layout; /* "": an export of version 1.0 */
     int64_t at_ms;
     uint64_t rows;
     uint8_t sha256[UEX_SHA256_SIZE];

@@ -9,7 +9,7 @@
 #define EXPORT_JOB_H
 
 #include "export/catalogue.h"
-#include "export/columns.h"
+#include "export/layout.h"
 #include "export/object_store.h"
 #include "export/outcome_kind.h"
 #include "export/spool.h"
@@ -28,10 +28,11 @@ struct uex_job_outcome {
     enum uex_skip_reason skip; /* UEX_SKIP_NONE: exported */
     struct uex_group group;    /* type INVALID and type_text "" where the group was not looked up */
     char domain_id[UEX_UUID_TEXT_SIZE];
-    uint64_t row_count;             /* UEX_UNKNOWN where nothing was read */
-    struct uex_object_facts object; /* cost-based: url set */
-    bool object_was_there;          /* announced again, not written */
-    struct uex_spool *lists;        /* non-cost-based: the messages */
+    char layout_id[UEX_LAYOUT_ID_SIZE]; /* of what is announced; "": not known */
+    uint64_t row_count;                 /* UEX_UNKNOWN where nothing was read */
+    struct uex_object_facts object;     /* cost-based: url set */
+    bool object_was_there;              /* announced again, not written */
+    struct uex_spool *lists;            /* non-cost-based: the messages */
     struct uex_result_part *parts;
     size_t part_count;
     int64_t snapshot_at_ms;

@@ -13,10 +13,13 @@
 #include "export/digest.h"
 #include "export/uuid.h"
 
-/* What is written beside an object as its metadata (export-version, export-command-id, export-snapshot-at,
- * export-row-count, export-sha256). */
+#define UEX_OBJECT_LAYOUT_SIZE 17 /* of the id of a layout: 16 hex digits and a zero */
+
+/* What is written beside an object as its metadata (export-version, export-layout, export-command-id,
+ * export-snapshot-at, export-row-count, export-sha256). */
 struct uex_object_tags {
     char command_id[UEX_UUID_TEXT_SIZE];
+    char layout_id[UEX_OBJECT_LAYOUT_SIZE]; /* "": left out */
     int64_t snapshot_at_ms;
 };
 
@@ -26,9 +29,10 @@ struct uex_object_facts {
     uint64_t size_bytes; /* UEX_UNKNOWN until known */
     uint64_t row_count;  /* UEX_UNKNOWN until known */
     bool has_sha256;
-    uint8_t sha256[UEX_SHA256_SIZE];     /* of the stored bytes, that is of the gzip stream */
-    char command_id[UEX_UUID_TEXT_SIZE]; /* "" if the object has no such metadata: it is not ours */
-    int64_t snapshot_at_ms;              /* UEX_NO_TIME until known */
+    uint8_t sha256[UEX_SHA256_SIZE];        /* of the stored bytes, that is of the gzip stream */
+    char command_id[UEX_UUID_TEXT_SIZE];    /* "" if the object has no such metadata: it is not ours */
+    char layout_id[UEX_OBJECT_LAYOUT_SIZE]; /* "": not known, as of objects of version 1.0 */
+    int64_t snapshot_at_ms;                 /* UEX_NO_TIME until known */
 };
 void uex_object_facts_clear(struct uex_object_facts *facts);
 

@@ -11,7 +11,7 @@
 #define EXPORT_POSTGRES_H
 
 #include "export/catalogue.h"
-#include "export/columns.h"
+#include "export/layout.h"
 
 struct uex_postgres; /* one connection */
 
@@ -38,9 +38,11 @@ void uex_postgres_rest(struct uex_postgres *postgres);
 /* The neutral probe: SELECT 1 on a connection that works. */
 UEX_MUST_CHECK enum uex_error uex_postgres_probe(struct uex_postgres *postgres, struct uex_fault *fault);
 /* Both views are there with the columns that are needed, and their types fit (a mask's action or the formula guard on
- * another type is UEX_CONFIG); UEX_DB_SCHEMA names what is missing, UEX_DB_DENIED the right. */
-UEX_MUST_CHECK enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_masks *masks,
-                                                       struct uex_fault *fault);
+ * another type is UEX_CONFIG); UEX_DB_SCHEMA names what is missing, or what has changed since `layout` was resolved;
+ * UEX_DB_DENIED the right. `*resolved` (`resolved` may be NULL) is the layout with the types of the user view; the
+ * caller frees it. */
+UEX_MUST_CHECK enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                                       struct uex_layout **resolved, struct uex_fault *fault);
 
 /* The server and our role, for `exportctl doctor`. */
 #define UEX_ODD_NAMES_MAX 5
@@ -72,18 +74,16 @@ UEX_MUST_CHECK enum uex_error uex_postgres_count_rows(struct uex_postgres *postg
 
 /* How rows are read. */
 struct uex_row_plan {
-    const struct uex_masks *masks;
-    const char *mask_key; /* for hash */
-    enum uex_formula_guard guard;
-    enum uex_version_field version; /* UEX_VERSION_COLUMN appends the column */
-    bool usernames_only;            /* one column: username, masked and guarded the same way */
-    bool expect_count;              /* ask the planner, in the same round trip, how many rows it expects */
+    const struct uex_layout *layout; /* outlives the stream */
+    const char *mask_key;            /* for hash */
+    bool list_only;                  /* one column: that of lists, masked and guarded the same way */
+    bool expect_count;               /* ask the planner, in the same round trip, how many rows it expects */
 };
 
 /* The rows of a group, from one REPEATABLE READ READ ONLY snapshot. On a replica that is behind, its time is that of
  * the last commit that was replayed. */
 struct uex_rows {
-    /* The next row: its CSV text with '\n', or for usernames_only its plain text (data NULL for a NULL).
+    /* The next row: its CSV text with '\n', or for list_only its plain text (data NULL for a NULL).
      * Borrowed until the next call. UEX_END after the last one, when the snapshot's transaction has ended well. */
     enum uex_error (*next)(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault);
     /* Give up or finish; frees. A running query is cancelled. */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "export/columns.h"
+#include "export/layout.h"
 #include "export/object_store.h"
 #include "export/postgres.h"
 #include "export/redis.h"
@@ -44,12 +44,12 @@ void uex_check_kafka(const struct uex_config *config, struct uex_buffer *problem
 
 void uex_check_all(const struct uex_config *config, struct uex_buffer *problems)
 {
-    struct uex_fault mask = {0}, dsn = {0}, redis = {0}, store = {0};
-    struct uex_masks masks;
+    struct uex_fault of_layout = {0}, dsn = {0}, redis = {0}, store = {0};
+    struct uex_layout *layout = NULL;
 
     uex_check_kafka(config, problems);
-    add(problems, "export.mask", uex_masks_parse(config->export_mask, given(config->export_mask_key), &masks, &mask),
-        &mask);
+    add(problems, "export.columns", uex_layout_new(config, &layout, &of_layout), &of_layout);
+    uex_layout_free(layout);
     if (given(config->postgres_dsn))
         add(problems, "postgres.dsn", uex_postgres_check_dsn(config->postgres_dsn, &dsn), &dsn);
     if (given(config->redis_url))

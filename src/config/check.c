@@ -190,3 +190,8 @@ bool uex_check_absolute_path(const char *text)
 {
     return text[0] == '/' && uex_check_plain(text);
 }
+
+bool uex_check_version(const char *text)
+{
+    return text[0] != '\0' && made_of(text, 32, "._+-");
+}

@@ -16,6 +16,7 @@ bool uex_check_view(const char *text);
 bool uex_check_region(const char *text);
 bool uex_check_endpoint(const char *text);
 bool uex_check_sse(const char *text);
+bool uex_check_version(const char *text);
 bool uex_check_listen(const char *text);
 bool uex_check_clock_time(const char *text);
 bool uex_check_kafka_group(const char *text);

@@ -170,6 +170,8 @@ static enum uex_error produce_parts(const struct uex_engine *engine, const struc
     const struct uex_job_outcome *job = &inflight->outcome.job;
     struct uex_result_facts facts = {.command_id = inflight->command.command_id,
                                      .run_id = inflight->command.run_id,
+                                     .version = uex_layout_version(engine->config),
+                                     .layout = job->layout_id,
                                      .row_count = job->row_count,
                                      .snapshot_at_ms = job->snapshot_at_ms,
                                      .part_count = job->object.url != NULL ? 1 : (uint32_t)job->part_count,
@@ -224,6 +226,8 @@ static enum uex_error produce_empty(const struct uex_engine *engine, const struc
     const struct uex_job_outcome *job = &inflight->outcome.job;
     const struct uex_result_facts facts = {.command_id = inflight->command.command_id,
                                            .run_id = inflight->command.run_id,
+                                           .version = uex_layout_version(engine->config),
+                                           .layout = job->layout_id,
                                            .row_count = 0,
                                            .snapshot_at_ms = job->snapshot_at_ms,
                                            .part = 1,

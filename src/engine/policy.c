@@ -163,6 +163,7 @@ void uex_policy_state_record(const struct uex_inflight *inflight, char *sha256_h
         .rows = exported ? job->row_count : UEX_UNKNOWN,
         .bytes = exported && job->object.url != NULL ? job->object.size_bytes : UEX_UNKNOWN,
         .file_path = exported ? job->object.url : NULL,
+        .layout = exported ? job->layout_id : NULL,
         .snapshot_at_ms = exported && job->snapshot_at_ms != 0 ? job->snapshot_at_ms : UEX_NO_TIME,
         .duration_ms = job->started_at_ms != 0 ? job->duration_ms : UEX_NO_TIME,
         .attempts = inflight->attempt,

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#define COMMENT_START "# ExportVersion"
-
 struct back_reading {
     struct uex_gzip_reader *reader;
     struct uex_fault fault; /* of the reader; the store's text for a failed sink says less */
@@ -21,7 +19,8 @@ static enum uex_error write_to_reader(void *context, struct uex_bytes data)
 /* Records of the object that are rows: all but the header and the comment before it. */
 static enum uex_error count_rows(const struct uex_gzip_facts *facts, uint64_t *row_count, struct uex_fault *fault)
 {
-    uint64_t before = strncmp(facts->first_line, COMMENT_START, strlen(COMMENT_START)) == 0 ? 2 : 1;
+    uint64_t before =
+        strncmp(facts->first_line, UEX_VERSION_COMMENT_START, strlen(UEX_VERSION_COMMENT_START)) == 0 ? 2 : 1;
 
     if (facts->line_count < before)
         return uex_fail(fault, UEX_OBJECT_BROKEN, "the existing object has no header line");
@@ -86,6 +85,7 @@ enum uex_error uex_job_announce(struct uex_job *job)
         return err == UEX_NOT_FOUND ? uex_fail(&out->fault, UEX_STORE_RACE, "the object was removed while it was read")
                                     : err;
     out->object_was_there = true;
+    memcpy(out->layout_id, object->layout_id, sizeof(out->layout_id));
     out->row_count = object->row_count;
     out->snapshot_at_ms = object->snapshot_at_ms;
     return UEX_OK;

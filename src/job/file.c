@@ -27,6 +27,7 @@ static enum uex_error begin_object(struct uex_job *job, struct uex_object_writer
     if (err != UEX_OK)
         return err;
     (void)snprintf(tags.command_id, sizeof(tags.command_id), "%s", job->command_id);
+    (void)snprintf(tags.layout_id, sizeof(tags.layout_id), "%s", job->layout->id);
     store->set_tags(*writer, &tags);
     return UEX_OK;
 }

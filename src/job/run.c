@@ -45,6 +45,15 @@ enum uex_error uex_job_find_group(struct uex_job *job)
     return UEX_OK;
 }
 
+/* A group that is skipped may be announced as empty: with the layout that its rows would have had. */
+static void note_layout(struct uex_job *job)
+{
+    const struct uex_layout *layout = job->runner->services->resolved;
+
+    if (layout != NULL)
+        memcpy(job->out->layout_id, layout->id, sizeof(job->out->layout_id));
+}
+
 /* The order of these steps decides which outcome a command has, and settles races with another worker: object,
  * incomplete uploads, group, rows (docs/engine.md). */
 static enum uex_error attempt(struct uex_job *job)
@@ -61,6 +70,7 @@ static enum uex_error attempt(struct uex_job *job)
     if (err != UEX_NOT_FOUND)
         return err;
     err = store->abort_incomplete(store, job->key, &out->fault);
+    note_layout(job);
     if (err == UEX_OK)
         err = uex_job_find_group(job);
     if (err != UEX_OK || out->skip != UEX_SKIP_NONE)
@@ -238,6 +248,7 @@ void uex_job_outcome_reset(struct uex_job_outcome *out)
     out->fault = (struct uex_fault){0};
     out->skip = UEX_SKIP_NONE;
     out->object_was_there = false;
+    out->layout_id[0] = '\0';
     out->row_count = UEX_UNKNOWN;
     out->text_bytes = 0;
     out->snapshot_at_ms = UEX_NO_TIME;

@@ -23,12 +23,8 @@ static struct uex_catalogue *catalogue_new(struct uex_redis_service *redis, stru
 static enum uex_error open_parts(struct uex_job_runner *runner, struct uex_fault *fault)
 {
     const struct uex_config *config = runner->config;
-    bool has_key = config->export_mask_key != NULL && config->export_mask_key[0] != '\0';
-    enum uex_error err =
-        uex_masks_parse(config->export_mask == NULL ? "" : config->export_mask, has_key, &runner->masks, fault);
+    enum uex_error err = uex_postgres_check_dsn(config->postgres_dsn, fault);
 
-    if (err == UEX_OK)
-        err = uex_postgres_check_dsn(config->postgres_dsn, fault);
     if (err == UEX_OK && runner->services->store != NULL)
         err = uex_object_store_new(runner->services->store, &runner->store, fault);
     if (err != UEX_OK)
@@ -132,6 +128,28 @@ void uex_job_runner_rest(struct uex_job_runner *runner)
     uex_postgres_rest(runner->postgres);
 }
 
+/* Read the views. The first who has read them decides for the whole program: a view that is changed later has to fit
+ * what it was then, so that all exports of a run have one layout. */
+static enum uex_error read_views(struct uex_job_runner *runner, struct uex_fault *fault)
+{
+    struct uex_job_services *services = runner->services;
+    struct uex_layout *known = services->resolved, *found = NULL, *none = NULL;
+    enum uex_error err =
+        uex_postgres_check_views(runner->postgres, known == NULL ? services->layout : known, &found, fault);
+
+    if (err == UEX_OK && !atomic_compare_exchange_strong(&services->resolved, &none, found))
+        uex_layout_free(found);
+    return err;
+}
+
+enum uex_error uex_job_layout(struct uex_job_runner *runner, const struct uex_layout **out, struct uex_fault *fault)
+{
+    enum uex_error err = runner->services->resolved == NULL ? read_views(runner, fault) : UEX_OK;
+
+    *out = runner->services->resolved;
+    return err;
+}
+
 enum uex_error uex_job_runner_check_database(struct uex_job_runner *runner, const struct uex_cancel *cancel,
                                              struct uex_fault *fault)
 {
@@ -140,7 +158,7 @@ enum uex_error uex_job_runner_check_database(struct uex_job_runner *runner, cons
     uex_job_borrow_cancel(runner, cancel);
     err = uex_postgres_probe(runner->postgres, fault);
     if (err == UEX_OK)
-        err = uex_postgres_check_views(runner->postgres, &runner->masks, fault);
+        err = read_views(runner, fault);
     uex_job_borrow_cancel(runner, NULL);
     return err;
 }
@@ -207,8 +225,10 @@ enum uex_error uex_job_services_new(const struct uex_config *config, struct uex_
     if (services == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the services that worker threads share");
     services->config = config;
+    atomic_init(&services->resolved, NULL);
     atomic_flag_clear(&services->one_reader_logged);
-    if (config->redis_url != NULL)
+    err = uex_layout_new(config, &services->layout, fault);
+    if (err == UEX_OK && config->redis_url != NULL)
         err = uex_redis_check_url(config->redis_url, fault);
     if (err == UEX_OK && ((services->redis = uex_redis_service_new(config)) == NULL ||
                           (services->compression_pool = uex_compression_pool_new(0)) == NULL))
@@ -230,6 +250,8 @@ void uex_job_services_free(struct uex_job_services *services)
     uex_store_service_free(services->store);
     uex_redis_service_free(services->redis);
     uex_compression_pool_free(services->compression_pool);
+    uex_layout_free(services->resolved);
+    uex_layout_free(services->layout);
     free(services);
 }
 

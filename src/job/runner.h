@@ -7,6 +7,7 @@
 
 #include "export/gzip.h"
 #include "export/job.h"
+#include "export/layout.h"
 #include "export/postgres.h"
 #include "export/redis.h"
 
@@ -15,7 +16,9 @@ struct uex_job_services {
     struct uex_store_service *store; /* NULL without storage.url */
     struct uex_redis_service *redis;
     struct uex_compression_pool *compression_pool;
-    atomic_flag one_reader_logged; /* event one-reader */
+    struct uex_layout *layout;             /* of the settings */
+    _Atomic(struct uex_layout *) resolved; /* with the view's types; NULL: not read yet; stays once it is there */
+    atomic_flag one_reader_logged;         /* event one-reader */
 };
 
 struct uex_job_runner {
@@ -23,7 +26,6 @@ struct uex_job_runner {
     struct uex_job_services *services; /* borrowed */
     struct uex_spool_dir *dir;         /* borrowed */
     struct uex_job_limits limits;
-    struct uex_masks masks;
     struct uex_postgres *postgres;
     struct uex_catalogue *catalogue; /* over `postgres` */
     struct uex_object_store *store;  /* NULL without storage.url */
@@ -43,7 +45,8 @@ struct uex_job {
     struct uex_job_progress *progress;
     const struct uex_job_observer *observer;
     struct uex_job_outcome *out;
-    bool compressing; /* the runner's compressor works for this run */
+    const struct uex_layout *layout; /* known once the group's rows are asked for */
+    bool compressing;                /* the runner's compressor works for this run */
     uint64_t batch_row_count;
     int64_t batch_started_ms, stream_started_ms; /* monotonic */
 };
@@ -54,6 +57,10 @@ static inline bool uex_job_is_short(const struct uex_job_runner *runner)
     return runner->waiting_count != NULL && *runner->waiting_count > 0;
 }
 
+/* src/job/runner.c: the layout with the types of the user view, which is read for the first job. NULL with a fault:
+ * UEX_DB_SCHEMA and the errors of uex_postgres_check_views(). */
+UEX_MUST_CHECK enum uex_error uex_job_layout(struct uex_job_runner *runner, const struct uex_layout **out,
+                                             struct uex_fault *fault);
 /* src/job/runner.c: waits of the store and the database end by `cancel`; NULL: by none. */
 void uex_job_borrow_cancel(struct uex_job_runner *runner, const struct uex_cancel *cancel);
 /* The store is ready, once per runner. */
@@ -79,8 +86,7 @@ struct uex_job_source {
 /* src/job/stream.c: the rows of the group, counted as they pass. It stands above count.c and shared.c. */
 
 /* Begin reading, up to the first row. UEX_END: the group is empty. The caller closes the source in any case. */
-UEX_MUST_CHECK enum uex_error uex_job_source_open(struct uex_job *job, bool usernames_only,
-                                                  struct uex_job_source *source);
+UEX_MUST_CHECK enum uex_error uex_job_source_open(struct uex_job *job, bool list_only, struct uex_job_source *source);
 void uex_job_source_close(struct uex_job_source *source);
 /* Header, rows and the end of the gzip member into `sink`. Errors of the sink come back as they are. */
 UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *source,

@@ -21,19 +21,20 @@ static enum uex_error open_rows(struct uex_job *job, const struct uex_row_plan *
     return err;
 }
 
-enum uex_error uex_job_source_open(struct uex_job *job, bool usernames_only, struct uex_job_source *source)
+enum uex_error uex_job_source_open(struct uex_job *job, bool list_only, struct uex_job_source *source)
 {
     const struct uex_config *config = job->runner->config;
-    struct uex_row_plan plan = {.masks = &job->runner->masks,
-                                .mask_key = config->export_mask_key,
-                                .guard = config->export_formula_guard,
-                                .version = config->export_version_field,
-                                .usernames_only = usernames_only,
-                                .expect_count = config->export_readers > 1 && !usernames_only &&
+    struct uex_row_plan plan = {.mask_key = config->export_mask_key,
+                                .list_only = list_only,
+                                .expect_count = config->export_readers > 1 && !list_only &&
                                                 !job->runner->cannot_share && !uex_job_is_short(job->runner)};
-    enum uex_error err;
+    enum uex_error err = uex_job_layout(job->runner, &job->layout, &job->out->fault);
 
     *source = (struct uex_job_source){0};
+    if (err != UEX_OK)
+        return err;
+    plan.layout = job->layout;
+    memcpy(job->out->layout_id, job->layout->id, sizeof(job->out->layout_id));
     uex_job_rows_begin(job);
     err = open_rows(job, &plan, source);
     if (err != UEX_OK || !plan.expect_count || !is_big(source->rows))
@@ -58,7 +59,7 @@ static enum uex_error write_header(struct uex_job *job)
     struct uex_buffer header = {0};
     enum uex_error err = UEX_NO_MEMORY;
 
-    uex_columns_header(job->runner->config->export_version_field, &header);
+    uex_layout_write_header(job->layout, job->runner->config->export_version_field, &header);
     if (!uex_buffer_failed(&header))
         err = uex_gzip_write(job->runner->gzip, uex_buffer_bytes(&header));
     uex_buffer_clear(&header);

@@ -4,8 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "export/columns.h"
-
 /* Headers under construction: a failed step is remembered, so that a run of them is checked once. */
 struct builder {
     rd_kafka_headers_t *headers;
@@ -128,7 +126,9 @@ rd_kafka_headers_t *uex_headers_result(const struct uex_record *record, const st
 
     add_text(&builder, UEX_HEADER_COMMAND_ID, facts->command_id);
     add_text(&builder, UEX_HEADER_RUN_ID, facts->run_id == NULL ? "" : facts->run_id);
-    add_text(&builder, UEX_HEADER_VERSION, UEX_EXPORT_VERSION);
+    add_text(&builder, UEX_HEADER_VERSION, facts->version);
+    if (facts->layout != NULL && facts->layout[0] != 0)
+        add_text(&builder, UEX_HEADER_LAYOUT, facts->layout);
     if (facts->row_count != UEX_UNKNOWN)
         add_number_text(&builder, UEX_HEADER_ROW_COUNT, facts->row_count);
     if (facts->snapshot_at_ms != UEX_NO_TIME) {

@@ -31,6 +31,8 @@ UEX_MUST_CHECK rd_kafka_headers_t *uex_headers_dead_letter(const struct uex_reco
 struct uex_result_facts {
     const char *command_id;
     const char *run_id;     /* "" is written as such: the header is always there */
+    const char *version;    /* export.version */
+    const char *layout;     /* the id of the layout; NULL, "": left out */
     uint64_t row_count;     /* of the whole outcome; UEX_UNKNOWN: the header is left out */
     int64_t snapshot_at_ms; /* UEX_NO_TIME: left out */
     uint32_t part;          /* from 1 */

@@ -17,7 +17,7 @@ struct packed_last {
     uint8_t sha256[UEX_SHA256_SIZE];
     int64_t at_ms;
     uint64_t rows;
-    uint16_t run_id, file_path;
+    uint16_t run_id, file_path, layout;
     bool has_sha256;
 };
 
@@ -135,6 +135,7 @@ void uex_group_memory_unpack(const struct uex_group_memory *memory, struct uex_g
     const struct packed_last *last = last_of(memory);
     out->last = (struct uex_last_exported_view){.run_id = strings + last->run_id,
                                                 .file_path = strings + last->file_path,
+                                                .layout = strings + last->layout,
                                                 .at_ms = last->at_ms,
                                                 .rows = last->rows,
                                                 .has_sha256 = last->has_sha256};
@@ -150,7 +151,7 @@ static size_t strings_bound(const struct uex_group_memory_view *view)
     for (size_t i = 0; i < view->recent_count; i++)
         size_bytes += strlen(view->recent[i].run_id) + strlen(view->recent[i].reason) + 2;
     if (view->has_last)
-        size_bytes += strlen(view->last.run_id) + strlen(view->last.file_path) + 2;
+        size_bytes += strlen(view->last.run_id) + strlen(view->last.file_path) + strlen(view->last.layout) + 3;
     return size_bytes;
 }
 
@@ -160,6 +161,7 @@ static void pack_last(const struct uex_last_exported_view *view, struct packed_l
                                 .rows = view->rows,
                                 .run_id = intern(strings, view->run_id),
                                 .file_path = intern(strings, view->file_path),
+                                .layout = intern(strings, view->layout),
                                 .has_sha256 = view->has_sha256};
     memcpy(out->command_id, view->command_id, sizeof out->command_id);
     memcpy(out->sha256, view->sha256, sizeof out->sha256);
@@ -249,6 +251,7 @@ enum uex_error uex_group_memory_add(struct uex_group_memory *memory, const struc
         view.has_last = true;
         view.last = (struct uex_last_exported_view){.run_id = entry.run_id,
                                                     .file_path = or_empty(record->file_path),
+                                                    .layout = or_empty(record->layout),
                                                     .at_ms = record->at_ms,
                                                     .rows = record->rows};
         memcpy(view.last.command_id, entry.command_id, sizeof entry.command_id);

@@ -30,6 +30,7 @@
     X(NEXT_ATTEMPT_AT, "nextAttemptAt")                                                                                \
     X(ERROR, "error")                                                                                                  \
     X(RECENT, "recent")                                                                                                \
+    X(LAYOUT, "layout")                                                                                                \
     X(LAST_EXPORTED, "lastExported")
 
 enum state_member {
@@ -207,6 +208,8 @@ static enum uex_error read_last(const struct members *record, struct uex_group_m
     view->last.has_sha256 = sha256[0] != '\0';
     if (error == UEX_OK)
         error = read_count(&last, STATE_ROWS, &view->last.rows, fault);
+    if (error == UEX_OK)
+        error = read_text(&last, STATE_LAYOUT, UEX_STATE_LAYOUT_MAX_CHARACTERS, &view->last.layout, fault);
     view->has_last = error == UEX_OK;
     return error;
 }

@@ -17,7 +17,9 @@ enum uex_error uex_postgres_count_rows(struct uex_postgres *postgres, const char
     uex_buffer_append_text(&sql, "SELECT count(*) FROM ");
     if (err == UEX_OK)
         err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, &sql, fault);
-    uex_buffer_append_text(&sql, " WHERE group_id = $1 AND sent_to_matching_service = false");
+    uex_buffer_append_text(&sql, " WHERE group_id = $1");
+    if (err == UEX_OK)
+        err = uex_pg_append_pending(postgres, &sql, fault);
     if (err == UEX_OK)
         err = uex_pg_check_sql(&sql, fault);
     if (err == UEX_OK)

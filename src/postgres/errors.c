@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "export/clock.h"
 
@@ -63,19 +64,18 @@ static bool is_formula_mark(const PGresult *result, const char *sqlstate)
     return strcmp(sqlstate, "42704") == 0 && message != NULL && strstr(message, UEX_PG_FORMULA_MARK) != NULL;
 }
 
-/* The column whose date is out of range, NULL if it is not that. */
-static const struct uex_column *marked_date(const PGresult *result, const char *sqlstate)
+/* The column whose date or time is out of range, NULL if it is not that. */
+static const struct uex_layout_column *marked_column(const PGresult *result, const struct uex_layout *layout,
+                                                     const char *sqlstate)
 {
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    const char *mark = strcmp(sqlstate, "42704") == 0 && message != NULL ? strstr(message, UEX_PG_DATE_MARK) : NULL;
+    const char *mark = strcmp(sqlstate, "42704") == 0 && message != NULL ? strstr(message, UEX_PG_RANGE_MARK) : NULL;
+    size_t index;
 
-    for (size_t i = 0; mark != NULL && i < UEX_COLUMN_COUNT; i++) {
-        const char *name = uex_columns[i].sql_name;
-
-        if (uex_columns[i].type == UEX_COLUMN_DATE && strncmp(mark + strlen(UEX_PG_DATE_MARK), name, strlen(name)) == 0)
-            return &uex_columns[i];
-    }
-    return NULL;
+    if (mark == NULL || layout == NULL)
+        return NULL;
+    index = strtoul(mark + strlen(UEX_PG_RANGE_MARK), NULL, 10);
+    return index < layout->column_count ? &layout->columns[index] : NULL;
 }
 
 bool uex_pg_is_sqlstate(const char *text)
@@ -88,12 +88,12 @@ bool uex_pg_is_sqlstate(const char *text)
 }
 
 /* A column as a server names it: shown only if it is one of the views'. */
-static bool is_our_column(const char *name)
+static bool is_our_column(const char *name, const struct uex_layout *layout)
 {
-    static const char *const others[] = {"group_id", "group_type", "active", "sent_to_matching_service"};
+    static const char *const others[] = {"group_id", "group_type", "active", UEX_DEFAULT_PENDING_COLUMN};
 
-    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++) {
-        if (strcmp(name, uex_columns[i].sql_name) == 0)
+    for (size_t i = 0; layout != NULL && i < layout->column_count; i++) {
+        if (strcmp(name, layout->columns[i].view_name) == 0)
             return true;
     }
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -126,12 +126,13 @@ static void append_where(const char *application_name, struct uex_fault *fault)
                    fault->text, now + strlen("2026-11-22T"), application_name);
 }
 
-enum uex_error uex_pg_result_fault(const PGresult *result, const char *application_name, struct uex_fault *fault)
+enum uex_error uex_pg_result_fault(const PGresult *result, const struct uex_layout *layout,
+                                   const char *application_name, struct uex_fault *fault)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    const struct uex_column *date;
+    const struct uex_layout_column *marked;
     const char *sentence = "";
     char named[96];
     enum uex_error err;
@@ -143,17 +144,17 @@ enum uex_error uex_pg_result_fault(const PGresult *result, const char *applicati
         return uex_fail(fault, UEX_DB_QUERY, "database: SQLSTATE unknown: the server refused the query");
     if (is_formula_mark(result, sqlstate))
         return uex_fail(fault, UEX_FORMULA_REJECTED, "a field begins like a spreadsheet formula");
-    date = marked_date(result, sqlstate);
-    if (date != NULL)
+    marked = marked_column(result, layout, sqlstate);
+    if (marked != NULL)
         return uex_fail(fault, UEX_DB_DATA,
                         "database: column %s (%s) holds infinity or a date outside of the years 0001 to 9999",
-                        date->sql_name, date->name);
+                        marked->view_name, marked->name);
     err = message == NULL ? UEX_OK : uex_pg_pooler_error(sqlstate, message, strlen(message), &sentence);
     if (err != UEX_OK) /* its code says nothing, and the server's log neither */
         return uex_fail(fault, err, "database: SQLSTATE %s: %s", sqlstate, sentence);
     err = uex_pg_sqlstate_error(sqlstate, &sentence);
     name_sqlstate(sqlstate, named, sizeof(named));
-    if (column != NULL && is_our_column(column))
+    if (column != NULL && is_our_column(column, layout))
         (void)uex_fail(fault, err, "database: %s, column %s: %s", named, column, sentence);
     else
         (void)uex_fail(fault, err, "database: %s: %s", named, sentence);

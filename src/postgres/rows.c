@@ -30,10 +30,10 @@ struct pg_rows {
     struct uex_postgres *postgres;
     struct uex_row_shares *shares; /* borrowed; NULL: the group is read as a whole */
     enum rows_state state;
-    bool has_time;                 /* what comes with rows from now on is the plan */
-    char *group_id;                /* owned; NULL: the shares' */
-    const struct uex_masks *masks; /* borrowed */
-    bool usernames_only, committed;
+    bool has_time;                   /* what comes with rows from now on is the plan */
+    char *group_id;                  /* owned; NULL: the shares' */
+    const struct uex_layout *layout; /* borrowed */
+    bool list_only, committed;
     char *row; /* libpq's, of the last call */
     size_t widest_bytes;
 };
@@ -147,8 +147,8 @@ static enum uex_error fail_wide(struct pg_rows *self, bool seen, struct uex_faul
 {
     row_free(self);
     self->widest_bytes = SIZE_MAX;
-    return uex_pg_fail_wide(self->postgres, self->shares == NULL ? self->group_id : self->shares->group_id, self->masks,
-                            self->usernames_only, seen, fault);
+    return uex_pg_fail_wide(self->postgres, self->shares == NULL ? self->group_id : self->shares->group_id,
+                            self->layout, self->list_only, seen, fault);
 }
 
 /* The next row as it comes; UEX_END: the stream is over. */
@@ -234,7 +234,7 @@ static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, st
         if (err == UEX_OK)
             err = next_copy_row(self, &size_bytes, fault);
     } while (err == UEX_END && self->state == ROWS_JOINED);
-    if (err == UEX_OK && self->usernames_only && !unquote(self->row, &size_bytes))
+    if (err == UEX_OK && self->list_only && !unquote(self->row, &size_bytes))
         *row = (struct uex_bytes){0};
     else if (err == UEX_OK)
         *row = uex_bytes_of(self->row, size_bytes);
@@ -290,7 +290,7 @@ static enum uex_error begin_with_pads(struct pg_rows *self, const char *key, str
 static enum uex_error send_stream(struct pg_rows *self, const struct uex_row_plan *plan, struct uex_fault *fault)
 {
     struct uex_buffer sql = {0}, rows = {0};
-    bool hashes = uex_pg_plan_hashes(plan);
+    bool hashes = uex_layout_hashes(plan->layout, plan->list_only);
     enum uex_error err = hashes ? begin_with_pads(self, plan->mask_key, fault) : UEX_OK;
 
     if (err == UEX_OK)
@@ -324,8 +324,10 @@ struct uex_rows *uex_pg_rows_new(struct uex_postgres *postgres, struct uex_row_s
     self->postgres = postgres;
     self->shares = shares;
     self->state = shares == NULL ? ROWS_SENT : ROWS_JOINED;
-    self->usernames_only = shares != NULL && shares->plan.usernames_only;
-    self->masks = shares == NULL ? NULL : shares->plan.masks;
+    if (shares != NULL) {
+        self->list_only = shares->plan.list_only;
+        self->layout = postgres->layout = shares->plan.layout;
+    }
     return &self->rows;
 }
 
@@ -337,8 +339,8 @@ enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char
 
     if (self == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows");
-    self->usernames_only = plan->usernames_only;
-    self->masks = plan->masks;
+    self->list_only = plan->list_only;
+    self->layout = postgres->layout = plan->layout;
     self->group_id = uex_text_copy(uex_bytes_of_text(group_id));
     err = self->group_id == NULL ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows")
                                  : uex_pg_open(postgres, fault);

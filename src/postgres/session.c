@@ -135,7 +135,7 @@ static enum uex_error result_fault(const struct uex_postgres *postgres, const PG
         if (strcmp(option->keyword, "application_name") == 0 && option->val != NULL && option->val[0] != '\0')
             name = option->val;
     }
-    err = uex_pg_result_fault(result, name, fault);
+    err = uex_pg_result_fault(result, postgres->layout, name, fault);
     PQconninfoFree(options);
     return err;
 }

@@ -17,12 +17,13 @@ struct uex_postgres {
     const struct uex_config *config;
     char application_name[64];
     const struct uex_cancel *cancel;
-    PGconn *conn;              /* NULL: connect on next use */
-    _Atomic bool is_connected; /* and a query was answered; read by any thread */
-    uint64_t use_count;        /* how often there was a connection to work with */
-    bool reading;              /* a stream of rows has the connection */
-    bool met_replica;          /* what looked like a primary was one, once: a pooler is between */
-    bool answered;             /* the server refused the running query: the rest of its answer is short */
+    PGconn *conn;                    /* NULL: connect on next use */
+    _Atomic bool is_connected;       /* and a query was answered; read by any thread */
+    uint64_t use_count;              /* how often there was a connection to work with */
+    bool reading;                    /* a stream of rows has the connection */
+    bool met_replica;                /* what looked like a primary was one, once: a pooler is between */
+    const struct uex_layout *layout; /* of what is read, for faults; borrowed; NULL: nothing is */
+    bool answered;                   /* the server refused the running query: the rest of its answer is short */
 
     /* Of the session, as found when it was connected. */
     bool has_timeouts;       /* the role or the database brings timeouts of its own */
@@ -74,8 +75,8 @@ UEX_MUST_CHECK enum uex_error uex_pg_commit(struct uex_postgres *postgres, struc
 
 /* The name of a setting that does not exist: a query that meets a formula fails by reading it (src/postgres/sql.c). */
 #define UEX_PG_FORMULA_MARK "uex.formula_rejected"
-/* The same for a date that no file can hold; the column's name in the view stands behind it. */
-#define UEX_PG_DATE_MARK "uex.date_out_of_range_"
+/* The same for a date or time that no file can hold; the column's place in the layout stands behind it. */
+#define UEX_PG_RANGE_MARK "uex.out_of_range_"
 
 /* What a SQLSTATE means for the worker (src/postgres/errors.c), and its sentence for people. */
 enum uex_error uex_pg_sqlstate_error(const char *sqlstate, const char **sentence);
@@ -90,9 +91,10 @@ const char *uex_pg_condition(const char *sqlstate);
 /* The whole table; NULL behind its end. For tests. */
 const char *uex_pg_condition_at(size_t index, const char **sqlstate);
 /* The fault of a failed result: SQLSTATE and its condition, column, our own sentence, and where the server's words are:
- * in its log of now, at this application_name. UEX_FORMULA_REJECTED for the mark. */
-UEX_MUST_CHECK enum uex_error uex_pg_result_fault(const PGresult *result, const char *application_name,
-                                                  struct uex_fault *fault);
+ * in its log of now, at this application_name. UEX_FORMULA_REJECTED for the mark. `layout` is what was read, NULL if
+ * nothing was: columns are named where they are the layout's. */
+UEX_MUST_CHECK enum uex_error uex_pg_result_fault(const PGresult *result, const struct uex_layout *layout,
+                                                  const char *application_name, struct uex_fault *fault);
 /* The fault of a connection that did not come about, from libpq's text with PQERRORS_VERBOSE. */
 UEX_MUST_CHECK enum uex_error uex_pg_connect_fault(const char *message, bool password_missing, struct uex_fault *fault);
 #endif

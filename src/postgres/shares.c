@@ -44,7 +44,7 @@ static enum uex_error begin_snapshot(struct uex_row_shares *shares, struct uex_f
         (void)snprintf(shares->server, sizeof(shares->server), "%s", PQgetvalue(result, 0, 1));
     }
     PQclear(result);
-    if (err == UEX_OK && uex_pg_plan_hashes(&shares->plan))
+    if (err == UEX_OK && uex_layout_hashes(shares->plan.layout, shares->plan.list_only))
         err = uex_pg_bind_pads(postgres, shares->plan.mask_key, fault);
     return err;
 }
@@ -125,7 +125,7 @@ static enum uex_error join_snapshot(const struct uex_row_shares *shares, struct 
     if (err == UEX_OK && (PQntuples(result) != 1 || strcmp(PQgetvalue(result, 0, 0), shares->server) != 0))
         err = uex_fail(fault, UEX_NOT_FOUND, "database: this connection reached another server than the first one");
     PQclear(result);
-    if (err == UEX_OK && uex_pg_plan_hashes(&shares->plan))
+    if (err == UEX_OK && uex_layout_hashes(shares->plan.layout, shares->plan.list_only))
         err = uex_pg_bind_pads(postgres, shares->plan.mask_key, fault);
     if (err != UEX_OK)
         uex_pg_settle(postgres);

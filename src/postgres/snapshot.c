@@ -38,6 +38,15 @@
 #define ASK_CLOCK                                                                                                      \
     "SELECT " MILLISECONDS("transaction_timestamp()") ", CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN 0 END"
 
+static bool has_floats(const struct uex_layout *layout)
+{
+    for (size_t i = 0; layout != NULL && i < layout->column_count; i++) {
+        if (layout->columns[i].kind.type == UEX_COLUMN_REAL || layout->columns[i].kind.type == UEX_COLUMN_DOUBLE)
+            return true;
+    }
+    return false;
+}
+
 void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buffer *sql)
 {
     const char *style = PQparameterStatus(postgres->conn, "DateStyle");
@@ -45,6 +54,8 @@ void uex_pg_append_settings(const struct uex_postgres *postgres, struct uex_buff
     uex_pg_append_limits(postgres, sql);
     if (style == NULL || strncmp(style, "ISO", 3) != 0)
         uex_buffer_append_text(sql, "SET LOCAL DateStyle = 'ISO, YMD'; ");
+    if (has_floats(postgres->layout)) /* the shortest text that reads back as the same value */
+        uex_buffer_append_text(sql, "SET LOCAL extra_float_digits = 1; ");
 }
 
 void uex_pg_append_snapshot(const struct uex_postgres *postgres, struct uex_buffer *sql)

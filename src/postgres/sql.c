@@ -119,94 +119,167 @@ static void append_hash(const char *column, struct uex_buffer *sql)
                              column);
 }
 
-/* Infinity and years that are not 0001 to 9999 have no ISO date of ten characters: they end the query as a formula
- * does, here with the column's name in the mark. `value` is what other dates become, as SQL. */
-static void append_date(const struct uex_column *column, const char *quoted, const char *value, const char *type,
-                        struct uex_buffer *sql)
+/* Infinity and years that are not 0001 to 9999 have no form of ISO 8601 with four digits for the year: they end the
+ * query as a formula does, here with the column's place in the mark. `value` is what others become, as SQL. */
+static void append_ranged(const char *range, const char *value, size_t index, const char *quoted, const char *type,
+                          struct uex_buffer *sql)
 {
     uex_buffer_append_format(sql,
-                             "CASE WHEN %s BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN %s "
-                             "WHEN %s IS NOT NULL THEN current_setting('" UEX_PG_DATE_MARK "%s')::%s END",
-                             quoted, value, quoted, column->sql_name, type);
+                             "CASE WHEN %s THEN %s "
+                             "WHEN %s IS NOT NULL THEN current_setting('" UEX_PG_RANGE_MARK "%zu')::%s END",
+                             range, value, quoted, index, type);
 }
 
-static void append_field(const struct uex_column *column, const char *quoted, enum uex_mask_action action,
-                         const struct uex_row_plan *plan, const char *encoding, struct uex_buffer *sql)
+static void append_date(size_t index, const char *quoted, const char *value, const char *type, struct uex_buffer *sql)
+{
+    struct uex_buffer range = {0};
+
+    uex_buffer_append_format(&range, "%s BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'", quoted);
+    append_ranged(uex_buffer_text(&range), value, index, quoted, type, sql);
+    sql->failed = sql->failed || uex_buffer_failed(&range);
+    uex_buffer_clear(&range);
+}
+
+/* RFC 3339, section 5.6, in UTC, with microseconds where they are not zero; without time zone the same without its Z.
+ */
+static void append_timestamp(size_t index, const char *quoted, bool has_zone, struct uex_buffer *sql)
+{
+    const char *in_utc = has_zone ? " AT TIME ZONE 'UTC'" : "";
+    const char *zone = has_zone ? "\"Z\"" : "";
+    struct uex_buffer range = {0}, value = {0};
+
+    uex_buffer_append_format(&range, "(%s%s) >= TIMESTAMP '0001-01-01' AND (%s%s) < TIMESTAMP '10000-01-01'", quoted,
+                             in_utc, quoted, in_utc);
+    uex_buffer_append_format(&value,
+                             "pg_catalog.to_char(%s%s, CASE WHEN pg_catalog.date_trunc('second', %s%s) = (%s%s) "
+                             "THEN 'YYYY-MM-DD\"T\"HH24:MI:SS%s' ELSE 'YYYY-MM-DD\"T\"HH24:MI:SS.US%s' END)",
+                             quoted, in_utc, quoted, in_utc, quoted, in_utc, zone, zone);
+    append_ranged(uex_buffer_text(&range), uex_buffer_text(&value), index, quoted, "text", sql);
+    sql->failed = sql->failed || uex_buffer_failed(&range) || uex_buffer_failed(&value);
+    uex_buffer_clear(&range);
+    uex_buffer_clear(&value);
+}
+
+static void append_year(size_t index, const char *quoted, struct uex_buffer *sql)
 {
     struct uex_buffer year = {0};
 
-    switch (action) {
-    case UEX_MASK_NULL:
-        uex_buffer_append_text(sql, "NULL::text");
-        return;
-    case UEX_MASK_REDACT:
-        uex_buffer_append_format(sql, "CASE WHEN %s IS NOT NULL THEN '***' END", quoted);
-        return;
-    case UEX_MASK_HASH:
-        append_hash(quoted, sql);
-        return;
-    case UEX_MASK_YEAR:
-        uex_buffer_append_format(&year, "to_char(%s, 'YYYY')", quoted);
-        append_date(column, quoted, uex_buffer_text(&year), "text", sql);
-        sql->failed = sql->failed || uex_buffer_failed(&year);
-        uex_buffer_clear(&year);
-        return;
-    case UEX_MASK_NONE:
-        break;
-    }
-    switch (column->type) {
+    uex_buffer_append_format(&year, "to_char(%s, 'YYYY')", quoted);
+    append_date(index, quoted, uex_buffer_text(&year), "text", sql);
+    sql->failed = sql->failed || uex_buffer_failed(&year);
+    uex_buffer_clear(&year);
+}
+
+/* A column without a mask. */
+static void append_plain(const struct uex_layout *layout, size_t index, const char *quoted, const char *encoding,
+                         struct uex_buffer *sql)
+{
+    switch (layout->columns[index].kind.type) {
+    case UEX_COLUMN_UNKNOWN:
     case UEX_COLUMN_TEXT:
-        append_guarded(quoted, plan->guard, encoding, sql);
+        append_guarded(quoted, layout->config->export_formula_guard, encoding, sql);
         break;
-    case UEX_COLUMN_BOOLEAN:
-        uex_buffer_append_format(sql, "%s::text", quoted); /* true or false; COPY itself writes t or f */
+    case UEX_COLUMN_BOOLEAN: /* true or false; COPY itself writes t or f */
+    case UEX_COLUMN_JSON:
+    case UEX_COLUMN_JSONB:
+        uex_buffer_append_format(sql, "%s::text", quoted);
         break;
     case UEX_COLUMN_DATE:
-        append_date(column, quoted, quoted, "date", sql);
+        append_date(index, quoted, quoted, "date", sql);
         break;
+    case UEX_COLUMN_TIMESTAMP:
+        append_timestamp(index, quoted, false, sql);
+        break;
+    case UEX_COLUMN_TIMESTAMPTZ:
+        append_timestamp(index, quoted, true, sql);
+        break;
+    case UEX_COLUMN_UUID:
+    case UEX_COLUMN_SMALLINT:
     case UEX_COLUMN_INTEGER:
+    case UEX_COLUMN_BIGINT:
+    case UEX_COLUMN_REAL:
+    case UEX_COLUMN_DOUBLE:
+    case UEX_COLUMN_NUMERIC:
         uex_buffer_append_text(sql, quoted); /* COPY writes the text of the cast, and without its cost */
         break;
     }
 }
 
-static enum uex_error append_column(struct uex_postgres *postgres, size_t index, const struct uex_row_plan *plan,
+static void append_field(const struct uex_layout *layout, size_t index, const char *quoted, const char *encoding,
+                         struct uex_buffer *sql)
+{
+    switch (layout->columns[index].mask) {
+    case UEX_MASK_NULL:
+        uex_buffer_append_text(sql, "NULL::text");
+        break;
+    case UEX_MASK_REDACT:
+        uex_buffer_append_format(sql, "CASE WHEN %s IS NOT NULL THEN '***' END", quoted);
+        break;
+    case UEX_MASK_HASH:
+        append_hash(quoted, sql);
+        break;
+    case UEX_MASK_YEAR:
+        append_year(index, quoted, sql);
+        break;
+    case UEX_MASK_NONE:
+        append_plain(layout, index, quoted, encoding, sql);
+        break;
+    }
+}
+
+static enum uex_error append_column(struct uex_postgres *postgres, const struct uex_layout *layout, size_t index,
                                     struct uex_buffer *sql, struct uex_fault *fault)
 {
-    enum uex_mask_action action = plan->masks == NULL ? UEX_MASK_NONE : plan->masks->actions[index];
-    const struct uex_column *column = &uex_columns[index];
+    const char *name = layout->columns[index].view_name;
     struct uex_buffer quoted = {0};
-    enum uex_error err = uex_pg_append_identifier(postgres, column->sql_name, strlen(column->sql_name), &quoted, fault);
+    enum uex_error err = uex_pg_append_identifier(postgres, name, strlen(name), &quoted, fault);
 
     if (err == UEX_OK)
-        append_field(column, uex_buffer_text(&quoted), action, plan,
-                     PQparameterStatus(postgres->conn, "server_encoding"), sql);
+        append_field(layout, index, uex_buffer_text(&quoted), PQparameterStatus(postgres->conn, "server_encoding"),
+                     sql);
     sql->failed = sql->failed || uex_buffer_failed(&quoted);
     uex_buffer_clear(&quoted);
     return err;
 }
 
-static bool is_username(const struct uex_column *column)
-{
-    return strcmp(column->sql_name, "username") == 0;
-}
-
 enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id, const struct uex_row_plan *plan,
                                   struct uex_buffer *sql, struct uex_fault *fault)
 {
+    const struct uex_layout *layout = plan->layout;
     enum uex_error err = UEX_OK;
     const char *separator = "SELECT ";
 
-    for (size_t i = 0; err == UEX_OK && i < UEX_COLUMN_COUNT; i++) {
-        if (plan->usernames_only && !is_username(&uex_columns[i]))
+    for (size_t i = 0; err == UEX_OK && i < layout->column_count; i++) {
+        if (plan->list_only && i != layout->list_index)
             continue;
         uex_buffer_append_text(sql, separator);
-        err = append_column(postgres, i, plan, sql, fault);
+        err = append_column(postgres, layout, i, sql, fault);
         separator = ", ";
     }
-    if (err == UEX_OK && plan->version == UEX_VERSION_COLUMN && !plan->usernames_only)
-        uex_buffer_append_text(sql, ", '" UEX_EXPORT_VERSION "'");
+    /* The version is letters, digits and . _ + - only (export.version). */
+    if (err == UEX_OK && layout->config->export_version_field == UEX_VERSION_COLUMN && !plan->list_only)
+        uex_buffer_append_format(sql, ", '%s'", layout->version);
     return err == UEX_OK ? uex_pg_append_from(postgres, group_id, sql, fault) : err;
+}
+
+const char *uex_pg_pending_column(const struct uex_postgres *postgres)
+{
+    const char *name = postgres->config->export_pending_column;
+
+    return name == NULL ? UEX_DEFAULT_PENDING_COLUMN : name;
+}
+
+enum uex_error uex_pg_append_pending(struct uex_postgres *postgres, struct uex_buffer *sql, struct uex_fault *fault)
+{
+    const char *name = uex_pg_pending_column(postgres);
+    enum uex_error err;
+
+    if (name[0] == '\0')
+        return UEX_OK;
+    uex_buffer_append_text(sql, " AND ");
+    err = uex_pg_append_identifier(postgres, name, strlen(name), sql, fault);
+    uex_buffer_append_text(sql, " = false");
+    return err;
 }
 
 enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *group_id, struct uex_buffer *sql,
@@ -220,27 +293,28 @@ enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *gro
     if (err == UEX_OK)
         err = append_escaped(sql, PQescapeLiteral(postgres->conn, group_id, strlen(group_id)),
                              uex_bytes_of_text(group_id), fault);
-    uex_buffer_append_text(sql, " AND sent_to_matching_service = false");
-    return err;
+    return err == UEX_OK ? uex_pg_append_pending(postgres, sql, fault) : err;
 }
 
-enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, struct uex_buffer *sql,
-                                          struct uex_fault *fault)
+enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                          struct uex_buffer *sql, struct uex_fault *fault)
 {
-    uex_buffer_append_text(sql, "SELECT ");
-    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++)
-        uex_buffer_append_format(sql, "%s, ", uex_columns[i].sql_name);
-    uex_buffer_append_text(sql, "sent_to_matching_service FROM ");
-    return uex_pg_append_name(postgres, postgres->config->postgres_user_view, sql, fault);
-}
+    const char *pending = uex_pg_pending_column(postgres);
+    enum uex_error err = UEX_OK;
 
-bool uex_pg_plan_hashes(const struct uex_row_plan *plan)
-{
-    for (size_t i = 0; plan->masks != NULL && i < UEX_COLUMN_COUNT; i++) {
-        if (plan->masks->actions[i] == UEX_MASK_HASH && (!plan->usernames_only || is_username(&uex_columns[i])))
-            return true;
+    uex_buffer_append_text(sql, "SELECT group_id");
+    for (size_t i = 0; err == UEX_OK && i < layout->column_count; i++) {
+        const char *name = layout->columns[i].view_name;
+
+        uex_buffer_append_text(sql, ", ");
+        err = uex_pg_append_identifier(postgres, name, strlen(name), sql, fault);
     }
-    return false;
+    if (err == UEX_OK && pending[0] != '\0') {
+        uex_buffer_append_text(sql, ", ");
+        err = uex_pg_append_identifier(postgres, pending, strlen(pending), sql, fault);
+    }
+    uex_buffer_append_text(sql, " FROM ");
+    return err == UEX_OK ? uex_pg_append_name(postgres, postgres->config->postgres_user_view, sql, fault) : err;
 }
 
 void uex_pg_hmac_pads(const char *key, char inner[UEX_PG_PAD_HEX_SIZE], char outer[UEX_PG_PAD_HEX_SIZE])

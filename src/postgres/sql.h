@@ -13,8 +13,8 @@ UEX_MUST_CHECK enum uex_error uex_pg_append_name(struct uex_postgres *postgres, 
 UEX_MUST_CHECK enum uex_error uex_pg_append_identifier(struct uex_postgres *postgres, const char *name,
                                                        size_t size_bytes, struct uex_buffer *sql,
                                                        struct uex_fault *fault);
-/* Append the SELECT of a group's rows: the 20 columns and the version column, or the usernames. More conditions may be
- * appended, each with " AND " before it. */
+/* Append the SELECT of a group's rows: the layout's columns and the version column, or the list column alone. More
+ * conditions may be appended, each with " AND " before it. */
 UEX_MUST_CHECK enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id,
                                                  const struct uex_row_plan *plan, struct uex_buffer *sql,
                                                  struct uex_fault *fault);
@@ -22,14 +22,17 @@ UEX_MUST_CHECK enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, 
 UEX_MUST_CHECK enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *group_id,
                                                  struct uex_buffer *sql, struct uex_fault *fault);
 /* Append `SELECT the columns … LIMIT 0` with everything that the worker ever reads of the user view. */
-UEX_MUST_CHECK enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, struct uex_buffer *sql,
-                                                         struct uex_fault *fault);
+UEX_MUST_CHECK enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                                         struct uex_buffer *sql, struct uex_fault *fault);
+/* The column that tells rows that are to be exported, "" for all rows (export.pending_column). */
+const char *uex_pg_pending_column(const struct uex_postgres *postgres);
+/* Append the condition on it, with " AND " before it. */
+UEX_MUST_CHECK enum uex_error uex_pg_append_pending(struct uex_postgres *postgres, struct uex_buffer *sql,
+                                                    struct uex_fault *fault);
 
 /* UEX_NO_MEMORY if the text of a query is not whole: a query without its end is another query. */
 UEX_MUST_CHECK enum uex_error uex_pg_check_sql(const struct uex_buffer *sql, struct uex_fault *fault);
 
-/* Does the plan hash anything, so that the pads must be bound first? */
-bool uex_pg_plan_hashes(const struct uex_row_plan *plan);
 /* The two pads of HMAC-SHA-256 (RFC 2104, section 2) of a key, as hex text. */
 #define UEX_PG_PAD_HEX_SIZE 129
 void uex_pg_hmac_pads(const char *key, char inner[UEX_PG_PAD_HEX_SIZE], char outer[UEX_PG_PAD_HEX_SIZE]);

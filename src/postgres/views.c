@@ -6,51 +6,41 @@
 #include <stdlib.h>
 
 /* Source: src/include/catalog/pg_type.dat of PostgreSQL; object ids of built-in types never change. */
-enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_DATE = 1082 };
+static const struct {
+    unsigned oid;
+    enum uex_column_type type;
+} known_types[] = {
+    {16, UEX_COLUMN_BOOLEAN},     {20, UEX_COLUMN_BIGINT},        {21, UEX_COLUMN_SMALLINT},  {23, UEX_COLUMN_INTEGER},
+    {114, UEX_COLUMN_JSON},       {700, UEX_COLUMN_REAL},         {701, UEX_COLUMN_DOUBLE},   {1082, UEX_COLUMN_DATE},
+    {1114, UEX_COLUMN_TIMESTAMP}, {1184, UEX_COLUMN_TIMESTAMPTZ}, {1700, UEX_COLUMN_NUMERIC}, {2950, UEX_COLUMN_UUID},
+    {3802, UEX_COLUMN_JSONB},
+};
 
-/* The columns of a view: name, the type below all domains, its category and its name. */
+/* The columns of a view in their order: name, the type below all domains, its category, its name, and the modifier of
+ * the first domain that has one. */
 #define COLUMNS_QUERY                                                                                                  \
-    "SELECT a.attname::text, b.oid, b.typcategory::text, format_type(a.atttypid, NULL) "                               \
+    "SELECT a.attname::text, b.oid, b.typcategory::text, format_type(a.atttypid, NULL), b.typmod "                     \
     "FROM pg_catalog.pg_attribute a, LATERAL (WITH RECURSIVE base AS ("                                                \
-    "SELECT oid, typbasetype, typcategory FROM pg_catalog.pg_type WHERE oid = a.atttypid UNION ALL "                   \
-    "SELECT t.oid, t.typbasetype, t.typcategory FROM pg_catalog.pg_type t JOIN base ON t.oid = base.typbasetype) "     \
-    "SELECT oid, typcategory FROM base WHERE typbasetype = 0) b "                                                      \
-    "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped"
+    "SELECT oid, typbasetype, typcategory, CASE WHEN typbasetype = 0 OR a.atttypmod <> -1 THEN a.atttypmod "           \
+    "ELSE typtypmod END AS typmod FROM pg_catalog.pg_type WHERE oid = a.atttypid UNION ALL "                           \
+    "SELECT t.oid, t.typbasetype, t.typcategory, CASE WHEN base.typmod <> -1 THEN base.typmod ELSE t.typtypmod END "   \
+    "FROM pg_catalog.pg_type t JOIN base ON t.oid = base.typbasetype) "                                                \
+    "SELECT oid, typcategory, typmod FROM base WHERE typbasetype = 0) b "                                              \
+    "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
 
 struct view_columns {
     const char *view; /* as configured, for texts */
     PGresult *result;
 };
 
-static const char *type_title(enum uex_column_type type)
-{
-    switch (type) {
-    case UEX_COLUMN_DATE:
-        return "date";
-    case UEX_COLUMN_BOOLEAN:
-        return "boolean";
-    case UEX_COLUMN_INTEGER:
-        return "integer";
-    case UEX_COLUMN_TEXT:
-        break;
-    }
-    return "text";
-}
-
 /* Text is what belongs to the string types (text, varchar, char, citext) or is an enum. */
-static bool type_fits(enum uex_column_type wanted, unsigned long oid, char category)
+static enum uex_column_type type_of(unsigned oid, char category)
 {
-    switch (wanted) {
-    case UEX_COLUMN_DATE:
-        return oid == OID_DATE;
-    case UEX_COLUMN_BOOLEAN:
-        return oid == OID_BOOL;
-    case UEX_COLUMN_INTEGER:
-        return oid == OID_INT2 || oid == OID_INT4 || oid == OID_INT8;
-    case UEX_COLUMN_TEXT:
-        break;
+    for (size_t i = 0; i < sizeof(known_types) / sizeof(known_types[0]); i++) {
+        if (known_types[i].oid == oid)
+            return known_types[i].type;
     }
-    return category == 'S' || category == 'E';
+    return category == 'S' || category == 'E' ? UEX_COLUMN_TEXT : UEX_COLUMN_UNKNOWN;
 }
 
 /* The name of a type as the server has it, for texts: not if it is anything else than a plain name. */
@@ -61,26 +51,45 @@ static const char *type_name(const char *name)
     return length > 0 && length <= 63 && name[length] == '\0' ? name : "of another type";
 }
 
-/* A column must be there and of its type. `setting` is what makes another type a mistake of the configuration (a mask,
- * the formula guard); NULL: the view is wrong. */
-static enum uex_error check_column(const struct view_columns *columns, const char *name, enum uex_column_type wanted,
-                                   const char *setting, struct uex_fault *fault)
+/* Source: numeric.c of PostgreSQL: precision in the upper 16 bits, scale in the lower 11, with its sign. */
+static void read_modifier(int typmod, struct uex_column_kind *out)
 {
-    for (int row = 0; row < PQntuples(columns->result); row++) {
-        const char *oid = PQgetvalue(columns->result, row, 1), *category = PQgetvalue(columns->result, row, 2);
+    out->typmod = typmod;
+    if (out->type != UEX_COLUMN_NUMERIC || typmod < 4)
+        return;
+    out->precision = ((typmod - 4) >> 16) & 0xFFFF;
+    out->scale = (((typmod - 4) & 0x7FF) ^ 1024) - 1024;
+}
 
-        if (strcmp(PQgetvalue(columns->result, row, 0), name) != 0)
+static void read_column(const struct view_columns *columns, int row, struct uex_view_column *out)
+{
+    const char *category = PQgetvalue(columns->result, row, 2);
+
+    *out = (struct uex_view_column){.name = PQgetvalue(columns->result, row, 0),
+                                    .type_text = type_name(PQgetvalue(columns->result, row, 3))};
+    out->kind.oid = (unsigned)strtoul(PQgetvalue(columns->result, row, 1), NULL, 10);
+    out->kind.type = type_of(out->kind.oid, category[0]);
+    read_modifier((int)strtol(PQgetvalue(columns->result, row, 4), NULL, 10), &out->kind);
+}
+
+/* A column that the program itself needs must be there, and of its type. */
+static enum uex_error check_column(const struct view_columns *columns, const char *name, enum uex_column_type wanted,
+                                   struct uex_fault *fault)
+{
+    const char *title = uex_column_type_name(wanted);
+
+    for (int row = 0; row < PQntuples(columns->result); row++) {
+        struct uex_view_column found;
+
+        read_column(columns, row, &found);
+        if (strcmp(found.name, name) != 0)
             continue;
-        if (type_fits(wanted, strtoul(oid, NULL, 10), category[0]))
+        if (found.kind.type == wanted || (wanted == UEX_COLUMN_TEXT && found.kind.type == UEX_COLUMN_UUID))
             return UEX_OK;
-        if (setting != NULL)
-            return uex_fail(fault, UEX_CONFIG, "%s: column %s of view %s is %s, not %s", setting, name, columns->view,
-                            type_name(PQgetvalue(columns->result, row, 3)), type_title(wanted));
         return uex_fail(fault, UEX_DB_SCHEMA, "database: column %s of view %s is %s, not %s", name, columns->view,
-                        type_name(PQgetvalue(columns->result, row, 3)), type_title(wanted));
+                        found.type_text, title);
     }
-    return uex_fail(fault, UEX_DB_SCHEMA, "database: view %s has no column %s (%s)", columns->view, name,
-                    type_title(wanted));
+    return uex_fail(fault, UEX_DB_SCHEMA, "database: view %s has no column %s (%s)", columns->view, name, title);
 }
 
 static enum uex_error read_columns(struct uex_postgres *postgres, const char *view, struct view_columns *out,
@@ -104,28 +113,16 @@ static enum uex_error read_columns(struct uex_postgres *postgres, const char *vi
     return err;
 }
 
-/* Which setting, if any, cares for this column's type. */
-static const char *caring_setting(const struct uex_postgres *postgres, const struct uex_masks *masks, size_t index)
-{
-    enum uex_mask_action action = masks == NULL ? UEX_MASK_NONE : masks->actions[index];
-
-    if (action == UEX_MASK_REDACT || action == UEX_MASK_HASH || action == UEX_MASK_YEAR)
-        return "export.mask";
-    if (uex_columns[index].type == UEX_COLUMN_TEXT && action == UEX_MASK_NONE &&
-        postgres->config->export_formula_guard != UEX_GUARD_OFF)
-        return "export.formula_guard";
-    return NULL;
-}
-
 /* Reading nothing shows the rights, which the catalogue's tables do not. */
-static enum uex_error check_access(struct uex_postgres *postgres, bool users, const char *view, struct uex_fault *fault)
+static enum uex_error check_access(struct uex_postgres *postgres, const struct uex_layout *users, const char *view,
+                                   struct uex_fault *fault)
 {
     struct uex_buffer sql = {0};
     PGresult *result = NULL;
     enum uex_error err;
 
-    if (users) {
-        err = uex_pg_append_access_check(postgres, &sql, fault);
+    if (users != NULL) {
+        err = uex_pg_append_access_check(postgres, users, &sql, fault);
     } else {
         uex_buffer_append_text(&sql, "SELECT group_id, group_type, active FROM ");
         err = uex_pg_append_name(postgres, view, &sql, fault);
@@ -151,36 +148,67 @@ static enum uex_error check_groups(struct uex_postgres *postgres, struct uex_fau
     enum uex_error err = read_columns(postgres, view, &columns, fault);
 
     if (err == UEX_OK)
-        err = check_column(&columns, "group_id", UEX_COLUMN_TEXT, NULL, fault);
+        err = check_column(&columns, "group_id", UEX_COLUMN_TEXT, fault);
     if (err == UEX_OK)
-        err = check_column(&columns, "group_type", UEX_COLUMN_TEXT, NULL, fault);
+        err = check_column(&columns, "group_type", UEX_COLUMN_TEXT, fault);
     if (err == UEX_OK)
-        err = check_column(&columns, "active", UEX_COLUMN_BOOLEAN, NULL, fault);
+        err = check_column(&columns, "active", UEX_COLUMN_BOOLEAN, fault);
     PQclear(columns.result);
-    return err == UEX_OK ? check_access(postgres, false, view, fault) : err;
+    return err == UEX_OK ? check_access(postgres, NULL, view, fault) : err;
 }
 
-static enum uex_error check_users(struct uex_postgres *postgres, const struct uex_masks *masks, struct uex_fault *fault)
+/* The layout with the view's types. One that has them already stays: the view must still fit it. */
+static enum uex_error resolve(const struct view_columns *columns, const struct uex_layout *layout,
+                              struct uex_layout **out, struct uex_fault *fault)
+{
+    const int count = PQntuples(columns->result);
+    struct uex_view_column *found = calloc((size_t)count, sizeof(*found));
+    enum uex_error err;
+
+    *out = NULL;
+    if (found == NULL)
+        return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for the columns of a view");
+    for (int row = 0; row < count; row++)
+        read_column(columns, row, &found[row]);
+    err = uex_layout_resolve(layout, columns->view, found, (size_t)count, out, fault);
+    if (err == UEX_OK && uex_layout_is_resolved(layout))
+        err = uex_layout_compare(layout, *out, columns->view, fault);
+    free(found);
+    return err;
+}
+
+static enum uex_error check_users(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                  struct uex_layout **resolved, struct uex_fault *fault)
 {
     struct view_columns columns = {0};
     const char *view = postgres->config->postgres_user_view;
+    const char *pending = uex_pg_pending_column(postgres);
     enum uex_error err = read_columns(postgres, view, &columns, fault);
 
-    for (size_t i = 0; err == UEX_OK && i < UEX_COLUMN_COUNT; i++)
-        err = check_column(&columns, uex_columns[i].sql_name, uex_columns[i].type, caring_setting(postgres, masks, i),
-                           fault);
     if (err == UEX_OK)
-        err = check_column(&columns, "sent_to_matching_service", UEX_COLUMN_BOOLEAN, NULL, fault);
+        err = resolve(&columns, layout, resolved, fault);
+    if (err == UEX_OK)
+        err = check_column(&columns, "group_id", UEX_COLUMN_TEXT, fault);
+    if (err == UEX_OK && pending[0] != '\0')
+        err = check_column(&columns, pending, UEX_COLUMN_BOOLEAN, fault);
     PQclear(columns.result);
-    return err == UEX_OK ? check_access(postgres, true, view, fault) : err;
+    return err == UEX_OK ? check_access(postgres, *resolved, view, fault) : err;
 }
 
-enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_masks *masks,
-                                        struct uex_fault *fault)
+enum uex_error uex_postgres_check_views(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                        struct uex_layout **resolved, struct uex_fault *fault)
 {
+    struct uex_layout *found = NULL;
     enum uex_error err = check_groups(postgres, fault);
 
-    return err == UEX_OK ? check_users(postgres, masks, fault) : err;
+    if (err == UEX_OK)
+        err = check_users(postgres, layout, &found, fault);
+    if (err != UEX_OK || resolved == NULL) {
+        uex_layout_free(found);
+        return err;
+    }
+    *resolved = found;
+    return UEX_OK;
 }
 
 /* One row of text. The views' names are bound: to_regclass() reads them as SQL would. */

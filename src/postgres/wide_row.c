@@ -25,27 +25,31 @@ uint64_t uex_pg_row_sent_max_bytes(const struct uex_postgres *postgres)
     return bound + bound / 4 + SLACK_BYTES;
 }
 
-static bool is_looked_at(const struct uex_masks *masks, size_t index, bool usernames_only)
+static bool is_wide_type(enum uex_column_type type)
 {
-    bool is_wide_type = uex_columns[index].type == UEX_COLUMN_TEXT;
-    bool is_whole = masks == NULL || masks->actions[index] == UEX_MASK_NONE;
+    return type == UEX_COLUMN_UNKNOWN || type == UEX_COLUMN_TEXT || type == UEX_COLUMN_JSON ||
+           type == UEX_COLUMN_JSONB || type == UEX_COLUMN_NUMERIC;
+}
 
-    return is_wide_type && is_whole && (!usernames_only || strcmp(uex_columns[index].sql_name, "username") == 0);
+static bool is_looked_at(const struct uex_layout *layout, size_t index, bool list_only)
+{
+    return is_wide_type(layout->columns[index].kind.type) && layout->columns[index].mask == UEX_MASK_NONE &&
+           (!list_only || index == layout->list_index);
 }
 
 /* `SELECT max(octet_length(…)), … FROM the view` of the group: 0 for a column that is not looked at. */
-static enum uex_error ask_widths(struct uex_postgres *postgres, const char *group_id, const struct uex_masks *masks,
-                                 bool usernames_only, PGresult **out, struct uex_fault *fault)
+static enum uex_error ask_widths(struct uex_postgres *postgres, const char *group_id, const struct uex_layout *layout,
+                                 bool list_only, PGresult **out, struct uex_fault *fault)
 {
     struct uex_buffer sql = {0};
     enum uex_error err = UEX_OK;
 
     uex_buffer_append_text(&sql, "SELECT ");
-    for (size_t i = 0; err == UEX_OK && i < UEX_COLUMN_COUNT; i++) {
-        const char *name = uex_columns[i].sql_name;
+    for (size_t i = 0; err == UEX_OK && i < layout->column_count; i++) {
+        const char *name = layout->columns[i].view_name;
 
         uex_buffer_append_text(&sql, i == 0 ? "" : ", ");
-        if (!is_looked_at(masks, i, usernames_only)) {
+        if (!is_looked_at(layout, i, list_only)) {
             uex_buffer_append_text(&sql, "0");
             continue;
         }
@@ -64,28 +68,29 @@ static enum uex_error ask_widths(struct uex_postgres *postgres, const char *grou
 }
 
 /* `total_bytes`: no row has wider values than these together. */
-static const struct uex_column *widest_column(const PGresult *result, uint64_t *total_bytes)
+static const struct uex_layout_column *widest_column(const PGresult *result, const struct uex_layout *layout,
+                                                     uint64_t *total_bytes)
 {
-    const struct uex_column *widest = NULL;
+    const struct uex_layout_column *widest = NULL;
     unsigned long long widest_bytes = 0;
 
     *total_bytes = 0;
-    for (int i = 0; PQntuples(result) == 1 && i < PQnfields(result) && i < UEX_COLUMN_COUNT; i++) {
+    for (int i = 0; PQntuples(result) == 1 && i < PQnfields(result) && (size_t)i < layout->column_count; i++) {
         unsigned long long width = strtoull(PQgetvalue(result, 0, i), NULL, 10);
 
         *total_bytes += width;
         if (width > widest_bytes) {
             widest_bytes = width;
-            widest = &uex_columns[i];
+            widest = &layout->columns[i];
         }
     }
     return widest;
 }
 
-enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group_id, const struct uex_masks *masks,
-                                bool usernames_only, bool seen, struct uex_fault *fault)
+enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group_id, const struct uex_layout *layout,
+                                bool list_only, bool seen, struct uex_fault *fault)
 {
-    const struct uex_column *column = NULL;
+    const struct uex_layout_column *column = NULL;
     PGresult *result = NULL;
     uint64_t total_bytes = 0;
     bool reading = postgres->reading;
@@ -94,8 +99,8 @@ enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group
     uex_pg_settle(postgres);
     postgres->reading = false;
     if (uex_pg_open(postgres, NULL) == UEX_OK &&
-        ask_widths(postgres, group_id, masks, usernames_only, &result, NULL) == UEX_OK)
-        column = widest_column(result, &total_bytes);
+        ask_widths(postgres, group_id, layout, list_only, &result, NULL) == UEX_OK)
+        column = widest_column(result, layout, &total_bytes);
     PQclear(result);
     postgres->reading = reading;
     /* What came was no row: in CSV a value takes twice its bytes at most. */
@@ -107,5 +112,5 @@ enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group
     return uex_fail(fault, UEX_DB_DATA,
                     "database: a row is wider than export.max_row (%lld bytes); the group's widest values are in "
                     "column %s (%s)",
-                    (long long)postgres->config->export_max_row_bytes, column->sql_name, column->name);
+                    (long long)postgres->config->export_max_row_bytes, column->view_name, column->name);
 }

@@ -17,6 +17,6 @@ uint64_t uex_pg_row_sent_max_bytes(const struct uex_postgres *postgres);
 /* Give the running query up and fail with UEX_DB_DATA. The text names the group's widest column where the server says
  * in time which it is. `seen`: the row is there. If it is not, and the group has no values that wide, then something
  * else was sent: UEX_DB_STALLED. The transaction is over then. */
-enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group_id, const struct uex_masks *masks,
-                                bool usernames_only, bool seen, struct uex_fault *fault);
+enum uex_error uex_pg_fail_wide(struct uex_postgres *postgres, const char *group_id, const struct uex_layout *layout,
+                                bool list_only, bool seen, struct uex_fault *fault);
 #endif

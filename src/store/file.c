@@ -287,8 +287,8 @@ static void destroy(struct uex_object_store *base)
     free(store);
 }
 
-enum uex_error uex_file_store_new(const char *directory, const char *domain_id, struct uex_object_store **out,
-                                  struct uex_fault *fault)
+enum uex_error uex_file_store_new(const char *directory, const char *domain_id, const char *version,
+                                  struct uex_object_store **out, struct uex_fault *fault)
 {
     struct uex_file_store *store = calloc(1, sizeof(*store));
 
@@ -297,6 +297,7 @@ enum uex_error uex_file_store_new(const char *directory, const char *domain_id, 
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the object store");
     }
     store->domain_id = domain_id;
+    store->version = version;
     store->base = (struct uex_object_store){.prepare = prepare,
                                             .probe = probe,
                                             .find = find,

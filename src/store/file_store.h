@@ -12,9 +12,10 @@
 
 #include "store/object_meta.h"
 
-/* `directory` is an absolute path; it is copied. `domain_id` (borrowed; "" or NULL: none) names the directory in it
- * that exports usually go to, which is where the probe writes. Touches nothing. */
-UEX_MUST_CHECK enum uex_error uex_file_store_new(const char *directory, const char *domain_id,
+/* `directory` is an absolute path; it is copied. `version` is export.version (borrowed; NULL: its default). `domain_id`
+ * (borrowed; "" or NULL: none) names the directory in it that exports usually go to, which is where the probe writes.
+ * Touches nothing. */
+UEX_MUST_CHECK enum uex_error uex_file_store_new(const char *directory, const char *domain_id, const char *version,
                                                  struct uex_object_store **out, struct uex_fault *fault);
 
 /* The parts of it. */
@@ -22,6 +23,7 @@ struct uex_file_store {
     struct uex_object_store base; /* first: the store is handed out as this */
     char *directory;
     const char *domain_id; /* borrowed; NULL: none */
+    const char *version;   /* export.version; borrowed; NULL: its default */
 };
 
 /* ---- file_directory.c: the directory that an object is in */

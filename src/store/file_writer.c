@@ -76,6 +76,7 @@ enum uex_error uex_file_begin(struct uex_object_store *base, const char *key, st
     writer->store = (struct uex_file_store *)base;
     writer->base.store = base;
     writer->base.meta.row_count = UEX_UNKNOWN;
+    writer->base.meta.version = writer->store->version;
     writer->directory_fd = writer->fd = -1;
     writer->base.digest = uex_digest_new();
     writer->key = uex_text_copy(uex_bytes_of_text(key));

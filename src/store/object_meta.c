@@ -9,6 +9,7 @@
 #include "store/storage_url.h"
 
 #define META_VERSION "export-version"
+#define META_LAYOUT "export-layout"
 #define META_COMMAND_ID "export-command-id"
 #define META_SNAPSHOT_AT "export-snapshot-at"
 #define META_ROW_COUNT "export-row-count"
@@ -44,8 +45,10 @@ void uex_object_meta_each(const struct uex_object_meta *meta,
 {
     char text[UEX_SHA256_HEX_SIZE];
 
-    emit(context, META_VERSION, "1.0");
+    emit(context, META_VERSION, meta->version == NULL ? UEX_DEFAULT_VERSION : meta->version);
     if (meta->has_tags) {
+        if (meta->tags.layout_id[0] != '\0')
+            emit(context, META_LAYOUT, meta->tags.layout_id);
         emit(context, META_COMMAND_ID, meta->tags.command_id);
         if (meta->tags.snapshot_at_ms != UEX_NO_TIME) {
             uex_time_format(meta->tags.snapshot_at_ms, text);
@@ -81,6 +84,19 @@ static bool name_is(struct uex_bytes name, const char *text)
     return name.size_bytes == strlen(text) && memcmp(name.data, text, name.size_bytes) == 0;
 }
 
+static bool parse_layout(struct uex_bytes text, char out[UEX_OBJECT_LAYOUT_SIZE])
+{
+    if (text.size_bytes != UEX_OBJECT_LAYOUT_SIZE - 1)
+        return false;
+    for (size_t i = 0; i < text.size_bytes; i++) {
+        if (strchr("0123456789abcdef", text.data[i]) == NULL || text.data[i] == '\0')
+            return false;
+    }
+    memcpy(out, text.data, text.size_bytes);
+    out[text.size_bytes] = '\0';
+    return true;
+}
+
 static bool parse_count(struct uex_bytes text, uint64_t *out)
 {
     uint64_t count = 0;
@@ -109,6 +125,8 @@ void uex_object_facts_take(struct uex_object_facts *facts, struct uex_bytes name
     } else if (name_is(name, META_SNAPSHOT_AT)) {
         if (uex_time_parse(text, value.size_bytes, &at_ms))
             facts->snapshot_at_ms = at_ms;
+    } else if (name_is(name, META_LAYOUT)) {
+        (void)parse_layout(value, facts->layout_id);
     } else if (name_is(name, META_ROW_COUNT)) {
         (void)parse_count(value, &facts->row_count);
     } else if (name_is(name, META_SHA256) && value.size_bytes == UEX_SHA256_HEX_SIZE - 1) {
@@ -141,6 +159,7 @@ void uex_object_facts_written(struct uex_object_facts *facts, char *url, const s
     memcpy(facts->sha256, meta->sha256, sizeof(meta->sha256));
     if (meta->has_tags) {
         memcpy(facts->command_id, meta->tags.command_id, sizeof(facts->command_id));
+        memcpy(facts->layout_id, meta->tags.layout_id, sizeof(facts->layout_id));
         facts->snapshot_at_ms = meta->tags.snapshot_at_ms;
     }
 }

@@ -13,6 +13,7 @@
 
 /* What a writer knows about its object when the metadata goes out. */
 struct uex_object_meta {
+    const char *version; /* export.version; borrowed; NULL: its default */
     bool has_tags;
     struct uex_object_tags tags;
     uint64_t row_count; /* UEX_UNKNOWN: left out */

@@ -68,7 +68,7 @@ enum uex_error uex_object_store_new(struct uex_store_service *service, struct ue
                                     struct uex_fault *fault)
 {
     *out = NULL;
-    return service->s3 != NULL
-               ? uex_s3_store_new(service->s3, out, fault)
-               : uex_file_store_new(service->url.directory, service->config->export_domain_id, out, fault);
+    return service->s3 != NULL ? uex_s3_store_new(service->s3, out, fault)
+                               : uex_file_store_new(service->url.directory, service->config->export_domain_id,
+                                                    service->config->export_version, out, fault);
 }

@@ -60,6 +60,7 @@ enum uex_error uex_s3_begin(struct uex_object_store *base, const char *key, stru
     writer->store = (struct uex_s3_store *)base;
     writer->base.store = base;
     writer->base.meta.row_count = UEX_UNKNOWN;
+    writer->base.meta.version = writer->store->settings->config->export_version;
     writer->completion.cap_bytes = COMPLETION_MAX_BYTES;
     writer->base.digest = uex_digest_new();
     writer->upload_id = calloc(1, UEX_S3_UPLOAD_ID_SIZE);

@@ -24,11 +24,12 @@ static void check_views(struct uex_doctor *doctor, struct uex_postgres *postgres
 {
     const struct uex_config *config = doctor->config;
     struct uex_fault fault = {0};
-    struct uex_masks masks = {0};
-    enum uex_error err = uex_masks_parse(config->export_mask, config->export_mask_key[0] != 0, &masks, &fault);
+    struct uex_layout *layout = NULL;
+    enum uex_error err = uex_layout_new(config, &layout, &fault);
 
     if (err == UEX_OK)
-        err = uex_postgres_check_views(postgres, &masks, &fault);
+        err = uex_postgres_check_views(postgres, layout, NULL, &fault);
+    uex_layout_free(layout);
     if (err != UEX_OK)
         uex_doctor_fail(doctor, "postgres", "views", err, &fault, NULL);
     else

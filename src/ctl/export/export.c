@@ -216,12 +216,12 @@ static int export_to(const struct uex_config *config, const char *group_id, stru
 
 void uex_export_check(const struct uex_config *config, struct uex_buffer *problems)
 {
-    bool has_key = config->export_mask_key != NULL && config->export_mask_key[0] != 0;
-    struct uex_masks masks;
+    struct uex_layout *layout = NULL;
     struct uex_fault fault = {0};
 
-    if (uex_masks_parse(config->export_mask == NULL ? "" : config->export_mask, has_key, &masks, &fault) != UEX_OK)
-        uex_buffer_append_format(problems, "export.mask: %s\n", fault.text);
+    if (uex_layout_new(config, &layout, &fault) != UEX_OK)
+        uex_buffer_append_format(problems, "%s\n", fault.text);
+    uex_layout_free(layout);
     if (config->postgres_dsn != NULL && config->postgres_dsn[0] != 0 &&
         uex_postgres_check_dsn(config->postgres_dsn, &fault) != UEX_OK)
         uex_buffer_append_format(problems, "postgres.dsn: %s\n", fault.text);

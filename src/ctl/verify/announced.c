@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "ctl/verify/verify.h"
-#include "export/columns.h"
 #include "export/command.h"
 #include "export/text.h"
 #include "kafka/headers.h"
@@ -100,11 +99,11 @@ static void note_headers(struct uex_verified *item, const struct uex_record *rec
 {
     struct uex_verify_facts facts = {.rows = number_header(record, UEX_HEADER_ROW_COUNT),
                                      .bytes = number_header(record, UEX_HEADER_BYTE_COUNT)};
-    char version[16];
+    char version[64];
 
     text_header(record, UEX_HEADER_SHA256, facts.sha256, sizeof(facts.sha256));
-    if (strcmp(text_header(record, UEX_HEADER_VERSION, version, sizeof(version)), UEX_EXPORT_VERSION) != 0)
-        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is not " UEX_EXPORT_VERSION, UEX_HEADER_VERSION);
+    if (text_header(record, UEX_HEADER_VERSION, version, sizeof(version))[0] == 0)
+        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is missing", UEX_HEADER_VERSION);
     if (facts.rows == UEX_UNKNOWN)
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is missing", UEX_HEADER_ROW_COUNT);
     text_header(record, UEX_HEADER_RUN_ID, item->announced_run_id, sizeof(item->announced_run_id));

@@ -5,10 +5,8 @@
 #include <stdlib.h>
 
 #include "ctl/verify/verify.h"
-#include "export/columns.h"
 #include "export/gzip.h"
-
-#define COMMENT "# ExportVersion: " UEX_EXPORT_VERSION
+#include "export/layout.h"
 
 struct reading {
     struct uex_gzip_reader *reader;
@@ -74,12 +72,12 @@ static void compare_bytes(struct uex_verified *item)
 }
 
 /* export.version_field may have been different when the file was written, so each of its three forms is valid. */
-static bool is_header(const char *line, enum uex_version_field version, bool *starved)
+static bool is_header(const struct uex_layout *layout, const char *line, enum uex_version_field version, bool *starved)
 {
     struct uex_buffer header = {0};
     bool is_same = false;
 
-    uex_columns_header(version, &header);
+    uex_layout_write_header(layout, version, &header);
     *starved = *starved || uex_buffer_failed(&header);
     is_same = strlen(line) + 1 == header.size_bytes && strncmp(uex_buffer_text(&header), line, strlen(line)) == 0;
     uex_buffer_clear(&header);
@@ -87,19 +85,20 @@ static bool is_header(const char *line, enum uex_version_field version, bool *st
 }
 
 /* UEX_NO_MEMORY, or UEX_OK. */
-static enum uex_error compare_text(struct uex_verified *item, const struct uex_gzip_facts *facts)
+static enum uex_error compare_text(struct uex_verified *item, const struct uex_layout *layout,
+                                   const struct uex_gzip_facts *facts)
 {
-    bool has_comment = strcmp(facts->first_line, COMMENT) == 0;
+    bool has_comment = strncmp(facts->first_line, UEX_VERSION_COMMENT_START, strlen(UEX_VERSION_COMMENT_START)) == 0;
     uint64_t before = has_comment ? 2 : 1;
     bool starved = false;
-    bool is_right = has_comment ? is_header(facts->second_line, UEX_VERSION_NONE, &starved)
-                                : is_header(facts->first_line, UEX_VERSION_COLUMN, &starved) ||
-                                      is_header(facts->first_line, UEX_VERSION_NONE, &starved);
+    bool is_right = has_comment ? is_header(layout, facts->second_line, UEX_VERSION_NONE, &starved)
+                                : is_header(layout, facts->first_line, UEX_VERSION_COLUMN, &starved) ||
+                                      is_header(layout, facts->first_line, UEX_VERSION_NONE, &starved);
 
     if (starved)
         return UEX_NO_MEMORY;
-    if (!is_right)
-        uex_verify_fails(item, UEX_VERIFY_HEADER, "the first line is not the header of the 20 columns");
+    if (!is_right && layout->column_count > 0) /* `*` names no columns */
+        uex_verify_fails(item, UEX_VERIFY_HEADER, "the first line is not the header of export.columns");
     item->object.rows = facts->line_count < before ? 0 : facts->line_count - before;
     if (item->object.rows != item->announced.rows)
         uex_verify_fails(item, UEX_VERIFY_ROWS, "the object has %" PRIu64 " rows, the announcement %" PRIu64,
@@ -109,8 +108,9 @@ static enum uex_error compare_text(struct uex_verified *item, const struct uex_g
     return UEX_OK;
 }
 
-static enum uex_error read_object(struct uex_verified *item, struct uex_object_store *store, const char *key,
-                                  struct reading *reading, struct uex_fault *fault)
+static enum uex_error read_object(struct uex_verified *item, struct uex_object_store *store,
+                                  const struct uex_layout *layout, const char *key, struct reading *reading,
+                                  struct uex_fault *fault)
 {
     struct uex_gzip_facts facts = {0};
     uint8_t sha256[UEX_SHA256_SIZE];
@@ -130,7 +130,7 @@ static enum uex_error read_object(struct uex_verified *item, struct uex_object_s
     if (reading->broken.error == UEX_OK &&
         uex_gzip_reader_finish(reading->reader, &facts, &reading->broken) == UEX_OK) {
         uex_verify_holds(item, UEX_VERIFY_GZIP);
-        err = compare_text(item, &facts);
+        err = compare_text(item, layout, &facts);
     } else if (reading->broken.error == UEX_NO_MEMORY) {
         err = UEX_NO_MEMORY;
     } else {
@@ -140,8 +140,8 @@ static enum uex_error read_object(struct uex_verified *item, struct uex_object_s
 }
 
 enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_store *store,
-                                 void (*heard)(void *context, uint64_t size_bytes), void *context,
-                                 struct uex_fault *fault)
+                                 const struct uex_layout *layout, void (*heard)(void *context, uint64_t size_bytes),
+                                 void *context, struct uex_fault *fault)
 {
     struct reading reading = {
         .reader = uex_gzip_reader_new(), .digest = uex_digest_new(), .heard = heard, .context = context};
@@ -152,7 +152,7 @@ enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_st
     if (reading.reader != NULL && reading.digest != NULL && !uex_buffer_failed(&key))
         err = find_object(item, store, uex_buffer_text(&key), fault);
     if (err == UEX_OK)
-        err = read_object(item, store, uex_buffer_text(&key), &reading, fault);
+        err = read_object(item, store, layout, uex_buffer_text(&key), &reading, fault);
     uex_buffer_clear(&key);
     uex_digest_free(reading.digest);
     uex_gzip_reader_free(reading.reader);

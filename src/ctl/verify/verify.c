@@ -241,7 +241,7 @@ static enum uex_error verify_first(struct doing *doing, struct uex_object_store 
     uex_waiting_begin(&waiting, "the object store (storage.url)", wait_ms, NULL);
     doing->waiting = &waiting;
     do {
-        err = uex_verify_object(item, store, show_progress, doing, fault);
+        err = uex_verify_object(item, store, doing->verification->layout, show_progress, doing, fault);
     } while (err == UEX_STORE_UNAVAILABLE && doing->waiting != NULL && uex_monotonic_ms() < until_ms &&
              uex_sleep_ms(PAUSE_MS, store->cancel));
     end_waiting(doing);
@@ -267,7 +267,7 @@ static enum uex_error verify_objects(struct uex_verification *verification, stru
         else if (item->announced.file_path == NULL || item->domain_id[0] == 0)
             err = UEX_OK;
         else if (has_answered)
-            err = uex_verify_object(item, store, show_progress, &doing, fault);
+            err = uex_verify_object(item, store, doing.verification->layout, show_progress, &doing, fault);
         else
             err = verify_first(&doing, store, fault);
         has_answered = has_answered || (err == UEX_OK && item->announced.file_path != NULL);
@@ -345,7 +345,9 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
         uex_output_error("nothing to verify; name groups or give --run");
         return code;
     }
-    err = uex_store_service_new(config, &service, &fault);
+    err = uex_layout_new(config, &verification.layout, &fault);
+    if (err == UEX_OK)
+        err = uex_store_service_new(config, &service, &fault);
     if (err == UEX_OK)
         err = uex_object_store_new(service, &store, &fault);
     if (err == UEX_OK) {
@@ -357,5 +359,6 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
     }
     uex_store_service_free(service);
     uex_verification_clear(&verification);
+    uex_layout_free(verification.layout);
     return code;
 }

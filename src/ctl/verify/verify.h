@@ -5,6 +5,7 @@
 
 #include "ctl/state_reader.h"
 #include "export/command.h"
+#include "export/layout.h"
 #include "export/object_store.h"
 #include "kafka/record.h"
 
@@ -58,6 +59,7 @@ struct uex_verified {
 
 struct uex_verification {
     const struct uex_config *config;
+    struct uex_layout *layout;
     const char *run_id;         /* NULL: the last export of each group */
     struct uex_verified *items; /* in the order of their groups' ids */
     size_t count, capacity;
@@ -83,8 +85,9 @@ void uex_verify_check_announcement(struct uex_verified *item);
 /* Read the announcements of all items from topics.result and check them. Errors as of the topic reader. */
 UEX_MUST_CHECK enum uex_error uex_verify_announcements(struct uex_verification *verification, struct uex_fault *fault);
 /* Read the object and compare. An error is only what ends the whole run: the store cannot be reached, UEX_CANCELLED.
- * `heard` (may be NULL) is called with the bytes so far. */
+ * `layout` names the columns. `heard` (may be NULL) is called with the bytes so far. */
 UEX_MUST_CHECK enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_store *store,
+                                                const struct uex_layout *layout,
                                                 void (*heard)(void *context, uint64_t size_bytes), void *context,
                                                 struct uex_fault *fault);
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "component/test_layout.h"
 #include "job_fixture.h"
 
 #include "component/csv_line.h"
@@ -124,7 +125,7 @@ static void run__cost_based__writes_the_object(void **state)
     assert_facts_are_true();
     assert_int_equal(stored_files(), 2);
     gunzip(object_path(), &text);
-    uex_columns_header(UEX_VERSION_COLUMN, &header);
+    uex_layout_write_header(plain_layout(), UEX_VERSION_COLUMN, &header);
     assert_memory_equal(text.data, header.data, header.size_bytes);
     assert_int_equal(text.size_bytes, header.size_bytes + fixture.out.text_bytes);
     assert_int_equal(fixture.progress.row_count, 2500);
@@ -153,7 +154,7 @@ static void run__comment_mode__rows_equal_what_another_query_reads(void **state)
     at = strchr(strchr(at, '\n') + 1, '\n') + 1;
     end = uex_buffer_text(&text) + text.size_bytes;
     assert_true(csv_line_parse(uex_bytes_of(at, (size_t)(end - at)), &line));
-    assert_int_equal(line.count, UEX_COLUMN_COUNT);
+    assert_int_equal(line.count, plain_layout()->column_count);
     result = PQexec(database.admin, "SELECT username, group_id, display_name, gender, date_of_birth, location, intent,"
                                     " bio, smokes::text FROM users");
     for (int i = 0; i < PQnfields(result); i++) {

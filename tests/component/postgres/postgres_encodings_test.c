@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/component/postgres/postgres_encodings_test.c — databases that are not UTF-8. */
 #include "component/database.h"
+#include "component/test_layout.h"
 
 #include "component/csv_line.h"
 #include "export/postgres.h"
-
-static struct uex_masks no_masks;
 
 /* The bio of group g's only row; "(null)" for NULL, "(rejected)" where the guard ends the stream. */
 static void read_bio(enum uex_formula_guard guard, char out[64])
 {
     struct uex_postgres *postgres = uex_postgres_new(&database.config, "encodings-test");
-    struct uex_row_plan plan = {.masks = &no_masks, .guard = guard};
+    struct uex_row_plan plan = {.layout = shared_layout(guard, UEX_VERSION_COLUMN)};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
     struct uex_fault fault = {0};
     struct csv_line line = {0};
     enum uex_error err = uex_postgres_rows_begin(postgres, "g", &plan, &rows, &fault);
-    size_t at = 0;
+    size_t at = column_index("bio");
 
-    while (strcmp(uex_columns[at].name, "bio") != 0)
-        at++;
     assert_int_equal(err, UEX_OK);
     err = rows->next(rows, &row, &fault);
     if (err == UEX_OK) {

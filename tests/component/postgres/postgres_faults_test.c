@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "component/database.h"
+#include "component/test_layout.h"
 
 #include "export/postgres.h"
 
@@ -10,7 +11,6 @@
 
 #define MARKER "marker-of-personal-data"
 
-static struct uex_masks no_masks;
 static struct uex_postgres *postgres;
 
 static int new_handle(void **state)
@@ -41,11 +41,10 @@ static void view_with_bio(const char *expression)
     struct uex_buffer sql = {0};
 
     uex_buffer_append_text(&sql, "CREATE OR REPLACE VIEW export_user AS SELECT ");
-    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++) {
-        bool is_bio = strcmp(uex_columns[i].sql_name, "bio") == 0;
+    for (size_t i = 0; i < plain_layout()->column_count; i++) {
+        const char *name = plain_layout()->columns[i].view_name;
 
-        uex_buffer_append_format(&sql, "%s AS %s, ", is_bio ? expression : uex_columns[i].sql_name,
-                                 uex_columns[i].sql_name);
+        uex_buffer_append_format(&sql, "%s AS %s, ", strcmp(name, "bio") == 0 ? expression : name, name);
     }
     uex_buffer_append_text(&sql, "sent_to_matching_service FROM users");
     database_run(uex_buffer_text(&sql));
@@ -54,7 +53,7 @@ static void view_with_bio(const char *expression)
 
 static enum uex_error read_group(size_t *row_count, struct uex_fault *fault)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
     enum uex_error err = uex_postgres_rows_begin(postgres, "g", &plan, &rows, fault);
@@ -167,7 +166,7 @@ static void rows__cancelled_while_waiting__stops_within_moments(void **state)
 
 static void rows__given_up_early__leaves_nothing_running(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
 
@@ -185,7 +184,7 @@ static void rows__given_up_early__leaves_nothing_running(void **state)
 
 static void rows__given_up_before_the_first__leaves_nothing_running(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_rows *rows = NULL;
 
     (void)state;
@@ -198,7 +197,7 @@ static void rows__given_up_before_the_first__leaves_nothing_running(void **state
 
 static void rows__connection_in_use__is_refused(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_rows *rows = NULL, *second = NULL;
     struct uex_bytes row = {0};
 
@@ -213,7 +212,7 @@ static void rows__connection_in_use__is_refused(void **state)
 
 static void rows__backend_killed_in_the_middle__is_unavailable_then_well(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
     struct uex_fault fault = {0};
@@ -407,42 +406,40 @@ static void check_views__wrong_ones__name_view_and_column(void **state)
 
     (void)state;
     database_needed();
-    assert_int_equal(uex_postgres_check_views(postgres, &no_masks, &fault), UEX_OK);
+    assert_int_equal(uex_postgres_check_views(postgres, plain_layout(), NULL, &fault), UEX_OK);
     database_run("ALTER VIEW export_user RENAME COLUMN bio TO biography");
-    assert_int_equal(uex_postgres_check_views(postgres, &no_masks, &fault), UEX_DB_SCHEMA);
+    assert_int_equal(uex_postgres_check_views(postgres, plain_layout(), NULL, &fault), UEX_DB_SCHEMA);
     assert_non_null(strstr(fault.text, "view export_user has no column bio"));
     database_run("ALTER VIEW export_user RENAME COLUMN biography TO bio; ALTER VIEW export_group RENAME TO away");
-    assert_int_equal(uex_postgres_check_views(postgres, &no_masks, &fault), UEX_DB_SCHEMA);
+    assert_int_equal(uex_postgres_check_views(postgres, plain_layout(), NULL, &fault), UEX_DB_SCHEMA);
     assert_non_null(strstr(fault.text, "view export_group does not exist"));
     database_run("ALTER VIEW away RENAME TO export_group");
 }
 
 static void check_views__other_types__are_schema_or_configuration_errors(void **state)
 {
-    struct uex_masks masks = {0};
+    struct uex_layout *masked = new_layout();
     struct uex_fault fault = {0};
-    size_t bio = 7;
 
     (void)state;
     database_needed();
-    assert_string_equal(uex_columns[bio].name, "bio");
     database_run("DROP VIEW export_user");
     view_with_bio("'1'::jsonb");
-    assert_int_equal(uex_postgres_check_views(postgres, &no_masks, &fault), UEX_DB_SCHEMA);
+    assert_int_equal(uex_postgres_check_views(postgres, plain_layout(), NULL, &fault), UEX_DB_SCHEMA);
     assert_non_null(strstr(fault.text, "column bio of view export_user is jsonb, not text"));
-    database.config.export_formula_guard = UEX_GUARD_PREFIX;
-    assert_int_equal(uex_postgres_check_views(postgres, &no_masks, &fault), UEX_CONFIG);
+    assert_int_equal(
+        uex_postgres_check_views(postgres, layout_with(UEX_GUARD_PREFIX, UEX_VERSION_COLUMN), NULL, &fault),
+        UEX_CONFIG);
     assert_non_null(strstr(fault.text, "export.formula_guard"));
-    database.config.export_formula_guard = UEX_GUARD_OFF;
-    masks.actions[bio] = UEX_MASK_HASH;
-    assert_int_equal(uex_postgres_check_views(postgres, &masks, &fault), UEX_CONFIG);
+    set_mask(masked, "bio", UEX_MASK_HASH);
+    assert_int_equal(uex_postgres_check_views(postgres, masked, NULL, &fault), UEX_CONFIG);
     assert_non_null(strstr(fault.text, "export.mask"));
     database_run("DROP VIEW export_user; CREATE DOMAIN short AS varchar(20); CREATE TYPE mood AS ENUM ('x')");
     view_with_bio("'x'::short");
-    assert_int_equal(uex_postgres_check_views(postgres, &masks, &fault), UEX_OK);
+    assert_int_equal(uex_postgres_check_views(postgres, masked, NULL, &fault), UEX_OK);
     database_run("DROP VIEW export_user");
     view_with_bio("'x'::mood");
-    assert_int_equal(uex_postgres_check_views(postgres, &masks, &fault), UEX_OK);
+    assert_int_equal(uex_postgres_check_views(postgres, masked, NULL, &fault), UEX_OK);
     database_run("DROP VIEW export_user; CREATE VIEW export_user AS SELECT * FROM users");
 }
 
@@ -460,7 +457,7 @@ static void check_views__no_right__is_denied(void **state)
     database_run(sql);
     /* The same server, but as the role: SET ROLE through the options works whatever pg_hba.conf says. */
     (void)snprintf(database.dsn + strlen(database.dsn), 120, " options='-c role=%s'", role);
-    assert_int_equal(uex_postgres_check_views(postgres, &no_masks, &fault), UEX_DB_DENIED);
+    assert_int_equal(uex_postgres_check_views(postgres, plain_layout(), NULL, &fault), UEX_DB_DENIED);
     assert_non_null(strstr(fault.text, "export_user"));
     *strstr(database.dsn, " options=") = '\0';
     (void)snprintf(sql, sizeof(sql), "DROP OWNED BY %s; DROP ROLE %s", role, role);

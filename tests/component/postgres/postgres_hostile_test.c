@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Servers that keep a connection busy without ever answering, and TLS records longer than libpq reads at once. */
 #include "component/fake_postgres.h"
+#include "component/test_layout.h"
 
 #include "postgres/session.h"
 
@@ -12,7 +13,6 @@
 /* What the sockets' buffers hold besides what the client has read. */
 #define SENT_MAX_BYTES ((unsigned long long)64 << 20)
 
-static struct uex_masks no_masks;
 static struct uex_config config;
 static struct fake_server server;
 static struct uex_postgres *postgres;
@@ -62,7 +62,7 @@ static int end(void **state)
 
 static enum uex_error read_rows(size_t *row_count, struct uex_fault *fault)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
     enum uex_error err = uex_postgres_rows_begin(postgres, "g", &plan, &rows, fault);

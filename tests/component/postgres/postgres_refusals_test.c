@@ -120,6 +120,7 @@ static void assert_text_begins(const char *text, const char *beginning)
 
 static void probe__odd_sqlstate_or_column__is_not_shown(void **state)
 {
+    struct uex_layout *layout = NULL;
     static const char *const codes[] = {"22" MARKER, "22P0\n", "22p02", "", "22P02" MARKER};
     struct uex_fault fault = {0};
 
@@ -147,10 +148,13 @@ static void probe__odd_sqlstate_or_column__is_not_shown(void **state)
     assert_text_begins(fault.text, "database: SQLSTATE 23502 (not_null_violation): the server refused the query; the "
                                    "server's log at ");
     assert_non_null(strstr(fault.text, " UTC (application_name refusals-test) says more"));
+    assert_int_equal(uex_layout_new(&config, &layout, NULL), UEX_OK);
+    postgres->layout = layout; /* of what was read: its columns may be named */
     refusal_column = "date_of_birth";
     assert_int_equal(uex_postgres_probe(postgres, &fault), UEX_DB_QUERY);
     assert_text_begins(fault.text, "database: SQLSTATE 23502 (not_null_violation), column date_of_birth: the server "
                                    "refused the query; ");
+    uex_layout_free(layout);
 }
 
 int main(void)

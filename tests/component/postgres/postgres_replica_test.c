@@ -2,10 +2,10 @@
 /* What a server says of its lag, and what it costs to ask: servers that are played. Real replicas are in
  * tests/integration/test_replica.py. */
 #include "component/fake_postgres.h"
+#include "component/test_layout.h"
 
 #include "postgres/session.h"
 
-static struct uex_masks no_masks;
 static struct uex_config config;
 static struct fake_server server;
 static struct uex_postgres *postgres;
@@ -45,7 +45,7 @@ static int end(void **state)
 
 static enum uex_error read_rows(struct uex_fault *fault)
 {
-    const struct uex_row_plan plan = {.masks = &no_masks};
+    const struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
     enum uex_error err = uex_postgres_rows_begin(postgres, "g", &plan, &rows, fault);

@@ -2,6 +2,7 @@
 /* tests/component/postgres/postgres_row_bounds_test.c — values that no export takes: dates without a form, wide rows.
  */
 #include "component/postgres/rows_fixture.h"
+#include "component/test_layout.h"
 
 #include <sys/resource.h>
 
@@ -10,8 +11,8 @@ static void rows__dates_that_cannot_be_written__name_their_column(void **state)
 {
     static const char *const dates[] = {"infinity", "-infinity", "0044-03-15 BC", "0001-12-31 BC", "10000-01-01"};
     static const enum uex_mask_action actions[] = {UEX_MASK_NONE, UEX_MASK_YEAR};
-    struct uex_masks masks = {0};
-    struct uex_row_plan plan = {.masks = &masks};
+    struct uex_layout *masked = new_layout();
+    struct uex_row_plan plan = {.layout = masked};
     char sql[200];
 
     (void)state;
@@ -19,7 +20,7 @@ static void rows__dates_that_cannot_be_written__name_their_column(void **state)
     for (size_t i = 0; i < 2 * (sizeof(dates) / sizeof(dates[0])); i++) {
         struct reading reading;
 
-        masks.actions[column_index("dateOfBirth")] = actions[i % 2];
+        set_mask(masked, "dateOfBirth", actions[i % 2]);
         database_run("TRUNCATE users");
         (void)snprintf(sql, sizeof(sql), "INSERT INTO users (group_id, date_of_birth) VALUES ('g', '%s')",
                        dates[i / 2]);
@@ -29,7 +30,7 @@ static void rows__dates_that_cannot_be_written__name_their_column(void **state)
         assert_non_null(strstr(reading.fault.text, "date_of_birth"));
         assert_null(strstr(reading.fault.text, "infinity'"));
         reading_clear(&reading);
-        masks.actions[column_index("dateOfBirth")] = UEX_MASK_NULL;
+        set_mask(masked, "dateOfBirth", UEX_MASK_NULL);
         read_group(&plan, &reading);
         assert_int_equal(reading.error, UEX_END);
         reading_clear(&reading);
@@ -39,8 +40,8 @@ static void rows__dates_that_cannot_be_written__name_their_column(void **state)
 static void rows__first_and_last_dates__are_written(void **state)
 {
     static const char *const dates[] = {"0001-01-01", "0999-12-31", "1970-01-01", "2000-02-29", "9999-12-31"};
-    struct uex_masks masks = {0};
-    struct uex_row_plan plan = {.masks = &masks};
+    struct uex_layout *masked = new_layout();
+    struct uex_row_plan plan = {.layout = masked};
     char sql[200], year[5];
 
     (void)state;
@@ -51,12 +52,12 @@ static void rows__first_and_last_dates__are_written(void **state)
         database_run("TRUNCATE users");
         (void)snprintf(sql, sizeof(sql), "INSERT INTO users (group_id, date_of_birth) VALUES ('g', '%s')", dates[i]);
         database_run(sql);
-        masks.actions[column_index("dateOfBirth")] = UEX_MASK_NONE;
+        set_mask(masked, "dateOfBirth", UEX_MASK_NONE);
         read_group(&plan, &reading);
         assert_int_equal(reading.error, UEX_END);
         assert_field(&reading, "dateOfBirth", dates[i]);
         reading_clear(&reading);
-        masks.actions[column_index("dateOfBirth")] = UEX_MASK_YEAR;
+        set_mask(masked, "dateOfBirth", UEX_MASK_YEAR);
         read_group(&plan, &reading);
         (void)snprintf(year, sizeof(year), "%.4s", dates[i]);
         assert_field(&reading, "dateOfBirth", year);
@@ -85,7 +86,7 @@ static uint64_t wide_row_bytes(const struct uex_row_plan *plan, size_t bio_bytes
 
 static void rows__row_at_the_bound__passes_and_one_byte_more_does_not(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_postgres *postgres;
     struct reading reading;
     uint64_t row_bytes;
@@ -115,7 +116,7 @@ static void rows__row_at_the_bound__passes_and_one_byte_more_does_not(void **sta
 
 static void rows__wide_username__is_refused_in_lists_too(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks, .usernames_only = true};
+    struct uex_row_plan plan = {.layout = plain_layout(), .list_only = true};
     struct reading reading;
 
     (void)state;
@@ -132,7 +133,7 @@ static void rows__wide_username__is_refused_in_lists_too(void **state)
  * MiB; a server that is always ahead lets libpq read the whole row in one call, but the row is never copied. */
 static void rows__row_far_over_the_bound__is_given_up(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct rusage before, after;
     struct reading reading;
 

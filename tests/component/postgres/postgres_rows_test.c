@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "component/postgres/rows_fixture.h"
+#include "component/test_layout.h"
 
 #include "export/digest.h"
 
@@ -13,7 +14,7 @@ static void insert_bio(const char *bio)
 
 static void rows__every_type__as_the_contract_writes_it(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks, .version = UEX_VERSION_COLUMN};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct reading reading;
     int64_t now_ms = uex_wall_ms();
 
@@ -25,7 +26,7 @@ static void rows__every_type__as_the_contract_writes_it(void **state)
     read_group(&plan, &reading);
     assert_int_equal(reading.error, UEX_END);
     assert_int_equal(reading.row_count, 1);
-    assert_int_equal(reading.first.count, UEX_COLUMN_COUNT + 1);
+    assert_int_equal(reading.first.count, plain_layout()->column_count + 1);
     assert_field(&reading, "username", "u1");
     assert_field(&reading, "groupId", "g");
     assert_field(&reading, "displayName", "");
@@ -36,14 +37,14 @@ static void rows__every_type__as_the_contract_writes_it(void **state)
     assert_field(&reading, "wantsKids", NULL);
     assert_field(&reading, "preferredMinAge", "18");
     assert_field(&reading, "preferredMaxAge", "-5");
-    assert_string_equal(reading.first.fields[UEX_COLUMN_COUNT], "1.0");
+    assert_string_equal(reading.first.fields[plain_layout()->column_count], "1.0");
     assert_true(reading.snapshot_at_ms >= now_ms - 60000 && reading.snapshot_at_ms <= now_ms + 60000);
     reading_clear(&reading);
 }
 
 static void rows__database_with_other_styles__iso_dates_all_the_same(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks, .version = UEX_VERSION_NONE};
+    struct uex_row_plan plan = {.layout = layout_with(UEX_GUARD_OFF, UEX_VERSION_NONE)};
     struct reading reading;
     char sql[200];
 
@@ -55,7 +56,7 @@ static void rows__database_with_other_styles__iso_dates_all_the_same(void **stat
     (void)snprintf(sql, sizeof(sql), "ALTER DATABASE %s SET standard_conforming_strings = off", database.name);
     database_run(sql);
     read_group(&plan, &reading);
-    assert_int_equal(reading.first.count, UEX_COLUMN_COUNT);
+    assert_int_equal(reading.first.count, plain_layout()->column_count);
     assert_field(&reading, "dateOfBirth", "1990-02-03");
     assert_field(&reading, "bio", "\\");
     reading_clear(&reading);
@@ -80,7 +81,7 @@ static void rows__hard_values__come_back_byte_for_byte(void **state)
                                          "\xE2\x80\xA8",
                                          "%s%n",
                                          "=1+1"};
-    struct uex_row_plan plan = {.masks = &no_masks, .version = UEX_VERSION_COLUMN};
+    struct uex_row_plan plan = {.layout = plain_layout()};
 
     (void)state;
     database_needed();
@@ -98,7 +99,7 @@ static void rows__hard_values__come_back_byte_for_byte(void **state)
 
 static void rows__bio_of_8_mib__comes_whole(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks, .version = UEX_VERSION_NONE};
+    struct uex_row_plan plan = {.layout = layout_with(UEX_GUARD_OFF, UEX_VERSION_NONE)};
     struct reading reading;
 
     (void)state;
@@ -112,7 +113,7 @@ static void rows__bio_of_8_mib__comes_whole(void **state)
 
 static void rows__other_groups_and_sent_rows__are_left_out(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks, .usernames_only = true};
+    struct uex_row_plan plan = {.layout = plain_layout(), .list_only = true};
     struct reading reading;
 
     (void)state;
@@ -126,7 +127,7 @@ static void rows__other_groups_and_sent_rows__are_left_out(void **state)
 
 static void rows__no_rows__end_with_a_snapshot(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct reading reading;
 
     (void)state;
@@ -141,7 +142,7 @@ static void rows__no_rows__end_with_a_snapshot(void **state)
 static void rows__group_id_with_quotes__is_a_literal(void **state)
 {
     struct uex_postgres *postgres;
-    struct uex_row_plan plan = {.masks = &no_masks, .usernames_only = true};
+    struct uex_row_plan plan = {.layout = plain_layout(), .list_only = true};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
 
@@ -160,7 +161,7 @@ static void rows__group_id_with_quotes__is_a_literal(void **state)
 
 static void rows__usernames__are_plain_text_or_null(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks, .usernames_only = true};
+    struct uex_row_plan plan = {.layout = plain_layout(), .list_only = true};
     struct reading reading;
 
     (void)state;
@@ -184,21 +185,21 @@ static void hash_hex(const char *key, const char *text, char out[UEX_SHA256_HEX_
 static void rows__masks__hide_what_they_say(void **state)
 {
     static const char key[] = "a key that is longer than the block of sixty-four bytes, to be sure that it is hashed";
-    struct uex_masks masks = {0};
-    struct uex_row_plan plan = {.masks = &masks, .mask_key = key, .guard = UEX_GUARD_PREFIX};
+    struct uex_layout *masked = layout_with(UEX_GUARD_PREFIX, UEX_VERSION_COLUMN);
+    struct uex_row_plan plan = {.layout = masked, .mask_key = key};
     struct reading reading;
     char hex[UEX_SHA256_HEX_SIZE];
 
     (void)state;
     database_needed();
-    masks.actions[column_index("username")] = UEX_MASK_HASH;
-    masks.actions[column_index("displayName")] = UEX_MASK_REDACT;
-    masks.actions[column_index("gender")] = UEX_MASK_REDACT;
-    masks.actions[column_index("dateOfBirth")] = UEX_MASK_YEAR;
-    masks.actions[column_index("location")] = UEX_MASK_NULL;
-    masks.actions[column_index("smokes")] = UEX_MASK_NULL;
-    masks.actions[column_index("education")] = UEX_MASK_HASH;
-    masks.actions[column_index("religion")] = UEX_MASK_HASH;
+    set_mask(masked, "username", UEX_MASK_HASH);
+    set_mask(masked, "displayName", UEX_MASK_REDACT);
+    set_mask(masked, "gender", UEX_MASK_REDACT);
+    set_mask(masked, "dateOfBirth", UEX_MASK_YEAR);
+    set_mask(masked, "location", UEX_MASK_NULL);
+    set_mask(masked, "smokes", UEX_MASK_NULL);
+    set_mask(masked, "education", UEX_MASK_HASH);
+    set_mask(masked, "religion", UEX_MASK_HASH);
     database_run("INSERT INTO users (group_id, username, display_name, date_of_birth, location, smokes, education) "
                  "VALUES ('g', 'zoë☕', '=x', '1987-06-05', 'Pune', true, '')");
     read_group(&plan, &reading);
@@ -218,19 +219,19 @@ static void rows__masks__hide_what_they_say(void **state)
 
 static void rows__masked_usernames__in_lists_too(void **state)
 {
-    struct uex_masks masks = {0};
-    struct uex_row_plan plan = {.masks = &masks, .mask_key = "k", .usernames_only = true};
+    struct uex_layout *masked = new_layout();
+    struct uex_row_plan plan = {.layout = masked, .mask_key = "k", .list_only = true};
     struct reading reading;
     char hex[UEX_SHA256_HEX_SIZE];
 
     (void)state;
     database_needed();
     database_run("INSERT INTO users (group_id, username) VALUES ('g', 'anita'), ('g', NULL)");
-    masks.actions[column_index("username")] = UEX_MASK_REDACT;
+    set_mask(masked, "username", UEX_MASK_REDACT);
     read_group(&plan, &reading);
     assert_string_equal(uex_buffer_text(&reading.text), "***\n(null)\n");
     reading_clear(&reading);
-    masks.actions[column_index("username")] = UEX_MASK_HASH;
+    set_mask(masked, "username", UEX_MASK_HASH);
     read_group(&plan, &reading);
     hash_hex("k", "anita", hex);
     assert_memory_equal(uex_buffer_text(&reading.text), hex, 64);
@@ -246,7 +247,7 @@ static void rows__guard_prefix__marks_formulas_only(void **state)
         {"\rx", "'\rx"},   {"=", "'="},     {"a=1", "a=1"}, {"", ""},      {" leading", " leading"},
         {"'x", "'x"},      {"＝1", "'＝1"}, {"\\.", "\\."}, {"☕", "☕"},
     };
-    struct uex_row_plan plan = {.masks = &no_masks, .guard = UEX_GUARD_PREFIX};
+    struct uex_row_plan plan = {.layout = layout_with(UEX_GUARD_PREFIX, UEX_VERSION_COLUMN)};
 
     (void)state;
     database_needed();
@@ -268,7 +269,7 @@ static void rows__guard_prefix__marks_formulas_only(void **state)
 static void rows__guard_reject__ends_with_its_own_error(void **state)
 {
     struct uex_postgres *postgres;
-    struct uex_row_plan plan = {.masks = &no_masks, .guard = UEX_GUARD_REJECT};
+    struct uex_row_plan plan = {.layout = layout_with(UEX_GUARD_REJECT, UEX_VERSION_COLUMN)};
     struct reading reading;
 
     (void)state;
@@ -283,7 +284,7 @@ static void rows__guard_reject__ends_with_its_own_error(void **state)
     assert_int_equal(reading.error, UEX_FORMULA_REJECTED);
     assert_null(strstr(reading.fault.text, "marker"));
     reading_clear(&reading);
-    plan.guard = UEX_GUARD_OFF;
+    plan.layout = plain_layout();
     read_all(postgres, &plan, &reading);
     assert_int_equal(reading.error, UEX_END);
     assert_int_equal(reading.row_count, 2);
@@ -294,7 +295,7 @@ static void rows__guard_reject__ends_with_its_own_error(void **state)
 static void rows__changes_meanwhile__are_not_seen(void **state)
 {
     struct uex_postgres *postgres;
-    struct uex_row_plan plan = {.masks = &no_masks, .usernames_only = true};
+    struct uex_row_plan plan = {.layout = plain_layout(), .list_only = true};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};
     size_t row_count = 1;

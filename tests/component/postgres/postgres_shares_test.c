@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A group read in parts by several connections of one snapshot. */
 #include "component/database.h"
+#include "component/test_layout.h"
 
 #include "export/postgres.h"
 #include "postgres/share_plan.h"
@@ -8,7 +9,6 @@
 #define READERS 3
 #define ROWS 5000
 
-static struct uex_masks no_masks;
 static struct uex_postgres *connections[READERS];
 
 static int set_up(void **state)
@@ -112,7 +112,7 @@ static void assert_all_once(const struct seen *seen)
 
 static void assert_shared(const char *column, enum uex_share_kind kind)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_row_shares *shares;
     struct seen seen;
 
@@ -159,7 +159,7 @@ static void shares__number_without_an_index_or_other_types__are_hashes(void **st
 
 static void assert_cannot_share(const char *reason)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_row_shares *shares = NULL;
     struct uex_rows *rows = NULL;
     struct uex_fault fault = {0};
@@ -189,7 +189,7 @@ static void shares__without_a_key_column__are_read_by_one(void **state)
 
 static void shares__changes_meanwhile__are_seen_by_no_reader(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_row_shares *shares;
     struct seen seen;
 
@@ -205,17 +205,15 @@ static void shares__changes_meanwhile__are_seen_by_no_reader(void **state)
 
 static void shares__masked_with_a_key__by_every_reader(void **state)
 {
-    struct uex_masks masks = {0};
-    struct uex_row_plan plan = {.masks = &masks, .mask_key = "secret", .usernames_only = true};
+    struct uex_layout *masked = new_layout();
+    struct uex_row_plan plan = {.layout = masked, .mask_key = "secret", .list_only = true};
     struct uex_row_shares *shares;
     struct uex_rows *rows[2] = {0};
     size_t count = 0;
 
     (void)state;
     database_needed();
-    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++)
-        if (strcmp(uex_columns[i].name, "username") == 0)
-            masks.actions[i] = UEX_MASK_HASH;
+    set_mask(masked, "username", UEX_MASK_HASH);
     shares = begin_shares(&plan);
     for (int i = 0; i < 2; i++)
         assert_int_equal(uex_row_shares_rows(shares, connections[i], &rows[i], NULL), UEX_OK);
@@ -230,7 +228,7 @@ static void shares__masked_with_a_key__by_every_reader(void **state)
 
 static void rows__joining_when_all_is_read__finds_nothing(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_row_shares *shares;
     struct uex_rows *rows = NULL;
     struct uex_fault fault = {0};
@@ -253,7 +251,7 @@ static void rows__joining_when_all_is_read__finds_nothing(void **state)
 /* A name of a snapshot that another server knows too, with other rows. */
 static void rows__joining_on_another_server__fails_and_the_connection_lives(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_row_shares *shares;
     struct uex_rows *rows = NULL;
     struct uex_fault fault = {0};
@@ -269,7 +267,7 @@ static void rows__joining_on_another_server__fails_and_the_connection_lives(void
 
 static void rows__joining_after_the_snapshot_is_gone__fails_and_the_connection_lives(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_row_shares *shares;
     struct uex_rows *rows = NULL;
     struct uex_fault fault = {0};
@@ -287,7 +285,7 @@ static void rows__joining_after_the_snapshot_is_gone__fails_and_the_connection_l
 
 static void rows__reader_given_up_in_a_part__leaves_clean_connections(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_row_shares *shares;
     struct uex_rows *rows[2] = {0};
     struct uex_fault fault = {0};
@@ -313,7 +311,7 @@ static void rows__reader_given_up_in_a_part__leaves_clean_connections(void **sta
 
 static void begin__expected_count__comes_with_the_rows(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks, .expect_count = true};
+    struct uex_row_plan plan = {.layout = plain_layout(), .expect_count = true};
     struct uex_rows *rows = NULL;
     struct uex_fault fault = {0};
     struct seen seen = {0};

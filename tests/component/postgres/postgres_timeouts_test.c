@@ -2,12 +2,12 @@
 /* Timeouts that a role brings along (ALTER ROLE … SET) end no export that moves, and nothing stays behind on a
  * connection that a pooler would hand to somebody else. */
 #include "component/database.h"
+#include "component/test_layout.h"
 
 #include "postgres/session.h"
 
 #include <pthread.h>
 
-static struct uex_masks no_masks;
 static struct uex_postgres *postgres;
 static char role[80], dsn[512];
 
@@ -68,10 +68,11 @@ static void view_with_bio(const char *expression)
     struct uex_buffer sql = {0};
 
     uex_buffer_append_text(&sql, "CREATE OR REPLACE VIEW export_user AS SELECT ");
-    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++)
-        uex_buffer_append_format(&sql, "%s AS %s, ",
-                                 strcmp(uex_columns[i].sql_name, "bio") == 0 ? expression : uex_columns[i].sql_name,
-                                 uex_columns[i].sql_name);
+    for (size_t i = 0; i < plain_layout()->column_count; i++) {
+        const char *name = plain_layout()->columns[i].view_name;
+
+        uex_buffer_append_format(&sql, "%s AS %s, ", strcmp(name, "bio") == 0 ? expression : name, name);
+    }
     uex_buffer_append_text(&sql, "sent_to_matching_service FROM users");
     database_run(uex_buffer_text(&sql));
     uex_buffer_clear(&sql);
@@ -96,9 +97,9 @@ static size_t read_all(struct uex_rows *rows, char *last, size_t size)
     return row_count;
 }
 
-static size_t read_group(const struct uex_masks *masks, char *last, size_t size)
+static size_t read_group(const struct uex_layout *layout, char *last, size_t size)
 {
-    struct uex_row_plan plan = {.masks = masks, .mask_key = "key", .expect_count = true};
+    struct uex_row_plan plan = {.layout = layout, .mask_key = "key", .expect_count = true};
     struct uex_fault fault = {0};
     struct uex_rows *rows = NULL;
     enum uex_error err = uex_postgres_rows_begin(postgres, "g", &plan, &rows, &fault);
@@ -110,15 +111,15 @@ static size_t read_group(const struct uex_masks *masks, char *last, size_t size)
 
 static void rows__role_with_statement_timeout__are_read(void **state)
 {
-    struct uex_masks masks = {0};
+    struct uex_layout *masked = new_layout();
 
     (void)state;
     database_needed();
     set_short_timeouts();
     view_with_bio("CASE WHEN pg_sleep(0.1) IS NOT NULL THEN bio END");
-    assert_int_equal(read_group(&no_masks, NULL, 0), 10);
-    masks.actions[0] = UEX_MASK_HASH; /* the pads are bound in messages of their own */
-    assert_int_equal(read_group(&masks, NULL, 0), 10);
+    assert_int_equal(read_group(plain_layout(), NULL, 0), 10);
+    set_mask(masked, "username", UEX_MASK_HASH); /* the pads are bound in messages of their own */
+    assert_int_equal(read_group(masked, NULL, 0), 10);
 }
 
 static void *lock_users(void *context)
@@ -144,13 +145,13 @@ static void rows__role_with_lock_timeout__wait_for_the_lock(void **state)
     assert_int_equal(pthread_create(&thread, NULL, lock_users, &locked), 0);
     while (uex_sleep_ms(5, &locked))
         continue;
-    assert_int_equal(read_group(&no_masks, NULL, 0), 10);
+    assert_int_equal(read_group(plain_layout(), NULL, 0), 10);
     pthread_join(thread, NULL);
 }
 
 static void shares__role_with_idle_timeout__keep_their_snapshot(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_postgres *other;
     struct uex_row_shares *shares = NULL;
     struct uex_rows *rows = NULL, *more = NULL;
@@ -199,7 +200,7 @@ static void catalogue__role_with_statement_timeout__answers(void **state)
     assert_int_equal(catalogue->find(catalogue, "unknown", &group, NULL), UEX_NOT_FOUND);
     assert_int_equal(uex_postgres_each_active_group(postgres, count_group, &group_count, NULL), UEX_OK);
     assert_int_equal(group_count, 1);
-    assert_int_equal(uex_postgres_check_views(postgres, &no_masks, NULL), UEX_OK);
+    assert_int_equal(uex_postgres_check_views(postgres, plain_layout(), NULL, NULL), UEX_OK);
     assert_int_equal(uex_postgres_count_rows(postgres, "g", &row_count, NULL), UEX_OK);
     assert_int_equal(row_count, 10);
     assert_int_equal(uex_postgres_probe(postgres, NULL), UEX_OK);
@@ -228,7 +229,7 @@ static void session__after_everything__has_the_settings_of_before(void **state)
     database_needed();
     run_for_role("ALTER", "SET statement_timeout = '61s'");
     view_with_bio("current_setting('statement_timeout') || '/' || current_setting('client_connection_check_interval')");
-    assert_int_equal(read_group(&no_masks, last, sizeof(last)), 10);
+    assert_int_equal(read_group(plain_layout(), last, sizeof(last)), 10);
     assert_non_null(strstr(last, ",0/5s,"));
     catalogue = uex_postgres_catalogue_new(postgres);
     assert_int_equal(catalogue->find(catalogue, "g", &group, NULL), UEX_OK);
@@ -245,7 +246,7 @@ static void session__after_everything__has_the_settings_of_before(void **state)
 /* The values are wide only where the server looks after its client, so the fault names the column only then. */
 static void wide_row__question_for_its_column__ends_with_this_process(void **state)
 {
-    struct uex_row_plan plan = {.masks = &no_masks};
+    struct uex_row_plan plan = {.layout = plain_layout()};
     struct uex_fault fault = {0};
     struct uex_rows *rows = NULL;
     struct uex_bytes row = {0};

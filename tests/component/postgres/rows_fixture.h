@@ -4,11 +4,10 @@
 #define COMPONENT_ROWS_FIXTURE_H
 
 #include "component/database.h"
+#include "component/test_layout.h"
 
 #include "component/csv_line.h"
 #include "export/postgres.h"
-
-static struct uex_masks no_masks;
 
 static int empty_tables(void **state)
 {
@@ -45,12 +44,12 @@ static void read_all(struct uex_postgres *postgres, const struct uex_row_plan *p
     if (out->error != UEX_OK)
         return;
     while ((out->error = rows->next(rows, &row, &out->fault)) == UEX_OK) {
-        if (out->row_count++ == 0 && !plan->usernames_only)
+        if (out->row_count++ == 0 && !plan->list_only)
             assert_true(csv_line_parse(row, &out->first));
         uex_buffer_append(&out->text, row.data, row.size_bytes);
         if (row.data == NULL)
             uex_buffer_append_text(&out->text, "(null)");
-        if (plan->usernames_only)
+        if (plan->list_only)
             uex_buffer_append_text(&out->text, "\n");
     }
     out->snapshot_at_ms = rows->snapshot_at_ms;
@@ -64,16 +63,6 @@ static void read_group(const struct uex_row_plan *plan, struct reading *out)
     assert_non_null(postgres);
     read_all(postgres, plan, out);
     uex_postgres_free(postgres);
-}
-
-static size_t column_index(const char *name)
-{
-    for (size_t i = 0; i < UEX_COLUMN_COUNT; i++) {
-        if (strcmp(uex_columns[i].name, name) == 0)
-            return i;
-    }
-    fail();
-    return 0;
 }
 
 static void assert_field(const struct reading *reading, const char *name, const char *expected)

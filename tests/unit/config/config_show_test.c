@@ -42,6 +42,16 @@ static const struct {
     {"s3.sse", "", false},
     {"s3.sse_kms_key_id", "", false},
     {"export.domain_id", "", false},
+    {"export.columns",
+     "username,groupId=group_id,displayName=display_name,gender,dateOfBirth=date_of_birth,location,intent,bio,smokes,"
+     "drinks,wantsKids=wants_kids,education,religion,occupation,preferredGenders=preferred_genders,"
+     "preferredMinAge=preferred_min_age,preferredMaxAge=preferred_max_age,relationshipType=relationship_type,"
+     "openToLongDistance=open_to_long_distance,readyForMatching=ready_for_matching",
+     false},
+    {"export.list_column", "username", false},
+    {"export.row_key", "", false},
+    {"export.pending_column", "sent_to_matching_service", false},
+    {"export.version", "1.0", false},
     {"export.lanes", "", false},
     {"export.readers", "1", false},
     {"export.key_column", "", false},

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "ctl/verify/verify.h"
-#include "export/columns.h"
 #include "export/gzip.h"
+#include "export/layout.h"
 #include "store_open.h"
 
 #define ID_1 "a0eebc99-9c0b-4ef8-bb6d-000000000001"
@@ -127,7 +127,7 @@ static void announce(struct uex_verified *item, int32_t partition, int64_t at_ms
 {
     struct uex_buffer value = {0};
     const struct uex_record_header headers[] = {
-        {.name = "export-version", .value = uex_bytes_of_text(UEX_EXPORT_VERSION)},
+        {.name = "export-version", .value = uex_bytes_of_text(UEX_DEFAULT_VERSION)},
         {.name = "export-run-id", .value = uex_bytes_of_text("r1")},
         {.name = "export-row-count", .value = uex_bytes_of_text(rows)},
         {.name = "export-part", .value = uex_bytes_of_text(part)},
@@ -220,6 +220,22 @@ static void announced__again_but_a_part_is_missing_or_doubled__fails(void **stat
 
 /* ---- objects, in a folder */
 
+static struct uex_config layout_config;
+static struct uex_layout *layout; /* of the defaults */
+
+static int make_layout(void **state)
+{
+    (void)state;
+    return uex_layout_new(&layout_config, &layout, NULL) == UEX_OK ? 0 : -1;
+}
+
+static int free_layout(void **state)
+{
+    (void)state;
+    uex_layout_free(layout);
+    return 0;
+}
+
 struct stored {
     char folder[64], url[96];
     struct uex_config config;
@@ -308,7 +324,7 @@ static unsigned failing(struct stored *stored)
     struct uex_fault fault = {0};
     unsigned bits = 0;
 
-    if (uex_verify_object(&stored->item, stored->store, heard, stored, &fault) != UEX_OK)
+    if (uex_verify_object(&stored->item, stored->store, layout, heard, stored, &fault) != UEX_OK)
         fail_msg("%s", fault.text);
     for (unsigned i = 0; i < UEX_VERIFY_COUNT; i++)
         bits |= (unsigned)(stored->item.verdicts[i] == UEX_VERDICT_FAILS) << i;
@@ -321,7 +337,7 @@ static unsigned failing(struct stored *stored)
 
 static void append_header(struct uex_buffer *text, enum uex_version_field version)
 {
-    uex_columns_header(version, text);
+    uex_layout_write_header(layout, version, text);
     uex_buffer_append_text(text, "u-1\n\"u\n2\"\n");
 }
 
@@ -422,5 +438,5 @@ int main(void)
         STORED(object__not_there_or_elsewhere__fails),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_layout, free_layout);
 }

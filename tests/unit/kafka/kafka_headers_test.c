@@ -215,6 +215,8 @@ static void result__file__has_all_headers(void **state)
     uint8_t sha256[UEX_SHA256_SIZE] = {0xab, 0x01};
     struct uex_result_facts facts = {.command_id = ID,
                                      .run_id = "2026-11-22",
+                                     .version = "1.0",
+                                     .layout = "0123456789abcdef",
                                      .row_count = 100000,
                                      .snapshot_at_ms = 1700000000123,
                                      .part = 1,
@@ -233,6 +235,7 @@ static void result__file__has_all_headers(void **state)
     assert_text(&out, "export-command-id", ID);
     assert_text(&out, "export-run-id", "2026-11-22");
     assert_text(&out, "export-version", "1.0");
+    assert_text(&out, "export-layout", "0123456789abcdef");
     assert_text(&out, "export-row-count", "100000");
     assert_text(&out, "export-snapshot-at", "2023-11-14T22:13:20.123Z");
     assert_text(&out, "export-part", "1");
@@ -240,15 +243,20 @@ static void result__file__has_all_headers(void **state)
     assert_text(&out, "export-byte-count", "12345678901");
     assert_text(&out, "export-sha256", "ab01000000000000000000000000000000000000000000000000000000000000");
     assert_text(&out, "traceparent", "00-aa-bb-01");
-    assert_int_equal(out.record.header_count, 10);
+    assert_int_equal(out.record.header_count, 11);
     rd_kafka_headers_destroy(headers);
 }
 
 static void result__list_part__has_no_file_headers(void **state)
 {
     struct record_fixture out;
-    struct uex_result_facts facts = {
-        .command_id = ID, .run_id = "", .row_count = 5, .snapshot_at_ms = UEX_NO_TIME, .part = 2, .part_count = 3};
+    struct uex_result_facts facts = {.command_id = ID,
+                                     .run_id = "",
+                                     .version = "1.0",
+                                     .row_count = 5,
+                                     .snapshot_at_ms = UEX_NO_TIME,
+                                     .part = 2,
+                                     .part_count = 3};
     rd_kafka_headers_t *headers = uex_headers_result(NULL, &facts);
 
     (void)state;
@@ -265,6 +273,7 @@ static void result__empty_group__has_the_reason(void **state)
     struct record_fixture out;
     struct uex_result_facts facts = {.command_id = ID,
                                      .run_id = "",
+                                     .version = "1.0",
                                      .row_count = 0,
                                      .snapshot_at_ms = UEX_NO_TIME,
                                      .part = 1,

@@ -2,10 +2,10 @@
 /* Every allocation of the models fails once: commands, states, results, progress, masks. */
 #include "failing_memory.h"
 
-#include "export/columns.h"
 #include "export/command.h"
 #include "export/group_progress.h"
 #include "export/group_state.h"
+#include "export/layout.h"
 #include "export/result.h"
 #include "export/run_record.h"
 #include "export/worker_record.h"
@@ -114,7 +114,6 @@ static enum uex_error results(void)
     uex_result_write_list_head("g", ID, &out);
     uex_buffer_append_json(&out, "name \"x\"");
     uex_result_write_list_tail(&out);
-    uex_columns_header(UEX_VERSION_COLUMN, &out);
     return note(UEX_OK, &out);
 }
 
@@ -165,14 +164,27 @@ static enum uex_error worker_record(void)
     return note(err, &out);
 }
 
-static enum uex_error masks(void)
+static enum uex_error a_layout(void)
 {
-    struct uex_masks read;
-    enum uex_error err = uex_masks_parse("displayName:redact,bio:hash,gender:null", true, &read, NULL);
+    static const struct uex_view_column columns[] = {
+        {.name = "id", .kind = {.type = UEX_COLUMN_BIGINT, .typmod = -1}, .type_text = "bigint"},
+        {.name = "name", .kind = {.type = UEX_COLUMN_TEXT, .typmod = -1}, .type_text = "text"}};
+    static char names[] = "number=id,name", list_column[] = "name", mask[] = "name:hash", key[] = "k";
+    const struct uex_config config = {
+        .export_columns = names, .export_list_column = list_column, .export_mask = mask, .export_mask_key = key};
+    struct uex_layout *layout = NULL, *resolved = NULL;
+    struct uex_buffer out = {0};
+    enum uex_error err = uex_layout_new(&config, &layout, NULL);
 
-    for (size_t i = 0; err == UEX_OK && i < UEX_COLUMN_COUNT; i++)
-        uex_torture_note("%d", (int)read.actions[i]);
-    return err;
+    if (err == UEX_OK)
+        err = uex_layout_resolve(layout, "v", columns, 2, &resolved, NULL);
+    if (err == UEX_OK) {
+        uex_layout_write_header(resolved, UEX_VERSION_COLUMN, &out);
+        uex_torture_note("%s", resolved->id);
+    }
+    uex_layout_free(layout);
+    uex_layout_free(resolved);
+    return note(err, &out);
 }
 
 static void torture__models__right_result_or_no_memory(void **state)
@@ -186,7 +198,7 @@ static void torture__models__right_result_or_no_memory(void **state)
         {.name = "progress", .run = progress},
         {.name = "run record", .run = run_record},
         {.name = "a worker's record", .run = worker_record},
-        {.name = "masks", .run = masks},
+        {.name = "a layout", .run = a_layout, .in_child = true},
     };
 
     (void)state;

@@ -106,14 +106,15 @@ static int print_states(void)
 {
     static const struct uex_state_record records[] = {
         {plain, UEX_OUTCOME_RETRIED, "database-unavailable", ID, NULL, AT, UEX_UNKNOWN, UEX_UNKNOWN, NULL, NULL,
-         UEX_NO_TIME, 12, 1, AT + 30000, text},
+         UEX_NO_TIME, 12, 1, AT + 30000, text, NULL},
         {odd, UEX_OUTCOME_EXPORTED, NULL, ID, text, AT, 100000, 123456789, "s3://exports/" ODD ".csv.gz", SHA, AT - 5,
-         77, 2, UEX_NO_TIME, NULL},
+         77, 2, UEX_NO_TIME, NULL, "0123456789abcdef"},
         {plain, UEX_OUTCOME_EXPORTED, NULL, DOMAIN_ID, run_id, AT, 3, UEX_UNKNOWN, NULL, NULL, AT - 5, 7, 1,
-         UEX_NO_TIME, NULL},
-        {plain, UEX_OUTCOME_SKIPPED, "empty", ID, run_id, AT, 0, UEX_UNKNOWN, NULL, NULL, AT, 0, 1, UEX_NO_TIME, NULL},
+         UEX_NO_TIME, NULL, NULL},
+        {plain, UEX_OUTCOME_SKIPPED, "empty", ID, run_id, AT, 0, UEX_UNKNOWN, NULL, NULL, AT, 0, 1, UEX_NO_TIME, NULL,
+         NULL},
         {plain, UEX_OUTCOME_DEAD_LETTERED, "database-data", ID, run_id, AT, UEX_UNKNOWN, UEX_UNKNOWN, NULL, NULL,
-         UEX_NO_TIME, UEX_NO_TIME, 3, UEX_NO_TIME, "SQLSTATE 22P02"},
+         UEX_NO_TIME, UEX_NO_TIME, 3, UEX_NO_TIME, "SQLSTATE 22P02", NULL},
     };
     struct uex_group_memory *memory = uex_group_memory_new();
     int failed = memory == NULL;
@@ -194,7 +195,7 @@ static bool read_state(char *line)
         struct uex_state_record record = {
             plain,       UEX_OUTCOME_RETRIED, NULL, ID,   NULL,        uex_group_memory_at_ms(memory),
             UEX_UNKNOWN, UEX_UNKNOWN,         NULL, NULL, UEX_NO_TIME, UEX_NO_TIME,
-            1,           UEX_NO_TIME,         NULL};
+            1,           UEX_NO_TIME,         NULL, NULL};
         uex_group_state_write(&record, memory, &out);
     }
     answer(error, &fault, &out);

@@ -6,6 +6,7 @@
 
 static struct uex_config config;
 static struct uex_postgres postgres = {.config = &config};
+static struct uex_layout *layout;
 
 static enum uex_error note(enum uex_error err, struct uex_buffer *sql)
 {
@@ -19,21 +20,17 @@ static enum uex_error note(enum uex_error err, struct uex_buffer *sql)
 
 static enum uex_error rows_of_group(void)
 {
-    struct uex_masks masks;
     struct uex_buffer sql = {0};
-    const struct uex_row_plan plan = {.version = UEX_VERSION_COLUMN, .guard = UEX_GUARD_PREFIX, .masks = &masks};
-    enum uex_error err = uex_masks_parse("displayName:redact,bio:hash,dateOfBirth:year", true, &masks, NULL);
+    const struct uex_row_plan plan = {.layout = layout};
 
-    if (err == UEX_OK)
-        err = uex_pg_append_rows(&postgres, "group 'one'", &plan, &sql, NULL);
-    return note(err, &sql);
+    return note(uex_pg_append_rows(&postgres, "group 'one'", &plan, &sql, NULL), &sql);
 }
 
 static enum uex_error rights_on_view(void)
 {
     struct uex_buffer sql = {0};
 
-    return note(uex_pg_append_access_check(&postgres, &sql, NULL), &sql);
+    return note(uex_pg_append_access_check(&postgres, layout, &sql, NULL), &sql);
 }
 
 static enum uex_error connection_string(void)
@@ -48,13 +45,18 @@ static void torture__queries__right_text_or_no_memory(void **state)
         {.name = "rights on the view", .run = rights_on_view},
         {.name = "a connection string", .run = connection_string},
     };
-    char view[] = "app.\"Users\"";
+    char view[] = "app.\"Users\"", mask[] = "displayName:redact,bio:hash,dateOfBirth:year", key[] = "k";
 
     (void)state;
     config.postgres_user_view = view;
+    config.export_mask = mask;
+    config.export_mask_key = key;
+    config.export_formula_guard = UEX_GUARD_PREFIX;
+    assert_int_equal(uex_layout_new(&config, &layout, NULL), UEX_OK);
     assert_non_null(postgres.conn = PQconnectStart("host=/nonexistent")); /* quoting needs no server */
     uex_torture_all(operations, sizeof(operations) / sizeof(operations[0]));
     PQfinish(postgres.conn);
+    uex_layout_free(layout);
 }
 
 int main(void)

@@ -169,7 +169,7 @@ static enum uex_error file_object(void)
     struct uex_object_store *store = NULL;
     struct uex_object_writer *writer = NULL;
     struct uex_object_facts written = {0}, found = {0};
-    enum uex_error err = uex_file_store_new(directory, NULL, &store, NULL);
+    enum uex_error err = uex_file_store_new(directory, NULL, NULL, &store, NULL);
 
     if (err == UEX_OK)
         err = store->begin(store, "d/g/c.csv.gz", &writer, NULL);
