@@ -142,12 +142,21 @@ static enum uex_error read_views(struct uex_job_runner *runner, struct uex_fault
     return err;
 }
 
+/* A setting that does not fit the view stops the start. Where the views could not be read then, it stops all groups and
+ * not one of them. */
+static enum uex_error outage_of_config(struct uex_fault *fault)
+{
+    if (fault != NULL)
+        fault->error = UEX_DB_SCHEMA;
+    return UEX_DB_SCHEMA;
+}
+
 enum uex_error uex_job_layout(struct uex_job_runner *runner, const struct uex_layout **out, struct uex_fault *fault)
 {
     enum uex_error err = runner->services->resolved == NULL ? read_views(runner, fault) : UEX_OK;
 
     *out = runner->services->resolved;
-    return err;
+    return err == UEX_CONFIG ? outage_of_config(fault) : err;
 }
 
 enum uex_error uex_job_runner_check_database(struct uex_job_runner *runner, const struct uex_cancel *cancel,
@@ -199,7 +208,9 @@ enum uex_error uex_job_runner_probe_database(struct uex_job_runner *runner, cons
     /* A view, column or right that is missing for everybody is an outage too. */
     const enum uex_error err = uex_job_runner_check_database(runner, cancel, fault);
 
-    return err == UEX_CONFIG ? UEX_OK : err;
+    if (err != UEX_CONFIG)
+        return err;
+    return runner->services->resolved == NULL ? outage_of_config(fault) : UEX_OK;
 }
 
 enum uex_error uex_job_runner_probe_store(struct uex_job_runner *runner, const struct uex_cancel *cancel,

@@ -30,7 +30,8 @@ struct pg_rows {
     struct uex_postgres *postgres;
     struct uex_row_shares *shares; /* borrowed; NULL: the group is read as a whole */
     enum rows_state state;
-    bool has_time;                   /* what comes with rows from now on is the plan */
+    bool has_time;                   /* what comes with rows from now on are the types or the plan */
+    bool asks_types;                 /* and the types are still to come */
     char *group_id;                  /* owned; NULL: the shares' */
     const struct uex_layout *layout; /* borrowed */
     bool list_only, committed;
@@ -44,6 +45,27 @@ static void row_free(struct pg_rows *self)
     self->row = NULL;
 }
 
+/* Has the view other types than the layout knows? In the stream's own snapshot, so that no row comes with them. */
+static enum uex_error check_types(const struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
+{
+    const struct uex_layout *layout = self->layout;
+
+    if (PQnfields(result) != (int)layout->column_count)
+        return uex_fail(fault, UEX_DB_QUERY, "database: unexpected result");
+    for (size_t i = 0; i < layout->column_count; i++) {
+        const struct uex_column_kind *kind = &layout->columns[i].kind;
+
+        if (PQftype(result, (int)i) != kind->oid ||
+            (kind->type == UEX_COLUMN_NUMERIC && PQfmod(result, (int)i) != kind->typmod))
+            return uex_fail(fault, UEX_DB_SCHEMA,
+                            "database: column %s of view %s has another type than %s, which it had when the program "
+                            "read it; a restart reads it again",
+                            layout->columns[i].view_name, self->postgres->config->postgres_user_view,
+                            uex_column_type_name(kind->type));
+    }
+    return UEX_OK;
+}
+
 static enum uex_error read_time_or_plan(struct pg_rows *self, const PGresult *result, struct uex_fault *fault)
 {
     struct uex_pg_estimate estimate;
@@ -52,6 +74,10 @@ static enum uex_error read_time_or_plan(struct pg_rows *self, const PGresult *re
     if (!self->has_time) {
         self->has_time = true;
         return uex_pg_snapshot_read(self->postgres, result, &self->rows.snapshot_at_ms, fault);
+    }
+    if (self->asks_types) {
+        self->asks_types = false;
+        return check_types(self, result, fault);
     }
     if (uex_pg_estimate_read(text, &estimate) && estimate.row_count < 1e18)
         self->rows.expected_row_count = (uint64_t)estimate.row_count;
@@ -287,6 +313,19 @@ static enum uex_error begin_with_pads(struct pg_rows *self, const char *key, str
     return err == UEX_OK ? uex_pg_bind_pads(self->postgres, key, fault) : err;
 }
 
+/* The types of the default are known, and what else they could be is seen by the query itself or is of no matter. */
+static enum uex_error append_types(struct pg_rows *self, struct uex_buffer *sql, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    self->asks_types = !self->layout->is_default && uex_layout_is_resolved(self->layout);
+    if (self->asks_types) {
+        err = uex_pg_append_types(self->postgres, self->layout, sql, fault);
+        uex_buffer_append_text(sql, "; ");
+    }
+    return err;
+}
+
 static enum uex_error send_stream(struct pg_rows *self, const struct uex_row_plan *plan, struct uex_fault *fault)
 {
     struct uex_buffer sql = {0}, rows = {0};
@@ -298,6 +337,9 @@ static enum uex_error send_stream(struct pg_rows *self, const struct uex_row_pla
     if (err == UEX_OK) {
         if (!hashes)
             uex_pg_append_snapshot(self->postgres, &sql);
+        err = append_types(self, &sql, fault);
+    }
+    if (err == UEX_OK) {
         if (plan->expect_count)
             uex_buffer_append_format(&sql, UEX_PG_EXPLAIN "%s; ", uex_buffer_text(&rows));
         uex_buffer_append_format(&sql, "COPY (%s) TO STDOUT (FORMAT csv); COMMIT", uex_buffer_text(&rows));

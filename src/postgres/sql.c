@@ -296,19 +296,43 @@ enum uex_error uex_pg_append_from(struct uex_postgres *postgres, const char *gro
     return err == UEX_OK ? uex_pg_append_pending(postgres, sql, fault) : err;
 }
 
+/* "a", "b" */
+static enum uex_error append_names(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                   struct uex_buffer *sql, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    for (size_t i = 0; err == UEX_OK && i < layout->column_count; i++) {
+        const char *name = layout->columns[i].view_name;
+
+        uex_buffer_append_text(sql, i == 0 ? "" : ", ");
+        err = uex_pg_append_identifier(postgres, name, strlen(name), sql, fault);
+    }
+    return err;
+}
+
+enum uex_error uex_pg_append_types(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                   struct uex_buffer *sql, struct uex_fault *fault)
+{
+    enum uex_error err;
+
+    uex_buffer_append_text(sql, "SELECT ");
+    err = append_names(postgres, layout, sql, fault);
+    uex_buffer_append_text(sql, " FROM ");
+    if (err == UEX_OK)
+        err = uex_pg_append_name(postgres, postgres->config->postgres_user_view, sql, fault);
+    uex_buffer_append_text(sql, " LIMIT 0");
+    return err;
+}
+
 enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, const struct uex_layout *layout,
                                           struct uex_buffer *sql, struct uex_fault *fault)
 {
     const char *pending = uex_pg_pending_column(postgres);
     enum uex_error err = UEX_OK;
 
-    uex_buffer_append_text(sql, "SELECT group_id");
-    for (size_t i = 0; err == UEX_OK && i < layout->column_count; i++) {
-        const char *name = layout->columns[i].view_name;
-
-        uex_buffer_append_text(sql, ", ");
-        err = uex_pg_append_identifier(postgres, name, strlen(name), sql, fault);
-    }
+    uex_buffer_append_text(sql, "SELECT group_id, ");
+    err = append_names(postgres, layout, sql, fault);
     if (err == UEX_OK && pending[0] != '\0') {
         uex_buffer_append_text(sql, ", ");
         err = uex_pg_append_identifier(postgres, pending, strlen(pending), sql, fault);

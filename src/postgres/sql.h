@@ -24,6 +24,9 @@ UEX_MUST_CHECK enum uex_error uex_pg_append_from(struct uex_postgres *postgres, 
 /* Append `SELECT the columns … LIMIT 0` with everything that the worker ever reads of the user view. */
 UEX_MUST_CHECK enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, const struct uex_layout *layout,
                                                          struct uex_buffer *sql, struct uex_fault *fault);
+/* Append `SELECT the layout's columns … LIMIT 0`, whose answer has their types. */
+UEX_MUST_CHECK enum uex_error uex_pg_append_types(struct uex_postgres *postgres, const struct uex_layout *layout,
+                                                  struct uex_buffer *sql, struct uex_fault *fault);
 /* The column that tells rows that are to be exported, "" for all rows (export.pending_column). */
 const char *uex_pg_pending_column(const struct uex_postgres *postgres);
 /* Append the condition on it, with " AND " before it. */

@@ -54,7 +54,7 @@ def value_of(record, group_id):
 
 def common_headers(record, command_id=None, run_id=""):
     headers = record.headers
-    names = {"export-command-id", "export-run-id", "export-version", "export-row-count", "export-snapshot-at",
+    names = {"export-command-id", "export-run-id", "export-version", "export-layout", "export-row-count", "export-snapshot-at",
              "export-part", "export-part-count"}
     assert names <= set(headers), names - set(headers)
     headers = {name: value.decode() for name, value in headers.items()}
@@ -62,6 +62,7 @@ def common_headers(record, command_id=None, run_id=""):
         assert headers["export-command-id"] == command_id
     assert headers["export-run-id"] == run_id
     assert headers["export-version"] == "1.0"
+    assert re.fullmatch("[0-9a-f]{16}", headers["export-layout"])
     recent_utc(headers["export-snapshot-at"])
     return headers
 
@@ -92,7 +93,7 @@ def read_object(pipe, url, headers, version="column"):
         assert answer["ContentType"] == "application/gzip"
         assert not answer.get("ContentEncoding")
         metadata = answer["Metadata"]
-        for name in ("export-version", "export-command-id", "export-snapshot-at"):
+        for name in ("export-version", "export-layout", "export-command-id", "export-snapshot-at"):
             assert metadata[name] == headers[name], name
         for name in ("export-row-count", "export-sha256"):
             assert metadata.get(name, headers[name]) == headers[name], name
