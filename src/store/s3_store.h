@@ -22,12 +22,12 @@ struct uex_s3_store {
 /* ---- s3_object.c */
 
 /* Headers of a write: media type, encryption, metadata. */
-#define UEX_S3_WRITE_HEADERS_MAX 10
+#define UEX_S3_WRITE_HEADERS_MAX 16
 struct uex_s3_write_headers {
     struct uex_s3_header items[UEX_S3_WRITE_HEADERS_MAX];
     size_t count;
-    char names[5][40]; /* "x-amz-meta-…" */
-    char values[5][80];
+    char names[8][40]; /* "x-amz-meta-…" */
+    char values[8][80];
     size_t meta_count;
 };
 void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struct uex_config *config,

@@ -52,7 +52,8 @@ def test_export__small_group__state_tells_the_outcome(pipe):
     assert [entry["commandId"] for entry in state["recent"]] == [command_id]
     assert set(state["recent"][0]) == {"commandId", "runId", "outcome", "reason", "at"}
     assert state["lastExported"] == {"commandId": command_id, "runId": "r", "at": state["at"], "rows": 7,
-                                     "filePath": value["filePath"], "sha256": headers["export-sha256"]}
+                                     "filePath": value["filePath"], "sha256": headers["export-sha256"],
+                                     "layout": headers["export-layout"]}
 
 
 def test_export__more_than_8_mib__multipart_and_complete(pipe):
