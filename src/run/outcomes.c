@@ -135,6 +135,24 @@ static const struct uex_run_member *member_of(const struct pass *pass, const rd_
     return member;
 }
 
+/* `recent` is most of a record, and only read where the newest outcome is not the one. The caller clears `view`. */
+static enum uex_error read_outcome(const struct uex_run_pass *asked, struct uex_bytes value,
+                                   struct uex_group_state_view *view, struct uex_run_outcome *out, bool *is_found)
+{
+    enum uex_error err = uex_group_state_newest_read(value, view, NULL);
+
+    if (err == UEX_OK && is_final(view->record.outcome) &&
+        is_of_run(view->record.run_id, view->record.outcome, view->record.at_ms, asked->run_id, asked->started_at_ms)) {
+        take_newest(view, out);
+        *is_found = true;
+        return UEX_OK;
+    }
+    uex_group_state_view_clear(view);
+    err = uex_group_state_view_read(value, view, NULL);
+    *is_found = err == UEX_OK && uex_run_outcome_of(view, asked->run_id, asked->started_at_ms, out);
+    return err;
+}
+
 /* UEX_END: everything was handed out, the rest of the topic says nothing more. */
 static enum uex_error take_state(void *context, const rd_kafka_message_t *message)
 {
@@ -144,11 +162,12 @@ static enum uex_error take_state(void *context, const rd_kafka_message_t *messag
     struct uex_run_outcome outcome;
     struct uex_group_state_view view;
     enum uex_error err = UEX_OK;
+    bool is_found = false;
 
     if (member == NULL)
         return UEX_OK;
-    err = uex_group_state_view_read(uex_bytes_of(message->payload, message->len), &view, NULL);
-    if (err == UEX_OK && uex_run_outcome_of(&view, asked->run_id, asked->started_at_ms, &outcome))
+    err = read_outcome(asked, uex_bytes_of(message->payload, message->len), &view, &outcome, &is_found);
+    if (err == UEX_OK && is_found)
         err = hand_out(pass, (size_t)(member - asked->members->items), &outcome.record);
     else if (err == UEX_MALFORMED)
         err = UEX_OK; /* somebody else's; the member keeps what it knows */
