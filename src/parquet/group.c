@@ -77,11 +77,12 @@ enum uex_error uex_parquet_group_encode(struct uex_parquet_group *group, struct 
 /* What columns keep adds up where the rows change from one group to the next: now this one was great, then that one. */
 static void trim(struct uex_parquet_group *group)
 {
+    const size_t kept_bytes = 2 * (group->group_bytes + group->format->column_count * UEX_CHUNK_HEAD_BYTES);
     size_t touched_bytes = group->out.touched_bytes + group->scratch.touched_bytes;
 
     for (size_t i = 0; i < group->format->column_count; i++)
         touched_bytes += uex_chunk_touched_bytes(&group->chunks[i]);
-    if (touched_bytes <= 2 * group->group_bytes)
+    if (touched_bytes <= kept_bytes)
         return;
     for (size_t i = 0; i < group->format->column_count; i++)
         uex_chunk_trim(&group->chunks[i]);

@@ -9,6 +9,8 @@
 
 #include "export/parquet_footer.h"
 
+#include "parquet/group.h"
+
 #include "writing.h"
 
 #define GOLDEN UEX_SOURCE_DIR "/tests/unit/parquet/golden/every_kind.parquet"
@@ -212,6 +214,36 @@ static void add__row_greater_than_a_group__is_alone_in_its_group(void **state)
     uex_parquet_group_free(group);
 }
 
+/* A group keeps its memory for the next rows, but not what one row has made great. */
+static void put__group_of_a_great_row__gives_its_memory_back(void **state)
+{
+    const size_t great_bytes = (size_t)1 << 20;
+    struct uex_parquet_group *group = uex_parquet_group_new(&TWO);
+    struct uex_parquet_file *file = uex_parquet_file_new(&TWO);
+    char *text = malloc(great_bytes + 1);
+
+    (void)state;
+    assert_non_null(group);
+    assert_non_null(file);
+    assert_non_null(text);
+    uex_parquet_file_begin(file, writing_sink(&out));
+    assert_int_equal(add_two(group, 1, "a"), UEX_OK);
+    assert_int_equal(writing_put(file, group, &fault), UEX_OK);
+    assert_true(group->chunks[1].values.capacity_bytes > 0);
+    memset(text, 'x', great_bytes);
+    text[great_bytes] = '\0';
+    assert_int_equal(add_two(group, 2, text), UEX_OK);
+    assert_int_equal(writing_put(file, group, &fault), UEX_OK);
+    assert_int_equal(group->chunks[1].values.capacity_bytes, 0);
+    assert_int_equal(group->out.capacity_bytes, 0);
+    assert_int_equal(add_two(group, 3, "b"), UEX_OK);
+    assert_int_equal(writing_put(file, group, &fault), UEX_OK);
+    assert_int_equal(uex_parquet_file_row_count(file), 3);
+    free(text);
+    uex_parquet_group_free(group);
+    uex_parquet_file_free(file);
+}
+
 static void add__encoded_group__takes_no_row(void **state)
 {
     struct uex_parquet_group *group = uex_parquet_group_new(&TWO);
@@ -370,6 +402,7 @@ int main(void)
         cmocka_unit_test_teardown(add__group_is_full_of_bytes__takes_the_row_next_time, clear),
         cmocka_unit_test_teardown(add__group_has_131072_rows__is_full, clear),
         cmocka_unit_test_teardown(add__row_greater_than_a_group__is_alone_in_its_group, clear),
+        cmocka_unit_test_teardown(put__group_of_a_great_row__gives_its_memory_back, clear),
         cmocka_unit_test_teardown(add__encoded_group__takes_no_row, clear),
         cmocka_unit_test_teardown(reset__after_a_refused_row__leaves_nothing_of_it, clear),
         cmocka_unit_test_teardown(put__sink_fails__returns_its_error, clear),
