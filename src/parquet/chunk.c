@@ -439,7 +439,7 @@ void uex_chunk_reset(struct uex_chunk *chunk, uint32_t row_count)
 size_t uex_chunk_touched_bytes(const struct uex_chunk *chunk)
 {
     return chunk->values.touched_bytes + chunk->indexes.touched_bytes + chunk->dictionary.values.touched_bytes +
-           chunk->dictionary.entry_capacity * (sizeof(struct uex_dictionary_entry) + 2 * sizeof(uint32_t));
+           chunk->dictionary.entry_capacity * (sizeof(struct uex_dictionary_entry) + 2 * sizeof(uint64_t));
 }
 
 void uex_chunk_trim(struct uex_chunk *chunk)

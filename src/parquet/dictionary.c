@@ -9,7 +9,11 @@
 /* At half load runs of occupied slots are short. Longer ones are made by values that were chosen to collide: they cost
  * the dictionary, not the time of the export. */
 #define PROBES_MAX 128
-#define TAG_MASK UINT32_C(0xffff0000)
+/* A slot: 28 bits of the hash, 20 of the offset, 16 of the index + 1. */
+#define SLOT_OFFSET_SHIFT 16
+#define SLOT_TAG_SHIFT 36
+_Static_assert(UEX_DICTIONARY_BYTES_MAX <= (size_t)1 << (SLOT_TAG_SHIFT - SLOT_OFFSET_SHIFT), "an offset fits");
+_Static_assert(UEX_DICTIONARY_ENTRIES_MAX < UINT32_C(1) << SLOT_OFFSET_SHIFT, "an index fits");
 #define LENGTH_BYTES ((size_t)4)
 
 static uint64_t mix(uint64_t left, uint64_t right)
@@ -42,14 +46,20 @@ static uint32_t hash_of(const uint8_t *data, size_t size_bytes)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static void fill_slot(struct uex_dictionary *dictionary, uint32_t hash, uint32_t index)
+static uint64_t tag_of(uint32_t hash)
 {
+    return (uint64_t)(hash >> 4) << SLOT_TAG_SHIFT;
+}
+
+static void fill_slot(struct uex_dictionary *dictionary, struct uex_dictionary_entry entry, uint32_t index)
+{
+    const uint32_t hash = entry.hash;
     const uint32_t mask = dictionary->slot_count - 1;
     uint32_t at = hash & mask;
 
     while (dictionary->slots[at] != 0)
         at = (at + 1) & mask;
-    dictionary->slots[at] = (hash & TAG_MASK) | (index + 1);
+    dictionary->slots[at] = tag_of(hash) | (uint64_t)entry.offset << SLOT_OFFSET_SHIFT | (index + 1);
 }
 
 /* Twice the room for entries, and slots for them. */
@@ -57,7 +67,7 @@ static bool grow(struct uex_dictionary *dictionary)
 {
     const uint32_t capacity = dictionary->entry_capacity == 0 ? FIRST_ENTRY_CAPACITY : dictionary->entry_capacity * 2;
     struct uex_dictionary_entry *entries = realloc(dictionary->entries, capacity * sizeof(*entries));
-    uint32_t *slots;
+    uint64_t *slots;
 
     if (entries == NULL)
         return false;
@@ -70,7 +80,7 @@ static bool grow(struct uex_dictionary *dictionary)
     dictionary->slot_count = 2 * capacity;
     dictionary->entry_capacity = capacity;
     for (uint32_t i = 0; i < dictionary->entry_count; i++)
-        fill_slot(dictionary, entries[i].hash, i);
+        fill_slot(dictionary, entries[i], i);
     return true;
 }
 
@@ -97,7 +107,7 @@ static int add(struct uex_dictionary *dictionary, const uint8_t *data, size_t si
         (struct uex_dictionary_entry){.offset = (uint32_t)dictionary->values.used_bytes, .hash = hash};
     dictionary->values.used_bytes += head_bytes + size_bytes;
     dictionary->entry_count++;
-    fill_slot(dictionary, hash, index);
+    fill_slot(dictionary, dictionary->entries[index], index);
     return (int)index;
 }
 
@@ -118,17 +128,16 @@ __attribute__((always_inline)) static inline int put(struct uex_dictionary *dict
     const uint32_t hash = hash_of(data, size_bytes), mask = dictionary->slot_count - 1;
 
     for (uint32_t probe = 0; probe < PROBES_MAX && dictionary->slot_count > 0; probe++) {
-        const uint32_t slot = dictionary->slots[(hash + probe) & mask];
-        const uint32_t index = (slot & ~TAG_MASK) - 1;
+        const uint64_t slot = dictionary->slots[(hash + probe) & mask];
         const uint8_t *value;
 
         if (slot == 0)
             return add(dictionary, data, size_bytes, head_bytes, hash);
-        if ((slot & TAG_MASK) != (hash & TAG_MASK))
+        if (slot >> SLOT_TAG_SHIFT != hash >> 4)
             continue;
-        value = dictionary->values.data + dictionary->entries[index].offset;
+        value = dictionary->values.data + (slot >> SLOT_OFFSET_SHIFT & (UEX_DICTIONARY_BYTES_MAX - 1));
         if ((head_bytes == 0 || uex_load_le32(value) == size_bytes) && is_equal(value + head_bytes, data, size_bytes))
-            return (int)index;
+            return (int)(slot & UINT16_MAX) - 1;
     }
     return dictionary->slot_count == 0 ? add(dictionary, data, size_bytes, head_bytes, hash) : UEX_DICTIONARY_FULL;
 }

@@ -27,7 +27,9 @@ struct uex_dictionary {
     struct uex_region values;             /* the entries in PLAIN form */
     struct uex_dictionary_entry *entries; /* owned, entry_capacity of them */
     uint32_t entry_count, entry_capacity;
-    uint32_t *slots; /* owned: a hash table with open addressing; each the upper half of the hash, and the index + 1 */
+    /* Owned: a hash table with open addressing. A slot has a part of the hash, the offset and the index + 1, so that a
+     * value is found with one look at the table and one at the entry. 0: free. */
+    uint64_t *slots;
     uint32_t slot_count; /* a power of two, at least twice entry_capacity */
 };
 
