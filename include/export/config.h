@@ -27,6 +27,8 @@ enum uex_mask_action { UEX_MASK_NONE, UEX_MASK_NULL, UEX_MASK_REDACT, UEX_MASK_H
 #define UEX_DEFAULT_PENDING_COLUMN "sent_to_matching_service"
 #define UEX_DEFAULT_VERSION "1.0"
 
+/* Sent with each object and part; UEX_S3_CHECKSUM_MD5 as Content-MD5. */
+enum uex_s3_checksum { UEX_S3_CHECKSUM_OFF, UEX_S3_CHECKSUM_CRC32, UEX_S3_CHECKSUM_SHA256, UEX_S3_CHECKSUM_MD5 };
 enum uex_profile { UEX_PROFILE_PRODUCTION, UEX_PROFILE_TEST };
 
 /* A librdkafka property, without the prefix "kafka.". */
@@ -69,6 +71,8 @@ struct uex_config {
     char *s3_ca_file;
     int64_t s3_connect_timeout_ms, s3_stall_timeout_ms;
     char *s3_sse, *s3_sse_kms_key_id;
+    enum uex_s3_checksum s3_checksum;
+    char *s3_storage_class, *s3_tagging, *s3_acl; /* as they go into a header */
     struct uex_config_aws aws;
     char *export_domain_id; /* lower case UUID or "" */
     int64_t export_lanes;   /* at least 1: the default is already worked out */

@@ -117,6 +117,11 @@ bool uex_check_sse(const char *text)
     return strcmp(text, "AES256") == 0 || strcmp(text, "aws:kms") == 0;
 }
 
+bool uex_check_s3_word(const char *text)
+{
+    return made_of(text, 64, "_-");
+}
+
 static bool host_valid(const char *host, size_t size_bytes, const char *marks)
 {
     char text[UEX_LISTEN_HOST_SIZE];

@@ -17,6 +17,10 @@ bool uex_check_region(const char *text);
 bool uex_check_endpoint(const char *text);
 bool uex_check_sse(const char *text);
 bool uex_check_version(const char *text);
+/* A storage class or a canned ACL: 1 to 64 characters a-z A-Z 0-9 _ -. Stores have names of their own for both. */
+bool uex_check_s3_word(const char *text);
+/* Tags of an object, URL-encoded: key=value&key=value (tagging.c). */
+bool uex_check_tagging(const char *text);
 bool uex_check_listen(const char *text);
 bool uex_check_clock_time(const char *text);
 bool uex_check_kafka_group(const char *text);

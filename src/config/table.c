@@ -29,6 +29,7 @@
 #define MAY_BE_EMPTY .empty_allowed = true
 
 #define TOPIC_NAME "the name of a topic: 1 to 249 of a-z A-Z 0-9 . _ -"
+#define S3_WORD "1 to 64 of a-z A-Z 0-9 _ -"
 #define VIEW_NAME "the name of a view, with its schema before it or not, quoted as in SQL where it has to be"
 
 static void work_out_lanes(char *const *environment, struct uex_buffer *out)
@@ -124,6 +125,15 @@ const struct uex_setting uex_settings[] = {
      .help = "server-side encryption requested with every write"},
     {TEXT("s3.sse_kms_key_id", s3_sse_kms_key_id, "", NULL, "the id of a key; only with s3.sse aws:kms"), MAY_BE_EMPTY,
      .help = "the KMS key for s3.sse aws:kms"},
+    {CHOICE("s3.checksum", s3_checksum, "off", "off|crc32|sha256|md5"),
+     .help = "checksum sent with each object and part, as a bucket with Object Lock demands; `md5`: Content-MD5"},
+    {TEXT("s3.storage_class", s3_storage_class, "", uex_check_s3_word, S3_WORD), MAY_BE_EMPTY,
+     .default_words = "the bucket's", .help = "storage class of each object, such as STANDARD_IA"},
+    {TEXT("s3.tagging", s3_tagging, "", uex_check_tagging, "key=value&key=value, URL-encoded, at most 10 tags"),
+     MAY_BE_EMPTY, .help = "tags of each object"},
+    {TEXT("s3.acl", s3_acl, "", uex_check_s3_word, S3_WORD), MAY_BE_EMPTY, .default_words = "the bucket's",
+     .help = "canned ACL of each object, such as private or bucket-owner-full-control; with public-read everybody can "
+             "read the users' data"},
 
     {.key = "export.domain_id",
      .type = UEX_SETTING_UUID,

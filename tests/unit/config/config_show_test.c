@@ -41,6 +41,10 @@ static const struct {
     {"s3.stall_timeout", "30s", false},
     {"s3.sse", "", false},
     {"s3.sse_kms_key_id", "", false},
+    {"s3.checksum", "off", false},
+    {"s3.storage_class", "", false},
+    {"s3.tagging", "", false},
+    {"s3.acl", "", false},
     {"export.domain_id", "", false},
     {"export.columns",
      "username,groupId=group_id,displayName=display_name,gender,dateOfBirth=date_of_birth,location,intent,bio,smokes,"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/check.h"
 #include "config/table.h"
 #include "unit/config/config_fixture.h"
 
@@ -50,6 +51,15 @@ static void values__allowed_and_refused__by_the_setting(void **state)
          {"s3.example.com", "ftp://x", "http://", "http:///", "http://x:0", "http://x/y", "http://x//", "http://x/y/",
           "https://u:p@x", "http://x:99999", "http://x:", "http://[::1", "http://::1"}},
         {"s3.sse", {"", "AES256", "aws:kms"}, {"aes256", "aws:kms:dsse"}},
+        {"s3.checksum", {"off", "crc32", "sha256", "md5"}, {"", "CRC32", "crc32c", "crc64nvme", "sha1"}},
+        {"s3.storage_class", {"", "STANDARD_IA", "cold-2"}, {"STANDARD IA", "A\"", "Ä", "a,b", "a\r\nb"}},
+        {"s3.acl", {"", "private", "bucket-owner-full-control"}, {"private, public-read", "a b", "a\nb"}},
+        {"s3.tagging",
+         {"", "team=matching", "team=matching&cost%20centre=4711", "a=", "a=b+c&b=b%2Bc", "k%C3%A4=%E2%82%AC",
+          "path=/a/b:c@d", "a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1"},
+         {"team", "=x", "&", "a=1&", "&a=1", "a=1&&b=2", "a=1&a=2", "a+b=1&a%20b=2", "a=b=c", "a=b c", "a=%", "a=%4",
+          "a=%zz", "a=%00", "a=%0a", "a=%ff", "gr\xc3\xb6=x", "a=1;b=2",
+          "a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1"}},
         {"s3.region", {"eu-west-1"}, {"", "eu west"}},
         {"schedule.at", {"00:00", "23:59"}, {"", "24:00", "23:60", "9:00", "23:20:00", "23.20", "2a:00"}},
         {"schedule.timezone", {"UTC", "Europe/Berlin"}, {"", "Nowhere/Land", "../etc/passwd", "/etc/localtime"}},
@@ -184,6 +194,33 @@ static void listen_split__host_and_port__come_apart(void **state)
     assert_false(uex_listen_split("localhost", host, &port));
 }
 
+static bool tag_is_taken(const char *key_character, int key_count, const char *value_character, int value_count)
+{
+    struct uex_buffer text = {0};
+    bool is_taken = false;
+
+    for (int i = 0; i < key_count; i++)
+        uex_buffer_append_text(&text, key_character);
+    uex_buffer_append_text(&text, "=");
+    for (int i = 0; i < value_count; i++)
+        uex_buffer_append_text(&text, value_character);
+    is_taken = uex_check_tagging(uex_buffer_text(&text));
+    uex_buffer_clear(&text);
+    return is_taken;
+}
+
+static void tagging__longest_key_and_value__are_counted_in_characters(void **state)
+{
+    (void)state;
+    assert_true(tag_is_taken("k", 128, "v", 256));
+    assert_false(tag_is_taken("k", 129, "v", 1));
+    assert_false(tag_is_taken("k", 1, "v", 257));
+    assert_true(tag_is_taken("%F0%9F%98%80", 128, "v", 1));
+    assert_true(tag_is_taken("k", 1, "%F0%9F%98%80", 256));
+    assert_false(tag_is_taken("%F0%9F%98%80", 129, "v", 1));
+    assert_false(tag_is_taken("%F0%9F%98%80", 128, "%F0%9F%98%80", 256)); /* more than all headers may have */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +230,7 @@ int main(void)
         cmocka_unit_test(values__text_that_was_never_stored__becomes_empty),
         cmocka_unit_test(values__refused__are_quoted_shortly_on_one_line),
         cmocka_unit_test(values__credentials_in_the_wrong_setting__are_not_quoted),
+        cmocka_unit_test(tagging__longest_key_and_value__are_counted_in_characters),
         cmocka_unit_test(listen_split__host_and_port__come_apart),
     };
 
