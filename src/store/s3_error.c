@@ -18,9 +18,10 @@ static const struct {
     {"TooManyRequests", UEX_STORE_UNAVAILABLE},
     {"OperationAborted", UEX_STORE_UNAVAILABLE}, /* HTTP 409: the bucket is being created right now */
     {"TemporaryRedirect", UEX_STORE_UNAVAILABLE},
-    {"BadDigest", UEX_STORE_UNAVAILABLE}, /* the next three: the body was damaged on its way */
+    {"BadDigest", UEX_STORE_UNAVAILABLE}, /* the next four: the body was damaged on its way */
     {"IncompleteBody", UEX_STORE_UNAVAILABLE},
     {"XAmzContentSHA256Mismatch", UEX_STORE_UNAVAILABLE},
+    {"XAmzContentChecksumMismatch", UEX_STORE_UNAVAILABLE}, /* MinIO */
     /* authentication */
     {"InvalidAccessKeyId", UEX_STORE_AUTH},
     {"XAdminUserNotFound", UEX_STORE_AUTH}, /* versitygw, with HTTP 404 */

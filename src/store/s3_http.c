@@ -6,6 +6,7 @@
 #include "export/backoff.h"
 #include "export/text.h"
 #include "store/object_meta.h"
+#include "store/s3_checksum.h"
 #include "store/s3_error.h"
 #include "store/s3_transfer.h"
 
@@ -45,6 +46,8 @@ enum uex_error uex_s3_settings_init(struct uex_s3_settings *settings, const stru
         err = check_encryption(config, fault);
     if (err != UEX_OK)
         return err;
+    if (!uex_s3_checksum_available(config->s3_checksum))
+        return uex_fail(fault, UEX_CONFIG, "s3.checksum: this system's OpenSSL has no MD5; crc32 or sha256 will do");
     if (!config->s3_path_style && settings->endpoint.host_is_address)
         return uex_fail(fault, UEX_CONFIG, "s3.path_style=false needs a host name in s3.endpoint, not an address");
     settings->scheme = settings->endpoint.tls ? "https" : "http";
@@ -245,10 +248,11 @@ enum uex_error uex_s3_fail(struct uex_fault *fault, enum uex_error error, const 
     bool elsewhere =
         response->bucket_region[0] != '\0' && strcmp(response->bucket_region, client->settings->config->s3_region) != 0;
 
-    return uex_fail(fault, error, "%s of %s in bucket %s: HTTP %ld%s%s%s%s%s%s", request->method, request->what,
+    return uex_fail(fault, error, "%s of %s in bucket %s: HTTP %ld%s%s%s%s%s%s%s", request->method, request->what,
                     client->settings->url.bucket, response->status, response->code[0] != '\0' ? " " : "",
                     response->code, response->request_id[0] != '\0' ? ", request " : "", response->request_id,
-                    elsewhere ? ", the bucket is in region " : "", elsewhere ? response->bucket_region : "");
+                    elsewhere ? ", the bucket is in region " : "", elsewhere ? response->bucket_region : "",
+                    response->wants_checksum ? "; the bucket demands a checksum with each write: set s3.checksum" : "");
 }
 
 /* The error of an answer; its code is read from the XML. */
@@ -267,6 +271,7 @@ static enum uex_error read_answer(const struct uex_s3_client *client, const stru
     if (answer.starved && answer.code[0] == '\0') /* 403 has a dozen reasons, and some of them are an outage */
         return uex_s3_fail(fault, UEX_NO_MEMORY, client, request, response);
     memcpy(response->code, answer.code, sizeof(response->code));
+    response->wants_checksum = answer.wants_checksum;
     if (response->request_id[0] == '\0')
         memcpy(response->request_id, answer.request_id, sizeof(response->request_id));
     enum uex_error err = uex_s3_error_of(response->status, response->code);

@@ -56,6 +56,7 @@ struct uex_s3_response {
     unsigned went_out; /* times that the request was sent at least in part (libcurl repeats it itself when a kept
                           connection turns out to be dead), so the server may have acted on it */
     char code[UEX_S3_CODE_SIZE]; /* of <Error> in an answer of 300 and above; "" */
+    bool wants_checksum;         /* the code is InvalidRequest, because the request has no checksum */
     char request_id[UEX_S3_CODE_SIZE];
     char bucket_region[UEX_S3_CODE_SIZE];
     char etag[UEX_S3_ETAG_SIZE];   /* with its quotes; "" */
@@ -90,7 +91,8 @@ UEX_MUST_CHECK enum uex_error uex_s3_send_retrying(struct uex_s3_client *client,
                                                    unsigned repetitions, struct uex_s3_response *response,
                                                    unsigned *send_count, struct uex_fault *fault);
 
-/* Fill `fault` for an answer that means `error`: method, what, HTTP status, S3 code, request id. Returns `error`. */
+/* Fill `fault` for an answer that means `error`: method, what, HTTP status, S3 code, request id, and the setting that
+ * helps, where one does. Returns `error`. */
 enum uex_error uex_s3_fail(struct uex_fault *fault, enum uex_error error, const struct uex_s3_client *client,
                            const struct uex_s3_request *request, const struct uex_s3_response *response);
 #endif

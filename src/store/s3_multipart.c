@@ -35,6 +35,7 @@ enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whol
                                     bool *stray, struct uex_fault *fault)
 {
     static const struct uex_s3_param uploads[] = {{"uploads", ""}};
+    const char *algorithm = uex_s3_checksum_algorithm(store->settings->config->s3_checksum);
     struct created created = {.upload_id = upload_id};
     struct uex_s3_write_headers headers;
     struct uex_s3_response response = {0};
@@ -43,6 +44,8 @@ enum uex_error uex_s3_upload_create(struct uex_s3_store *store, const char *whol
 
     upload_id[0] = '\0';
     uex_s3_write_headers_init_for(&headers, store->settings->config, meta, whole_key);
+    if (algorithm != NULL)
+        uex_s3_write_headers_add(&headers, "x-amz-checksum-algorithm", algorithm);
     const struct uex_s3_request request = {.method = "POST",
                                            .key = whole_key,
                                            .params = uploads,
@@ -73,15 +76,26 @@ void uex_s3_part_run(void *context)
     char number[12];
     snprintf(number, sizeof(number), "%u", part->number);
     const struct uex_s3_param params[] = {{"partNumber", number}, {"uploadId", part->upload_id}};
+    const struct uex_s3_header checksum = {.name = uex_s3_checksum_header(part->checksum),
+                                           .value = part->checksum_text};
+    uint8_t sha256[UEX_SHA256_SIZE];
     const struct uex_s3_request request = {.method = "PUT",
                                            .key = part->whole_key,
                                            .params = params,
                                            .param_count = 2,
+                                           .headers = &checksum,
+                                           .header_count = checksum.name != NULL ? 1 : 0,
                                            .body = part->data,
+                                           .body_sha256 = sha256,
                                            .cancel = part->cancel,
                                            .what = "a part"};
 
     part->etag[0] = '\0';
+    uex_sha256(part->data, sha256); /* once for the signatures of all tries */
+    if (uex_s3_checksum_of(part->checksum, part->data, sha256, part->checksum_text) != UEX_OK) {
+        part->result = uex_fail(&part->fault, UEX_NO_MEMORY, "no memory for the checksum of a part");
+        return;
+    }
     part->result = uex_s3_send_retrying(part->client, &request, part->repetitions, &response, NULL, &part->fault);
     if (part->result == UEX_NOT_FOUND) { /* HTTP 404 without a code: it is the upload that is missing */
         part->result = part->fault.error = UEX_STORE_RACE;

@@ -23,9 +23,11 @@ struct uex_s3_part {
     struct uex_bytes data;             /* borrowed */
     const struct uex_cancel *cancel;
     unsigned repetitions;
-    char etag[UEX_S3_ETAG_SIZE]; /* out */
-    enum uex_error result;       /* out; UEX_STORE_RACE: the upload is gone */
-    struct uex_fault fault;      /* out */
+    enum uex_s3_checksum checksum;
+    char checksum_text[UEX_S3_CHECKSUM_SIZE]; /* out */
+    char etag[UEX_S3_ETAG_SIZE];              /* out */
+    enum uex_error result;                    /* out; UEX_STORE_RACE: the upload is gone */
+    struct uex_fault fault;                   /* out */
 };
 /* Upload it, with its repetitions; `context` is a struct uex_s3_part. Any thread that may use its client. */
 void uex_s3_part_run(void *context);

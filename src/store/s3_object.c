@@ -26,13 +26,30 @@ void uex_s3_write_headers_add(struct uex_s3_write_headers *headers, const char *
 void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struct uex_config *config,
                                const struct uex_object_meta *meta)
 {
+    const char *const settings[][2] = {{"x-amz-server-side-encryption", config->s3_sse},
+                                       {"x-amz-server-side-encryption-aws-kms-key-id", config->s3_sse_kms_key_id},
+                                       {"x-amz-storage-class", config->s3_storage_class},
+                                       {"x-amz-tagging", config->s3_tagging},
+                                       {"x-amz-acl", config->s3_acl}};
+
     *headers = (struct uex_s3_write_headers){0};
     uex_s3_write_headers_add(headers, "content-type", UEX_OBJECT_CONTENT_TYPE);
-    if (config->s3_sse != NULL && config->s3_sse[0] != '\0')
-        uex_s3_write_headers_add(headers, "x-amz-server-side-encryption", config->s3_sse);
-    if (config->s3_sse_kms_key_id != NULL && config->s3_sse_kms_key_id[0] != '\0')
-        uex_s3_write_headers_add(headers, "x-amz-server-side-encryption-aws-kms-key-id", config->s3_sse_kms_key_id);
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (settings[i][1] != NULL && settings[i][1][0] != '\0')
+            uex_s3_write_headers_add(headers, settings[i][0], settings[i][1]);
+    }
     uex_object_meta_each(meta, add_meta, headers);
+}
+
+enum uex_error uex_s3_write_headers_add_checksum(struct uex_s3_write_headers *headers, const struct uex_config *config,
+                                                 struct uex_bytes body, const uint8_t *sha256)
+{
+    const char *name = uex_s3_checksum_header(config->s3_checksum);
+
+    if (name == NULL)
+        return UEX_OK;
+    uex_s3_write_headers_add(headers, name, headers->checksum);
+    return uex_s3_checksum_of(config->s3_checksum, body, sha256, headers->checksum);
 }
 
 void uex_s3_write_headers_init_for(struct uex_s3_write_headers *headers, const struct uex_config *config,

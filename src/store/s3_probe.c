@@ -4,9 +4,10 @@
  *
  * An upload is begun, given one part and aborted. What would make an object is sent so that it has to fail for a reason
  * of its own: the upload is completed with a part that is not there, and the object's bytes are not those that are
- * signed (x-amz-content-sha256). A store that understands the request answers with a code for that; one that refuses it
- * to us, or does not know If-None-Match, refuses before it looks at that. The rights are those of an export:
- * s3:PutObject, s3:GetObject and s3:ListBucket.
+ * signed (x-amz-content-sha256) and have a checksum (s3.checksum). A store that understands the request answers with a
+ * code for that; one that refuses it to us, or does not know If-None-Match, refuses before it looks at that. Headers
+ * and rights are those of an export: s3:PutObject, s3:GetObject and s3:ListBucket, with s3.tagging s3:PutObjectTagging,
+ * with s3.acl s3:PutObjectAcl.
  *
  * A probe aborts only its own upload: others may probe at the same moment. Where the answer with its id was lost it
  * aborts all of the name, and when that fails too, the next probe does: a probe whose upload is aborted by another one
@@ -164,7 +165,8 @@ static enum uex_error try_part(struct probe *probe)
                                        .upload_id = probe->upload_id,
                                        .number = 1,
                                        .data = uex_bytes_of_text("0"),
-                                       .cancel = probe->store->base.cancel};
+                                       .cancel = probe->store->base.cancel,
+                                       .checksum = probe->store->settings->config->s3_checksum};
     uex_s3_part_run(&probe->part);
     if (probe->part.result == UEX_STORE_RACE && uex_s3_client_status(probe->store->client) == 404)
         return UEX_OK; /* another client aborted it */
@@ -193,15 +195,19 @@ static enum uex_error send_invalid(struct probe *probe, const struct uex_s3_requ
 {
     struct uex_s3_response response = {0};
     struct uex_s3_answer answer = {.completes = completes};
+    bool wants_checksum = false;
     enum uex_error err = uex_s3_send(probe->store->client, request, &response, probe->fault);
 
     if (err == UEX_OK && completes)
         err = read_completion(probe, request, &response);
     answer.status = response.status;
     memcpy(answer.code, response.code, sizeof(answer.code));
+    wants_checksum = response.wants_checksum;
     uex_s3_response_clear(&response);
     if (err == UEX_OK)
         remove_object(probe);
+    if (wants_checksum) /* it does so of every export, whatever is wrong with this one */
+        return refused(probe);
     return judge_invalid(probe, err, &answer);
 }
 
@@ -209,32 +215,45 @@ static enum uex_error try_completion(struct probe *probe)
 {
     static const struct uex_s3_header headers[] = {{.name = "if-none-match", .value = "*"},
                                                    {.name = "content-type", .value = "application/xml"}};
-    static const char body[] =
-        "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-        "<Part><PartNumber>2</PartNumber><ETag>\"d41d8cd98f00b204e9800998ecf8427e\"</ETag></Part>"
-        "</CompleteMultipartUpload>";
     const struct uex_s3_param params[] = {{"uploadId", probe->upload_id}};
+    struct uex_buffer body = {0};
+    enum uex_error err = UEX_OK;
+
+    uex_buffer_append_text(&body, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                                  "<Part><PartNumber>2</PartNumber><ETag>\"d41d8cd98f00b204e9800998ecf8427e\"</ETag>");
+    uex_s3_checksum_append(probe->part.checksum, probe->part.checksum_text, &body);
+    uex_buffer_append_text(&body, "</Part></CompleteMultipartUpload>");
+    if (uex_buffer_failed(&body)) {
+        uex_buffer_clear(&body);
+        return uex_fail(probe->fault, UEX_NO_MEMORY, "no memory for a probe");
+    }
     const struct uex_s3_request request = {.method = "POST",
                                            .key = probe->whole_key,
                                            .params = params,
                                            .param_count = 1,
                                            .headers = headers,
                                            .header_count = 2,
-                                           .body = uex_bytes_of_text(body),
+                                           .body = uex_buffer_bytes(&body),
                                            .cancel = probe->store->base.cancel,
                                            .what = "the completion of an upload"};
 
-    return send_invalid(probe, &request, true);
+    err = send_invalid(probe, &request, true);
+    uex_buffer_clear(&body);
+    return err;
 }
 
 static enum uex_error try_put(struct probe *probe)
 {
+    const struct uex_config *config = probe->store->settings->config;
+    const struct uex_bytes other = uex_bytes_of_text("1");
     struct uex_s3_write_headers headers;
     uint8_t other_sha256[UEX_SHA256_SIZE];
 
-    uex_s3_write_headers_init(&headers, probe->store->settings->config, &probe->meta);
+    uex_s3_write_headers_init(&headers, config, &probe->meta);
     uex_s3_write_headers_add(&headers, "if-none-match", "*");
-    uex_sha256(uex_bytes_of_text("1"), other_sha256);
+    uex_sha256(other, other_sha256);
+    if (uex_s3_write_headers_add_checksum(&headers, config, other, other_sha256) != UEX_OK)
+        return uex_fail(probe->fault, UEX_NO_MEMORY, "no memory for a probe");
     const struct uex_s3_request request = {.method = "PUT",
                                            .key = probe->whole_key,
                                            .headers = headers.items,

@@ -145,15 +145,19 @@ static enum uex_error publish(struct publishing *publishing)
 
 enum uex_error uex_s3_publish_put(struct uex_s3_writer *writer, struct uex_fault *fault)
 {
+    const struct uex_config *config = writer->store->settings->config;
+    const struct uex_bytes body = uex_bytes_of(writer->filling, writer->filling_bytes);
     struct uex_s3_write_headers headers;
 
-    uex_s3_write_headers_init_for(&headers, writer->store->settings->config, &writer->base.meta, writer->whole_key);
+    uex_s3_write_headers_init_for(&headers, config, &writer->base.meta, writer->whole_key);
     uex_s3_write_headers_add(&headers, "if-none-match", "*");
+    if (uex_s3_write_headers_add_checksum(&headers, config, body, writer->base.meta.sha256) != UEX_OK)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the checksum of an object");
     const struct uex_s3_request request = {.method = "PUT",
                                            .key = writer->whole_key,
                                            .headers = headers.items,
                                            .header_count = headers.count,
-                                           .body = uex_bytes_of(writer->filling, writer->filling_bytes),
+                                           .body = body,
                                            .body_sha256 = writer->base.meta.sha256,
                                            .cancel = writer->store->base.cancel,
                                            .what = "an object"};

@@ -5,6 +5,7 @@
 #define EXPORT_STORE_S3_STORE_H
 
 #include "store/object_meta.h"
+#include "store/s3_checksum.h"
 #include "store/s3_service.h"
 #include "store/task_thread.h"
 
@@ -21,7 +22,8 @@ struct uex_s3_store {
 
 /* ---- s3_object.c */
 
-/* Headers of a write: media type, encryption, metadata. */
+/* Headers of a request that creates an object: media type, what s3.sse, s3.storage_class, s3.tagging, s3.acl and
+ * s3.checksum say, metadata. Not to be copied: items point into it. */
 #define UEX_S3_WRITE_HEADERS_MAX 16
 struct uex_s3_write_headers {
     struct uex_s3_header items[UEX_S3_WRITE_HEADERS_MAX];
@@ -29,6 +31,7 @@ struct uex_s3_write_headers {
     char names[8][40]; /* "x-amz-meta-…" */
     char values[8][80];
     size_t meta_count;
+    char checksum[UEX_S3_CHECKSUM_SIZE];
 };
 void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struct uex_config *config,
                                const struct uex_object_meta *meta);
@@ -36,6 +39,10 @@ void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struc
 void uex_s3_write_headers_init_for(struct uex_s3_write_headers *headers, const struct uex_config *config,
                                    const struct uex_object_meta *meta, const char *key);
 void uex_s3_write_headers_add(struct uex_s3_write_headers *headers, const char *name, const char *value);
+/* What s3.checksum asks for with an object in one PUT; arguments as uex_s3_checksum_of(). UEX_NO_MEMORY. */
+UEX_MUST_CHECK enum uex_error uex_s3_write_headers_add_checksum(struct uex_s3_write_headers *headers,
+                                                                const struct uex_config *config, struct uex_bytes body,
+                                                                const uint8_t *sha256);
 
 /* retry.attempts. */
 unsigned uex_s3_repetitions(const struct uex_s3_store *store);

@@ -6,7 +6,7 @@
 
 #define WAIT_SLICE_MS 50
 #define KEEP_BYTES ((size_t)1 << 20)
-#define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 300 bytes each */
+#define COMPLETION_MAX_BYTES ((size_t)4 << 20) /* 10,000 parts of at most 400 bytes each */
 
 /* `whole`: with all pages at once, so that a large object takes its memory when it becomes large, and no more later. */
 static uint8_t *buffer_map(bool whole)
@@ -112,7 +112,9 @@ static enum uex_error await_part(struct uex_s3_writer *writer, struct uex_fault 
     }
     uex_buffer_append_format(&writer->completion, "<Part><PartNumber>%u</PartNumber><ETag>", writer->part.number);
     uex_s3_xml_escape(&writer->completion, writer->part.etag);
-    uex_buffer_append_text(&writer->completion, "</ETag></Part>");
+    uex_buffer_append_text(&writer->completion, "</ETag>");
+    uex_s3_checksum_append(writer->part.checksum, writer->part.checksum_text, &writer->completion);
+    uex_buffer_append_text(&writer->completion, "</Part>");
     if (uex_buffer_failed(&writer->completion))
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the list of parts");
     return UEX_OK;
@@ -144,7 +146,8 @@ static enum uex_error send_part(struct uex_s3_writer *writer, struct uex_fault *
                                         .number = ++writer->part_count,
                                         .data = uex_bytes_of(writer->in_flight, writer->filling_bytes),
                                         .cancel = &writer->stop,
-                                        .repetitions = uex_s3_repetitions(store)};
+                                        .repetitions = uex_s3_repetitions(store),
+                                        .checksum = store->settings->config->s3_checksum};
     writer->filling_bytes = 0;
     writer->task.run = uex_s3_part_run;
     writer->task.context = &writer->part;

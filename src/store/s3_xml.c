@@ -127,6 +127,14 @@ void uex_s3_word_copy(char *out, size_t out_size, struct uex_bytes text)
     out[size] = '\0';
 }
 
+/* AWS has no code of its own for it: "InvalidRequest", and as its message "Content-MD5 OR x-amz-checksum- HTTP header
+ * is required for Put Object requests with Object Lock parameters", "… Put Part …", or the older "Content-MD5 HTTP
+ * header is required …". */
+static bool asks_for_checksum(const char *message)
+{
+    return strcasestr(message, "Content-MD5") != NULL && strcasestr(message, "header is required") != NULL;
+}
+
 static bool answer_element(void *context, const char *path, const char *text)
 {
     struct uex_s3_xml_answer *answer = context;
@@ -135,6 +143,8 @@ static bool answer_element(void *context, const char *path, const char *text)
         uex_s3_word_copy(answer->code, sizeof(answer->code), uex_bytes_of_text(text));
     else if (strcmp(path, "Error/RequestId") == 0)
         uex_s3_word_copy(answer->request_id, sizeof(answer->request_id), uex_bytes_of_text(text));
+    else if (strcmp(path, "Error/Message") == 0)
+        answer->wants_checksum = asks_for_checksum(text);
     else if (strchr(path, '/') == NULL)
         uex_s3_word_copy(answer->root, sizeof(answer->root), uex_bytes_of_text(path));
     return true;
@@ -147,6 +157,7 @@ bool uex_s3_xml_answer_read(struct uex_bytes document, struct uex_s3_xml_answer 
     *out = (struct uex_s3_xml_answer){0};
     err = uex_s3_xml_parse(document, (struct uex_s3_xml_handler){.element = answer_element, .context = out});
     out->starved = err == UEX_NO_MEMORY;
+    out->wants_checksum = out->wants_checksum && strcmp(out->code, "InvalidRequest") == 0;
     return err == UEX_OK;
 }
 

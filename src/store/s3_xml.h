@@ -28,6 +28,7 @@ struct uex_s3_xml_answer {
     char root[UEX_S3_CODE_SIZE];       /* "" if there is none */
     char code[UEX_S3_CODE_SIZE];       /* of <Error>; letters, digits, dots and hyphens only; "" if there is none */
     char request_id[UEX_S3_CODE_SIZE]; /* the same */
+    bool wants_checksum;               /* the error is that the request has none: see s3.checksum */
     bool starved;                      /* no memory to read it: there may be a code */
 };
 /* False: not a whole document, see uex_s3_xml_parse(); what was read before the fault is kept. */

@@ -217,6 +217,7 @@ static inline void fake_multipart(struct fake_s3 *fake, int fd, struct fake_requ
                  "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id);
         fake_answer(fd, 200, "", body, strlen(body), strlen(body));
     } else if (strcmp(request->method, "POST") == 0) {
+        snprintf(fake->completion, sizeof(fake->completion), "%s", (const char *)request->body);
         fake_complete(fake, fd, request, upload);
     } else if (upload == NULL) {
         fake_error(fd, request, 404, "NoSuchUpload");
@@ -280,6 +281,21 @@ static inline void fake_get(struct fake_s3 *fake, int fd, const struct fake_requ
     fake_answer(fd, from > 0 ? 206 : 200, headers, object->data + from, size, sent);
 }
 
+/* As AWS says it. */
+#define FAKE_OBJECT_LOCK                                                                                               \
+    "<Error><Code>InvalidRequest</Code><Message>Content-MD5 OR x-amz-checksum- HTTP header is required for Put "       \
+    "Object "                                                                                                          \
+    "requests with Object Lock parameters</Message></Error>"
+
+static inline bool fake_has_checksum(const struct fake_request *request)
+{
+    char value[128];
+
+    return fake_header(request, "Content-MD5", value, sizeof(value)) != NULL ||
+           fake_header(request, "x-amz-checksum-crc32", value, sizeof(value)) != NULL ||
+           fake_header(request, "x-amz-checksum-sha256", value, sizeof(value)) != NULL;
+}
+
 static inline void fake_work(struct fake_s3 *fake, int fd, struct fake_request *request, bool half)
 {
     bool is_bucket = strchr(request->path + 1, '/') == NULL;
@@ -294,6 +310,8 @@ static inline void fake_work(struct fake_s3 *fake, int fd, struct fake_request *
         fake_list_uploads(fake, fd, request);
     } else if (is_bucket) {
         fake_answer(fd, 200, "", "", 0, 0);
+    } else if (is_put && fake->has_object_lock && !fake_has_checksum(request)) {
+        fake_answer(fd, 400, "", FAKE_OBJECT_LOCK, strlen(FAKE_OBJECT_LOCK), strlen(FAKE_OBJECT_LOCK));
     } else if (strstr(request->query, "upload") != NULL) {
         fake_multipart(fake, fd, request);
     } else if (is_put && fake_find(fake, FAKE_OBJECT, request->path, NULL, 0) != NULL) {
@@ -343,8 +361,11 @@ static inline bool fake_serve(struct fake_s3 *fake, int fd, struct fake_request 
     int nowhere[2];
 
     pthread_mutex_lock(&fake->lock);
-    if (fake->log_count < FAKE_LOG)
+    if (fake->log_count < FAKE_LOG) {
+        free(fake->log_headers[fake->log_count]);
+        fake->log_headers[fake->log_count] = strdup(request->headers);
         snprintf(fake->log[fake->log_count++], sizeof(fake->log[0]), "%s %.300s", request->method, request->target);
+    }
     if (request->size > 0 || fake->last_headers[0] == '\0')
         memcpy(fake->last_headers, request->headers, sizeof(fake->last_headers));
     struct fake_rule *found = fake_rule_of(fake, request);
@@ -427,6 +448,8 @@ static inline void fake_stop(struct fake_s3 *fake)
         pthread_join(fake->connections[i], NULL);
     for (size_t i = 0; i < FAKE_ITEMS; i++)
         fake_free_item(&fake->items[i]);
+    for (size_t i = 0; i < FAKE_LOG; i++)
+        free(fake->log_headers[i]);
     close(fake->listen_fd);
     free(fake);
 }

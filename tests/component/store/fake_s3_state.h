@@ -46,10 +46,13 @@ struct fake_s3 {
     pthread_mutex_t lock; /* for all below */
     struct fake_rule rules[8];
     struct fake_item items[FAKE_ITEMS];
-    char log[FAKE_LOG][320]; /* "METHOD path?query" */
+    char log[FAKE_LOG][320];     /* "METHOD path?query" */
+    char *log_headers[FAKE_LOG]; /* of the same request; owned */
     size_t log_count;
     char last_headers[8192]; /* of the last request with a body, or of any while there was none */
+    char completion[4096];   /* the body of the last CompleteMultipartUpload */
     bool no_bucket;
+    bool has_object_lock; /* the bucket demands a checksum with each object and part */
     int upload_count, connection_count, page_size;
     int pause_us; /* after each 64 KiB of a body: a slow line */
     pthread_t connections[FAKE_LOG];

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -140,6 +141,37 @@ static void answer__code_with_other_characters__is_dropped(void **state)
     assert_string_equal(out.request_id, "");
 }
 
+static void answer__checksum_is_demanded__is_told_from_other_invalid_requests(void **state)
+{
+    static const struct {
+        const char *code, *message;
+        bool wants;
+    } cases[] = {{"InvalidRequest",
+                  "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock "
+                  "parameters",
+                  true},
+                 {"InvalidRequest",
+                  "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Part requests with Object Lock "
+                  "parameters",
+                  true},
+                 {"InvalidRequest",
+                  "content-MD5 HTTP header is required for Put Object requests with Object Lock parameters", true},
+                 {"InvalidRequest", "Missing required header for this request: x", false},
+                 {"InvalidRequest", "", false},
+                 {"InvalidDigest", "The Content-MD5 you specified was invalid, the header is required", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct uex_s3_xml_answer answer;
+        char document[512];
+
+        snprintf(document, sizeof(document), "<Error><Message>%s</Message><Code>%s</Code></Error>", cases[i].message,
+                 cases[i].code);
+        assert_true(uex_s3_xml_answer_read(uex_bytes_of_text(document), &answer));
+        assert_int_equal(answer.wants_checksum, cases[i].wants);
+    }
+}
+
 static void escape__markup__is_escaped(void **state)
 {
     struct uex_buffer out = {0};
@@ -181,6 +213,7 @@ static void error_of__codes_and_statuses__mean_what_the_contract_says(void **sta
                  {507, "", UEX_STORE_FULL},
                  {507, "SlowDown", UEX_STORE_FULL},
                  {501, "NotImplemented", UEX_STORE_FAILED},
+                 {400, "XAmzContentChecksumMismatch", UEX_STORE_UNAVAILABLE},
                  {400, "EntityTooSmall", UEX_STORE_FAILED},
                  {200, "SomethingNew", UEX_STORE_FAILED}};
 
@@ -202,6 +235,7 @@ int main(void)
         cmocka_unit_test(answer__deep_nesting__is_refused),
         cmocka_unit_test(answer__long_names__are_refused),
         cmocka_unit_test(answer__code_with_other_characters__is_dropped),
+        cmocka_unit_test(answer__checksum_is_demanded__is_told_from_other_invalid_requests),
         cmocka_unit_test(escape__markup__is_escaped),
         cmocka_unit_test(error_of__codes_and_statuses__mean_what_the_contract_says),
     };
