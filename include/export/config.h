@@ -29,6 +29,8 @@ enum uex_mask_action { UEX_MASK_NONE, UEX_MASK_NULL, UEX_MASK_REDACT, UEX_MASK_H
 
 /* Sent with each object and part; UEX_S3_CHECKSUM_MD5 as Content-MD5. */
 enum uex_s3_checksum { UEX_S3_CHECKSUM_OFF, UEX_S3_CHECKSUM_CRC32, UEX_S3_CHECKSUM_SHA256, UEX_S3_CHECKSUM_MD5 };
+enum uex_format { UEX_FORMAT_CSV, UEX_FORMAT_JSONL, UEX_FORMAT_PARQUET };
+enum uex_codec { UEX_CODEC_ZSTD, UEX_CODEC_GZIP, UEX_CODEC_NONE };
 enum uex_profile { UEX_PROFILE_PRODUCTION, UEX_PROFILE_TEST };
 
 /* A librdkafka property, without the prefix "kafka.". */
@@ -84,6 +86,9 @@ struct uex_config {
     char *export_columns, *export_list_column, *export_row_key; /* as given; include/export/layout.h reads them */
     char *export_pending_column;                                /* "": all rows */
     char *export_version;
+    enum uex_format export_format;
+    enum uex_codec export_parquet_codec;
+    int64_t export_row_group_bytes; /* of values; 0 only where a test made the struct: the default */
     enum uex_version_field export_version_field;
     char *export_mask; /* as given; include/export/layout.h reads it */
     char *export_mask_key;

@@ -65,19 +65,22 @@ UEX_MUST_CHECK enum uex_error uex_gzip_finish(struct uex_gzip *gzip);
 uint64_t uex_gzip_bytes_out(const struct uex_gzip *gzip);
 void uex_gzip_free(struct uex_gzip *gzip); /* accepts NULL */
 
-/* Reads an exported object as a stream: digest and size of the compressed bytes, exactly one gzip member, records of
- * the CSV inside. */
+/* Reads an exported text as a stream: digest and size of the compressed bytes, exactly one gzip member, records of the
+ * CSV or lines of JSON inside. */
 struct uex_gzip_reader;
 struct uex_gzip_facts {
-    uint64_t size_bytes;    /* compressed */
-    uint64_t text_bytes;    /* uncompressed */
-    uint64_t line_count;    /* RFC 4180 records, with header line and comment line */
-    char first_line[1024];  /* without '\n', cut */
-    char second_line[1024]; /* likewise: what names the columns where a comment stands before it */
+    uint64_t size_bytes;     /* compressed */
+    uint64_t text_bytes;     /* uncompressed */
+    uint64_t line_count;     /* lines of JSON; of CSV records, with header line and comment line */
+    char first_line[16384];  /* without '\n', cut */
+    char second_line[16384]; /* likewise: what names the columns where a comment stands before it */
     uint8_t sha256[UEX_SHA256_SIZE];
 };
-UEX_MUST_CHECK struct uex_gzip_reader *uex_gzip_reader_new(void);
-/* Take compressed bytes. UEX_OBJECT_BROKEN with the reason for anything that is not one gzip member of CSV. */
+/* What the text has to be: records of RFC 4180, or lines that are objects, as far as their first and last character
+ * tell. */
+enum uex_gzip_text { UEX_GZIP_CSV, UEX_GZIP_JSON_LINES };
+UEX_MUST_CHECK struct uex_gzip_reader *uex_gzip_reader_new(enum uex_gzip_text text); /* NULL: no memory */
+/* Take compressed bytes. UEX_OBJECT_BROKEN with the reason for anything that is not one gzip member of such text. */
 UEX_MUST_CHECK enum uex_error uex_gzip_reader_write(struct uex_gzip_reader *reader, struct uex_bytes data,
                                                     struct uex_fault *fault);
 /* The end of the object: UEX_OBJECT_BROKEN if the member is not complete. */

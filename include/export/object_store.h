@@ -15,11 +15,13 @@
 
 #define UEX_OBJECT_LAYOUT_SIZE 17 /* of the id of a layout: 16 hex digits and a zero */
 
-/* What is written beside an object as its metadata (export-version, export-layout, export-command-id,
+/* What is written beside an object as its metadata (export-version, export-format, export-layout, export-command-id,
  * export-snapshot-at, export-row-count, export-sha256). */
 struct uex_object_tags {
     char command_id[UEX_UUID_TEXT_SIZE];
     char layout_id[UEX_OBJECT_LAYOUT_SIZE]; /* "": left out */
+    const char *format;                     /* static; NULL: left out */
+    const char *content_type;               /* static; NULL: application/gzip */
     int64_t snapshot_at_ms;
 };
 
@@ -125,6 +127,7 @@ UEX_MUST_CHECK enum uex_error uex_store_service_replace_credentials(struct uex_s
 UEX_MUST_CHECK enum uex_error uex_object_store_new(struct uex_store_service *service, struct uex_object_store **out,
                                                    struct uex_fault *fault);
 
-/* "<domainId>/<groupId, percent-encoded>/<commandId>.csv.gz"; the store adds its prefix. */
-void uex_object_key(const char *domain_id, const char *group_id, const char *command_id, struct uex_buffer *out);
+/* "<domainId>/<groupId, percent-encoded>/<commandId><ending>", ending like ".csv.gz"; the store adds its prefix. */
+void uex_object_key(const char *domain_id, const char *group_id, const char *command_id, const char *ending,
+                    struct uex_buffer *out);
 #endif

@@ -11,6 +11,7 @@
 #define EXPORT_POSTGRES_H
 
 #include "export/catalogue.h"
+#include "export/copy_binary.h"
 #include "export/layout.h"
 
 struct uex_postgres; /* one connection */
@@ -83,13 +84,15 @@ struct uex_row_plan {
 /* The rows of a group, from one REPEATABLE READ READ ONLY snapshot. On a replica that is behind, its time is that of
  * the last commit that was replayed. */
 struct uex_rows {
-    /* The next row: its CSV text with '\n', or for list_only its plain text (data NULL for a NULL).
-     * Borrowed until the next call. UEX_END after the last one, when the snapshot's transaction has ended well. */
+    /* The next row: a line of text with '\n' (CSV, or a JSON object), or for list_only its plain text (data NULL for a
+     * NULL); where the format is binary, the row's bytes, and `fields` are its fields. Borrowed until the next call.
+     * UEX_END after the last one, when the snapshot's transaction has ended well. */
     enum uex_error (*next)(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault);
     /* Give up or finish; frees. A running query is cancelled. */
     void (*destroy)(struct uex_rows *rows);
-    int64_t snapshot_at_ms;      /* all that was committed by then is in it; known once next() was called */
-    uint64_t expected_row_count; /* with expect_count, known once next() was called; else UEX_UNKNOWN */
+    const struct uex_copy_field *fields; /* see next(); NULL: it is text */
+    int64_t snapshot_at_ms;              /* all that was committed by then is in it; known once next() was called */
+    uint64_t expected_row_count;         /* with expect_count, known once next() was called; else UEX_UNKNOWN */
 };
 
 /* Begin reading. The connection serves nothing else until destroy(). UEX_FORMULA_REJECTED comes from next() when a

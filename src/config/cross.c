@@ -79,11 +79,27 @@ static void check_lag_gate(struct uex_config_loader *loader)
     }
 }
 
+/* Only a text has a first line, and only CSV is opened by spreadsheets. */
+static void check_format(struct uex_config_loader *loader)
+{
+    const struct uex_config *config = loader->config;
+
+    if (config->export_format == UEX_FORMAT_CSV)
+        return;
+    if (config->export_version_field == UEX_VERSION_COMMENT)
+        uex_config_problem(loader, &nowhere, "export.version_field", "cannot be comment with export.format %s",
+                           config->export_format == UEX_FORMAT_JSONL ? "jsonl" : "parquet");
+    if (config->export_formula_guard != UEX_GUARD_OFF)
+        uex_config_problem(loader, &nowhere, "export.formula_guard", "must be off with export.format %s",
+                           config->export_format == UEX_FORMAT_JSONL ? "jsonl" : "parquet");
+}
+
 void uex_config_cross_check(struct uex_config_loader *loader)
 {
     check_topics(loader);
     check_s3(loader);
     check_lag_gate(loader);
+    check_format(loader);
 }
 
 static bool require_text(const char *value, const char *key, bool secret, struct uex_buffer *problems)

@@ -17,6 +17,7 @@ struct uex_ctl_options {
     const char *timeout;                       /* --timeout D */
     const char *limit;                         /* --limit N */
     const char *html;                          /* --html FILE|- */
+    const char *format;                        /* --format FORMAT, of export */
     const char *for_program;                   /* --for PROGRAM: of config check */
     const char *group, *error, *since, *until; /* which dead letters */
     const char *wait_for;                      /* --wait-for D, of every subcommand: see uex_wait_for_ms() */

@@ -125,12 +125,14 @@ static const struct uex_example verify_examples[] = {
 
 static const struct uex_option export_group[] = {
     {"--output", "FILE|-", "the output file; - is stdout", &uex_ctl_options.output, NULL},
+    {"--format", "FORMAT", "csv, jsonl or parquet; else export.format", &uex_ctl_options.format, NULL},
     {"--force", NULL, "replace FILE if it exists", NULL, &uex_ctl_options.force},
     {0}};
 
 static const struct uex_example export_examples[] = {
     {"exportctl export g-17 --output g-17.csv.gz", "the file that a worker would upload, without the upload"},
     {"exportctl export g-17 --output - | zcat | head", "its first rows"},
+    {"exportctl export g-17 --format parquet --output g-17.parquet", "the same rows as Parquet"},
     {0}};
 
 static const struct uex_option status[] = {
@@ -497,8 +499,9 @@ const struct uex_subcommand uex_subcommands[] = {
      .brief = "checks exported objects against announcements",
      .operands = "GROUP…|--run ID",
      .summary = "Reads exported objects and compares them with what was announced to FlairBit and with the states.",
-     .details = "Of an object it checks sha256, size, that it is one gzip member of CSV, row count and header line; of "
-                "a\nlist of usernames, that all parts are there with as many names as announced. Objects are read as a "
+     .details = "Of an object it checks sha256, size, that it is whole (one gzip member of CSV or JSON Lines, "
+                "or Parquet with its\nfooter), row count and columns; of a\nlist of usernames, that all parts are "
+                "there with as many names as announced. Objects are read as a "
                 "stream.\nExit code 1 if a check fails.",
      .examples = verify_examples,
      .options = verify,
@@ -506,11 +509,11 @@ const struct uex_subcommand uex_subcommands[] = {
      .check = uex_verify_check_config,
      .run = uex_verify_run},
     {.name = "export",
-     .brief = "writes one group's CSV to a file",
+     .brief = "writes one group's rows to a file",
      .operands = "GROUP",
-     .summary = "Writes one group's gzip-compressed CSV to a file. Needs neither Kafka nor the object store.",
+     .summary = "Writes one group's rows to a file, as a worker would. Needs neither Kafka nor the object store.",
      .details = "Columns, masks and format come from export.*, as for a worker. Groups that are not cost-based are "
-                "written\nas CSV too. FILE appears when it is complete; an existing file is replaced only with "
+                "written\nas files too. FILE appears when it is complete; an existing file is replaced only with "
                 "--force. Nothing is\nannounced.",
      .examples = export_examples,
      .options = export_group,

@@ -10,24 +10,34 @@
 #define OUT_BYTES ((size_t)64 << 10)
 #define KEPT_LINES 2
 
+/* Lines that are objects: `last` is the last byte before, '\n' at the beginning of a line. */
+struct line_counter {
+    uint64_t count;
+    bool has_begun;
+    uint8_t last;
+};
+
 struct uex_gzip_reader {
     z_stream stream;
     bool is_open;            /* inflateEnd() is due */
     bool has_ended;          /* the trailer was read and is right */
     struct uex_fault broken; /* what was found first; sticks */
     struct uex_digest *digest;
-    struct uex_csv_counter counter;
+    enum uex_gzip_text text;
+    struct uex_csv_counter counter; /* of CSV */
+    struct line_counter lines;      /* of JSON Lines */
     struct uex_gzip_facts facts;
     size_t line, line_used; /* of the first two, which are kept */
     uint8_t out[OUT_BYTES];
 };
 
-struct uex_gzip_reader *uex_gzip_reader_new(void)
+struct uex_gzip_reader *uex_gzip_reader_new(enum uex_gzip_text text)
 {
     struct uex_gzip_reader *reader = calloc(1, sizeof(*reader));
 
     if (reader == NULL)
         return NULL;
+    reader->text = text;
     reader->digest = uex_digest_new();
     reader->is_open = inflateInit2(&reader->stream, WINDOW_BITS_GZIP) == Z_OK;
     if (reader->digest == NULL || !reader->is_open) {
@@ -49,11 +59,30 @@ static void keep_first_lines(struct uex_gzip_reader *reader, char byte)
     }
 }
 
+static bool count_lines(struct line_counter *lines, struct uex_bytes text)
+{
+    for (size_t at = 0; at < text.size_bytes; at++) {
+        const uint8_t byte = text.data[at];
+        const bool begins = !lines->has_begun || lines->last == '\n';
+
+        if ((begins && byte != '{') || (byte == '\n' && lines->last != '}'))
+            return false;
+        lines->count += byte == '\n';
+        lines->has_begun = true;
+        lines->last = byte;
+    }
+    return true;
+}
+
 static enum uex_error count_text(struct uex_gzip_reader *reader, struct uex_bytes text)
 {
     reader->facts.text_bytes += text.size_bytes;
     for (size_t at = 0; at < text.size_bytes && reader->line < KEPT_LINES; at++)
         keep_first_lines(reader, (char)text.data[at]);
+    if (reader->text == UEX_GZIP_JSON_LINES)
+        return count_lines(&reader->lines, text)
+                   ? UEX_OK
+                   : uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not JSON Lines: a line is no object");
     if (!uex_csv_counter_add(&reader->counter, text))
         return uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not CSV: %s", reader->counter.reason);
     return UEX_OK;
@@ -123,13 +152,15 @@ enum uex_error uex_gzip_reader_finish(struct uex_gzip_reader *reader, struct uex
     if (!reader->has_ended)
         (void)uex_fail(&reader->broken, UEX_OBJECT_BROKEN,
                        reader->facts.size_bytes == 0 ? "the object is empty" : "the object ends too early");
-    else if (!uex_csv_counter_finish(&reader->counter))
+    else if (reader->lines.has_begun && reader->lines.last != '\n')
+        (void)uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not JSON Lines: its last line has no end");
+    else if (reader->text == UEX_GZIP_CSV && !uex_csv_counter_finish(&reader->counter))
         (void)uex_fail(&reader->broken, UEX_OBJECT_BROKEN, "the object is not CSV: %s", reader->counter.reason);
     else if (uex_digest_finish(reader->digest, reader->facts.sha256) != UEX_OK)
         (void)uex_fail(&reader->broken, UEX_NO_MEMORY, "the object's SHA-256 cannot be computed");
     if (reader->broken.error != UEX_OK)
         return pass_on(reader, fault);
-    reader->facts.line_count = reader->counter.record_count;
+    reader->facts.line_count = reader->text == UEX_GZIP_CSV ? reader->counter.record_count : reader->lines.count;
     *facts = reader->facts;
     return UEX_OK;
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "export/format.h"
 #include "export/result.h"
 #include "kafka/headers.h"
 
@@ -176,6 +177,7 @@ static enum uex_error produce_parts(const struct uex_engine *engine, const struc
                                      .snapshot_at_ms = job->snapshot_at_ms,
                                      .part_count = job->object.url != NULL ? 1 : (uint32_t)job->part_count,
                                      .is_file = job->object.url != NULL,
+                                     .format = uex_format_name(engine->config->export_format),
                                      .byte_count = job->object.size_bytes,
                                      .sha256 = job->object.has_sha256 ? job->object.sha256 : NULL};
     struct uex_buffer value = {0};
@@ -190,7 +192,8 @@ static enum uex_error produce_parts(const struct uex_engine *engine, const struc
         facts.part = part + 1;
         uex_buffer_reset(&value);
         if (facts.is_file) {
-            uex_result_write_file(inflight->command.group_id, job->domain_id, job->object.url, &value);
+            uex_result_write_file(inflight->command.group_id, job->domain_id, job->object.url,
+                                  uex_format_content_type(engine->config->export_format), &value);
         } else {
             uint8_t *room = uex_buffer_reserve(&value, job->parts[part].size_bytes);
 

@@ -4,8 +4,10 @@
 
 #include <stdlib.h>
 
+#include "export/file_reader.h"
+
 struct back_reading {
-    struct uex_gzip_reader *reader;
+    struct uex_file_reader *reader;
     struct uex_fault fault; /* of the reader; the store's text for a failed sink says less */
 };
 
@@ -13,22 +15,10 @@ static enum uex_error write_to_reader(void *context, struct uex_bytes data)
 {
     struct back_reading *reading = context;
 
-    return uex_gzip_reader_write(reading->reader, data, &reading->fault);
+    return uex_file_reader_write(reading->reader, data, &reading->fault);
 }
 
-/* Records of the object that are rows: all but the header and the comment before it. */
-static enum uex_error count_rows(const struct uex_gzip_facts *facts, uint64_t *row_count, struct uex_fault *fault)
-{
-    uint64_t before =
-        strncmp(facts->first_line, UEX_VERSION_COMMENT_START, strlen(UEX_VERSION_COMMENT_START)) == 0 ? 2 : 1;
-
-    if (facts->line_count < before)
-        return uex_fail(fault, UEX_OBJECT_BROKEN, "the existing object has no header line");
-    *row_count = facts->line_count - before;
-    return UEX_OK;
-}
-
-static enum uex_error compare(const struct uex_object_facts *object, const struct uex_gzip_facts *facts,
+static enum uex_error compare(const struct uex_object_facts *object, const struct uex_file_facts *facts,
                               struct uex_fault *fault)
 {
     if (object->has_sha256 && memcmp(object->sha256, facts->sha256, sizeof(facts->sha256)) != 0)
@@ -42,8 +32,8 @@ static enum uex_error read_back(struct uex_job *job, struct uex_object_facts *ob
 {
     struct uex_object_store *store = job->runner->store;
     struct uex_fault *fault = &job->out->fault;
-    struct back_reading reading = {.reader = uex_gzip_reader_new()};
-    struct uex_gzip_facts facts = {0};
+    struct back_reading reading = {.reader = uex_file_reader_new(job->runner->config->export_format)};
+    struct uex_file_facts facts = {0};
     enum uex_error err;
 
     if (reading.reader == NULL)
@@ -52,18 +42,17 @@ static enum uex_error read_back(struct uex_job *job, struct uex_object_facts *ob
     if (err != UEX_OK && reading.fault.error == err)
         *fault = reading.fault;
     if (err == UEX_OK)
-        err = uex_gzip_reader_finish(reading.reader, &facts, fault);
+        err = uex_file_reader_finish(reading.reader, &facts, fault);
     if (err == UEX_OK)
         err = compare(object, &facts, fault);
-    if (err == UEX_OK)
-        err = count_rows(&facts, &object->row_count, fault);
     if (err == UEX_OK) {
+        object->row_count = facts.row_count;
         object->size_bytes = facts.size_bytes;
         object->has_sha256 = true;
         memcpy(object->sha256, facts.sha256, sizeof(facts.sha256));
         job->out->text_bytes = facts.text_bytes;
     }
-    uex_gzip_reader_free(reading.reader);
+    uex_file_reader_free(reading.reader);
     return err;
 }
 

@@ -6,7 +6,7 @@
 
 static void show_progress(const struct uex_job *job)
 {
-    uint64_t object_bytes = job->compressing ? uex_gzip_bytes_out(job->runner->gzip) : 0;
+    uint64_t object_bytes = job->encoding_begun ? uex_encoder_bytes_out(job->runner->encoder) : 0;
 
     if (job->progress == NULL)
         return;
@@ -21,7 +21,7 @@ void uex_job_rows_begin(struct uex_job *job)
     job->out->text_bytes = 0;
     job->batch_row_count = 0;
     job->batch_started_ms = job->stream_started_ms = uex_monotonic_ms();
-    job->compressing = false;
+    job->encoding_begun = false;
     show_progress(job);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/job/file.c — a cost-based group's object: rows to gzip to store, nothing of it kept. */
+/* src/job/file.c — a cost-based group's object: rows to encoder to store, nothing of it kept. */
 #include "job/runner.h"
 
 #include <stdio.h>
@@ -21,7 +21,10 @@ static enum uex_error write_object(void *context, struct uex_bytes data)
 static enum uex_error begin_object(struct uex_job *job, struct uex_object_writer **writer)
 {
     struct uex_object_store *store = job->runner->store;
-    struct uex_object_tags tags = {.snapshot_at_ms = job->out->snapshot_at_ms};
+    const enum uex_format format = job->runner->config->export_format;
+    struct uex_object_tags tags = {.snapshot_at_ms = job->out->snapshot_at_ms,
+                                   .format = uex_format_name(format),
+                                   .content_type = uex_format_content_type(format)};
     enum uex_error err = store->begin(store, job->key, writer, &job->out->fault);
 
     if (err != UEX_OK)
@@ -52,7 +55,7 @@ enum uex_error uex_job_pass_file(struct uex_job *job)
         err = begin_object(job, &writer);
     if (err == UEX_OK) {
         sink.writer = writer;
-        err = uex_job_write_csv(job, &source, (struct uex_sink){.write = write_object, .context = &sink});
+        err = uex_job_write_file(job, &source, (struct uex_sink){.write = write_object, .context = &sink});
     }
     uex_job_source_close(&source);
     if (err != UEX_OK) {

@@ -148,7 +148,8 @@ void uex_job_run(struct uex_job_runner *runner, const struct uex_command *comman
     uex_job_borrow_cancel(runner, cancel);
     err = choose_domain(runner, command, out);
     if (err == UEX_OK) {
-        uex_object_key(out->domain_id, command->group_id, command->command_id, &key);
+        uex_object_key(out->domain_id, command->group_id, command->command_id,
+                       uex_format_ending(runner->config->export_format), &key);
         job.key = uex_buffer_text(&key);
         err = uex_buffer_failed(&key) ? UEX_NO_MEMORY : attempt_until_decided(&job);
     }
@@ -181,7 +182,7 @@ static enum uex_error pass_plain(struct uex_job *job, struct plain_sink *plain)
     enum uex_error err = uex_job_source_open(job, false, &source);
 
     if (err == UEX_OK)
-        err = uex_job_write_csv(job, &source, (struct uex_sink){.write = write_plain, .context = plain});
+        err = uex_job_write_file(job, &source, (struct uex_sink){.write = write_plain, .context = plain});
     uex_job_source_close(&source);
     if (err == UEX_END) {
         out->skip = UEX_SKIP_EMPTY;
@@ -194,7 +195,7 @@ static enum uex_error pass_plain(struct uex_job *job, struct plain_sink *plain)
     uex_job_rows_done(job);
     out->object.has_sha256 = true;
     out->object.row_count = out->row_count;
-    out->object.size_bytes = uex_gzip_bytes_out(job->runner->gzip);
+    out->object.size_bytes = uex_encoder_bytes_out(job->runner->encoder);
     out->object.snapshot_at_ms = out->snapshot_at_ms;
     return UEX_OK;
 }

@@ -30,10 +30,10 @@ static enum uex_error open_parts(struct uex_job_runner *runner, struct uex_fault
     if (err != UEX_OK)
         return err;
     runner->postgres = uex_postgres_new(config, APPLICATION_NAME);
-    runner->gzip = uex_gzip_new(config->export_compression_level, runner->services->compression_pool);
+    runner->encoder = uex_encoder_new(config, runner->services->compression_pool);
     if (runner->postgres != NULL)
         runner->catalogue = catalogue_new(runner->services->redis, runner->postgres);
-    if (runner->catalogue == NULL || runner->gzip == NULL)
+    if (runner->catalogue == NULL || runner->encoder == NULL)
         return uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a worker thread");
     return UEX_OK;
 }
@@ -66,7 +66,7 @@ void uex_job_runner_free(struct uex_job_runner *runner)
     if (runner->catalogue != NULL)
         runner->catalogue->destroy(runner->catalogue);
     uex_postgres_free(runner->postgres);
-    uex_gzip_free(runner->gzip);
+    uex_encoder_free(runner->encoder);
     if (runner->store != NULL)
         runner->store->destroy(runner->store);
     free(runner);

@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#include "export/gzip.h"
+#include "export/encoder.h"
 #include "export/job.h"
 #include "export/layout.h"
 #include "export/postgres.h"
@@ -29,7 +29,7 @@ struct uex_job_runner {
     struct uex_postgres *postgres;
     struct uex_catalogue *catalogue; /* over `postgres` */
     struct uex_object_store *store;  /* NULL without storage.url */
-    struct uex_gzip *gzip;
+    struct uex_encoder *encoder;
     const _Atomic size_t *waiting_count; /* who needs a database connection; borrowed; NULL: not known */
     bool prepared;                       /* the store was prepared */
     bool cannot_share;                   /* no export.key_column: big groups are read by one connection too */
@@ -46,7 +46,8 @@ struct uex_job {
     const struct uex_job_observer *observer;
     struct uex_job_outcome *out;
     const struct uex_layout *layout; /* known once the group's rows are asked for */
-    bool compressing;                /* the runner's compressor works for this run */
+    struct uex_encoding encoding;
+    bool encoding_begun; /* the runner's encoder works for this run */
     uint64_t batch_row_count;
     int64_t batch_started_ms, stream_started_ms; /* monotonic */
 };
@@ -78,8 +79,8 @@ void uex_job_rows_done(struct uex_job *job);
 /* The rows of a group on their way: one stream, or those of several readers. */
 struct uex_job_shared;
 struct uex_job_source {
-    struct uex_rows *rows; /* one stream; NULL: `shared` */
-    struct uex_bytes first;
+    struct uex_rows *rows;  /* one stream; NULL: `shared` */
+    struct uex_bytes first; /* its first row */
     struct uex_job_shared *shared;
 };
 
@@ -88,9 +89,9 @@ struct uex_job_source {
 /* Begin reading, up to the first row. UEX_END: the group is empty. The caller closes the source in any case. */
 UEX_MUST_CHECK enum uex_error uex_job_source_open(struct uex_job *job, bool list_only, struct uex_job_source *source);
 void uex_job_source_close(struct uex_job_source *source);
-/* Header, rows and the end of the gzip member into `sink`. Errors of the sink come back as they are. */
-UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *source,
-                                                struct uex_sink sink);
+/* The whole file into `sink`, in export.format. Errors of the sink come back as they are. */
+UEX_MUST_CHECK enum uex_error uex_job_write_file(struct uex_job *job, struct uex_job_source *source,
+                                                 struct uex_sink sink);
 
 /* src/job/shared.c: a big group by export.readers connections, each with a thread that reads and compresses. */
 
@@ -100,7 +101,7 @@ UEX_MUST_CHECK enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_
 /* Start the readers. UEX_NOT_FOUND: the group cannot be shared (logged once); UEX_END: it is empty. */
 UEX_MUST_CHECK enum uex_error uex_job_shared_open(struct uex_job *job, const struct uex_row_plan *plan,
                                                   struct uex_job_shared **out);
-/* All rows into the runner's compressor, after what was flushed to it. */
+/* All rows into the runner's encoder. */
 UEX_MUST_CHECK enum uex_error uex_job_shared_write(struct uex_job_shared *shared);
 /* Ends the readers. Accepts NULL. */
 void uex_job_shared_close(struct uex_job_shared *shared);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/job/shared.c — a big group read by several connections of one snapshot.
  *
- * Each reader is a thread with a connection and a compressor: it reads parts of the group, gathers whole rows in a
- * block, compresses it, alone or with the compression thread pool, and hands it over. The worker thread takes the
- * blocks as they come (the order of rows is free), counts their rows and writes them; nobody else touches the job. The
- * first failure stops all.
+ * Each reader is a thread with a connection and what it encodes with: it reads parts of the group, gathers whole rows
+ * in a piece (a block of text, a row group), encodes it, and hands it over. The worker thread takes the pieces as they
+ * come (the order of rows is free), counts their rows and writes them; nobody else touches the job. The first failure
+ * stops all.
  */
 #include "job/runner.h"
 
@@ -18,14 +18,9 @@
 
 #define APPLICATION_NAME "users-export"
 #define WAIT_SLICE_MS 50
-/* Blocks beyond one for each reader: one that waits for the worker thread, one that it writes, and two for each thread
- * of the pool that the readers leave a CPU to: the one that it has, and the one that waits for it. */
-#define SPARE_PIECES 2
-#define POOL_PIECES_MAX 6
-
-/* A block with what is counted. */
+/* Encoded rows with what is counted. */
 struct piece {
-    struct uex_gzip_block *block;
+    struct uex_piece *rows;
     uint64_t row_count, text_bytes;
     STAILQ_ENTRY(piece) list;
 };
@@ -34,7 +29,7 @@ STAILQ_HEAD(pieces, piece);
 struct reader {
     struct uex_job_shared *shared;
     struct uex_postgres *postgres; /* the leader's is the runner's */
-    struct uex_compressor *compressor;
+    struct uex_piece_coder *coder;
     struct piece *piece; /* being filled */
     pthread_t thread;
     bool started;
@@ -129,45 +124,50 @@ static enum uex_error take_full_piece(struct uex_job_shared *shared, struct piec
 
 /* ---- a reader */
 
-static void hand_over_piece(struct reader *reader)
+static enum uex_error hand_over_piece(struct reader *reader, struct uex_fault *fault)
 {
-    uex_compressor_compress(reader->compressor, reader->piece->block);
-    put_piece(reader->shared, reader->piece, true);
+    enum uex_error err = uex_piece_coder_encode(reader->coder, reader->piece->rows, fault);
+
+    put_piece(reader->shared, reader->piece, err == UEX_OK);
     reader->piece = NULL;
+    return err;
 }
 
-static enum uex_error add_row(struct reader *reader, struct uex_bytes row, struct uex_fault *fault)
+static enum uex_error add_row(struct reader *reader, const struct uex_row *row, struct uex_fault *fault)
 {
     enum uex_error err = UEX_LIMIT;
 
     for (;;) {
         if (reader->piece == NULL && (reader->piece = take_empty_piece(reader->shared)) == NULL)
             return uex_fail(fault, UEX_CANCELLED, "the export was cancelled");
-        err = uex_gzip_block_add(reader->piece->block, row);
+        err = uex_piece_add(reader->piece->rows, row, fault);
         if (err != UEX_LIMIT)
             break;
-        hand_over_piece(reader);
+        err = hand_over_piece(reader, fault);
+        if (err != UEX_OK)
+            return err;
     }
     if (err != UEX_OK)
-        return uex_fail(fault, err, "not enough memory for a row");
+        return err;
     reader->piece->row_count++;
-    reader->piece->text_bytes += row.size_bytes;
+    reader->piece->text_bytes += row->text.size_bytes;
     return UEX_OK;
 }
 
 static enum uex_error read_rows(struct reader *reader, struct uex_rows *rows, struct uex_fault *fault)
 {
-    struct uex_bytes row = {0};
+    struct uex_row row = {0};
     enum uex_error err;
 
-    while ((err = rows->next(rows, &row, fault)) == UEX_OK) {
-        err = add_row(reader, row, fault);
+    while ((err = rows->next(rows, &row.text, fault)) == UEX_OK) {
+        row.fields = rows->fields;
+        err = add_row(reader, &row, fault);
         if (err != UEX_OK)
             return err;
     }
-    if (err == UEX_END && reader->piece != NULL && reader->piece->row_count > 0)
-        hand_over_piece(reader);
-    return err == UEX_END ? UEX_OK : err;
+    if (err != UEX_END)
+        return err;
+    return reader->piece != NULL && reader->piece->row_count > 0 ? hand_over_piece(reader, fault) : UEX_OK;
 }
 
 /* Once is enough: the next big group meets the same. */
@@ -235,11 +235,11 @@ static void *reader_main(void *argument)
 {
     struct reader *reader = argument;
 
-    uex_compressor_begin(reader->compressor);
+    uex_piece_coder_begin(reader->coder);
     read_parts(reader);
     if (reader != &reader->shared->readers[0])
         uex_postgres_rest(reader->postgres); /* the others may read on for long */
-    uex_compressor_end(reader->compressor);
+    uex_piece_coder_end(reader->coder);
     return NULL;
 }
 
@@ -253,16 +253,13 @@ static bool start_reader(struct reader *reader)
 
 static bool make_pieces(struct uex_job_shared *shared)
 {
-    const int idle_count =
-        uex_compression_pool_thread_max(shared->job->runner->services->compression_pool) - (int)shared->reader_count;
-    const int pool_pieces = idle_count < 0 ? 0 : 2 * idle_count;
+    struct uex_encoder *encoder = shared->job->runner->encoder;
 
-    shared->piece_count =
-        shared->reader_count + SPARE_PIECES + (size_t)(pool_pieces < POOL_PIECES_MAX ? pool_pieces : POOL_PIECES_MAX);
+    shared->piece_count = uex_encoder_piece_count(encoder, shared->reader_count);
     shared->pieces = calloc(shared->piece_count, sizeof(*shared->pieces));
     for (size_t i = 0; shared->pieces != NULL && i < shared->piece_count; i++) {
-        shared->pieces[i].block = uex_gzip_block_new();
-        if (shared->pieces[i].block == NULL)
+        shared->pieces[i].rows = uex_piece_new(encoder, shared->job->layout);
+        if (shared->pieces[i].rows == NULL)
             return false;
         STAILQ_INSERT_HEAD(&shared->empty, &shared->pieces[i], list);
     }
@@ -279,9 +276,8 @@ static bool make_readers(struct uex_job_shared *shared)
 
         reader->shared = shared;
         reader->postgres = i == 0 ? runner->postgres : uex_postgres_new(runner->config, APPLICATION_NAME);
-        reader->compressor =
-            uex_compressor_new(runner->config->export_compression_level, runner->services->compression_pool);
-        if (reader->postgres == NULL || reader->compressor == NULL)
+        reader->coder = uex_piece_coder_new(runner->encoder);
+        if (reader->postgres == NULL || reader->coder == NULL)
             return false;
     }
     return shared->readers != NULL;
@@ -354,7 +350,7 @@ enum uex_error uex_job_shared_write(struct uex_job_shared *shared)
 
     shared->first = NULL;
     while (err == UEX_OK) {
-        err = uex_gzip_put(job->runner->gzip, piece->block);
+        err = uex_encoder_put(job->runner->encoder, piece->rows, &job->out->fault);
         if (err != UEX_OK)
             return err;
         uex_job_rows_passed(job, piece->row_count, piece->text_bytes);
@@ -375,14 +371,14 @@ void uex_job_shared_close(struct uex_job_shared *shared)
 
         if (reader->started)
             (void)pthread_join(reader->thread, NULL);
-        uex_compressor_free(reader->compressor);
+        uex_piece_coder_free(reader->coder);
         if (i > 0)
             uex_postgres_free(reader->postgres);
     }
     uex_row_shares_free(shared->shares);
     uex_postgres_set_cancel(shared->job->runner->postgres, shared->job->cancel);
     for (size_t i = 0; shared->pieces != NULL && i < shared->piece_count; i++)
-        uex_gzip_block_free(shared->pieces[i].block);
+        uex_piece_free(shared->pieces[i].rows);
     pthread_cond_destroy(&shared->changed);
     pthread_mutex_destroy(&shared->lock);
     free(shared->pieces);

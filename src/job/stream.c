@@ -54,44 +54,37 @@ void uex_job_source_close(struct uex_job_source *source)
     *source = (struct uex_job_source){0};
 }
 
-static enum uex_error write_header(struct uex_job *job)
-{
-    struct uex_buffer header = {0};
-    enum uex_error err = UEX_NO_MEMORY;
-
-    uex_layout_write_header(job->layout, job->runner->config->export_version_field, &header);
-    if (!uex_buffer_failed(&header))
-        err = uex_gzip_write(job->runner->gzip, uex_buffer_bytes(&header));
-    uex_buffer_clear(&header);
-    return err;
-}
-
 static enum uex_error write_rows(struct uex_job *job, struct uex_job_source *source)
 {
-    struct uex_gzip *gzip = job->runner->gzip;
-    struct uex_bytes row = source->first;
+    struct uex_rows *rows = source->rows;
+    struct uex_row row = {.text = source->first, .fields = rows->fields};
     enum uex_error err = UEX_OK;
 
     while (err == UEX_OK) {
-        err = uex_gzip_write(gzip, row);
+        err = uex_encoder_add(job->runner->encoder, &row, &job->out->fault);
         if (err != UEX_OK)
             return err;
-        uex_job_rows_passed(job, 1, row.size_bytes);
-        err = source->rows->next(source->rows, &row, &job->out->fault);
+        uex_job_rows_passed(job, 1, row.text.size_bytes);
+        err = rows->next(rows, &row.text, &job->out->fault);
+        row.fields = rows->fields;
     }
     return err == UEX_END ? UEX_OK : err;
 }
 
-enum uex_error uex_job_write_csv(struct uex_job *job, struct uex_job_source *source, struct uex_sink sink)
+enum uex_error uex_job_write_file(struct uex_job *job, struct uex_job_source *source, struct uex_sink sink)
 {
+    struct uex_encoder *encoder = job->runner->encoder;
     enum uex_error err;
 
-    uex_gzip_begin(job->runner->gzip, sink);
-    job->compressing = true;
-    err = write_header(job);
+    job->encoding = (struct uex_encoding){.layout = job->layout,
+                                          .group_id = job->group_id,
+                                          .command_id = job->command_id,
+                                          .snapshot_at_ms = job->out->snapshot_at_ms};
+    err = uex_encoder_begin(encoder, &job->encoding, sink, &job->out->fault);
+    job->encoding_begun = true;
     if (err == UEX_OK)
         err = source->shared != NULL ? uex_job_shared_write(source->shared) : write_rows(job, source);
-    return err == UEX_OK ? uex_gzip_finish(job->runner->gzip) : err;
+    return err == UEX_OK ? uex_encoder_finish(encoder, &job->out->fault) : err;
 }
 
 /* What the object store could not do it has repeated itself; only the rows are read again from here. A connection that

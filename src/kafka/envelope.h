@@ -36,6 +36,7 @@
 #define UEX_HEADER_RUN_ID "export-run-id"
 #define UEX_HEADER_VERSION "export-version"
 #define UEX_HEADER_LAYOUT "export-layout"
+#define UEX_HEADER_FORMAT "export-format"
 #define UEX_HEADER_ROW_COUNT "export-row-count"
 #define UEX_HEADER_SNAPSHOT_AT "export-snapshot-at"
 #define UEX_HEADER_PART "export-part"

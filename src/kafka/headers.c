@@ -137,6 +137,8 @@ rd_kafka_headers_t *uex_headers_result(const struct uex_record *record, const st
     }
     add_number_text(&builder, UEX_HEADER_PART, facts->part);
     add_number_text(&builder, UEX_HEADER_PART_COUNT, facts->part_count);
+    if (facts->is_file && facts->format != NULL)
+        add_text(&builder, UEX_HEADER_FORMAT, facts->format);
     if (facts->is_file && facts->byte_count != UEX_UNKNOWN)
         add_number_text(&builder, UEX_HEADER_BYTE_COUNT, facts->byte_count);
     if (facts->is_file && facts->sha256 != NULL) {

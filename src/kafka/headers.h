@@ -37,7 +37,8 @@ struct uex_result_facts {
     int64_t snapshot_at_ms; /* UEX_NO_TIME: left out */
     uint32_t part;          /* from 1 */
     uint32_t part_count;
-    bool is_file;          /* byte_count and sha256 hold */
+    bool is_file;          /* format, byte_count and sha256 hold */
+    const char *format;    /* NULL: left out */
     uint64_t byte_count;   /* UEX_UNKNOWN: left out */
     const uint8_t *sha256; /* UEX_SHA256_SIZE bytes; NULL: left out */
     const char *reason;    /* why there is nothing, of a group that was skipped; NULL: left out */

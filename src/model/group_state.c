@@ -52,8 +52,7 @@ static void append_last(struct uex_buffer *out, const struct uex_group_memory_vi
     uex_json_append_text(out, "filePath", view->last.file_path);
     uex_json_append_text(out, "sha256", hex);
     uex_json_append_count(out, "rows", view->last.rows);
-    if (view->last.layout[0] != '\0') /* version 1.0 wrote none */
-        uex_json_append_text(out, "layout", view->last.layout);
+    uex_json_append_text(out, "layout", view->last.layout);
     uex_buffer_append_text(out, "}");
 }
 

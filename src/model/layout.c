@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "export/digest.h"
+#include "export/format.h"
 #include "export/text.h"
 #include "model/mask.h"
 
@@ -373,7 +374,8 @@ static enum uex_error make_id(struct uex_layout *layout, struct uex_fault *fault
     char hex[UEX_SHA256_HEX_SIZE];
     struct uex_buffer text = {0};
 
-    uex_buffer_append_format(&text, "format csv\nversion %s %s\nguard %s\n",
+    uex_buffer_append_format(&text, "format %s\nversion %s %s\nguard %s\n",
+                             uex_format_name(layout->config->export_format),
                              version_fields[layout->config->export_version_field], layout->version,
                              guards[layout->config->export_formula_guard]);
     for (size_t i = 0; i < layout->column_count; i++) {

@@ -12,7 +12,8 @@ static void append_domain(struct uex_buffer *out, const char *domain_id)
     uex_buffer_append_json(out, domain_id != NULL && domain_id[0] != '\0' ? domain_id : NULL);
 }
 
-void uex_result_write_file(const char *group_id, const char *domain_id, const char *file_path, struct uex_buffer *out)
+void uex_result_write_file(const char *group_id, const char *domain_id, const char *file_path, const char *content_type,
+                           struct uex_buffer *out)
 {
     const char *slash = strrchr(file_path, '/');
 
@@ -22,7 +23,8 @@ void uex_result_write_file(const char *group_id, const char *domain_id, const ch
     uex_buffer_append_json(out, file_path);
     uex_buffer_append_text(out, ",\"fileName\":");
     uex_buffer_append_json(out, slash == NULL ? file_path : slash + 1);
-    uex_buffer_append_text(out, ",\"contentType\":\"application/gzip\"");
+    uex_buffer_append_text(out, ",\"contentType\":");
+    uex_buffer_append_json(out, content_type);
     append_domain(out, domain_id);
     uex_buffer_append_text(out, ",\"usernames\":null}");
 }

@@ -78,6 +78,13 @@ static const struct uex_layout_column *marked_column(const PGresult *result, con
     return index < layout->column_count ? &layout->columns[index] : NULL;
 }
 
+static bool is_number(const struct uex_layout_column *column)
+{
+    const enum uex_column_type type = column->kind.type;
+
+    return type == UEX_COLUMN_REAL || type == UEX_COLUMN_DOUBLE || type == UEX_COLUMN_NUMERIC;
+}
+
 bool uex_pg_is_sqlstate(const char *text)
 {
     for (int i = 0; i < 5; i++) {
@@ -146,9 +153,9 @@ enum uex_error uex_pg_result_fault(const PGresult *result, const struct uex_layo
         return uex_fail(fault, UEX_FORMULA_REJECTED, "a field begins like a spreadsheet formula");
     marked = marked_column(result, layout, sqlstate);
     if (marked != NULL)
-        return uex_fail(fault, UEX_DB_DATA,
-                        "database: column %s (%s) holds infinity or a date outside of the years 0001 to 9999",
-                        marked->view_name, marked->name);
+        return uex_fail(fault, UEX_DB_DATA, "database: column %s (%s) holds %s", marked->view_name, marked->name,
+                        is_number(marked) ? "NaN or infinity, which JSON cannot say"
+                                          : "infinity or a date outside of the years 0001 to 9999");
     err = message == NULL ? UEX_OK : uex_pg_pooler_error(sqlstate, message, strlen(message), &sentence);
     if (err != UEX_OK) /* its code says nothing, and the server's log neither */
         return uex_fail(fault, err, "database: SQLSTATE %s: %s", sqlstate, sentence);

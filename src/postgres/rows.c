@@ -10,6 +10,7 @@
 #include "postgres/count.h"
 #include "postgres/wide_row.h"
 
+#include "export/encoder.h"
 #include "export/text.h"
 
 #include <stdlib.h>
@@ -35,6 +36,8 @@ struct pg_rows {
     char *group_id;                  /* owned; NULL: the shares' */
     const struct uex_layout *layout; /* borrowed */
     bool list_only, committed;
+    struct uex_copy_binary binary; /* field_count 0: rows are text */
+    struct uex_copy_field fields[UEX_LAYOUT_COLUMNS_MAX + 1];
     char *row; /* libpq's, of the last call */
     size_t widest_bytes;
 };
@@ -137,6 +140,13 @@ static enum uex_error end_transaction(struct pg_rows *self, struct uex_fault *fa
     return UEX_END;
 }
 
+static enum uex_error end_stream(struct pg_rows *self, struct uex_fault *fault)
+{
+    enum uex_error err = self->binary.field_count == 0 ? UEX_OK : uex_copy_binary_finish(&self->binary, fault);
+
+    return err == UEX_OK ? end_transaction(self, fault) : err;
+}
+
 /* Ask for the next part of a shared group, or end the transaction when there are none left. The leader's lasts until
  * the shares are freed: one that comes late still finds the snapshot, and the table is not rewritten meanwhile. */
 static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
@@ -154,10 +164,11 @@ static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
         }
         uex_buffer_append_text(&sql, "COMMIT");
     } else {
-        uex_buffer_append_text(&sql, "COPY (");
+        uex_pg_append_copy_begin(&shares->plan, &sql);
         err = uex_pg_append_rows(self->postgres, shares->group_id, &shares->plan, &sql, fault);
         uex_pg_share_condition(shares, part, &sql);
-        uex_buffer_append_text(&sql, ") TO STDOUT (FORMAT csv)");
+        uex_pg_append_copy_end(&shares->plan, &sql);
+        self->binary = (struct uex_copy_binary){.field_count = self->binary.field_count};
     }
     if (err == UEX_OK && uex_buffer_failed(&sql))
         err = uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
@@ -194,7 +205,7 @@ static enum uex_error next_copy_row(struct pg_rows *self, size_t *size_bytes, st
             return err;
     }
     if (size == -1)
-        return end_transaction(self, fault);
+        return end_stream(self, fault);
     if (size < 0)
         return uex_fail(fault, UEX_DB_UNAVAILABLE, "database: the connection broke in the middle of the rows");
     uex_pg_wait_progress(&self->postgres->wait);
@@ -244,6 +255,17 @@ static enum uex_error advance(struct pg_rows *self, struct uex_fault *fault)
     return err;
 }
 
+/* UEX_NOT_FOUND: it was no row; take the next message. */
+static enum uex_error read_fields(struct pg_rows *self, size_t size_bytes, struct uex_fault *fault)
+{
+    enum uex_error err = uex_copy_binary_read(&self->binary, uex_bytes_of(self->row, size_bytes), self->fields, fault);
+
+    if (err == UEX_OK)
+        return UEX_OK;
+    row_free(self);
+    return err == UEX_END ? UEX_NOT_FOUND : err; /* behind the trailer comes the end of the stream */
+}
+
 static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, struct uex_fault *fault)
 {
     struct pg_rows *self = (struct pg_rows *)rows;
@@ -259,7 +281,9 @@ static enum uex_error rows_next(struct uex_rows *rows, struct uex_bytes *row, st
         err = advance(self, fault);
         if (err == UEX_OK)
             err = next_copy_row(self, &size_bytes, fault);
-    } while (err == UEX_END && self->state == ROWS_JOINED);
+        if (err == UEX_OK && self->binary.field_count > 0)
+            err = read_fields(self, size_bytes, fault);
+    } while (err == UEX_NOT_FOUND || (err == UEX_END && self->state == ROWS_JOINED));
     if (err == UEX_OK && self->list_only && !unquote(self->row, &size_bytes))
         *row = (struct uex_bytes){0};
     else if (err == UEX_OK)
@@ -342,7 +366,10 @@ static enum uex_error send_stream(struct pg_rows *self, const struct uex_row_pla
     if (err == UEX_OK) {
         if (plan->expect_count)
             uex_buffer_append_format(&sql, UEX_PG_EXPLAIN "%s; ", uex_buffer_text(&rows));
-        uex_buffer_append_format(&sql, "COPY (%s) TO STDOUT (FORMAT csv); COMMIT", uex_buffer_text(&rows));
+        uex_pg_append_copy_begin(plan, &sql);
+        uex_buffer_append_buffer(&sql, &rows);
+        uex_pg_append_copy_end(plan, &sql);
+        uex_buffer_append_text(&sql, "; COMMIT");
         if (uex_buffer_failed(&sql) || uex_buffer_failed(&rows))
             err = uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a query");
     }
@@ -351,6 +378,17 @@ static enum uex_error send_stream(struct pg_rows *self, const struct uex_row_pla
     uex_buffer_clear(&sql);
     uex_buffer_clear(&rows);
     return err;
+}
+
+static void begin_binary(struct pg_rows *self)
+{
+    const struct uex_config *config = self->layout->config;
+
+    if (self->list_only || !uex_format_is_binary(config->export_format))
+        return;
+    self->binary.field_count =
+        self->layout->column_count + (config->export_version_field == UEX_VERSION_COLUMN ? 1 : 0);
+    self->rows.fields = self->fields;
 }
 
 struct uex_rows *uex_pg_rows_new(struct uex_postgres *postgres, struct uex_row_shares *shares)
@@ -369,6 +407,7 @@ struct uex_rows *uex_pg_rows_new(struct uex_postgres *postgres, struct uex_row_s
     if (shares != NULL) {
         self->list_only = shares->plan.list_only;
         self->layout = postgres->layout = shares->plan.layout;
+        begin_binary(self);
     }
     return &self->rows;
 }
@@ -383,6 +422,7 @@ enum uex_error uex_postgres_rows_begin(struct uex_postgres *postgres, const char
         return uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows");
     self->list_only = plan->list_only;
     self->layout = postgres->layout = plan->layout;
+    begin_binary(self);
     self->group_id = uex_text_copy(uex_bytes_of_text(group_id));
     err = self->group_id == NULL ? uex_fail(fault, UEX_NO_MEMORY, "database: not enough memory for a stream of rows")
                                  : uex_pg_open(postgres, fault);

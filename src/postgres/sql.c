@@ -8,12 +8,20 @@
 #include <stdlib.h>
 
 #define HMAC_BLOCK_BYTES 64
+/* Source: PostgreSQL 14, release notes: infinity for numeric. */
+#define NUMERIC_INFINITY_SINCE 140000
 
 /* Characters with which a spreadsheet takes a field for a formula (OWASP, "CSV Injection"): = + - @, tab, carriage
  * return, line feed, and the full-width forms of the first four. */
 #define GUARDED "'=', '+', '-', '@', E'\\t', E'\\r', E'\\n'"
 #define WIDE_UTF8 "'\xEF\xBC\x9D', '\xEF\xBC\x8B', '\xEF\xBC\x8D', '\xEF\xBC\xA0'"
 #define WIDE_BYTES "decode('efbc9d', 'hex'), decode('efbc8b', 'hex'), decode('efbc8d', 'hex'), decode('efbca0', 'hex')"
+
+/* A list is text whatever the format of files. */
+static enum uex_format format_of(const struct uex_row_plan *plan)
+{
+    return plan->list_only ? UEX_FORMAT_CSV : plan->layout->config->export_format;
+}
 
 enum uex_error uex_pg_check_sql(const struct uex_buffer *sql, struct uex_fault *fault)
 {
@@ -170,9 +178,65 @@ static void append_year(size_t index, const char *quoted, struct uex_buffer *sql
     uex_buffer_clear(&year);
 }
 
-/* A column without a mask. */
-static void append_plain(const struct uex_layout *layout, size_t index, const char *quoted, const char *encoding,
-                         struct uex_buffer *sql)
+/* Numbers that JSON does not have. numeric has infinity since PostgreSQL 14. */
+static void append_json_number(size_t index, const char *quoted, enum uex_column_type type, bool has_infinity,
+                               struct uex_buffer *sql)
+{
+    uex_buffer_append_format(sql, "CASE WHEN %s = 'NaN'", quoted);
+    if (type != UEX_COLUMN_NUMERIC || has_infinity)
+        uex_buffer_append_format(sql, " OR %s = 'Infinity' OR %s = '-Infinity'", quoted, quoted);
+    uex_buffer_append_format(sql, " THEN current_setting('" UEX_PG_RANGE_MARK "%zu')::%s ELSE %s END", index,
+                             uex_column_type_name(type), quoted);
+}
+
+/* json keeps its blanks, line ends among them; a line end in a string is escaped, so those that are raw are blanks. */
+static void append_json(const char *quoted, struct uex_buffer *sql)
+{
+    uex_buffer_append_format(sql, "pg_catalog.translate(%s::text, E'\n\r', '  ')::json", quoted);
+}
+
+/* A column without a mask, as row_to_json() is to get it. */
+static void append_for_json(const struct uex_layout *layout, size_t index, const char *quoted, bool has_infinity,
+                            struct uex_buffer *sql)
+{
+    const enum uex_column_type type = layout->columns[index].kind.type;
+
+    switch (type) {
+    case UEX_COLUMN_UNKNOWN:
+    case UEX_COLUMN_TEXT:
+        uex_buffer_append_format(sql, "%s::text", quoted);
+        break;
+    case UEX_COLUMN_DATE:
+        append_date(index, quoted, quoted, "date", sql);
+        break;
+    case UEX_COLUMN_TIMESTAMP:
+        append_timestamp(index, quoted, false, sql);
+        break;
+    case UEX_COLUMN_TIMESTAMPTZ:
+        append_timestamp(index, quoted, true, sql);
+        break;
+    case UEX_COLUMN_REAL:
+    case UEX_COLUMN_DOUBLE:
+    case UEX_COLUMN_NUMERIC:
+        append_json_number(index, quoted, type, has_infinity, sql);
+        break;
+    case UEX_COLUMN_JSON:
+        append_json(quoted, sql);
+        break;
+    case UEX_COLUMN_BOOLEAN:
+    case UEX_COLUMN_JSONB:
+    case UEX_COLUMN_UUID:
+    case UEX_COLUMN_SMALLINT:
+    case UEX_COLUMN_INTEGER:
+    case UEX_COLUMN_BIGINT:
+        uex_buffer_append_text(sql, quoted);
+        break;
+    }
+}
+
+/* A column without a mask, as it stands in a file of CSV. */
+static void append_for_csv(const struct uex_layout *layout, size_t index, const char *quoted, const char *encoding,
+                           struct uex_buffer *sql)
 {
     switch (layout->columns[index].kind.type) {
     case UEX_COLUMN_UNKNOWN:
@@ -205,10 +269,30 @@ static void append_plain(const struct uex_layout *layout, size_t index, const ch
     }
 }
 
-static void append_field(const struct uex_layout *layout, size_t index, const char *quoted, const char *encoding,
-                         struct uex_buffer *sql)
+/* A column without a mask. In binary form it goes as it is; text is what all its types have in common. */
+static void append_plain(const struct uex_postgres *postgres, const struct uex_row_plan *plan, size_t index,
+                         const char *quoted, struct uex_buffer *sql)
 {
-    switch (layout->columns[index].mask) {
+    const struct uex_layout *layout = plan->layout;
+    const bool is_text = layout->columns[index].kind.type == UEX_COLUMN_TEXT;
+
+    switch (format_of(plan)) {
+    case UEX_FORMAT_CSV:
+        append_for_csv(layout, index, quoted, PQparameterStatus(postgres->conn, "server_encoding"), sql);
+        break;
+    case UEX_FORMAT_JSONL:
+        append_for_json(layout, index, quoted, PQserverVersion(postgres->conn) >= NUMERIC_INFINITY_SINCE, sql);
+        break;
+    case UEX_FORMAT_PARQUET:
+        uex_buffer_append_format(sql, is_text ? "%s::text" : "%s", quoted);
+        break;
+    }
+}
+
+static void append_field(const struct uex_postgres *postgres, const struct uex_row_plan *plan, size_t index,
+                         const char *quoted, struct uex_buffer *sql)
+{
+    switch (plan->layout->columns[index].mask) {
     case UEX_MASK_NULL:
         uex_buffer_append_text(sql, "NULL::text");
         break;
@@ -222,24 +306,55 @@ static void append_field(const struct uex_layout *layout, size_t index, const ch
         append_year(index, quoted, sql);
         break;
     case UEX_MASK_NONE:
-        append_plain(layout, index, quoted, encoding, sql);
+        append_plain(postgres, plan, index, quoted, sql);
         break;
     }
 }
 
-static enum uex_error append_column(struct uex_postgres *postgres, const struct uex_layout *layout, size_t index,
+/* ` AS "name"`: the name of the member of a JSON object. */
+static enum uex_error append_member_name(struct uex_postgres *postgres, const struct uex_row_plan *plan,
+                                         const char *name, struct uex_buffer *sql, struct uex_fault *fault)
+{
+    if (format_of(plan) != UEX_FORMAT_JSONL)
+        return UEX_OK;
+    uex_buffer_append_text(sql, " AS ");
+    return uex_pg_append_identifier(postgres, name, strlen(name), sql, fault);
+}
+
+static enum uex_error append_column(struct uex_postgres *postgres, const struct uex_row_plan *plan, size_t index,
                                     struct uex_buffer *sql, struct uex_fault *fault)
 {
-    const char *name = layout->columns[index].view_name;
+    const struct uex_layout_column *column = &plan->layout->columns[index];
     struct uex_buffer quoted = {0};
-    enum uex_error err = uex_pg_append_identifier(postgres, name, strlen(name), &quoted, fault);
+    enum uex_error err =
+        uex_pg_append_identifier(postgres, column->view_name, strlen(column->view_name), &quoted, fault);
 
     if (err == UEX_OK)
-        append_field(layout, index, uex_buffer_text(&quoted), PQparameterStatus(postgres->conn, "server_encoding"),
-                     sql);
+        append_field(postgres, plan, index, uex_buffer_text(&quoted), sql);
     sql->failed = sql->failed || uex_buffer_failed(&quoted);
     uex_buffer_clear(&quoted);
-    return err;
+    return err == UEX_OK ? append_member_name(postgres, plan, column->name, sql, fault) : err;
+}
+
+void uex_pg_append_copy_begin(const struct uex_row_plan *plan, struct uex_buffer *sql)
+{
+    uex_buffer_append_text(sql, format_of(plan) == UEX_FORMAT_JSONL ? "COPY (SELECT pg_catalog.row_to_json(row) FROM ("
+                                                                    : "COPY (");
+}
+
+void uex_pg_append_copy_end(const struct uex_row_plan *plan, struct uex_buffer *sql)
+{
+    switch (format_of(plan)) {
+    case UEX_FORMAT_CSV:
+        uex_buffer_append_text(sql, ") TO STDOUT (FORMAT csv)");
+        break;
+    case UEX_FORMAT_JSONL:
+        uex_buffer_append_text(sql, ") AS row) TO STDOUT (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')");
+        break;
+    case UEX_FORMAT_PARQUET:
+        uex_buffer_append_text(sql, ") TO STDOUT (FORMAT binary)");
+        break;
+    }
 }
 
 enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id, const struct uex_row_plan *plan,
@@ -253,12 +368,14 @@ enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *gro
         if (plan->list_only && i != layout->list_index)
             continue;
         uex_buffer_append_text(sql, separator);
-        err = append_column(postgres, layout, i, sql, fault);
+        err = append_column(postgres, plan, i, sql, fault);
         separator = ", ";
     }
     /* The version is letters, digits and . _ + - only (export.version). */
-    if (err == UEX_OK && layout->config->export_version_field == UEX_VERSION_COLUMN && !plan->list_only)
-        uex_buffer_append_format(sql, ", '%s'", layout->version);
+    if (err == UEX_OK && layout->config->export_version_field == UEX_VERSION_COLUMN && !plan->list_only) {
+        uex_buffer_append_format(sql, ", '%s'::text", layout->version);
+        err = append_member_name(postgres, plan, UEX_VERSION_COLUMN_NAME, sql, fault);
+    }
     return err == UEX_OK ? uex_pg_append_from(postgres, group_id, sql, fault) : err;
 }
 

@@ -9,18 +9,20 @@
 #include "store/storage_url.h"
 
 #define META_VERSION "export-version"
+#define META_FORMAT "export-format"
 #define META_LAYOUT "export-layout"
 #define META_COMMAND_ID "export-command-id"
 #define META_SNAPSHOT_AT "export-snapshot-at"
 #define META_ROW_COUNT "export-row-count"
 #define META_SHA256 "export-sha256"
 
-void uex_object_key(const char *domain_id, const char *group_id, const char *command_id, struct uex_buffer *out)
+void uex_object_key(const char *domain_id, const char *group_id, const char *command_id, const char *ending,
+                    struct uex_buffer *out)
 {
     uex_buffer_append_text(out, domain_id);
     uex_buffer_append_text(out, "/");
     uex_percent_encode(out, uex_bytes_of_text(group_id));
-    uex_buffer_append_format(out, "/%s.csv.gz", command_id);
+    uex_buffer_append_format(out, "/%s%s", command_id, ending);
 }
 
 bool uex_object_key_valid(const char *key)
@@ -47,6 +49,8 @@ void uex_object_meta_each(const struct uex_object_meta *meta,
 
     emit(context, META_VERSION, meta->version == NULL ? UEX_DEFAULT_VERSION : meta->version);
     if (meta->has_tags) {
+        if (meta->tags.format != NULL)
+            emit(context, META_FORMAT, meta->tags.format);
         if (meta->tags.layout_id[0] != '\0')
             emit(context, META_LAYOUT, meta->tags.layout_id);
         emit(context, META_COMMAND_ID, meta->tags.command_id);

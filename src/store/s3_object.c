@@ -33,7 +33,9 @@ void uex_s3_write_headers_init(struct uex_s3_write_headers *headers, const struc
                                        {"x-amz-acl", config->s3_acl}};
 
     *headers = (struct uex_s3_write_headers){0};
-    uex_s3_write_headers_add(headers, "content-type", UEX_OBJECT_CONTENT_TYPE);
+    uex_s3_write_headers_add(headers, "content-type",
+                             meta->has_tags && meta->tags.content_type != NULL ? meta->tags.content_type
+                                                                               : UEX_OBJECT_CONTENT_TYPE);
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         if (settings[i][1] != NULL && settings[i][1][0] != '\0')
             uex_s3_write_headers_add(headers, settings[i][0], settings[i][1]);

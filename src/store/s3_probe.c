@@ -17,6 +17,7 @@
  * marker in a bucket with versions. */
 #include <stdlib.h>
 
+#include "export/format.h"
 #include "export/log.h"
 #include "store/s3_error.h"
 #include "store/s3_multipart.h"
@@ -41,7 +42,8 @@ static enum uex_error choose_key(struct probe *probe)
     struct uex_buffer key = {0};
     enum uex_error err = UEX_OK;
 
-    uex_object_key(probe->domain_id, PROBE_GROUP, PROBE_COMMAND, &key);
+    uex_object_key(probe->domain_id, PROBE_GROUP, PROBE_COMMAND,
+                   uex_format_ending(probe->store->settings->config->export_format), &key);
     err = uex_buffer_failed(&key)
               ? uex_fail(probe->fault, UEX_NO_MEMORY, "no memory for a probe")
               : uex_s3_whole_key(probe->store, uex_buffer_text(&key), &probe->whole_key, probe->fault);

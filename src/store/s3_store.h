@@ -24,7 +24,7 @@ struct uex_s3_store {
 
 /* Headers of a request that creates an object: media type, what s3.sse, s3.storage_class, s3.tagging, s3.acl and
  * s3.checksum say, metadata. Not to be copied: items point into it. */
-#define UEX_S3_WRITE_HEADERS_MAX 16
+#define UEX_S3_WRITE_HEADERS_MAX 20
 struct uex_s3_write_headers {
     struct uex_s3_header items[UEX_S3_WRITE_HEADERS_MAX];
     size_t count;

@@ -62,7 +62,7 @@ static void read_compressed(struct uex_gzip_reader *reader, struct uex_bytes tex
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
-    struct uex_gzip_reader *reader = uex_gzip_reader_new();
+    struct uex_gzip_reader *reader = uex_gzip_reader_new(UEX_GZIP_CSV);
 
     if (reader != NULL && size_bytes > 0) {
         struct uex_bytes rest = uex_bytes_of(data + 1, size_bytes - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* export: one group's CSV to a file, without Kafka and object store. */
+/* export: one group's rows to a file, without Kafka and object store. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,6 +12,7 @@
 #include "ctl/live.h"
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
+#include "export/format.h"
 #include "export/job.h"
 #include "export/postgres.h"
 #include "export/thread.h"
@@ -227,6 +228,32 @@ void uex_export_check(const struct uex_config *config, struct uex_buffer *proble
         uex_buffer_append_format(problems, "postgres.dsn: %s\n", fault.text);
 }
 
+/* --format, and what it does not go together with, as src/config/cross.c has it for export.format. */
+static bool choose_format(struct uex_config *config)
+{
+    const char *name = uex_ctl_options.format;
+    unsigned format = UEX_FORMAT_CSV;
+
+    if (name == NULL)
+        return true;
+    while (format <= UEX_FORMAT_PARQUET && strcmp(name, uex_format_name((enum uex_format)format)) != 0)
+        format++;
+    if (format > UEX_FORMAT_PARQUET) {
+        uex_output_error("--format: must be csv, jsonl or parquet");
+        return false;
+    }
+    config->export_format = (enum uex_format)format;
+    if (format != UEX_FORMAT_CSV && config->export_version_field == UEX_VERSION_COMMENT) {
+        uex_output_error("--format %s: has no comment line; set export.version_field to column or none", name);
+        return false;
+    }
+    if (format != UEX_FORMAT_CSV && config->export_formula_guard != UEX_GUARD_OFF) {
+        uex_output_error("--format %s: export.formula_guard is for csv only; set it to off", name);
+        return false;
+    }
+    return true;
+}
+
 int uex_export_run(const struct uex_config *config, int operand_count, char **operands)
 {
     /* Only the database is used, whatever else is configured. */
@@ -238,6 +265,8 @@ int uex_export_run(const struct uex_config *config, int operand_count, char **op
     int code = UEX_EXIT_USAGE;
 
     plain.storage_url = plain.redis_url = nothing;
+    if (!choose_format(&plain))
+        return code;
     if (operand_count != 1)
         uex_output_error("export needs exactly one GROUP");
     if (operand_count == 1 && uex_ctl_options.output == NULL)

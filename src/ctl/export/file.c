@@ -18,7 +18,8 @@ static enum uex_error fail(struct uex_fault *fault, enum uex_error err, const ch
 static enum uex_error open_stdout(struct uex_export_file *file, struct uex_fault *fault)
 {
     if (isatty(STDOUT_FILENO))
-        return uex_fail(fault, UEX_CONFIG, "--output -: will not write gzip to a terminal; name a file or use a pipe");
+        return uex_fail(fault, UEX_CONFIG,
+                        "--output -: will not write binary data to a terminal; name a file or use a pipe");
     file->fd = STDOUT_FILENO;
     return UEX_OK;
 }

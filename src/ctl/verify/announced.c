@@ -7,6 +7,7 @@
 
 #include "ctl/verify/verify.h"
 #include "export/command.h"
+#include "export/format.h"
 #include "export/text.h"
 #include "kafka/headers.h"
 #include "model/json.h"
@@ -137,13 +138,15 @@ static enum uex_error note_file(struct uex_verified *item, const cJSON *object, 
 {
     const char *file_name = text_of(object, "fileName"), *content_type = text_of(object, "contentType");
     const char *slash = strrchr(file_path, '/');
+    enum uex_format format = UEX_FORMAT_CSV;
 
     if (!cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(object, "usernames")))
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "both a file and usernames were announced");
     if (file_name == NULL || slash == NULL || strcmp(file_name, slash + 1) != 0)
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "fileName is not the end of filePath");
-    if (content_type == NULL || strcmp(content_type, "application/gzip") != 0)
-        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "contentType is not application/gzip");
+    if (content_type == NULL || !uex_format_of_name(file_path, &format) ||
+        strcmp(content_type, uex_format_content_type(format)) != 0)
+        uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "contentType is not that of the file's name");
     if (item->announced.file_path == NULL)
         item->announced.file_path = strdup(file_path);
     return item->announced.file_path == NULL ? UEX_NO_MEMORY : UEX_OK;

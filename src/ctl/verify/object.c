@@ -5,14 +5,14 @@
 #include <stdlib.h>
 
 #include "ctl/verify/verify.h"
-#include "export/gzip.h"
+#include "export/file_reader.h"
 #include "export/layout.h"
 
 struct reading {
-    struct uex_gzip_reader *reader;
+    struct uex_file_reader *reader;
     struct uex_digest *digest;
     uint64_t size_bytes;
-    struct uex_fault broken; /* the first error of the gzip reader */
+    struct uex_fault broken; /* the first error of the reader */
     void (*heard)(void *context, uint64_t size_bytes);
     void *context;
 };
@@ -26,7 +26,7 @@ static enum uex_error take_bytes(void *context, struct uex_bytes data)
     if (reading->heard != NULL)
         reading->heard(reading->context, reading->size_bytes);
     if (reading->broken.error == UEX_OK)
-        (void)(uex_gzip_reader_write(reading->reader, data, &reading->broken) == UEX_OK);
+        (void)(uex_file_reader_write(reading->reader, data, &reading->broken) == UEX_OK);
     if (reading->broken.error == UEX_NO_MEMORY)
         return UEX_NO_MEMORY;
     return uex_digest_add(reading->digest, data);
@@ -86,20 +86,18 @@ static bool is_header(const struct uex_layout *layout, const char *line, enum ue
 
 /* UEX_NO_MEMORY, or UEX_OK. */
 static enum uex_error compare_text(struct uex_verified *item, const struct uex_layout *layout,
-                                   const struct uex_gzip_facts *facts)
+                                   const struct uex_file_facts *facts)
 {
-    bool has_comment = strncmp(facts->first_line, UEX_VERSION_COMMENT_START, strlen(UEX_VERSION_COMMENT_START)) == 0;
-    uint64_t before = has_comment ? 2 : 1;
     bool starved = false;
-    bool is_right = has_comment ? is_header(layout, facts->second_line, UEX_VERSION_NONE, &starved)
-                                : is_header(layout, facts->first_line, UEX_VERSION_COLUMN, &starved) ||
-                                      is_header(layout, facts->first_line, UEX_VERSION_NONE, &starved);
+    bool is_right = is_header(layout, facts->header, UEX_VERSION_NONE, &starved) ||
+                    (!facts->has_comment && is_header(layout, facts->header, UEX_VERSION_COLUMN, &starved));
 
     if (starved)
         return UEX_NO_MEMORY;
-    if (!is_right && layout->column_count > 0) /* `*` names no columns */
-        uex_verify_fails(item, UEX_VERIFY_HEADER, "the first line is not the header of export.columns");
-    item->object.rows = facts->line_count < before ? 0 : facts->line_count - before;
+    /* `*` names no columns, and a first row of JSON may be too long. */
+    if (!is_right && layout->column_count > 0 && facts->header[0] != 0)
+        uex_verify_fails(item, UEX_VERIFY_HEADER, "its columns are not those of export.columns");
+    item->object.rows = facts->row_count;
     if (item->object.rows != item->announced.rows)
         uex_verify_fails(item, UEX_VERIFY_ROWS, "the object has %" PRIu64 " rows, the announcement %" PRIu64,
                          item->object.rows, item->announced.rows);
@@ -108,11 +106,21 @@ static enum uex_error compare_text(struct uex_verified *item, const struct uex_l
     return UEX_OK;
 }
 
+/* As announced; a format that was set meanwhile gives other names. */
+static enum uex_format format_of(const struct uex_verified *item)
+{
+    const char *path = item->announced.file_path == NULL ? "" : item->announced.file_path;
+    enum uex_format format = UEX_FORMAT_CSV;
+
+    (void)uex_format_of_name(path, &format);
+    return format;
+}
+
 static enum uex_error read_object(struct uex_verified *item, struct uex_object_store *store,
                                   const struct uex_layout *layout, const char *key, struct reading *reading,
                                   struct uex_fault *fault)
 {
-    struct uex_gzip_facts facts = {0};
+    struct uex_file_facts facts = {0};
     uint8_t sha256[UEX_SHA256_SIZE];
     enum uex_error err = store->read(store, key, (struct uex_sink){.write = take_bytes, .context = reading}, fault);
 
@@ -128,7 +136,7 @@ static enum uex_error read_object(struct uex_verified *item, struct uex_object_s
     uex_hex(sha256, sizeof(sha256), item->object.sha256);
     compare_bytes(item);
     if (reading->broken.error == UEX_OK &&
-        uex_gzip_reader_finish(reading->reader, &facts, &reading->broken) == UEX_OK) {
+        uex_file_reader_finish(reading->reader, &facts, &reading->broken) == UEX_OK) {
         uex_verify_holds(item, UEX_VERIFY_GZIP);
         err = compare_text(item, layout, &facts);
     } else if (reading->broken.error == UEX_NO_MEMORY) {
@@ -144,17 +152,17 @@ enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_st
                                  void *context, struct uex_fault *fault)
 {
     struct reading reading = {
-        .reader = uex_gzip_reader_new(), .digest = uex_digest_new(), .heard = heard, .context = context};
+        .reader = uex_file_reader_new(format_of(item)), .digest = uex_digest_new(), .heard = heard, .context = context};
     struct uex_buffer key = {0};
     enum uex_error err = UEX_NO_MEMORY;
 
-    uex_object_key(item->domain_id, item->group_id, item->command_id, &key);
+    uex_object_key(item->domain_id, item->group_id, item->command_id, uex_format_ending(format_of(item)), &key);
     if (reading.reader != NULL && reading.digest != NULL && !uex_buffer_failed(&key))
         err = find_object(item, store, uex_buffer_text(&key), fault);
     if (err == UEX_OK)
         err = read_object(item, store, layout, uex_buffer_text(&key), &reading, fault);
     uex_buffer_clear(&key);
     uex_digest_free(reading.digest);
-    uex_gzip_reader_free(reading.reader);
+    uex_file_reader_free(reading.reader);
     return err == UEX_OK || !stops_all(err) ? UEX_OK : err;
 }

@@ -46,6 +46,9 @@ static const struct {
     {"s3.tagging", "", false},
     {"s3.acl", "", false},
     {"export.domain_id", "", false},
+    {"export.format", "csv", false},
+    {"export.parquet_codec", "zstd", false},
+    {"export.row_group", "16MiB", false},
     {"export.columns",
      "username,groupId=group_id,displayName=display_name,gender,dateOfBirth=date_of_birth,location,intent,bio,smokes,"
      "drinks,wantsKids=wants_kids,education,religion,occupation,preferredGenders=preferred_genders,"

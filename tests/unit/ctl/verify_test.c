@@ -298,7 +298,7 @@ static void store_object(struct stored *stored, struct uex_buffer *object, uint6
     struct uex_buffer key = {0};
     uint8_t sha256[UEX_SHA256_SIZE];
 
-    uex_object_key(DOMAIN, "g", ID_1, &key);
+    uex_object_key(DOMAIN, "g", ID_1, ".csv.gz", &key);
     assert_int_equal(stored->store->begin(stored->store, uex_buffer_text(&key), &writer, NULL), UEX_OK);
     stored->store->set_tags(writer, &tags);
     assert_int_equal(stored->store->write(writer, uex_buffer_bytes(object), NULL), UEX_OK);
@@ -357,7 +357,7 @@ static void object__as_announced__holds_in_all_three_forms(void **state)
         assert_int_equal(stored->item.verdicts[UEX_VERIFY_HEADER], UEX_VERDICT_HOLDS);
         assert_true(stored->heard_bytes == stored->item.object.bytes && stored->item.object.rows == 2);
         uex_buffer_reset(&object);
-        uex_object_key(DOMAIN, "g", ID_1, &object);
+        uex_object_key(DOMAIN, "g", ID_1, ".csv.gz", &object);
         assert_int_equal(stored->store->remove(stored->store, uex_buffer_text(&object), NULL), UEX_OK);
         uex_buffer_reset(&object);
     }

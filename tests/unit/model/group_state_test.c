@@ -89,7 +89,7 @@ static void write__first_export__has_every_field_in_order(void **state)
         "\"runId\":\"2026-11-22\",\"outcome\":\"exported\",\"reason\":null,\"at\":\"2026-11-22T17:50:00.501Z\"}],"
         "\"lastExported\":{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":\"2026-11-22\","
         "\"at\":\"2026-11-22T17:50:00.501Z\",\"filePath\":\"s3://b/g \\\"1\\\".csv.gz\",\"sha256\":\"" SHA
-        "\",\"rows\":11}}");
+        "\",\"rows\":11,\"layout\":null}}");
     uex_buffer_clear(&out);
     uex_group_memory_free(memory);
 }
@@ -391,7 +391,7 @@ static void read__other_writers_form__is_taken(void **state)
                            "\"recent\":[{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":null,"
                            "\"outcome\":\"dead-lettered\",\"reason\":\"x\",\"at\":null}],\"lastExported\":"
                            "{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000009\",\"runId\":null,\"at\":"
-                           "\"2026-11-22T17:50:00.000Z\",\"filePath\":null,\"sha256\":\"" SHA "\",\"rows\":1000}}"));
+                           "\"2026-11-22T17:50:00.000Z\",\"filePath\":null,\"sha256\":\"" SHA "\",\"rows\":1000,\"layout\":null}}"));
     free(json);
     uex_group_memory_free(memory);
     assert_int_equal(read_text("{\"version\":1,\"groupId\":\"g\",\"outcome\":\"skipped\"}", &memory, &fault), UEX_OK);

@@ -110,7 +110,7 @@ static enum uex_error results(void)
 {
     struct uex_buffer out = {0};
 
-    uex_result_write_file("g", ID, "s3://bucket/key.csv.gz", &out);
+    uex_result_write_file("g", ID, "s3://bucket/key.csv.gz", "application/gzip", &out);
     uex_result_write_list_head("g", ID, &out);
     uex_buffer_append_json(&out, "name \"x\"");
     uex_result_write_list_tail(&out);

@@ -86,7 +86,7 @@ static int print_results(void)
     int failed = 0;
 
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
-        uex_result_write_file(i == 0 ? plain : odd, DOMAIN_ID, paths[i], &line);
+        uex_result_write_file(i == 0 ? plain : odd, DOMAIN_ID, paths[i], "application/gzip", &line);
         failed |= print_line(&line);
     }
     for (size_t count = 1; count <= 3; count += 2) {

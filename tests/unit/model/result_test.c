@@ -14,7 +14,7 @@ static void write_file__s3__has_six_fields_in_order(void **state)
 {
     struct uex_buffer out = {0};
     (void)state;
-    uex_result_write_file("g \"1\"", DOMAIN_ID, "s3://bucket/p/d/g%2F1/c.csv.gz", &out);
+    uex_result_write_file("g \"1\"", DOMAIN_ID, "s3://bucket/p/d/g%2F1/c.csv.gz", "application/gzip", &out);
     assert_string_equal(uex_buffer_text(&out),
                         "{\"groupId\":\"g \\\"1\\\"\",\"filePath\":\"s3://bucket/p/d/g%2F1/c.csv.gz\","
                         "\"fileName\":\"c.csv.gz\",\"contentType\":\"application/gzip\",\"domainId\":\"" DOMAIN_ID
@@ -26,7 +26,7 @@ static void write_file__path_without_slash__is_its_own_name(void **state)
 {
     struct uex_buffer out = {0};
     (void)state;
-    uex_result_write_file("g", DOMAIN_ID, "x.csv.gz", &out);
+    uex_result_write_file("g", DOMAIN_ID, "x.csv.gz", "application/gzip", &out);
     assert_non_null(strstr(uex_buffer_text(&out), "\"filePath\":\"x.csv.gz\",\"fileName\":\"x.csv.gz\""));
     uex_buffer_clear(&out);
 }

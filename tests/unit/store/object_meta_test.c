@@ -20,7 +20,7 @@ static void key__plain_group__is_domain_group_command(void **state)
     struct uex_buffer key = {0};
 
     (void)state;
-    uex_object_key("d0", "g-17", COMMAND, &key);
+    uex_object_key("d0", "g-17", COMMAND, ".csv.gz", &key);
     assert_string_equal(uex_buffer_text(&key), "d0/g-17/" COMMAND ".csv.gz");
     assert_true(uex_object_key_valid(uex_buffer_text(&key)));
     uex_buffer_clear(&key);
@@ -36,7 +36,7 @@ static void key__groups_that_would_climb_or_split__are_encoded(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct uex_buffer key = {0};
-        uex_object_key("d0", cases[i][0], "c", &key);
+        uex_object_key("d0", cases[i][0], "c", ".csv.gz", &key);
         assert_string_equal(uex_buffer_text(&key), cases[i][1]);
         assert_true(uex_object_key_valid(uex_buffer_text(&key)));
         uex_buffer_clear(&key);

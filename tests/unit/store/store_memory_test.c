@@ -25,7 +25,7 @@ static enum uex_error object_key(void)
 {
     struct uex_buffer key = {0};
 
-    uex_object_key(ID, "a group/with ä", ID, &key);
+    uex_object_key(ID, "a group/with ä", ID, ".csv.gz", &key);
     return note(UEX_OK, &key);
 }
 
