@@ -387,11 +387,11 @@ static void read__other_writers_form__is_taken(void **state)
     assert_true(uex_group_memory_at_ms(memory) == UEX_NO_TIME);
     assert_false(uex_group_memory_is_duplicate(memory, id_of(1))); /* the last entry of an id counts */
     char *json = json_of(memory);
-    assert_non_null(strstr(json,
-                           "\"recent\":[{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":null,"
-                           "\"outcome\":\"dead-lettered\",\"reason\":\"x\",\"at\":null}],\"lastExported\":"
-                           "{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000009\",\"runId\":null,\"at\":"
-                           "\"2026-11-22T17:50:00.000Z\",\"filePath\":null,\"sha256\":\"" SHA "\",\"rows\":1000,\"layout\":null}}"));
+    assert_non_null(strstr(json, "\"recent\":[{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000001\",\"runId\":null,"
+                                 "\"outcome\":\"dead-lettered\",\"reason\":\"x\",\"at\":null}],\"lastExported\":"
+                                 "{\"commandId\":\"a0eebc99-9c0b-4ef8-bb6d-000000000009\",\"runId\":null,\"at\":"
+                                 "\"2026-11-22T17:50:00.000Z\",\"filePath\":null,\"sha256\":\"" SHA
+                                 "\",\"rows\":1000,\"layout\":null}}"));
     free(json);
     uex_group_memory_free(memory);
     assert_int_equal(read_text("{\"version\":1,\"groupId\":\"g\",\"outcome\":\"skipped\"}", &memory, &fault), UEX_OK);
