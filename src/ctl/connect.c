@@ -65,3 +65,23 @@ enum uex_error uex_ctl_await_database(const struct uex_config *config, struct ue
     uex_waiting_end(&waiting);
     return err;
 }
+
+enum uex_error uex_ctl_read_layout(const struct uex_config *config, struct uex_layout **out, struct uex_fault *fault)
+{
+    struct uex_postgres *postgres = NULL;
+    struct uex_layout *layout = NULL;
+    enum uex_error err = uex_layout_new(config, &layout, fault);
+
+    *out = NULL;
+    if (err == UEX_OK)
+        err = uex_ctl_await_database(config, fault);
+    if (err == UEX_OK && (postgres = uex_postgres_new(config, APPLICATION_NAME)) == NULL)
+        err = uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a connection");
+    if (err == UEX_OK) {
+        uex_postgres_set_cancel(postgres, &uex_program_cancel);
+        err = uex_postgres_check_views(postgres, layout, out, fault);
+    }
+    uex_postgres_free(postgres);
+    uex_layout_free(layout);
+    return err;
+}

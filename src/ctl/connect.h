@@ -5,6 +5,7 @@
 #define EXPORT_CTL_CONNECT_H
 
 #include "ctl/waiting.h"
+#include "export/layout.h"
 #include "kafka/topic_reader.h"
 #include "run/records.h"
 
@@ -24,4 +25,8 @@ UEX_MUST_CHECK enum uex_error uex_ctl_read_runs(const struct uex_config *config,
 void uex_ctl_begin_waiting_for_kafka(struct uex_waiting *waiting, const struct uex_config *config);
 /* The database answers. Errors of uex_groups_await(). */
 UEX_MUST_CHECK enum uex_error uex_ctl_await_database(const struct uex_config *config, struct uex_fault *fault);
+/* The layout of the settings, resolved with the user view. Errors of uex_layout_new(), uex_groups_await() and
+ * uex_postgres_check_views(). The caller frees `*out`. */
+UEX_MUST_CHECK enum uex_error uex_ctl_read_layout(const struct uex_config *config, struct uex_layout **out,
+                                                  struct uex_fault *fault);
 #endif

@@ -22,7 +22,7 @@ struct uex_ctl_options {
     const char *group, *error, *since, *until; /* which dead letters */
     const char *wait_for;                      /* --wait-for D, of every subcommand: see uex_wait_for_ms() */
     const char *color;                         /* --color, of every subcommand: see uex_screen_setup() */
-    bool all, wait, follow, force, open, dry_run, again, wide, history, check;
+    bool all, wait, follow, force, open, dry_run, again, wide, history, check, json_schema;
 };
 extern struct uex_ctl_options uex_ctl_options;
 

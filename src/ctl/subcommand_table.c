@@ -135,6 +135,17 @@ static const struct uex_example export_examples[] = {
     {"exportctl export g-17 --format parquet --output g-17.parquet", "the same rows as Parquet"},
     {0}};
 
+static const struct uex_option schema[] = {
+    {"--json-schema", NULL, "a JSON Schema of one row of JSON Lines", NULL, &uex_ctl_options.json_schema},
+    {"--output", "table|json", "a table (default), or a Table Schema", &uex_ctl_options.output, NULL},
+    {0}};
+
+static const struct uex_example schema_examples[] = {
+    {"exportctl schema", "the columns that readers get, their types and masks, and where they come from"},
+    {"exportctl schema --output json > users.schema.json", "for tools that know Table Schema, as frictionless does"},
+    {"exportctl schema --json-schema", "for readers of JSON Lines, and for code generators"},
+    {0}};
+
 static const struct uex_option status[] = {
     {"--run", "ID|last", "the outcomes of this run, and the active groups without one; last: the newest run",
      &uex_ctl_options.run, NULL},
@@ -520,6 +531,19 @@ const struct uex_subcommand uex_subcommands[] = {
      .needs = UEX_NEED_POSTGRES,
      .check = uex_export_check,
      .run = uex_export_run},
+    {.name = "schema",
+     .brief = "the columns that readers of files get",
+     .summary = "Prints which columns the files of this deployment have, of which types.",
+     .details =
+         "Types come from the user view, so the database is asked. With --output json it is a Table Schema "
+         "(Frictionless\nData Package). With --json-schema it is a JSON Schema (draft 2020-12) of a row as JSON Lines "
+         "have it, whatever\nexport.format is. Masked columns are text. The layout's id is that of the header "
+         "export-layout.",
+     .examples = schema_examples,
+     .options = schema,
+     .needs = UEX_NEED_POSTGRES,
+     .check = uex_export_check,
+     .run = uex_schema_run},
     {.name = "status",
      .brief = "outcomes of groups, or how a run went",
      .operands = "[GROUP…]",

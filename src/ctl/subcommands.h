@@ -95,6 +95,7 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
 void uex_verify_check_config(const struct uex_config *config, struct uex_buffer *problems);
 int uex_export_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_export_check(const struct uex_config *config, struct uex_buffer *problems);
+int uex_schema_run(const struct uex_config *config, int operand_count, char **operands);
 int uex_report_run(const struct uex_config *config, int operand_count, char **operands);
 void uex_report_check(const struct uex_config *config, struct uex_buffer *problems);
 int uex_status_run(const struct uex_config *config, int operand_count, char **operands);

@@ -31,7 +31,7 @@ def subcommands():
 
 SUBCOMMANDS = ["config check", "config show", "doctor", "topics check", "topics create", "topics grow", "dlq list", "dlq show",
                "dlq replay", "dlq discard", "retry list", "trigger", "run list", "run show", "run wait", "run finish", "verify",
-               "export", "status", "report", "forget", "help", "version", "completion bash", "completion zsh", "completion fish"]
+               "export", "schema", "status", "report", "forget", "help", "version", "completion bash", "completion zsh", "completion fish"]
 
 
 def test_help__of_all__lists_every_subcommand():
