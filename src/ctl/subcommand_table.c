@@ -513,7 +513,10 @@ const struct uex_subcommand uex_subcommands[] = {
      .details = "Of an object it checks sha256, size, that it is whole (one gzip member of CSV or JSON Lines, "
                 "or Parquet with its\nfooter), row count and columns; of a\nlist of usernames, that all parts are "
                 "there with as many names as announced. Objects are read as a "
-                "stream.\nExit code 1 if a check fails.",
+                "stream.\nThe columns are those of export.columns and of the user view. Of an object that was "
+                "exported with another\nlayout (its metadata export-layout tells) they are not compared: that check "
+                "stays open, which is no failure.\nWithout postgres.dsn they are compared with the settings "
+                "alone.\nExit code 1 if a check fails.",
      .examples = verify_examples,
      .options = verify,
      .needs = UEX_NEED_KAFKA | UEX_NEED_STORAGE,

@@ -21,7 +21,7 @@ def verify(pipe, *arguments, code=0, **settings):
     done = pipe.ctl("verify", *arguments, "--output=json", **settings)
     assert done.code == code, done
     found = json.loads(done.out)
-    assert all(set(row) == KEYS and set(row["checks"]) == CHECKS for row in found)
+    assert all(set(row) - {"notes"} == KEYS and set(row["checks"]) == CHECKS for row in found)
     return {row["groupId"]: row for row in found}
 
 
@@ -66,6 +66,46 @@ def test_verify__what_was_exported__holds(pipe):
     table = pipe.ctl("verify", "--run=r1")
     assert table.code == 0 and not table.err
     assert table.out.splitlines()[-1] == "2 hold, 0 fail; 1 skipped: nothing to verify"
+
+
+def test_verify__exported_with_another_layout__its_columns_are_open_and_all_else_holds(pipe):
+    """The old objects of a deployment whose columns have changed are no failures."""
+    group_id, (record,) = exported(pipe)
+    others = {"EXPORT_EXPORT_COLUMNS": "username,bio"}
+    found = verify(pipe, group_id, **others)[group_id]
+    assert holding(found) == CHECKS - {"header"} and found["checks"]["header"] is None
+    layout = record.headers["export-layout"].decode()
+    assert len(found["notes"]) == 1 and f"another layout ({layout}) than today's (" in found["notes"][0]
+    table = pipe.ctl("verify", group_id, **others)
+    assert table.code == 0 and f"{group_id}: another layout ({layout})" in table.out
+    assert verify(pipe, group_id)[group_id]["checks"]["header"] is True
+
+
+def test_verify__without_the_database__columns_are_those_of_the_settings(pipe):
+    group_id, _ = exported(pipe)
+    assert holding(verify(pipe, group_id, EXPORT_POSTGRES_DSN="")[group_id]) == CHECKS
+    other = verify(pipe, group_id, code=1, EXPORT_POSTGRES_DSN="", EXPORT_EXPORT_COLUMNS="username,bio")[group_id]
+    assert failing(other) == {"header"} and "postgres.dsn" in other["problems"][0]
+    away = pipe.ctl("verify", group_id, "--wait-for=1s", "--output=json", EXPORT_POSTGRES_DSN="host=127.0.0.1 port=1")
+    assert away.code == 0 and "today's layout is not known" in away.err, away
+    assert holding(json.loads(away.out)[0]) == CHECKS
+
+
+def test_verify__metadata_or_state_with_another_layout__fails(pipe):
+    group_id, (record,) = exported(pipe)
+    url = json.loads(record.value)["filePath"]
+    data, answer = pipe.store.get(url)
+    bucket, _, key = url[len("s3://"):].partition("/")
+    pipe.store.client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/gzip",
+                                 Metadata={**answer["Metadata"], "export-layout": "0123456789abcdef"})
+    found = verify(pipe, group_id, code=1)[group_id]
+    assert failing(found) == {"object"} and "0123456789abcdef" in found["problems"][0]
+    pipe.store.client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/gzip", Metadata=answer["Metadata"])
+    state = pipe.states()[group_id]
+    state["lastExported"]["layout"] = "0123456789abcdef"
+    pipe.broker.send(pipe.topic["state"], group_id.encode(), json.dumps(state).encode())
+    found = verify(pipe, group_id, code=1)[group_id]
+    assert failing(found) == {"state"} and "0123456789abcdef" in found["problems"][0]
 
 
 @pytest.mark.parametrize("version", ["column", "comment", "none"])

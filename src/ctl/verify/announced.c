@@ -103,18 +103,22 @@ static void note_headers(struct uex_verified *item, const struct uex_record *rec
     char version[64];
 
     text_header(record, UEX_HEADER_SHA256, facts.sha256, sizeof(facts.sha256));
+    text_header(record, UEX_HEADER_LAYOUT, facts.layout, sizeof(facts.layout));
     if (text_header(record, UEX_HEADER_VERSION, version, sizeof(version))[0] == 0)
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is missing", UEX_HEADER_VERSION);
     if (facts.rows == UEX_UNKNOWN)
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "%s is missing", UEX_HEADER_ROW_COUNT);
     text_header(record, UEX_HEADER_RUN_ID, item->announced_run_id, sizeof(item->announced_run_id));
-    if (item->is_announced && (facts.rows != item->announced.rows || strcmp(facts.sha256, item->announced.sha256) != 0))
+    if (item->is_announced &&
+        (facts.rows != item->announced.rows || strcmp(facts.sha256, item->announced.sha256) != 0 ||
+         strcmp(facts.layout, item->announced.layout) != 0))
         uex_verify_fails(item, UEX_VERIFY_ANNOUNCED, "its records differ");
     if (item->is_announced)
         return;
     item->announced.rows = facts.rows;
     item->announced.bytes = facts.bytes;
     memcpy(item->announced.sha256, facts.sha256, sizeof(facts.sha256));
+    memcpy(item->announced.layout, facts.layout, sizeof(facts.layout));
 }
 
 static const char *text_of(const cJSON *object, const char *name)
@@ -246,6 +250,9 @@ static void compare_with_state(struct uex_verified *item)
                          announced->sha256[0] == 0 ? "none" : announced->sha256);
     if (state->file_path != NULL && announced->file_path != NULL && strcmp(state->file_path, announced->file_path) != 0)
         uex_verify_fails(item, UEX_VERIFY_STATE, "the state and the announcement name different files");
+    if (state->layout[0] != 0 && announced->layout[0] != 0 && strcmp(state->layout, announced->layout) != 0)
+        uex_verify_fails(item, UEX_VERIFY_STATE, "the state has layout %s, the announcement %s", state->layout,
+                         announced->layout);
     uex_verify_holds(item, UEX_VERIFY_STATE);
 }
 

@@ -15,6 +15,7 @@ static void clear_item(struct uex_verified *item)
     free(item->object.file_path);
     free(item->parts_seen);
     uex_buffer_clear(&item->problems);
+    uex_buffer_clear(&item->notes);
 }
 
 void uex_verification_clear(struct uex_verification *verification)
@@ -36,6 +37,17 @@ void uex_verify_fails(struct uex_verified *item, enum uex_verify_check check, co
     va_end(arguments);
     item->verdicts[check] = UEX_VERDICT_FAILS;
     uex_buffer_append_format(&item->problems, "%s\n", text);
+}
+
+void uex_verify_note(struct uex_verified *item, const char *format, ...)
+{
+    va_list arguments;
+    char text[512];
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    uex_buffer_append_format(&item->notes, "%s\n", text);
 }
 
 void uex_verify_holds(struct uex_verified *item, enum uex_verify_check check)
@@ -95,16 +107,20 @@ static bool take_facts(struct uex_verified *item, const struct uex_group_state_v
     const struct uex_last_exported_view *last = &view->memory.last;
     char last_id[UEX_UUID_TEXT_SIZE];
     const char *file_path = NULL;
+    bool is_last = false;
 
+    if (view->memory.has_last) {
+        uex_uuid_from_bytes(last->command_id, last_id);
+        is_last = strcmp(last_id, item->command_id) == 0;
+    }
+    if (is_last)
+        snprintf(item->state.layout, sizeof(item->state.layout), "%s", last->layout);
     if (record->outcome == UEX_OUTCOME_EXPORTED && strcmp(record->command_id, item->command_id) == 0) {
         item->state.rows = record->rows;
         item->state.bytes = record->bytes;
         snprintf(item->state.sha256, sizeof(item->state.sha256), "%s", record->sha256);
         file_path = record->file_path;
-    } else if (view->memory.has_last) {
-        uex_uuid_from_bytes(last->command_id, last_id);
-        if (strcmp(last_id, item->command_id) != 0)
-            return true;
+    } else if (is_last) {
         item->state.rows = last->rows;
         if (last->has_sha256)
             uex_hex(last->sha256, sizeof(last->sha256), item->state.sha256);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "check/checks.h"
+#include "ctl/connect.h"
 #include "ctl/live.h"
 #include "ctl/options.h"
 #include "ctl/subcommands.h"
@@ -52,17 +53,13 @@ static void add_row(struct uex_table *table, const struct uex_verified *item)
     uex_table_add(table, cells);
 }
 
-static void write_problems(const struct uex_verified *item, struct uex_buffer *out)
+/* Each line of `lines`, with the group before it. */
+static void write_lines(const struct uex_verified *item, const struct uex_buffer *lines, struct uex_buffer *out)
 {
-    const char *line = uex_buffer_text(&item->problems);
+    const char *line = uex_buffer_text(lines);
 
-    if (uex_buffer_failed(&item->problems))
+    if (uex_buffer_failed(lines))
         out->failed = true;
-    if (item->announcement_count > 1)
-        uex_buffer_append_format(out,
-                                 "%s: command %s was announced %u times (a duplicate older than the last 16 commands "
-                                 "of its group runs again); the newest announcement was verified\n",
-                                 item->group_id, item->command_id, item->announcement_count);
     for (; *line != 0; line += strcspn(line, "\n"), line += *line != 0) {
         char text[512];
 
@@ -71,6 +68,17 @@ static void write_problems(const struct uex_verified *item, struct uex_buffer *o
         uex_output_append_clean(out, text);
         uex_buffer_append_text(out, "\n");
     }
+}
+
+static void write_problems(const struct uex_verified *item, struct uex_buffer *out)
+{
+    if (item->announcement_count > 1)
+        uex_buffer_append_format(out,
+                                 "%s: command %s was announced %u times (a duplicate older than the last 16 commands "
+                                 "of its group runs again); the newest announcement was verified\n",
+                                 item->group_id, item->command_id, item->announcement_count);
+    write_lines(item, &item->problems, out);
+    write_lines(item, &item->notes, out);
 }
 
 /* First those with a failed check, then the others; `shown_max` at most (0: all). */
@@ -151,14 +159,24 @@ static void append_number(struct uex_buffer *out, const char *name, uint64_t num
         uex_buffer_append_format(out, ", \"%s\": %" PRIu64, name, number);
 }
 
+/* "a", "b": a text for each line. */
+static void append_lines(const struct uex_buffer *lines, struct uex_buffer *out)
+{
+    const char *line = uex_buffer_text(lines);
+
+    if (uex_buffer_failed(lines))
+        out->failed = true;
+    for (bool is_first = true; *line != 0; line += strcspn(line, "\n"), line += *line != 0, is_first = false) {
+        uex_buffer_append_text(out, is_first ? "" : ", ");
+        uex_buffer_append_json_bytes(out, uex_bytes_of(line, strcspn(line, "\n")));
+    }
+}
+
 static void write_json_item(const struct uex_verified *item, struct uex_buffer *out)
 {
     static const char *const verdicts[] = {
         [UEX_VERDICT_OPEN] = "null", [UEX_VERDICT_HOLDS] = "true", [UEX_VERDICT_FAILS] = "false"};
-    const char *line = uex_buffer_text(&item->problems);
 
-    if (uex_buffer_failed(&item->problems))
-        out->failed = true;
     uex_buffer_append_text(out, "{\"groupId\": ");
     uex_buffer_append_json(out, item->group_id);
     append_member(out, "commandId", item->command_id);
@@ -172,9 +190,10 @@ static void write_json_item(const struct uex_verified *item, struct uex_buffer *
     for (int i = 0; i < UEX_VERIFY_COUNT; i++)
         uex_buffer_append_format(out, "%s\"%s\": %s", i == 0 ? "" : ", ", keys[i], verdicts[item->verdicts[i]]);
     uex_buffer_append_text(out, "}, \"problems\": [");
-    for (bool is_first = true; *line != 0; line += strcspn(line, "\n"), line += *line != 0, is_first = false) {
-        uex_buffer_append_text(out, is_first ? "" : ", ");
-        uex_buffer_append_json_bytes(out, uex_bytes_of(line, strcspn(line, "\n")));
+    append_lines(&item->problems, out);
+    if (item->notes.size_bytes > 0) {
+        uex_buffer_append_text(out, "], \"notes\": [");
+        append_lines(&item->notes, out);
     }
     uex_buffer_append_text(out, "]}");
 }
@@ -277,6 +296,38 @@ static enum uex_error verify_objects(struct uex_verification *verification, stru
     return err;
 }
 
+static bool has_object(const struct uex_verification *verification)
+{
+    for (size_t i = 0; i < verification->count; i++)
+        if (verification->items[i].announced.file_path != NULL)
+            return true;
+    return false;
+}
+
+/* Today's layout with the types of the view, if there is a database. Without an answer it stays as the settings have
+ * it. */
+static enum uex_error resolve_layout(struct uex_verification *verification, struct uex_fault *fault)
+{
+    const char *dsn = verification->config->postgres_dsn;
+    struct uex_layout *layout = NULL;
+    struct uex_fault of_database = {0};
+    enum uex_error err;
+
+    if (dsn == NULL || dsn[0] == 0 || !has_object(verification))
+        return UEX_OK;
+    err = uex_ctl_read_layout(verification->config, &layout, &of_database);
+    if (err == UEX_CANCELLED || err == UEX_NO_MEMORY)
+        return uex_fail(fault, err, "%s", of_database.text);
+    if (err != UEX_OK) {
+        uex_output_error("today's layout is not known: %s (%s); columns are compared with export.columns",
+                         of_database.text, uex_error_code(err));
+        return UEX_OK;
+    }
+    uex_layout_free(verification->layout);
+    verification->layout = layout;
+    return UEX_OK;
+}
+
 static int verify_all(struct uex_verification *verification, struct uex_object_store *store, int group_count,
                       char **group_ids, enum uex_output format, size_t shown_max)
 {
@@ -292,6 +343,8 @@ static int verify_all(struct uex_verification *verification, struct uex_object_s
     uex_state_set_clear(&states);
     if (err == UEX_OK)
         err = uex_verify_announcements(verification, &fault);
+    if (err == UEX_OK)
+        err = resolve_layout(verification, &fault);
     if (err == UEX_OK)
         err = verify_objects(verification, store, &fault);
     count_good(verification, &good, &bad);
@@ -358,7 +411,7 @@ int uex_verify_run(const struct uex_config *config, int operand_count, char **op
         code = uex_output_fail(err, &fault);
     }
     uex_store_service_free(service);
-    uex_verification_clear(&verification);
     uex_layout_free(verification.layout);
+    uex_verification_clear(&verification);
     return code;
 }

@@ -34,6 +34,7 @@ enum uex_verdict { UEX_VERDICT_OPEN, UEX_VERDICT_HOLDS, UEX_VERDICT_FAILS };
 struct uex_verify_facts {
     uint64_t rows, bytes;
     char sha256[UEX_SHA256_HEX_SIZE];
+    char layout[UEX_LAYOUT_ID_SIZE]; /* its id; version 1.0 wrote none */
     char *file_path;
 };
 
@@ -54,12 +55,13 @@ struct uex_verified {
     uint64_t name_count;
     enum uex_verdict verdicts[UEX_VERIFY_COUNT];
     struct uex_buffer problems; /* a line for each failed check */
+    struct uex_buffer notes;    /* a line for each check that is open, and why */
     bool is_done;
 };
 
 struct uex_verification {
     const struct uex_config *config;
-    struct uex_layout *layout;
+    struct uex_layout *layout;  /* of today */
     const char *run_id;         /* NULL: the last export of each group */
     struct uex_verified *items; /* in the order of their groups' ids */
     size_t count, capacity;
@@ -71,6 +73,8 @@ void uex_verification_clear(struct uex_verification *verification);
 
 /* A check fails. */
 void uex_verify_fails(struct uex_verified *item, enum uex_verify_check check, const char *format, ...) UEX_PRINTF(3, 4);
+/* Why a check is open. */
+void uex_verify_note(struct uex_verified *item, const char *format, ...) UEX_PRINTF(2, 3);
 /* A check holds, unless it has failed before. */
 void uex_verify_holds(struct uex_verified *item, enum uex_verify_check check);
 bool uex_verified_is_good(const struct uex_verified *item);
@@ -85,7 +89,8 @@ void uex_verify_check_announcement(struct uex_verified *item);
 /* Read the announcements of all items from topics.result and check them. Errors as of the topic reader. */
 UEX_MUST_CHECK enum uex_error uex_verify_announcements(struct uex_verification *verification, struct uex_fault *fault);
 /* Read the object and compare. An error is only what ends the whole run: the store cannot be reached, UEX_CANCELLED.
- * `layout` names the columns. `heard` (may be NULL) is called with the bytes so far. */
+ * `layout` is that of today, resolved if the database could be asked. Columns that are not its columns fail, unless the
+ * object has another layout: then they are not compared. `heard` (may be NULL) is called with the bytes so far. */
 UEX_MUST_CHECK enum uex_error uex_verify_object(struct uex_verified *item, struct uex_object_store *store,
                                                 const struct uex_layout *layout,
                                                 void (*heard)(void *context, uint64_t size_bytes), void *context,

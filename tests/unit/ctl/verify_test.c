@@ -16,6 +16,8 @@
 #define ID_1 "a0eebc99-9c0b-4ef8-bb6d-000000000001"
 #define ID_2 "a0eebc99-9c0b-4ef8-bb6d-000000000002"
 #define DOMAIN "5f0c1f3e-6d0b-4b1e-9a57-2a4f0f3c9d11"
+#define LAYOUT_1 "0123456789abcdef"
+#define LAYOUT_2 "fedcba9876543210"
 #define AT INT64_C(1795369800500)
 
 /* ---- what there is to verify */
@@ -30,6 +32,7 @@ static struct uex_state_record record_of(enum uex_outcome_kind outcome, const ch
                                      .rows = outcome == UEX_OUTCOME_EXPORTED ? 5 : UEX_UNKNOWN,
                                      .bytes = outcome == UEX_OUTCOME_EXPORTED ? 50 : UEX_UNKNOWN,
                                      .file_path = outcome == UEX_OUTCOME_EXPORTED ? "s3://b/f" : "",
+                                     .layout = outcome == UEX_OUTCOME_EXPORTED ? LAYOUT_1 : NULL,
                                      .snapshot_at_ms = UEX_NO_TIME,
                                      .duration_ms = 1,
                                      .attempts = 1,
@@ -74,6 +77,7 @@ static void find__named_groups__take_their_last_export(void **state)
     assert_string_equal(verification.items[0].run_id, "r1");
     assert_true(verification.items[0].state.rows == 5 && verification.items[0].state.bytes == UEX_UNKNOWN);
     assert_string_equal(verification.items[0].state.file_path, "s3://b/f");
+    assert_string_equal(verification.items[0].state.layout, LAYOUT_1);
     assert_true(uex_verified_is_good(&verification.items[0]));
     assert_false(uex_verified_is_good(&verification.items[1]));
     assert_non_null(strstr(uex_buffer_text(&verification.items[1].problems), "exportctl trigger"));
@@ -121,9 +125,9 @@ static void find__a_run_with_an_export_and_a_later_failure__takes_the_export(voi
 
 /* ---- announcements */
 
-/* One record of a list, of `count` names, as the worker writes it. */
-static void announce(struct uex_verified *item, int32_t partition, int64_t at_ms, const char *part, const char *parts,
-                     const char *rows, unsigned count)
+/* One record of a list, of `count` names, as the worker writes it; of version 1.0 without a layout (""). */
+static void announce_as(struct uex_verified *item, int32_t partition, int64_t at_ms, const char *part,
+                        const char *parts, const char *rows, unsigned count, const char *layout_id)
 {
     struct uex_buffer value = {0};
     const struct uex_record_header headers[] = {
@@ -132,6 +136,7 @@ static void announce(struct uex_verified *item, int32_t partition, int64_t at_ms
         {.name = "export-row-count", .value = uex_bytes_of_text(rows)},
         {.name = "export-part", .value = uex_bytes_of_text(part)},
         {.name = "export-part-count", .value = uex_bytes_of_text(parts)},
+        {.name = "export-layout", .value = uex_bytes_of_text(layout_id)},
     };
     struct uex_record record = {.partition = partition,
                                 .timestamp_ms = at_ms,
@@ -146,6 +151,12 @@ static void announce(struct uex_verified *item, int32_t partition, int64_t at_ms
     record.value = uex_buffer_bytes(&value);
     assert_int_equal(uex_verify_add_record(item, &record), UEX_OK);
     uex_buffer_clear(&value);
+}
+
+static void announce(struct uex_verified *item, int32_t partition, int64_t at_ms, const char *part, const char *parts,
+                     const char *rows, unsigned count)
+{
+    announce_as(item, partition, at_ms, part, parts, rows, count, "");
 }
 
 static struct uex_verified *new_list(void)
@@ -218,21 +229,57 @@ static void announced__again_but_a_part_is_missing_or_doubled__fails(void **stat
     end_list(doubled, false);
 }
 
+static void announced__layout__is_compared_with_the_state_where_both_have_one(void **state)
+{
+    static const struct {
+        const char *state, *announced;
+        bool good;
+    } cases[] = {{LAYOUT_1, LAYOUT_1, true}, {LAYOUT_1, LAYOUT_2, false}, {"", LAYOUT_1, true}, {LAYOUT_1, "", true}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct uex_verified *item = new_list();
+
+        strcpy(item->state.layout, cases[i].state);
+        announce_as(item, 0, 1, "1", "1", "4", 4, cases[i].announced);
+        end_list(item, cases[i].good);
+    }
+}
+
+static void announced__parts_of_two_layouts__fails(void **state)
+{
+    struct uex_verified *item = new_list();
+
+    (void)state;
+    announce_as(item, 0, 1, "1", "2", "4", 2, LAYOUT_1);
+    announce_as(item, 0, 2, "2", "2", "4", 2, LAYOUT_2);
+    end_list(item, false);
+}
+
 /* ---- objects, in a folder */
 
 static struct uex_config layout_config;
-static struct uex_layout *layout; /* of the defaults */
+static struct uex_layout *layout;   /* of the defaults */
+static struct uex_layout *resolved; /* the same, with the types of a view */
 
 static int make_layout(void **state)
 {
+    struct uex_view_column columns[UEX_LAYOUT_COLUMNS_MAX];
+
     (void)state;
-    return uex_layout_new(&layout_config, &layout, NULL) == UEX_OK ? 0 : -1;
+    if (uex_layout_new(&layout_config, &layout, NULL) != UEX_OK)
+        return -1;
+    for (size_t i = 0; i < layout->column_count; i++)
+        columns[i] = (struct uex_view_column){
+            .name = layout->columns[i].view_name, .kind = layout->columns[i].kind, .type_text = "x"};
+    return uex_layout_resolve(layout, "view", columns, layout->column_count, &resolved, NULL) == UEX_OK ? 0 : -1;
 }
 
 static int free_layout(void **state)
 {
     (void)state;
     uex_layout_free(layout);
+    uex_layout_free(resolved);
     return 0;
 }
 
@@ -289,8 +336,8 @@ static int remove_store(void **state)
     return 0;
 }
 
-/* Store an object, and an item that was announced as it is. */
-static void store_object(struct stored *stored, struct uex_buffer *object, uint64_t row_count)
+/* Store an object with the layout's id ("": of version 1.0), and an item that was announced as it is. */
+static void store_object_of(struct stored *stored, struct uex_buffer *object, uint64_t row_count, const char *layout_id)
 {
     struct uex_object_tags tags = {.command_id = ID_1, .snapshot_at_ms = AT};
     struct uex_object_writer *writer = NULL;
@@ -298,6 +345,7 @@ static void store_object(struct stored *stored, struct uex_buffer *object, uint6
     struct uex_buffer key = {0};
     uint8_t sha256[UEX_SHA256_SIZE];
 
+    strcpy(tags.layout_id, layout_id);
     uex_object_key(DOMAIN, "g", ID_1, ".csv.gz", &key);
     assert_int_equal(stored->store->begin(stored->store, uex_buffer_text(&key), &writer, NULL), UEX_OK);
     stored->store->set_tags(writer, &tags);
@@ -309,8 +357,14 @@ static void store_object(struct stored *stored, struct uex_buffer *object, uint6
     uex_sha256(uex_buffer_bytes(object), sha256);
     uex_hex(sha256, sizeof(sha256), stored->item.announced.sha256);
     uex_object_facts_clear(&facts);
+    strcpy(stored->item.announced.layout, layout_id);
     uex_buffer_clear(&key);
     uex_buffer_clear(object);
+}
+
+static void store_object(struct stored *stored, struct uex_buffer *object, uint64_t row_count)
+{
+    store_object_of(stored, object, row_count, "");
 }
 
 static void heard(void *context, uint64_t size_bytes)
@@ -318,19 +372,24 @@ static void heard(void *context, uint64_t size_bytes)
     ((struct stored *)context)->heard_bytes = size_bytes;
 }
 
-/* Which checks fail, by their places as bits. */
-static unsigned failing(struct stored *stored)
+/* Which checks fail with this layout of today, by their places as bits. `item.notes` is the caller's. */
+static unsigned failing_with(struct stored *stored, const struct uex_layout *today)
 {
     struct uex_fault fault = {0};
     unsigned bits = 0;
 
-    if (uex_verify_object(&stored->item, stored->store, layout, heard, stored, &fault) != UEX_OK)
+    if (uex_verify_object(&stored->item, stored->store, today, heard, stored, &fault) != UEX_OK)
         fail_msg("%s", fault.text);
     for (unsigned i = 0; i < UEX_VERIFY_COUNT; i++)
         bits |= (unsigned)(stored->item.verdicts[i] == UEX_VERDICT_FAILS) << i;
     free(stored->item.announced.file_path);
     uex_buffer_clear(&stored->item.problems);
     return bits;
+}
+
+static unsigned failing(struct stored *stored)
+{
+    return failing_with(stored, layout);
 }
 
 #define BIT(check_) (1U << UEX_VERIFY_##check_)
@@ -403,6 +462,61 @@ static void object__other_columns__fails(void **state)
     assert_int_equal(failing(stored), BIT(HEADER));
 }
 
+/* The name of one column differs from today's. */
+static void object__other_columns__fail_only_under_the_layout_of_today(void **state)
+{
+    struct uex_config other_config = {.export_columns = (char *)(uintptr_t) "username,bio"};
+    struct uex_config all_config = {.export_columns = (char *)(uintptr_t) "*"};
+    struct uex_layout *other = NULL, *all = NULL;
+    const struct {
+        struct uex_layout *const *today;
+        const char *object_layout;
+        bool is_open;
+    } cases[] = {
+        {&resolved, LAYOUT_1, true},      /* exported with another layout */
+        {&resolved, resolved->id, false}, /* it says that it has these columns */
+        {&resolved, "", false},           /* of version 1.0, which knew only these */
+        {&layout, LAYOUT_1, false},       /* without the database */
+        {&other, "", true},               /* of version 1.0, and others are set */
+        {&all, LAYOUT_1, true},           /* `*`, without the database */
+    };
+    struct stored *stored = *state;
+
+    assert_int_equal(uex_layout_new(&other_config, &other, NULL), UEX_OK);
+    assert_int_equal(uex_layout_new(&all_config, &all, NULL), UEX_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct uex_buffer object = {0};
+
+        append_member(&object, "username,groupId\nu-1,g\n");
+        store_object_of(stored, &object, 1, cases[i].object_layout);
+        assert_int_equal(failing_with(stored, *cases[i].today), cases[i].is_open ? 0 : BIT(HEADER));
+        assert_int_equal(stored->item.verdicts[UEX_VERIFY_HEADER],
+                         cases[i].is_open ? UEX_VERDICT_OPEN : UEX_VERDICT_FAILS);
+        assert_int_equal(stored->item.notes.size_bytes > 0, cases[i].is_open);
+        if (i == 0)
+            assert_non_null(strstr(uex_buffer_text(&stored->item.notes), "another layout (" LAYOUT_1 ") than today's"));
+        uex_buffer_clear(&stored->item.notes);
+        uex_object_key(DOMAIN, "g", ID_1, ".csv.gz", &object);
+        assert_int_equal(stored->store->remove(stored->store, uex_buffer_text(&object), NULL), UEX_OK);
+        uex_buffer_clear(&object);
+    }
+    uex_layout_free(other);
+    uex_layout_free(all);
+}
+
+static void object__metadata_with_another_layout_than_announced__fails(void **state)
+{
+    struct stored *stored = *state;
+    struct uex_buffer text = {0}, object = {0};
+
+    append_header(&text, UEX_VERSION_COLUMN);
+    append_member(&object, uex_buffer_text(&text));
+    store_object_of(stored, &object, 2, LAYOUT_1);
+    strcpy(stored->item.announced.layout, LAYOUT_2);
+    assert_int_equal(failing(stored), BIT(OBJECT));
+    uex_buffer_clear(&text);
+}
+
 static void object__not_there_or_elsewhere__fails(void **state)
 {
     struct stored *stored = *state;
@@ -431,10 +545,14 @@ int main(void)
         cmocka_unit_test(announced__beginning_of_an_older_one_not_read__newest_counts),
         cmocka_unit_test(announced__again_after_the_topic_has_grown__newest_counts),
         cmocka_unit_test(announced__again_but_a_part_is_missing_or_doubled__fails),
+        cmocka_unit_test(announced__layout__is_compared_with_the_state_where_both_have_one),
+        cmocka_unit_test(announced__parts_of_two_layouts__fails),
         STORED(object__as_announced__holds_in_all_three_forms),
         STORED(object__other_than_announced__fails_where_it_differs),
         STORED(object__no_gzip_or_two_members__fails),
         STORED(object__other_columns__fails),
+        STORED(object__other_columns__fail_only_under_the_layout_of_today),
+        STORED(object__metadata_with_another_layout_than_announced__fails),
         STORED(object__not_there_or_elsewhere__fails),
     };
 
