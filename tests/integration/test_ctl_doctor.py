@@ -11,6 +11,7 @@ from support.faketime import starting_at
 from support.kafka import Reader
 from support.programs import run
 from support.refusing import error, refusing
+from support.table import TYPES, Table
 
 
 def doctor(pipe, *arguments, prefix=(), **settings):
@@ -116,6 +117,26 @@ def test_doctor__views_and_role__are_looked_at(pipe, services):
     pipe.database.execute("REVOKE ALL ON {s}_group FROM export_worker")
     code, found = doctor(pipe)
     assert code == 1 and "GRANT SELECT" in found["postgres", "views"][0]["mend"]
+
+
+def test_doctor__the_layout__is_named_with_its_columns(new_pipe):
+    pipe = new_pipe()
+    ready(pipe)
+    _, found = doctor(pipe)
+    assert found["postgres", "views"][0]["detail"].endswith(" has 20 columns")
+    table = Table(pipe)
+    try:
+        _, found = doctor(pipe, **table.settings)
+        layout = json.loads(table.ctl("schema", "--output=json").stdout)["exportLayout"]
+        assert found["postgres", "views"][0]["detail"].endswith(f"; layout {layout} has {len(TYPES)} columns")
+        table.execute("DROP VIEW export_user; ALTER TABLE things ADD COLUMN odd integer[];"
+                      "CREATE VIEW export_user AS SELECT * FROM things; GRANT SELECT ON export_user TO export_worker")
+        code, found = doctor(pipe, **table.settings)
+        (row,) = found["postgres", "views"]
+        assert code == 1 and "column odd of view" in row["detail"] and "integer[]" in row["detail"]
+        assert "cast in the view" in row["mend"] and "deploy/sql" not in row["mend"]
+    finally:
+        table.drop()
 
 
 def test_doctor__something_waits__is_counted(pipe):
