@@ -12,6 +12,7 @@
 #include "kafka/topics.h"
 
 #define ASK_MS 10000
+#define ASK_AGAIN_MS 500
 #define READ_MS 5000
 #define JOIN_MS 20000
 
@@ -164,7 +165,16 @@ static void check_members(struct uex_doctor *doctor, const rd_kafka_ConsumerGrou
                           rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)), members);
 }
 
-static void ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle)
+/* A coordinator that is being elected, or has not read its groups yet, as in a cluster that has just started. */
+static bool is_not_ready(const rd_kafka_ConsumerGroupDescription_t *group)
+{
+    const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(group);
+
+    return error != NULL && uex_kafka_error_of(rd_kafka_error_code(error)) == UEX_KAFKA_UNAVAILABLE;
+}
+
+/* False: the coordinator is not ready, and there is time to ask again. */
+static bool ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle, bool is_last)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
@@ -173,6 +183,7 @@ static void ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle)
     rd_kafka_event_t *event = NULL;
     struct uex_fault fault = {0};
     size_t count = 0;
+    bool is_answered = true;
 
     (void)rd_kafka_AdminOptions_set_request_timeout(options, ASK_MS, NULL, 0);
     rd_kafka_DescribeConsumerGroups(handle, names, 1, options, queue);
@@ -185,12 +196,14 @@ static void ask_for_group(struct uex_doctor *doctor, rd_kafka_t *handle)
         goto done;
     }
     groups = rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event), &count);
-    if (count == 1)
+    is_answered = count != 1 || is_last || !is_not_ready(groups[0]);
+    if (count == 1 && is_answered)
         check_members(doctor, groups[0]);
 done:
     rd_kafka_event_destroy(event);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
+    return is_answered;
 }
 
 static const char *of_one(uint64_t count)
@@ -225,19 +238,26 @@ static void check_waiting(struct uex_doctor *doctor)
                           "%" PRIu64 " open dead letter%s", found.open_letters.count, of_one(found.open_letters.count));
 }
 
-/* On a handle that is destroyed after the request: if a coordinator is found after the timeout, librdkafka aborts on a
- * handle that lives on (its issue 4605). */
+/* Each request has a handle of its own: if a coordinator is found after the timeout, librdkafka aborts on a handle that
+ * lives on (its issue 4605), and one that is no coordinator any more it keeps. */
 static void check_group(struct uex_doctor *doctor)
 {
-    struct uex_fault fault = {0};
-    rd_kafka_t *handle = NULL;
-    enum uex_error err = uex_ctl_connect(doctor->config, UEX_KAFKA_ADMIN, &handle, &fault);
+    const int64_t until_ms = uex_monotonic_ms() + ASK_MS;
+    bool is_answered = false;
 
-    if (err == UEX_OK)
-        ask_for_group(doctor, handle);
-    else
-        uex_doctor_fail(doctor, "kafka", "consumer group", err, &fault, NULL);
-    uex_kafka_destroy(handle);
+    while (!is_answered) {
+        struct uex_fault fault = {0};
+        rd_kafka_t *handle = NULL;
+        enum uex_error err = uex_ctl_connect(doctor->config, UEX_KAFKA_ADMIN, &handle, &fault);
+
+        if (err == UEX_OK)
+            is_answered = ask_for_group(doctor, handle, uex_monotonic_ms() >= until_ms);
+        else
+            uex_doctor_fail(doctor, "kafka", "consumer group", err, &fault, NULL);
+        uex_kafka_destroy(handle);
+        if (err != UEX_OK || (!is_answered && !uex_sleep_ms(ASK_AGAIN_MS, &uex_program_cancel)))
+            return;
+    }
 }
 
 static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions,
