@@ -100,7 +100,7 @@ static const uint8_t *check_levels(const struct page *page, uint32_t first_row, 
             shift += 7;
         } while ((*at++ & 0x80) != 0);
         for (uint64_t i = 0; i < header >> 1 << ((header & 1) != 0 ? 3 : 0); i++) {
-            const unsigned level = (header & 1) != 0 ? at[i / 8] >> (i % 8) & 1 : at[0];
+            const unsigned level = (header & 1) != 0 ? (unsigned)at[i / 8] >> (i % 8) & 1U : at[0];
 
             if (row < first_row + page->value_count)
                 assert_int_equal(level, is_null(row) ? 0 : 1);
