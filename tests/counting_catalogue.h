@@ -37,7 +37,7 @@ static inline struct counting_catalogue counting_catalogue_of(const char *type, 
     struct counting_catalogue self = {.catalogue = {.find = counting_find, .destroy = counting_destroy}};
 
     (void)snprintf(self.group.type_text, sizeof(self.group.type_text), "%s", type);
-    self.group.type = uex_group_type_of(type);
+    self.group.type = uex_group_type_of(&(const struct uex_config){0}, type);
     self.group.active = active;
     return self;
 }

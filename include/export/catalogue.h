@@ -9,8 +9,10 @@
 
 #include "export/clock.h"
 #include "export/command.h"
+#include "export/config.h"
 
-enum uex_group_type { UEX_GROUP_COST_BASED, UEX_GROUP_NON_COST_BASED, UEX_GROUP_INVALID };
+/* What a group becomes, by its group_type. */
+enum uex_group_type { UEX_GROUP_FILE, UEX_GROUP_LIST, UEX_GROUP_INVALID };
 
 struct uex_group {
     char group_id[UEX_GROUP_ID_MAX_BYTES + 1];
@@ -26,6 +28,11 @@ struct uex_catalogue {
     void (*destroy)(struct uex_catalogue *catalogue);
 };
 
-/* "COST_BASED", "NON_COST_BASED", anything else is UEX_GROUP_INVALID. */
-enum uex_group_type uex_group_type_of(const char *text);
+/* Of a value of group_type (may be NULL), by export.file_types and export.list_types; one that is in neither is
+ * UEX_GROUP_INVALID. Settings that are NULL are at their defaults. Any thread. */
+enum uex_group_type uex_group_type_of(const struct uex_config *config, const char *text);
+/* Append all values of both settings, with `separator` between them: "COST_BASED or NON_COST_BASED". */
+void uex_group_types_write(const struct uex_config *config, const char *separator, struct uex_buffer *out);
+/* The label of a group that was not looked up, because its file was there: the first value of export.file_types. */
+struct uex_bytes uex_group_file_type(const struct uex_config *config);
 #endif

@@ -24,6 +24,8 @@ enum uex_mask_action { UEX_MASK_NONE, UEX_MASK_NULL, UEX_MASK_REDACT, UEX_MASK_H
     "preferredMinAge=preferred_min_age,preferredMaxAge=preferred_max_age,relationshipType=relationship_type,"          \
     "openToLongDistance=open_to_long_distance,readyForMatching=ready_for_matching"
 #define UEX_DEFAULT_LIST_COLUMN "username"
+#define UEX_DEFAULT_FILE_TYPES "COST_BASED"
+#define UEX_DEFAULT_LIST_TYPES "NON_COST_BASED"
 #define UEX_DEFAULT_PENDING_COLUMN "sent_to_matching_service"
 #define UEX_DEFAULT_VERSION "1.0"
 
@@ -85,6 +87,7 @@ struct uex_config {
     int export_compression_level;
     char *export_columns, *export_list_column, *export_row_key; /* as given; include/export/layout.h reads them */
     char *export_pending_column;                                /* "": all rows */
+    char *export_file_types, *export_list_types;                /* as given; include/export/catalogue.h reads them */
     char *export_version;
     enum uex_format export_format;
     enum uex_codec export_parquet_codec;

@@ -50,7 +50,8 @@
     EVENT(SPAN_BEGIN, "span-begin", "A span of a trace begins.")                                                       \
     EVENT(SPAN_END, "span-end", "A span of a trace ended.")                                                            \
     EVENT(GROUP_TYPE_INVALID, "group-type-invalid",                                                                    \
-          "The type of the group is not known; the group is skipped. Correct `group_type` in the group view.")         \
+          "The type of the group is not known; the group is skipped. Correct `group_type` in the group view, or "      \
+          "`export.file_types` and `export.list_types`.")                                                              \
     EVENT(ONE_READER, "one-reader",                                                                                    \
           "One connection reads a large group although `export.readers` is above 1; `error` says why. Once per "       \
           "process.")                                                                                                  \

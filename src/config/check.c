@@ -196,6 +196,19 @@ bool uex_check_absolute_path(const char *text)
     return text[0] == '/' && uex_check_plain(text);
 }
 
+bool uex_check_group_types(const char *text)
+{
+    struct uex_bytes type;
+
+    if (!uex_check_plain(text) || strpbrk(text, "\"\\") != NULL)
+        return false;
+    while (uex_list_next(&text, &type)) {
+        if (type.size_bytes == 0 || type.size_bytes > 63)
+            return false;
+    }
+    return true;
+}
+
 bool uex_check_version(const char *text)
 {
     return text[0] != '\0' && made_of(text, 32, "._+-");

@@ -17,6 +17,8 @@ bool uex_check_region(const char *text);
 bool uex_check_endpoint(const char *text);
 bool uex_check_sse(const char *text);
 bool uex_check_version(const char *text);
+/* Values of group_type with commas between them: each as long as struct uex_group holds it, and plain in JSON. */
+bool uex_check_group_types(const char *text);
 /* A storage class or a canned ACL: 1 to 64 characters a-z A-Z 0-9 _ -. Stores have names of their own for both. */
 bool uex_check_s3_word(const char *text);
 /* Tags of an object, URL-encoded: key=value&key=value (tagging.c). */

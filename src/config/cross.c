@@ -3,6 +3,7 @@
 #include "config/file.h"
 #include "config/kafka.h"
 #include "config/load.h"
+#include "export/text.h"
 
 static const struct uex_config_place nowhere = {.source = UEX_SOURCE_DEFAULT};
 
@@ -94,12 +95,42 @@ static void check_format(struct uex_config_loader *loader)
                            config->export_format == UEX_FORMAT_JSONL ? "jsonl" : "parquet");
 }
 
+static bool list_has(const char *list, struct uex_bytes wanted)
+{
+    struct uex_bytes item;
+
+    while (uex_list_next(&list, &item)) {
+        if (item.size_bytes == wanted.size_bytes && memcmp(item.data, wanted.data, wanted.size_bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A group becomes one thing, and some do become something. */
+static void check_group_types(struct uex_config_loader *loader)
+{
+    const struct uex_config *config = loader->config;
+    const char *rest = config->export_list_types;
+    struct uex_bytes type;
+
+    if (config->export_file_types[0] == '\0' && config->export_list_types[0] == '\0')
+        uex_config_problem(loader, &nowhere, "export.list_types", "must not be empty where export.file_types is");
+    if (config->export_file_types[0] == '\0' || config->export_list_types[0] == '\0')
+        return;
+    while (uex_list_next(&rest, &type)) {
+        if (list_has(config->export_file_types, type))
+            uex_config_problem(loader, &nowhere, "export.list_types", "%.*s is in export.file_types too",
+                               (int)type.size_bytes, (const char *)type.data);
+    }
+}
+
 void uex_config_cross_check(struct uex_config_loader *loader)
 {
     check_topics(loader);
     check_s3(loader);
     check_lag_gate(loader);
     check_format(loader);
+    check_group_types(loader);
 }
 
 static bool require_text(const char *value, const char *key, bool secret, struct uex_buffer *problems)

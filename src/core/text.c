@@ -182,6 +182,25 @@ char *uex_text_copy(struct uex_bytes text)
     return copy;
 }
 
+bool uex_list_next(const char **rest, struct uex_bytes *item)
+{
+    const char *text = *rest;
+    size_t size_bytes = 0;
+
+    if (text == NULL)
+        return false;
+    size_bytes = strcspn(text, ",");
+    *rest = text[size_bytes] == ',' ? text + size_bytes + 1 : NULL;
+    while (size_bytes > 0 && *text == ' ') {
+        text++;
+        size_bytes--;
+    }
+    while (size_bytes > 0 && text[size_bytes - 1] == ' ')
+        size_bytes--;
+    *item = uex_bytes_of(text, size_bytes);
+    return true;
+}
+
 void uex_secret_free(char *secret)
 {
     if (secret == NULL)

@@ -75,7 +75,7 @@ static enum uex_error attempt(struct uex_job *job)
         err = uex_job_find_group(job);
     if (err != UEX_OK || out->skip != UEX_SKIP_NONE)
         return err;
-    return uex_job_repeat(job, out->group.type == UEX_GROUP_COST_BASED ? uex_job_pass_file : uex_job_pass_list);
+    return uex_job_repeat(job, out->group.type == UEX_GROUP_FILE ? uex_job_pass_file : uex_job_pass_list);
 }
 
 /* Two workers can be at one command for a moment. Whoever finds the name taken looks who won; the job is run again,

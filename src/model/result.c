@@ -75,12 +75,3 @@ const char *uex_skip_text(enum uex_skip_reason reason)
 {
     return (unsigned)reason < UEX_SKIP_COUNT ? skip_texts[reason] : "";
 }
-
-enum uex_group_type uex_group_type_of(const char *text)
-{
-    if (text != NULL && strcmp(text, "COST_BASED") == 0)
-        return UEX_GROUP_COST_BASED;
-    if (text != NULL && strcmp(text, "NON_COST_BASED") == 0)
-        return UEX_GROUP_NON_COST_BASED;
-    return UEX_GROUP_INVALID;
-}

@@ -64,7 +64,7 @@ static enum uex_error find_once(struct uex_postgres *postgres, const char *group
         const char *type = PQgetvalue(result, 0, 0); /* "" for NULL */
 
         copy_type(type, out);
-        out->type = uex_group_type_of(type);
+        out->type = uex_group_type_of(postgres->config, type);
         out->active = strcmp(PQgetvalue(result, 0, 1), "t") == 0;
     }
     PQclear(result);

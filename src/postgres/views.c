@@ -275,23 +275,30 @@ static enum uex_error ask_server(struct uex_postgres *postgres, struct uex_postg
     return err;
 }
 
-#define IS_ODD "(group_type IS NULL OR group_type::text NOT IN ('COST_BASED', 'NON_COST_BASED'))"
+/* The types that are exported are the value $1, with commas between them. */
+#define IS_ODD "(group_type IS NULL OR NOT group_type::text = ANY (pg_catalog.string_to_array($1, ',')))"
 
 /* `SELECT <what> FROM <the group view> WHERE active <more>` */
 static enum uex_error ask_groups(struct uex_postgres *postgres, const char *what, const char *more, PGresult **out,
                                  struct uex_fault *fault)
 {
-    struct uex_buffer sql = {0};
+    struct uex_buffer sql = {0}, types = {0};
+    const char *value;
     enum uex_error err = UEX_OK;
 
+    uex_group_types_write(postgres->config, ",", &types);
+    value = uex_buffer_text(&types);
     uex_buffer_append_format(&sql, "SELECT %s FROM ", what);
     err = uex_pg_append_name(postgres, postgres->config->postgres_group_view, &sql, fault);
     uex_buffer_append_format(&sql, " WHERE active%s", more);
     if (err == UEX_OK)
         err = uex_pg_check_sql(&sql, fault);
     if (err == UEX_OK)
-        err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 0, NULL, out, fault);
+        err = uex_pg_check_sql(&types, fault);
+    if (err == UEX_OK)
+        err = uex_pg_long_query(postgres, uex_buffer_text(&sql), 1, &value, out, fault);
     uex_buffer_clear(&sql);
+    uex_buffer_clear(&types);
     return err;
 }
 

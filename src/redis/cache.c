@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/redis/cache.c — the catalogue's cache.
  *
- * A key holds one of two texts, so a value is checked by comparing it: anything else is a miss.
+ * A key holds a fixed text around the group's type, which is one of the settings and needs no escapes. Anything else is
+ * a miss.
  */
 #include "export/redis.h"
 
@@ -18,8 +19,8 @@
 #define KEY_PREFIX "users-export:group:"
 #define QUIET_MS 5000
 #define LOG_EVERY_MS 60000
-#define COST_BASED_VALUE "{\"v\":1,\"type\":\"COST_BASED\",\"active\":true}"
-#define NON_COST_BASED_VALUE "{\"v\":1,\"type\":\"NON_COST_BASED\",\"active\":true}"
+#define VALUE_START "{\"v\":1,\"type\":\""
+#define VALUE_END "\",\"active\":true}"
 
 struct uex_redis_service {
     const struct uex_config *config; /* borrowed */
@@ -141,20 +142,35 @@ static void note_success(struct redis_catalogue *self)
         uex_log(UEX_LOG_INFO, UEX_EVENT_CACHE_UP, "Redis works again");
 }
 
-static bool read_value(const redisReply *reply, struct uex_group *out)
+/* The type within a value of ours, as a C string. */
+static bool read_type(const char *value, size_t size_bytes, char out[static sizeof(((struct uex_group *)0)->type_text)])
 {
-    const char *type;
+    const size_t start_bytes = strlen(VALUE_START), end_bytes = strlen(VALUE_END);
+    size_t type_bytes;
 
-    if (reply->type != REDIS_REPLY_STRING)
+    if (size_bytes <= start_bytes + end_bytes || memcmp(value, VALUE_START, start_bytes) != 0 ||
+        memcmp(value + size_bytes - end_bytes, VALUE_END, end_bytes) != 0)
         return false;
-    if (strcmp(reply->str, COST_BASED_VALUE) == 0 && reply->len == strlen(COST_BASED_VALUE))
-        type = "COST_BASED";
-    else if (strcmp(reply->str, NON_COST_BASED_VALUE) == 0 && reply->len == strlen(NON_COST_BASED_VALUE))
-        type = "NON_COST_BASED";
-    else
+    type_bytes = size_bytes - start_bytes - end_bytes;
+    if (type_bytes >= sizeof(((struct uex_group *)0)->type_text) || memchr(value, '\0', size_bytes) != NULL)
         return false;
-    (void)snprintf(out->type_text, sizeof(out->type_text), "%s", type);
-    out->type = uex_group_type_of(type);
+    memcpy(out, value + start_bytes, type_bytes);
+    out[type_bytes] = '\0';
+    return true;
+}
+
+static bool read_value(const struct uex_config *config, const redisReply *reply, struct uex_group *out)
+{
+    char type[sizeof(out->type_text)];
+    enum uex_group_type known;
+
+    if (reply->type != REDIS_REPLY_STRING || !read_type(reply->str, reply->len, type))
+        return false;
+    known = uex_group_type_of(config, type);
+    if (known == UEX_GROUP_INVALID)
+        return false;
+    memcpy(out->type_text, type, sizeof(type));
+    out->type = known;
     out->active = true;
     return true;
 }
@@ -169,7 +185,7 @@ static bool ask_cache(struct redis_catalogue *self, const char *key, struct uex_
         note_failure(self);
         return false;
     }
-    found = read_value(reply, out);
+    found = read_value(self->service->config, reply, out);
     if (!found && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) != 0) {
         uex_redis_link_note_error(&self->link, reply);
         note_failure(self);
@@ -185,9 +201,10 @@ static bool ask_cache(struct redis_catalogue *self, const char *key, struct uex_
 
 static void fill_cache(struct redis_catalogue *self, const char *key, const struct uex_group *group)
 {
-    const char *value = group->type == UEX_GROUP_COST_BASED ? COST_BASED_VALUE : NON_COST_BASED_VALUE;
+    char value[sizeof(VALUE_START VALUE_END) + sizeof(group->type_text)];
     redisReply *reply = NULL;
 
+    (void)snprintf(value, sizeof(value), VALUE_START "%s" VALUE_END, group->type_text);
     if (uex_redis_link_ask(&self->link, 5, (const char *const[]){"SET", key, value, "PX", self->ttl_ms}, &reply) !=
         UEX_OK) {
         note_failure(self);

@@ -60,7 +60,11 @@ static void make_fixed_series(struct uex_meters *meters, const struct uex_config
 
 enum uex_error uex_meters_init(struct uex_meters *meters, const struct uex_config *config, struct uex_fault *fault)
 {
+    const struct uex_bytes file_type = uex_group_file_type(config);
+
     memset(meters, 0, sizeof(*meters));
+    (void)snprintf(meters->file_type, sizeof(meters->file_type), "%.*s", (int)file_type.size_bytes,
+                   (const char *)file_type.data);
     meters->command_topic = config->topics_command;
     meters->registry = uex_metrics_new();
     meters->groups = uex_label_cap_new((size_t)config->metrics_max_groups);
@@ -100,10 +104,10 @@ static const char *type_label(struct uex_meters *meters, const struct uex_group 
     return group->type == UEX_GROUP_INVALID ? uex_label_cap_admit(meters->types, group->type_text) : group->type_text;
 }
 
-/* An object that was there is announced without looking at the group; only cost-based ones have objects. */
+/* An object that was there is announced without looking at the group; only groups of export.file_types have objects. */
 static const char *type_of_job(struct uex_meters *meters, const struct uex_job_outcome *job)
 {
-    return job->object_was_there ? "COST_BASED" : type_label(meters, &job->group);
+    return job->object_was_there ? meters->file_type : type_label(meters, &job->group);
 }
 
 /* A command that could not be read may still have its group's name as key. */
@@ -209,7 +213,7 @@ void uex_meters_attempt(struct uex_meters *meters, const struct uex_job_outcome 
         return;
     group_id = group_label(meters, job->group.group_id);
     uex_series_add(with(meters, UEX_METER_BATCH_FAILURES, group_id), 1);
-    if (job->group.type == UEX_GROUP_COST_BASED)
+    if (job->group.type == UEX_GROUP_FILE)
         uex_series_add(with(meters, UEX_METER_CSV_FAILURES, group_id), 1);
 }
 

@@ -70,7 +70,8 @@ struct uex_meters {
     struct uex_label_cap *groups; /* values of groupId and key */
     struct uex_label_cap *types;  /* values of groupType that are no types */
     const char *command_topic;
-    _Atomic int64_t last_scheduled_ms; /* wall; 0: none seen */
+    char file_type[sizeof(((struct uex_group *)0)->type_text)]; /* groupType of a file that was there already */
+    _Atomic int64_t last_scheduled_ms;                          /* wall; 0: none seen */
 };
 
 /* `config` has to outlive it. UEX_NO_MEMORY; the caller clears in any case. */

@@ -60,12 +60,14 @@ static void name_odd_groups(const struct uex_postgres_facts *facts, struct uex_b
 
 static void check_groups(struct uex_doctor *doctor, const struct uex_postgres_facts *facts)
 {
-    struct uex_buffer names = {0};
+    struct uex_buffer names = {0}, fix = {0};
 
     name_odd_groups(facts, &names);
+    uex_buffer_append_text(&fix, "set group_type to ");
+    uex_group_types_write(doctor->config, " or ", &fix);
+    uex_buffer_append_text(&fix, "; workers skip other groups (export.file_types, export.list_types)");
     if (facts->odd_groups > 0)
-        uex_doctor_report(doctor, "postgres", "groups", UEX_DOCTOR_WARN,
-                          "set group_type to COST_BASED or NON_COST_BASED; workers skip other groups",
+        uex_doctor_report(doctor, "postgres", "groups", UEX_DOCTOR_WARN, uex_buffer_text(&fix),
                           "%" PRIu64 " of %" PRIu64 " active groups have another type: %s", facts->odd_groups,
                           facts->active_groups, uex_buffer_text(&names));
     else
@@ -75,6 +77,7 @@ static void check_groups(struct uex_doctor *doctor, const struct uex_postgres_fa
                               : NULL,
                           "%" PRIu64 " active groups", facts->active_groups);
     uex_buffer_clear(&names);
+    uex_buffer_clear(&fix);
 }
 
 void uex_doctor_postgres(struct uex_doctor *doctor)

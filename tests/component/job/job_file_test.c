@@ -96,7 +96,7 @@ static void note_batch(void *context, const struct uex_group *group, uint64_t ro
 
 static void note_group(void *context, const struct uex_group *group)
 {
-    assert_int_equal(group->type, UEX_GROUP_COST_BASED);
+    assert_int_equal(group->type, UEX_GROUP_FILE);
     ((struct batches *)context)->groups_known++;
 }
 

@@ -385,11 +385,11 @@ static void catalogue_find__each_kind__is_told_apart(void **state)
     database_run("INSERT INTO groups VALUES ('cost', 'COST_BASED', true), ('list ☕', 'NON_COST_BASED', false),"
                  " ('odd', repeat('é', 60) || E'\\n', NULL), ('none', NULL, true)");
     assert_int_equal(catalogue->find(catalogue, "cost", &group, NULL), UEX_OK);
-    assert_true(group.active && group.type == UEX_GROUP_COST_BASED);
+    assert_true(group.active && group.type == UEX_GROUP_FILE);
     assert_string_equal(group.type_text, "COST_BASED");
     assert_string_equal(group.group_id, "cost");
     assert_int_equal(catalogue->find(catalogue, "list ☕", &group, NULL), UEX_OK);
-    assert_true(!group.active && group.type == UEX_GROUP_NON_COST_BASED);
+    assert_true(!group.active && group.type == UEX_GROUP_LIST);
     assert_int_equal(catalogue->find(catalogue, "odd", &group, NULL), UEX_OK);
     assert_true(!group.active && group.type == UEX_GROUP_INVALID);
     assert_int_equal(strlen(group.type_text), 62);

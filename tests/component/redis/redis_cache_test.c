@@ -79,9 +79,9 @@ static void find__twice__asks_the_database_once(void **state)
 
     (void)state;
     redis_needed();
-    assert_find(&behind, UEX_GROUP_NON_COST_BASED, true, &counts);
+    assert_find(&behind, UEX_GROUP_LIST, true, &counts);
     assert_int_equal(counts.misses, 1);
-    assert_find(&behind, UEX_GROUP_NON_COST_BASED, true, &counts);
+    assert_find(&behind, UEX_GROUP_LIST, true, &counts);
     assert_int_equal(counts.hits, 1);
     assert_int_equal(behind.asked, 1);
     reply = ask(2, (const char *const[]){"PTTL", key});
@@ -92,6 +92,31 @@ static void find__twice__asks_the_database_once(void **state)
     freeReplyObject(reply);
 }
 
+/* The same cache, asked by workers with these settings. */
+static void find__other_types_in_the_settings__are_cached_with_their_own_text(void **state)
+{
+    struct counting_catalogue behind = counting_catalogue_of("", true), old = counting_catalogue_of("COST_BASED", true);
+    struct uex_cache_counts counts;
+    redisReply *reply;
+
+    (void)state;
+    redis_needed();
+    config.export_file_types = (char *)(uintptr_t) "PREMIUM,gold plus";
+    strcpy(behind.group.type_text, "gold plus");
+    behind.group.type = UEX_GROUP_FILE;
+    assert_find(&behind, UEX_GROUP_FILE, true, &counts);
+    reply = ask(2, (const char *const[]){"GET", key});
+    assert_string_equal(reply->str, "{\"v\":1,\"type\":\"gold plus\",\"active\":true}");
+    freeReplyObject(reply);
+    assert_find(&behind, UEX_GROUP_FILE, true, &counts);
+    assert_int_equal(counts.hits, 1);
+    assert_int_equal(behind.asked, 1);
+    config.export_file_types = NULL; /* a worker that does not know the type */
+    assert_find(&old, UEX_GROUP_FILE, true, &counts);
+    assert_int_equal(counts.misses, 1);
+    assert_int_equal(old.asked, 1);
+}
+
 static void find__short_ttl__expires(void **state)
 {
     struct counting_catalogue behind = counting_catalogue_of("COST_BASED", true);
@@ -100,9 +125,9 @@ static void find__short_ttl__expires(void **state)
     (void)state;
     redis_needed();
     config.redis_ttl_ms = 50;
-    assert_find(&behind, UEX_GROUP_COST_BASED, true, &counts);
+    assert_find(&behind, UEX_GROUP_FILE, true, &counts);
     (void)uex_sleep_ms(150, NULL);
-    assert_find(&behind, UEX_GROUP_COST_BASED, true, &counts);
+    assert_find(&behind, UEX_GROUP_FILE, true, &counts);
     assert_int_equal(behind.asked, 2);
     config.redis_ttl_ms = 60000;
 }
@@ -116,6 +141,10 @@ static void find__values_that_are_not_ours__are_no_answer(void **state)
         "{\"v\":1,\"type\":\"COST_BASED\",\"active\":false}",
         "{\"v\":2,\"type\":\"COST_BASED\",\"active\":true}",
         "{\"v\":1,\"type\":\"COST_BASED\",\"active\":true} ",
+        "{\"v\":1,\"type\":\"\",\"active\":true}",
+        "{\"v\":1,\"type\":\"COST_BASED,NON_COST_BASED\",\"active\":true}",
+        "{\"v\":1,\"type\":\",\"active\":true}",
+        "{\"v\":1,\"type\":\"0123456789012345678901234567890123456789012345678901234567890123456789\",\"active\":true}",
     };
 
     (void)state;
@@ -125,7 +154,7 @@ static void find__values_that_are_not_ours__are_no_answer(void **state)
         struct uex_cache_counts counts;
 
         freeReplyObject(ask(3, (const char *const[]){"SET", key, values[i]}));
-        assert_find(&behind, UEX_GROUP_COST_BASED, true, &counts);
+        assert_find(&behind, UEX_GROUP_FILE, true, &counts);
         assert_int_equal(counts.misses, 1);
         assert_int_equal(behind.asked, 1);
     }
@@ -139,10 +168,10 @@ static void find__key_of_another_type__is_a_miss_and_mended(void **state)
     (void)state;
     redis_needed();
     freeReplyObject(ask(3, (const char *const[]){"RPUSH", key, "x"}));
-    assert_find(&behind, UEX_GROUP_COST_BASED, true, &counts);
+    assert_find(&behind, UEX_GROUP_FILE, true, &counts);
     assert_int_equal(counts.misses, 1);
     assert_int_equal(counts.failures, 0);
-    assert_find(&behind, UEX_GROUP_COST_BASED, true, &counts);
+    assert_find(&behind, UEX_GROUP_FILE, true, &counts);
     assert_int_equal(counts.hits, 1);
 }
 
@@ -155,7 +184,7 @@ static void find__inactive_and_unknown_types__are_never_cached(void **state)
 
     (void)state;
     redis_needed();
-    assert_find(&inactive, UEX_GROUP_COST_BASED, false, &counts);
+    assert_find(&inactive, UEX_GROUP_FILE, false, &counts);
     assert_find(&odd, UEX_GROUP_INVALID, true, &counts);
     reply = ask(2, (const char *const[]){"EXISTS", key});
     assert_int_equal(reply->integer, 0);
@@ -183,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(find__twice__asks_the_database_once),
+        cmocka_unit_test(find__other_types_in_the_settings__are_cached_with_their_own_text),
         cmocka_unit_test(find__short_ttl__expires),
         cmocka_unit_test(find__values_that_are_not_ours__are_no_answer),
         cmocka_unit_test(find__key_of_another_type__is_a_miss_and_mended),

@@ -283,6 +283,11 @@ static void load__settings_that_must_fit__are_checked_together(void **state)
         {{"--topics.dlq=x", "--topics.result=x"}, "topics.dlq: must not be the same topic as topics.result"},
         {{"--topics.dlq=export-group-retry-0"}, "topics.dlq: must not be a retry tier"},
         {{"--topics.dlq=export-group-retry-0x"}, NULL},
+        {{"--export.file_types=A, B", "--export.list_types=C,B"}, "export.list_types: B is in export.file_types too"},
+        {{"--export.file_types=NON_COST_BASED"}, "export.list_types: NON_COST_BASED is in export.file_types too"},
+        {{"--export.file_types=COST_BASED,NON_COST_BASED", "--export.list_types="}, NULL},
+        {{"--export.file_types=", "--export.list_types="}, "export.list_types: must not be empty"},
+        {{"--export.file_types=", "--export.list_types=A"}, NULL},
     };
 
     (void)state;

@@ -58,6 +58,8 @@ static const struct {
     {"export.list_column", "username", false},
     {"export.row_key", "", false},
     {"export.pending_column", "sent_to_matching_service", false},
+    {"export.file_types", "COST_BASED", false},
+    {"export.list_types", "NON_COST_BASED", false},
     {"export.version", "1.0", false},
     {"export.lanes", "", false},
     {"export.readers", "1", false},

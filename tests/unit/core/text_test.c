@@ -192,9 +192,33 @@ static void text_copy__bytes__are_copied_and_end_in_zero(void **state)
     uex_secret_free(NULL);
 }
 
+static void list__items__come_without_the_blanks_around_them(void **state)
+{
+    static const struct {
+        const char *text, *items;
+    } CASES[] = {{"", "[]"},      {"a", "[a]"},  {" a , b c,d ", "[a][b c][d]"},
+                 {"a,", "[a][]"}, {",", "[][]"}, {"  ", "[]"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        const char *rest = CASES[i].text;
+        struct uex_buffer out = {0};
+        struct uex_bytes item;
+
+        while (uex_list_next(&rest, &item)) {
+            uex_buffer_append_text(&out, "[");
+            uex_buffer_append(&out, item.data, item.size_bytes);
+            uex_buffer_append_text(&out, "]");
+        }
+        assert_string_equal(uex_buffer_text(&out), CASES[i].items);
+        uex_buffer_clear(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(list__items__come_without_the_blanks_around_them),
         cmocka_unit_test(utf8_valid__characters_of_all_lengths__is_true),
         cmocka_unit_test(utf8_valid__overlong_surrogate_cut_or_stray__is_false),
         cmocka_unit_test(group_id_valid__one_to_255_bytes__is_true),

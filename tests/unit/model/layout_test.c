@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "export/catalogue.h"
 #include "export/layout.h"
 #include "export/outcome_kind.h"
 
@@ -449,17 +448,6 @@ static void outcome_text__every_kind__goes_both_ways(void **state)
     assert_string_equal(uex_skip_text(UEX_SKIP_COUNT), "");
 }
 
-static void group_type_of__texts__are_exact(void **state)
-{
-    (void)state;
-    assert_int_equal(uex_group_type_of("COST_BASED"), UEX_GROUP_COST_BASED);
-    assert_int_equal(uex_group_type_of("NON_COST_BASED"), UEX_GROUP_NON_COST_BASED);
-    assert_int_equal(uex_group_type_of("cost_based"), UEX_GROUP_INVALID);
-    assert_int_equal(uex_group_type_of("COST_BASED "), UEX_GROUP_INVALID);
-    assert_int_equal(uex_group_type_of(""), UEX_GROUP_INVALID);
-    assert_int_equal(uex_group_type_of(NULL), UEX_GROUP_INVALID);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,7 +469,6 @@ int main(void)
         cmocka_unit_test(compare__view_that_changed__is_named),
         cmocka_unit_test(header__name_of_a_view_with_quotes__is_quoted),
         cmocka_unit_test(outcome_text__every_kind__goes_both_ways),
-        cmocka_unit_test(group_type_of__texts__are_exact),
     };
     return cmocka_run_group_tests_name("layout", tests, NULL, drop);
 }

@@ -107,7 +107,7 @@ static void assert_database_answers(int port, const char *credentials)
     catalogue = uex_redis_catalogue_new(service, &behind.catalogue);
     assert_non_null(catalogue);
     assert_int_equal(catalogue->find(catalogue, "g", &group, NULL), UEX_OK);
-    assert_int_equal(group.type, UEX_GROUP_COST_BASED);
+    assert_int_equal(group.type, UEX_GROUP_FILE);
     uex_redis_catalogue_counts(catalogue, &counts);
     assert_int_equal(counts.failures, 1);
     assert_int_equal(counts.hits, 0);

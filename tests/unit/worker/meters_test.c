@@ -64,7 +64,7 @@ static void expect(struct uex_meters *meters, const char *series, double value)
 
 static struct uex_group group_of(const char *group_id, const char *type)
 {
-    struct uex_group group = {.type = uex_group_type_of(type), .active = true};
+    struct uex_group group = {.type = uex_group_type_of(&(const struct uex_config){0}, type), .active = true};
 
     (void)snprintf(group.group_id, sizeof(group.group_id), "%s", group_id);
     (void)snprintf(group.type_text, sizeof(group.type_text), "%s", type);
