@@ -140,11 +140,14 @@ static enum uex_error end_transaction(struct pg_rows *self, struct uex_fault *fa
     return UEX_END;
 }
 
+/* The server's answer first: after an error of its own there is no trailer. */
 static enum uex_error end_stream(struct pg_rows *self, struct uex_fault *fault)
 {
-    enum uex_error err = self->binary.field_count == 0 ? UEX_OK : uex_copy_binary_finish(&self->binary, fault);
+    enum uex_error err = end_transaction(self, fault), of_binary = UEX_OK;
 
-    return err == UEX_OK ? end_transaction(self, fault) : err;
+    if (err == UEX_END && self->binary.field_count > 0)
+        of_binary = uex_copy_binary_finish(&self->binary, fault);
+    return of_binary == UEX_OK ? err : of_binary;
 }
 
 /* Ask for the next part of a shared group, or end the transaction when there are none left. The leader's lasts until
