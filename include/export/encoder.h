@@ -2,8 +2,8 @@
 /* include/export/encoder.h — the formats of a file (export.format), and how rows become one.
  *
  * An encoder makes a file of rows and hands its bytes to a sink. Rows come one by one on its own thread, or in pieces:
- * rows that other threads have gathered and encoded by themselves. What a row is says the format: the server makes the
- * text of csv and jsonl, so these pass through; parquet takes fields in PostgreSQL's binary form.
+ * rows that other threads have gathered and encoded by themselves. What a row is says the format: csv is text that the
+ * server has made, and passes through; jsonl takes fields as their text, parquet in PostgreSQL's binary form.
  *
  * A format is a struct uex_encoder_kind in src/format, its line in the table there, and its names in
  * src/config/format.c. */

@@ -12,8 +12,8 @@ const char *uex_format_name(enum uex_format format);
 const char *uex_format_ending(enum uex_format format);
 /* Its media type. */
 const char *uex_format_content_type(enum uex_format format);
-/* Are rows fields in PostgreSQL's binary form, and not text? */
-bool uex_format_is_binary(enum uex_format format);
+/* Do rows come in COPY's binary form, field by field, and not as lines of text? */
+bool uex_format_has_fields(enum uex_format format);
 /* The format of a file by the end of its name. False: it is none of them. */
 bool uex_format_of_name(const char *name, enum uex_format *out);
 #endif

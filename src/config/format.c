@@ -5,10 +5,10 @@
 
 static const struct {
     const char *name, *ending, *content_type;
-    bool is_binary;
+    bool has_fields;
 } formats[] = {
     [UEX_FORMAT_CSV] = {"csv", ".csv.gz", "application/gzip", false},
-    [UEX_FORMAT_JSONL] = {"jsonl", ".jsonl.gz", "application/gzip", false},
+    [UEX_FORMAT_JSONL] = {"jsonl", ".jsonl.gz", "application/gzip", true},
     [UEX_FORMAT_PARQUET] = {"parquet", ".parquet", "application/vnd.apache.parquet", true},
 };
 
@@ -27,9 +27,9 @@ const char *uex_format_content_type(enum uex_format format)
     return formats[format].content_type;
 }
 
-bool uex_format_is_binary(enum uex_format format)
+bool uex_format_has_fields(enum uex_format format)
 {
-    return formats[format].is_binary;
+    return formats[format].has_fields;
 }
 
 bool uex_format_of_name(const char *name, enum uex_format *out)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/format/text.c — csv and jsonl: the server's lines, as they come, in one gzip member. Only csv has a header. */
+/* src/format/text.c — csv and jsonl: lines in one gzip member. Those of csv are the server's, as they come, behind a
+ * header. */
+#include "format/json_line.h"
 #include "format/kind.h"
 
 #include <stdlib.h>
@@ -12,11 +14,13 @@
 struct text_encoder {
     struct uex_encoder base; /* first */
     struct uex_gzip *gzip;
+    struct uex_json_line line; /* jsonl only */
 };
 
 struct text_piece {
     struct uex_piece base; /* first */
     struct uex_gzip_block *block;
+    struct uex_json_line line; /* jsonl only */
 };
 
 struct text_coder {
@@ -29,6 +33,7 @@ static void text_destroy(struct uex_encoder *base)
     struct text_encoder *encoder = (struct text_encoder *)base;
 
     uex_gzip_free(encoder->gzip);
+    uex_json_line_clear(&encoder->line);
     free(encoder);
 }
 
@@ -54,8 +59,8 @@ static enum uex_error text_begin(struct uex_encoder *base, const struct uex_enco
     enum uex_error err = UEX_OK;
 
     uex_gzip_begin(encoder->gzip, sink);
-    if (base->config->export_format != UEX_FORMAT_CSV)
-        return UEX_OK;
+    if (base->config->export_format == UEX_FORMAT_JSONL)
+        return uex_json_line_begin(&encoder->line, base->config, encoding->layout, fault);
     uex_layout_write_header(encoding->layout, base->config->export_version_field, &header);
     err = uex_buffer_failed(&header) ? uex_fail(fault, UEX_NO_MEMORY, "not enough memory for the header of a file")
                                      : uex_gzip_write(encoder->gzip, uex_buffer_bytes(&header));
@@ -63,10 +68,21 @@ static enum uex_error text_begin(struct uex_encoder *base, const struct uex_enco
     return err;
 }
 
+/* The text of a row as it stands in the file. */
+static enum uex_error text_of(struct uex_json_line *line, const struct uex_row *row, struct uex_bytes *out,
+                              struct uex_fault *fault)
+{
+    *out = row->text;
+    return row->fields == NULL ? UEX_OK : uex_json_line_make(line, row->fields, out, fault);
+}
+
 static enum uex_error text_add(struct uex_encoder *base, const struct uex_row *row, struct uex_fault *fault)
 {
-    (void)fault;
-    return uex_gzip_write(((struct text_encoder *)base)->gzip, row->text);
+    struct text_encoder *encoder = (struct text_encoder *)base;
+    struct uex_bytes text;
+    enum uex_error err = text_of(&encoder->line, row, &text, fault);
+
+    return err == UEX_OK ? uex_gzip_write(encoder->gzip, text) : err;
 }
 
 static enum uex_error text_put(struct uex_encoder *base, struct uex_piece *piece, struct uex_fault *fault)
@@ -96,32 +112,40 @@ static size_t text_piece_count(const struct uex_encoder *base, size_t reader_cou
     return reader_count + SPARE_PIECES + (size_t)(pool_pieces < POOL_PIECES_MAX ? pool_pieces : POOL_PIECES_MAX);
 }
 
+static void text_piece_destroy(struct uex_piece *piece)
+{
+    uex_gzip_block_free(((struct text_piece *)piece)->block);
+    uex_json_line_clear(&((struct text_piece *)piece)->line);
+    free(piece);
+}
+
 static struct uex_piece *text_piece_make(struct uex_encoder *encoder, const struct uex_layout *layout)
 {
     struct text_piece *piece = calloc(1, sizeof(*piece));
+    enum uex_error err = UEX_OK;
 
-    (void)layout;
     if (piece == NULL)
         return NULL;
     piece->base.kind = encoder->kind;
     piece->block = uex_gzip_block_new();
-    if (piece->block != NULL)
+    if (encoder->config->export_format == UEX_FORMAT_JSONL)
+        err = uex_json_line_begin(&piece->line, encoder->config, layout, NULL);
+    if (piece->block != NULL && err == UEX_OK)
         return &piece->base;
-    free(piece);
+    text_piece_destroy(&piece->base);
     return NULL;
 }
 
 static enum uex_error text_piece_add(struct uex_piece *piece, const struct uex_row *row, struct uex_fault *fault)
 {
-    enum uex_error err = uex_gzip_block_add(((struct text_piece *)piece)->block, row->text);
+    struct text_piece *self = (struct text_piece *)piece;
+    struct uex_bytes text;
+    enum uex_error err = text_of(&self->line, row, &text, fault);
 
+    if (err != UEX_OK)
+        return err;
+    err = uex_gzip_block_add(self->block, text);
     return err == UEX_OK || err == UEX_LIMIT ? err : uex_fail(fault, err, "not enough memory for a row");
-}
-
-static void text_piece_destroy(struct uex_piece *piece)
-{
-    uex_gzip_block_free(((struct text_piece *)piece)->block);
-    free(piece);
 }
 
 static struct uex_piece_coder *text_coder_make(struct uex_encoder *encoder)

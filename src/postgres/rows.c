@@ -167,7 +167,7 @@ static enum uex_error ask_part(struct pg_rows *self, struct uex_fault *fault)
         }
         uex_buffer_append_text(&sql, "COMMIT");
     } else {
-        uex_pg_append_copy_begin(&shares->plan, &sql);
+        uex_buffer_append_text(&sql, "COPY (");
         err = uex_pg_append_rows(self->postgres, shares->group_id, &shares->plan, &sql, fault);
         uex_pg_share_condition(shares, part, &sql);
         uex_pg_append_copy_end(&shares->plan, &sql);
@@ -340,12 +340,14 @@ static enum uex_error begin_with_pads(struct pg_rows *self, const char *key, str
     return err == UEX_OK ? uex_pg_bind_pads(self->postgres, key, fault) : err;
 }
 
-/* The types of the default are known, and what else they could be is seen by the query itself or is of no matter. */
+/* The types of the default are known, and what else they could be is seen by the query itself or is of no matter where
+ * the server makes the lines. */
 static enum uex_error append_types(struct pg_rows *self, struct uex_buffer *sql, struct uex_fault *fault)
 {
     enum uex_error err = UEX_OK;
 
-    self->asks_types = !self->layout->is_default && uex_layout_is_resolved(self->layout);
+    self->asks_types =
+        uex_layout_is_resolved(self->layout) && (!self->layout->is_default || self->binary.field_count > 0);
     if (self->asks_types) {
         err = uex_pg_append_types(self->postgres, self->layout, sql, fault);
         uex_buffer_append_text(sql, "; ");
@@ -369,7 +371,7 @@ static enum uex_error send_stream(struct pg_rows *self, const struct uex_row_pla
     if (err == UEX_OK) {
         if (plan->expect_count)
             uex_buffer_append_format(&sql, UEX_PG_EXPLAIN "%s; ", uex_buffer_text(&rows));
-        uex_pg_append_copy_begin(plan, &sql);
+        uex_buffer_append_text(&sql, "COPY (");
         uex_buffer_append_buffer(&sql, &rows);
         uex_pg_append_copy_end(plan, &sql);
         uex_buffer_append_text(&sql, "; COMMIT");
@@ -387,7 +389,7 @@ static void begin_binary(struct pg_rows *self)
 {
     const struct uex_config *config = self->layout->config;
 
-    if (self->list_only || !uex_format_is_binary(config->export_format))
+    if (self->list_only || !uex_format_has_fields(config->export_format))
         return;
     self->binary.field_count =
         self->layout->column_count + (config->export_version_field == UEX_VERSION_COLUMN ? 1 : 0);

@@ -3,6 +3,7 @@
 #include "postgres/sql.h"
 
 #include "export/digest.h"
+#include "export/format.h"
 #include "export/text.h"
 
 #include <stdlib.h>
@@ -168,14 +169,16 @@ static void append_timestamp(size_t index, const char *quoted, bool has_zone, st
     uex_buffer_clear(&value);
 }
 
-static void append_year(size_t index, const char *quoted, struct uex_buffer *sql)
+/* What a function makes of a date: the SQL before it and behind it. */
+static void append_date_as(size_t index, const char *quoted, const char *before, const char *behind,
+                           struct uex_buffer *sql)
 {
-    struct uex_buffer year = {0};
+    struct uex_buffer value = {0};
 
-    uex_buffer_append_format(&year, "to_char(%s, 'YYYY')", quoted);
-    append_date(index, quoted, uex_buffer_text(&year), "text", sql);
-    sql->failed = sql->failed || uex_buffer_failed(&year);
-    uex_buffer_clear(&year);
+    uex_buffer_append_format(&value, "%s%s%s", before, quoted, behind);
+    append_date(index, quoted, uex_buffer_text(&value), "text", sql);
+    sql->failed = sql->failed || uex_buffer_failed(&value);
+    uex_buffer_clear(&value);
 }
 
 /* Numbers that JSON does not have. numeric has infinity since PostgreSQL 14. */
@@ -185,29 +188,24 @@ static void append_json_number(size_t index, const char *quoted, enum uex_column
     uex_buffer_append_format(sql, "CASE WHEN %s = 'NaN'", quoted);
     if (type != UEX_COLUMN_NUMERIC || has_infinity)
         uex_buffer_append_format(sql, " OR %s = 'Infinity' OR %s = '-Infinity'", quoted, quoted);
-    uex_buffer_append_format(sql, " THEN current_setting('" UEX_PG_RANGE_MARK "%zu')::%s ELSE %s END", index,
-                             uex_column_type_name(type), quoted);
+    uex_buffer_append_format(sql, " THEN current_setting('" UEX_PG_RANGE_MARK "%zu') ELSE %s::text END", index, quoted);
 }
 
 /* json keeps its blanks, line ends among them; a line end in a string is escaped, so those that are raw are blanks. */
 static void append_json(const char *quoted, struct uex_buffer *sql)
 {
-    uex_buffer_append_format(sql, "pg_catalog.translate(%s::text, E'\n\r', '  ')::json", quoted);
+    uex_buffer_append_format(sql, "pg_catalog.translate(%s::text, E'\n\r', '  ')", quoted);
 }
 
-/* A column without a mask, as row_to_json() is to get it. */
+/* A column without a mask, as the text that JSON has for it; a string has neither its quotes nor its escapes. */
 static void append_for_json(const struct uex_layout *layout, size_t index, const char *quoted, bool has_infinity,
                             struct uex_buffer *sql)
 {
     const enum uex_column_type type = layout->columns[index].kind.type;
 
     switch (type) {
-    case UEX_COLUMN_UNKNOWN:
-    case UEX_COLUMN_TEXT:
-        uex_buffer_append_format(sql, "%s::text", quoted);
-        break;
     case UEX_COLUMN_DATE:
-        append_date(index, quoted, quoted, "date", sql);
+        append_date_as(index, quoted, "", "::text", sql);
         break;
     case UEX_COLUMN_TIMESTAMP:
         append_timestamp(index, quoted, false, sql);
@@ -223,13 +221,15 @@ static void append_for_json(const struct uex_layout *layout, size_t index, const
     case UEX_COLUMN_JSON:
         append_json(quoted, sql);
         break;
+    case UEX_COLUMN_UNKNOWN:
+    case UEX_COLUMN_TEXT:
     case UEX_COLUMN_BOOLEAN:
     case UEX_COLUMN_JSONB:
     case UEX_COLUMN_UUID:
     case UEX_COLUMN_SMALLINT:
     case UEX_COLUMN_INTEGER:
     case UEX_COLUMN_BIGINT:
-        uex_buffer_append_text(sql, quoted);
+        uex_buffer_append_format(sql, "%s::text", quoted);
         break;
     }
 }
@@ -303,22 +303,12 @@ static void append_field(const struct uex_postgres *postgres, const struct uex_r
         append_hash(quoted, sql);
         break;
     case UEX_MASK_YEAR:
-        append_year(index, quoted, sql);
+        append_date_as(index, quoted, "to_char(", ", 'YYYY')", sql);
         break;
     case UEX_MASK_NONE:
         append_plain(postgres, plan, index, quoted, sql);
         break;
     }
-}
-
-/* ` AS "name"`: the name of the member of a JSON object. */
-static enum uex_error append_member_name(struct uex_postgres *postgres, const struct uex_row_plan *plan,
-                                         const char *name, struct uex_buffer *sql, struct uex_fault *fault)
-{
-    if (format_of(plan) != UEX_FORMAT_JSONL)
-        return UEX_OK;
-    uex_buffer_append_text(sql, " AS ");
-    return uex_pg_append_identifier(postgres, name, strlen(name), sql, fault);
 }
 
 static enum uex_error append_column(struct uex_postgres *postgres, const struct uex_row_plan *plan, size_t index,
@@ -333,28 +323,13 @@ static enum uex_error append_column(struct uex_postgres *postgres, const struct 
         append_field(postgres, plan, index, uex_buffer_text(&quoted), sql);
     sql->failed = sql->failed || uex_buffer_failed(&quoted);
     uex_buffer_clear(&quoted);
-    return err == UEX_OK ? append_member_name(postgres, plan, column->name, sql, fault) : err;
-}
-
-void uex_pg_append_copy_begin(const struct uex_row_plan *plan, struct uex_buffer *sql)
-{
-    uex_buffer_append_text(sql, format_of(plan) == UEX_FORMAT_JSONL ? "COPY (SELECT pg_catalog.row_to_json(row) FROM ("
-                                                                    : "COPY (");
+    return err;
 }
 
 void uex_pg_append_copy_end(const struct uex_row_plan *plan, struct uex_buffer *sql)
 {
-    switch (format_of(plan)) {
-    case UEX_FORMAT_CSV:
-        uex_buffer_append_text(sql, ") TO STDOUT (FORMAT csv)");
-        break;
-    case UEX_FORMAT_JSONL:
-        uex_buffer_append_text(sql, ") AS row) TO STDOUT (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')");
-        break;
-    case UEX_FORMAT_PARQUET:
-        uex_buffer_append_text(sql, ") TO STDOUT (FORMAT binary)");
-        break;
-    }
+    uex_buffer_append_text(sql, uex_format_has_fields(format_of(plan)) ? ") TO STDOUT (FORMAT binary)"
+                                                                       : ") TO STDOUT (FORMAT csv)");
 }
 
 enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *group_id, const struct uex_row_plan *plan,
@@ -372,10 +347,8 @@ enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *gro
         separator = ", ";
     }
     /* The version is letters, digits and . _ + - only (export.version). */
-    if (err == UEX_OK && layout->config->export_version_field == UEX_VERSION_COLUMN && !plan->list_only) {
+    if (err == UEX_OK && layout->config->export_version_field == UEX_VERSION_COLUMN && !plan->list_only)
         uex_buffer_append_format(sql, ", '%s'::text", layout->version);
-        err = append_member_name(postgres, plan, UEX_VERSION_COLUMN_NAME, sql, fault);
-    }
     return err == UEX_OK ? uex_pg_append_from(postgres, group_id, sql, fault) : err;
 }
 

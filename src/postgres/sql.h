@@ -13,10 +13,7 @@ UEX_MUST_CHECK enum uex_error uex_pg_append_name(struct uex_postgres *postgres, 
 UEX_MUST_CHECK enum uex_error uex_pg_append_identifier(struct uex_postgres *postgres, const char *name,
                                                        size_t size_bytes, struct uex_buffer *sql,
                                                        struct uex_fault *fault);
-/* Append `COPY (` and what the format needs around the rows, and its end with the options of COPY. Between them stand
- * uex_pg_append_rows() and conditions. JSON: one object a row, made by the server; it has no raw control characters but
- * line ends that were taken out (see append_json()), so with these as delimiter and quote nothing in it is escaped. */
-void uex_pg_append_copy_begin(const struct uex_row_plan *plan, struct uex_buffer *sql);
+/* Append what closes `COPY (` and the rows' SELECT with its conditions: in which form the format takes rows. */
 void uex_pg_append_copy_end(const struct uex_row_plan *plan, struct uex_buffer *sql);
 /* Append the SELECT of a group's rows: the layout's columns and the version column, or the list column alone. More
  * conditions may be appended, each with " AND " before it. */

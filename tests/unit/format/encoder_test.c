@@ -72,21 +72,22 @@ static void end(struct bench *bench)
 /* Row `number` as the format has it; static memory. */
 static struct uex_row row_of(enum uex_format format, uint32_t number)
 {
-    static char text[128];
+    static char text[128], id_text[16];
     static uint8_t id[4];
     static struct uex_copy_field fields[3];
-    int size = 0;
+    int size;
 
-    if (format == UEX_FORMAT_CSV)
+    if (format == UEX_FORMAT_CSV) {
         size = snprintf(text, sizeof(text), "%u,\"name, %u\",1.0\n", number, number);
-    else if (format == UEX_FORMAT_JSONL)
-        size = snprintf(text, sizeof(text), "{\"id\":%u,\"name\":\"%u\",\"exportVersion\":\"1.0\"}\n", number, number);
-    if (format != UEX_FORMAT_PARQUET)
         return (struct uex_row){.text = uex_bytes_of(text, (size_t)size)};
+    }
     for (int i = 0; i < 4; i++)
         id[i] = (uint8_t)(number >> (24 - 8 * i));
+    size = snprintf(id_text, sizeof(id_text), "%u", number);
+    fields[0] = format == UEX_FORMAT_PARQUET
+                    ? (struct uex_copy_field){.data = id, .size_bytes = 4}
+                    : (struct uex_copy_field){.data = (const uint8_t *)id_text, .size_bytes = size};
     size = snprintf(text, sizeof(text), "name %u", number);
-    fields[0] = (struct uex_copy_field){.data = id, .size_bytes = 4};
     fields[1] = (struct uex_copy_field){.data = (const uint8_t *)text, .size_bytes = size};
     fields[2] = (struct uex_copy_field){.data = (const uint8_t *)"1.0", .size_bytes = 3};
     return (struct uex_row){.text = uex_bytes_of(text, 30), .fields = fields};
