@@ -46,14 +46,33 @@ def python_many(world, mode, to, level):
                                        str(level)], "python")
 
 
+def parquet(world, tool, *arguments):
+    def run():
+        out = run_process(world, [world.environment["PYTHON"], str(PEERS / "parquet.py"), tool, *arguments], tool)
+        return {**out, "path": f"s3://{PEER_BUCKET}/{arguments[-1]}"}
+    return run
+
+
+def jq(world, group, key):
+    return lambda: {**run_process(world, [str(PEERS / "jq"), group, key], "jq"), "path": f"s3://{PEER_BUCKET}/{key}"}
+
+
 def worker(world, groups, **settings):
     return lambda: export_once(world, groups, **settings)
 
 
 def check_same_rows(world, comparison, names):
-    """Every side's last object has the same rows."""
-    digests = {name: world.rows_digest(*place_of(comparison.runs[name][-1]["path"])) for name in names}
-    if len({(d["rows"], d["digest"]) for d in digests.values()}) != 1:
+    """Every side's last object has the same rows, byte for byte."""
+    _check_same(comparison, {name: world.rows_digest(*place_of(comparison.runs[name][-1]["path"])) for name in names})
+
+
+def check_same_values(world, comparison, names):
+    """Every side's last object has rows of the same values, whatever its format."""
+    _check_same(comparison, {name: world.values_digest(*place_of(comparison.runs[name][-1]["path"])) for name in names})
+
+
+def _check_same(comparison, digests):
+    if len({(d["rows"], str(d["digest"])) for d in digests.values()}) != 1:
         raise Failed(f"the sides' rows differ: {digests}")
     for name, digest in digests.items():
         for run in comparison.runs[name]:

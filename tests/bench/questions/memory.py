@@ -16,12 +16,17 @@ CREATE OR REPLACE VIEW bench_huge_group AS SELECT * FROM export_group UNION ALL 
 GRANT SELECT ON bench_huge, bench_huge_group TO PUBLIC"""
 
 
-def run(world, rounds):
+def huge_group(world):
+    """The rows of group `huge`, and the settings of a worker with one lane that exports it or `mid`."""
     rows = world.sql("SELECT count(*) FROM users WHERE group_id = 'big'")[0][0] * 5 // 2
     world.sql(VIEWS.format(rows=rows))
     world.exportctl("topics", "create", "--partitions", "4", "--replication-factor", "1",
                     *[f"--{name.replace('__', '.')}={value}" for name, value in SETTINGS.items()])
-    settings = {**SETTINGS, "export__lanes": 1, "postgres__user_view": "bench_huge", "postgres__group_view": "bench_huge_group"}
+    return rows, {**SETTINGS, "export__lanes": 1, "postgres__user_view": "bench_huge", "postgres__group_view": "bench_huge_group"}
+
+
+def run(world, rounds):
+    rows, settings = huge_group(world)
     comparison = Comparison(world, rounds, {"100,000 rows": sides.worker(world, ["mid"], **settings),
                                             f"{rows:,} rows": sides.worker(world, ["huge"], **settings)})
     small, large = comparison.runs.values()
