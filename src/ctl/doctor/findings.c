@@ -85,9 +85,7 @@ static const char *usual_fix(enum uex_error err)
     case UEX_DB_AUTH:
         return "check user and password of postgres.dsn";
     case UEX_DB_SCHEMA:
-        return "change the view, or export.columns and its like (docs/your-own-table.md); deploy/sql/schema.sql has "
-               "the "
-               "views for their defaults";
+        return "compare the views postgres.group_view and postgres.user_view with deploy/sql/schema.sql";
     case UEX_DB_DENIED:
         return "GRANT SELECT on both views to the role, as in deploy/sql/roles.sql";
     case UEX_STORE_UNAVAILABLE:
