@@ -11,7 +11,7 @@ declare -A UEX_PACKAGES=(
     [run]="ca-certificates curl postgresql redis-server default-jdk-headless maven python3 python3-venv kcat procps"
     # For tests only.
     [tests]="git faketime valgrind shellcheck yamllint debootstrap prometheus golang-go groff-base zsh fish"
-    # To look into the demo's JSON Lines.
+    # To look into JSON Lines: the demo, and the readers that are tested.
     [formats]="jq"
     # To look at the page of a run.
     [page]="chromium fonts-dejavu-core"

@@ -18,6 +18,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from pyspark.sql import SparkSession
+from support.page import run, snippet
 from support.services import BIN, ROOT
 
 TOOL = BIN.parent / "tests/unit/copy_to_parquet"
@@ -276,7 +277,8 @@ def spark():
 @pytest.mark.parametrize("vectorized", ["true", "false"])
 @pytest.mark.parametrize("codec", ["zstd", "gzip", "none"])
 def test_every_type__read_by_parquet_java__has_the_values_that_select_gives(services, spark, tmp_path, codec, vectorized):
-    """Both of Spark's readers: its own, for which parquet-java unpacks pages, and parquet-java's."""
+    """The snippet of schemas/READERS.md, with both of Spark's readers: its own, for which parquet-java unpacks pages, and parquet-java's."""
+    code = snippet("Parquet", "Spark")
     chance = random.Random(17)
     rows = [[None if chance.random() < 0.1 else kind.pick(chance) for kind in KINDS] for _ in range(500)]
     with psycopg.connect(services.admin_dsn, autocommit=True, connect_timeout=10) as connection:
@@ -287,7 +289,7 @@ def test_every_type__read_by_parquet_java__has_the_values_that_select_gives(serv
     path = tmp_path / "spark.parquet"
     assert convert(data, names, [kind.tool for kind in KINDS], path, codec, 60_000).returncode == 0
     spark.conf.set("spark.sql.parquet.enableVectorizedReader", vectorized)
-    check_values(expected, path, names, "Spark", (lambda path: spark.read.parquet(str(path)).toArrow().to_pylist(),))
+    check_values(expected, path, names, "Spark", (lambda path: run(code, path=str(path), spark=spark)["rows"].toArrow().to_pylist(),))
 
 
 def test_golden_file__read_by_others__is_the_table_of_the_unit_test():

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each snippet of schemas/READERS.md, as it stands there, reads the demo's hard group as the database has it."""
+"""Each snippet of schemas/READERS.md for CSV, as it stands there, reads the demo's hard group as the database has it."""
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -11,29 +10,17 @@ import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
+from support import page
 from support.csvfile import COLUMNS, SQL_COLUMNS
+from support.page import changed, run
 from support.programs import environment, program
 from support.services import ROOT
 
 GROUP = "pune / chai ☕"
-PAGE = ROOT / "schemas/READERS.md"
 
 
 def snippet(title, language="python"):
-    """The code under a heading."""
-    section = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[1]
-    (code,) = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    return code
-
-
-def changed(code, old, new):
-    assert code.count(old) == 1, code
-    return code.replace(old, new)
-
-
-def run(code, **names):
-    exec(compile(code, str(PAGE), "exec"), names)  # what the page shows
-    return names
+    return page.snippet("CSV", title, language)
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ part_integration() {
     local venv rc=0 select=(-m "not slow") report="$RUN_DIR/integration.xml" limit=$UEX_INTEGRATION_LIMIT
     local spread=(-n "$UEX_PROCESSES" --dist loadfile)
     build_preset release "$RUN_DIR/build-release.log" || return 1
-    packages_install run tests || return 1
+    packages_install run tests formats || return 1
     venv=$(integration_venv)
     with_lock tests-venv prepare_venv "$venv" || return 1
     start_services || return 1
