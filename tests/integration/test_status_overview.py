@@ -247,3 +247,17 @@ def test_status__running_exports__tell_their_share_and_are_cut_with_how_many_mor
         put_progress(pipe, f"g-{number:02}", 480)
     code, shown = on_terminal(pipe.settings, "status", "--follow", size=(10, 160), stop_after="… and ")
     assert code == 0 and "no worker; 0 waiting" in shown and "g-00  running" in shown and "g-12  running" not in shown
+
+
+def test_run__has_ended__a_group_that_became_active_since_does_not_belong_to_it(pipe):
+    groups = [pipe.new_group(rows=1) for _ in range(3)]
+    pipe.worker()
+    done = pipe.scheduler("--run=night", "--schedule.wait=60s")
+    assert done.code == 0, done
+    pipe.new_group(rows=1)
+    assert pipe.ctl("status", "--run", "night", "--check").code == 0
+    found = json.loads(pipe.ctl("status", "--run", "night", "--output", "json").out)
+    assert outcomes(found) == {group_id: "exported" for group_id in groups}
+    # The record is enough: the database may be away.
+    away = pipe.ctl("status", "--run", "night", "--check", EXPORT_POSTGRES_DSN="host=127.0.0.1 port=1 user=u")
+    assert away.code == 0, away

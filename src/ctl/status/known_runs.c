@@ -52,6 +52,15 @@ void uex_known_runs_add(struct uex_known_runs *runs, const char *run_id, int64_t
         return;
     memcpy(run->run_id, run_id, size_bytes + 1);
     run->at_ms = at_ms;
+    run->ended_group_count = UEX_UNKNOWN;
+}
+
+uint64_t uex_known_runs_ended_groups(const struct uex_known_runs *runs, const char *run_id)
+{
+    for (size_t i = 0; i < runs->count; i++)
+        if (strcmp(runs->items[i].run_id, run_id) == 0)
+            return runs->items[i].ended_group_count;
+    return UEX_UNKNOWN;
 }
 
 bool uex_known_runs_have(const struct uex_known_runs *runs, const char *run_id)
@@ -116,6 +125,16 @@ static enum uex_error read_states(const struct uex_config *config, struct uex_kn
     return err;
 }
 
+static void add_record(struct uex_known_runs *runs, const struct uex_run_record *record)
+{
+    struct uex_known_run *run = NULL;
+
+    uex_known_runs_add(runs, record->run_id, record->started_at_ms);
+    run = find(runs, record->run_id);
+    if (run != NULL && record->status != UEX_RUN_STARTED)
+        run->ended_group_count = record->groups;
+}
+
 enum uex_error uex_known_runs_read(const struct uex_config *config, bool or_states, struct uex_known_runs *runs,
                                    struct uex_fault *fault)
 {
@@ -124,7 +143,7 @@ enum uex_error uex_known_runs_read(const struct uex_config *config, bool or_stat
 
     for (size_t i = 0; i < records.count; i++)
         if (!records.items[i].is_foreign)
-            uex_known_runs_add(runs, records.items[i].record.run_id, records.items[i].record.started_at_ms);
+            add_record(runs, &records.items[i].record);
     uex_run_records_clear(&records);
     if (err == UEX_KAFKA_TOPICS) /* before 1.1 there was no such topic */
         err = UEX_OK;

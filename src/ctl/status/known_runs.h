@@ -13,6 +13,8 @@
 struct uex_known_run {
     char run_id[UEX_RUN_ID_MAX_BYTES + 1];
     int64_t at_ms; /* wall: of its start, or of the last outcome that is known */
+    /* Of the run topic; UEX_UNKNOWN: the run has not ended, or has no record. */
+    uint64_t ended_group_count;
 };
 
 /* A zeroed struct is empty. */
@@ -24,6 +26,8 @@ struct uex_known_runs {
 
 /* A run was seen at this time. NULL for `runs`, and commands without a run, are passed over. */
 void uex_known_runs_add(struct uex_known_runs *runs, const char *run_id, int64_t at_ms);
+/* How many groups had the run when it ended? UEX_UNKNOWN: it has not, or it is not known. */
+uint64_t uex_known_runs_ended_groups(const struct uex_known_runs *runs, const char *run_id);
 bool uex_known_runs_have(const struct uex_known_runs *runs, const char *run_id);
 /* Newest first. */
 void uex_known_runs_sort(struct uex_known_runs *runs);

@@ -191,17 +191,36 @@ static enum uex_error keep_asked(struct uex_status_report *report)
     return err;
 }
 
-/* Active groups belong to the run whether they were scheduled or not. Other groups count only if they have an outcome
- * in it, or a command that waits for one. */
-static enum uex_error keep_run(struct uex_status_report *report, const struct uex_group_list *active)
+/* Groups that have an outcome in the run, or a command that waits for one. How many. */
+static size_t want_known(struct uex_status_rows *rows)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rows->count; i++) {
+        rows->items[i]->is_wanted =
+            uex_status_is_outcome(rows->items[i]->status) || rows->items[i]->status == UEX_STATUS_UNREADABLE ||
+            rows->items[i]->status == UEX_STATUS_RUNNING || rows->items[i]->status == UEX_STATUS_QUEUED;
+        count += rows->items[i]->is_wanted;
+    }
+    return count;
+}
+
+/* A run that has ended, and whose groups are all there: one that became active since does not belong to it, and the
+ * database need not be asked. */
+static bool has_all(const struct uex_status_report *report, size_t known_count)
+{
+    const uint64_t group_count =
+        report->rows.runs == NULL ? UEX_UNKNOWN : uex_known_runs_ended_groups(report->rows.runs, report->run_id);
+
+    return group_count != UEX_UNKNOWN && known_count >= group_count;
+}
+
+/* Else active groups belong to the run whether they were scheduled or not. */
+static enum uex_error add_active(struct uex_status_report *report, const struct uex_group_list *active)
 {
     struct uex_status_rows *rows = &report->rows;
     enum uex_error err = UEX_OK;
 
-    for (size_t i = 0; i < rows->count; i++)
-        rows->items[i]->is_wanted =
-            uex_status_is_outcome(rows->items[i]->status) || rows->items[i]->status == UEX_STATUS_UNREADABLE ||
-            rows->items[i]->status == UEX_STATUS_RUNNING || rows->items[i]->status == UEX_STATUS_QUEUED;
     for (const char *id = uex_group_list_next(active, NULL); id != NULL && err == UEX_OK;
          id = uex_group_list_next(active, id)) {
         if (uex_status_rows_find(rows, id) == NULL)
@@ -209,14 +228,28 @@ static enum uex_error keep_run(struct uex_status_report *report, const struct ue
         if (err == UEX_OK)
             uex_status_rows_find(rows, id)->is_wanted = true;
     }
-    uex_status_rows_keep_wanted(rows);
+    return err;
+}
+
+static enum uex_error keep_run(struct uex_status_report *report)
+{
+    struct uex_group_list active = {0};
+    enum uex_error err = UEX_OK;
+
+    report->missing_known = has_all(report, want_known(&report->rows));
+    if (!report->missing_known) {
+        report->missing_known = finish_reading(report->active, DATABASE_WAIT_MS, &active, &report->why_not) == UEX_OK;
+        report->active = NULL; /* else uex_status_clear() gives it up */
+        err = add_active(report, &active);
+        uex_group_list_clear(&active);
+    }
+    uex_status_rows_keep_wanted(&report->rows);
     return err;
 }
 
 enum uex_error uex_status_build(struct uex_status_report *report)
 {
     const bool looks = report->run_id != NULL || report->group_count > 0;
-    struct uex_group_list active = {0};
     enum uex_error err = UEX_OK;
 
     uex_status_work_finish(report->work, looks ? COMMANDS_WAIT_MS : OVERVIEW_WAIT_MS);
@@ -226,11 +259,8 @@ enum uex_error uex_status_build(struct uex_status_report *report)
     if (err == UEX_OK && report->group_count > 0) {
         err = keep_asked(report);
     } else if (err == UEX_OK && report->run_id != NULL) {
-        report->missing_known = finish_reading(report->active, DATABASE_WAIT_MS, &active, &report->why_not) == UEX_OK;
-        report->active = NULL;
-        err = keep_run(report, &active);
+        err = keep_run(report);
     }
-    uex_group_list_clear(&active);
     if (err == UEX_OK)
         uex_status_rows_finish(&report->rows);
     return err;

@@ -417,8 +417,11 @@ static enum uex_error find_run(struct uex_status_report *report, struct uex_faul
     const bool is_check = report->check && report->run_id == NULL && report->group_count == 0;
     enum uex_error err = UEX_OK;
 
-    if (!is_last && !is_check)
+    if (!is_last && !is_check) { /* what its record tells is a help only */
+        if (report->run_id != NULL)
+            (void)!uex_known_runs_read(report->config, false, report->rows.runs, NULL);
         return UEX_OK;
+    }
     err = uex_known_runs_read(report->config, is_last, report->rows.runs, fault);
     if (err != UEX_OK)
         return err;
