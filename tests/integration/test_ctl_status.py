@@ -292,7 +292,7 @@ def test_status_follow__2000000_users__shows_the_rows_rising(pipe):
         pipe.send(group_id)
         following.wait_line(lambda line: json.loads(line)["event"] == "outcome", timeout=180, what="the outcome")
         rows = [event["rows"] for event in map(json.loads, following.out) if event["event"] == "progress"]
-        assert len(rows) >= 3 and rows == sorted(rows) and rows[-1] > rows[0] > 0, rows
+        assert len(rows) >= 3 and rows == sorted(rows) and rows[-1] > rows[0], rows
         assert rows[-1] <= 2_000_000
     finally:
         following.kill()
