@@ -179,7 +179,9 @@
     EVENT(SCHEDULE_PROGRESS, "schedule-progress", "Commands are being sent.")                                          \
     EVENT(SCHEDULED, "scheduled", "All commands of the run are committed.")                                            \
     EVENT(SCHEDULE_FAILED, "schedule-failed", "Nothing was scheduled; `error` says why.")                              \
-    EVENT(SCHEDULER_FENCED, "scheduler-fenced", "Another scheduler took over; this one sent nothing.")                 \
+    EVENT(SCHEDULER_FENCED, "scheduler-fenced",                                                                        \
+          "Another start of a run took over, and this one sent nothing. Where that was of another run, this one "      \
+          "tries again, three times in all.")                                                                          \
     EVENT(DRY_RUN, "dry-run", "`--dry-run`: nothing was sent.")                                                        \
     EVENT(                                                                                                             \
         RUN_NOT_RECORDED, "run-not-recorded",                                                                          \

@@ -13,6 +13,8 @@
 #define APPLICATION_NAME "export-scheduler"
 #define ASK_MS 10000
 #define PAUSE_MS 500
+#define OTHER_MS 10000 /* so long is looked for the run of a start that took over */
+#define SEND_TRIES_MAX 3
 
 /* What is known while it runs. */
 struct scheduling {
@@ -23,6 +25,7 @@ struct scheduling {
     struct uex_run_members members;
     bool is_recorded;             /* the run stands in topics.run, or will */
     bool was_there;               /* it was started before */
+    int64_t known_started_ms;     /* with --again: of the start before; UEX_NO_TIME: there is none */
     struct uex_run_record record; /* of the run, once it was started */
 };
 
@@ -95,6 +98,7 @@ static enum uex_error look_at_run(struct scheduling *scheduling, struct uex_faul
 
     scheduling->is_recorded = true;
     scheduling->was_there = err == UEX_OK && !scheduling->schedule->again;
+    scheduling->known_started_ms = err == UEX_OK ? scheduling->record.started_at_ms : UEX_NO_TIME;
     if (err == UEX_KAFKA_TOPICS || (err == UEX_NOT_FOUND && is_foreign))
         return go_without_record(scheduling, fault);
     return err == UEX_NOT_FOUND ? UEX_OK : err;
@@ -185,21 +189,30 @@ static struct uex_run_record started_now(const struct scheduling *scheduling)
                                    .requested_by = (char *)(uintptr_t)UEX_REQUESTED_BY};
 }
 
-/* Another scheduler took over while this one was sending. Its record of the run is there as soon as it has sent. */
+/* Another start took over while this one was sending. Was it of this run? Then its record is there as soon as it has
+ * sent. UEX_END: it was of another run, or it failed. */
 static enum uex_error await_other(struct scheduling *scheduling, struct uex_fault *fault)
 {
     const struct uex_config *config = scheduling->config;
-    const int64_t until_ms = uex_monotonic_ms() + config->startup_timeout_ms;
-    enum uex_error err = UEX_NOT_FOUND;
+    const int64_t look_ms = config->startup_timeout_ms < OTHER_MS ? config->startup_timeout_ms : OTHER_MS;
+    const int64_t until_ms = uex_monotonic_ms() + look_ms;
 
-    while ((err = uex_run_record_find(config, scheduling->run_id, config->startup_timeout_ms, &uex_program_cancel,
-                                      &scheduling->record, NULL, fault)) == UEX_NOT_FOUND) {
+    for (;;) {
+        enum uex_error err = UEX_OK;
+
+        uex_run_record_clear(&scheduling->record);
+        err = uex_run_record_find_settled(config, scheduling->run_id, config->startup_timeout_ms, &uex_program_cancel,
+                                          &scheduling->record, NULL, fault);
+        if (err == UEX_OK && scheduling->record.started_at_ms != scheduling->known_started_ms)
+            return UEX_OK;
+        /* Kafka away, or a transaction that stays open: the next try ends that one, or says why it cannot. */
+        if (err != UEX_OK && err != UEX_NOT_FOUND && err != UEX_KAFKA_UNAVAILABLE)
+            return err;
         if (uex_monotonic_ms() >= until_ms)
-            return uex_fail(fault, UEX_TIMEOUT, "the scheduler that took over has not started the run");
+            return UEX_END;
         if (!uex_sleep_ms(PAUSE_MS, &uex_program_cancel))
             return uex_fail(fault, UEX_CANCELLED, "stopped");
     }
-    return err;
 }
 
 /* The record that counts from now on: the one that was sent, or another's. */
@@ -213,12 +226,6 @@ static enum uex_error take_result(struct scheduling *scheduling, const struct ue
         result->found = (struct uex_run_record){0};
         return UEX_OK;
     }
-    if (result->fenced) {
-        uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULER_FENCED, "another scheduler took over; this one sent nothing",
-                UEX_STR("run", scheduling->run_id));
-        scheduling->was_there = true;
-        return waits(scheduling->config) ? await_other(scheduling, fault) : UEX_OK;
-    }
     if (scheduling->list.count > 0)
         uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "scheduled", UEX_STR("run", scheduling->run_id),
                 UEX_NUM("groups", result->sent), UEX_NUM("left_out", scheduling->list.left_out),
@@ -228,21 +235,46 @@ static enum uex_error take_result(struct scheduling *scheduling, const struct ue
                : UEX_OK;
 }
 
-static enum uex_error send_commands(struct scheduling *scheduling, struct uex_fault *fault)
+/* Of a run that is not recorded, nobody can know whether the other start has sent it. UEX_END: it has not. */
+static enum uex_error give_way(struct scheduling *scheduling, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_OK;
+
+    uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULER_FENCED, "another start of a run took over; this one sent nothing",
+            UEX_STR("run", scheduling->run_id));
+    if (scheduling->is_recorded)
+        err = await_other(scheduling, fault);
+    scheduling->was_there = err == UEX_OK;
+    return err;
+}
+
+static enum uex_error send_once(struct scheduling *scheduling, struct uex_fault *fault)
 {
     const struct uex_run_record started = started_now(scheduling);
     const struct uex_run run = run_of(scheduling, started.started_at_ms);
     struct uex_send_result result = {0};
-    enum uex_error err = UEX_OK;
+    enum uex_error err =
+        uex_send_commands(scheduling->config, &run, &scheduling->list, scheduling->is_recorded ? &started : NULL,
+                          scheduling->schedule->again, &uex_program_cancel, &result, fault);
+
+    if (err == UEX_OK)
+        err = result.fenced ? give_way(scheduling, fault) : take_result(scheduling, &started, &result, fault);
+    uex_run_record_clear(&result.found);
+    return err;
+}
+
+/* Starts of all runs share one transactional id, so one of another run may take over. */
+static enum uex_error send_commands(struct scheduling *scheduling, struct uex_fault *fault)
+{
+    enum uex_error err = UEX_END;
 
     if (scheduling->list.count == 0 && !scheduling->is_recorded)
         return UEX_OK;
-    err = uex_send_commands(scheduling->config, &run, &scheduling->list, scheduling->is_recorded ? &started : NULL,
-                            scheduling->schedule->again, &uex_program_cancel, &result, fault);
-    if (err == UEX_OK)
-        err = take_result(scheduling, &started, &result, fault);
-    uex_run_record_clear(&result.found);
-    return err;
+    for (unsigned tries = 0; err == UEX_END && tries < SEND_TRIES_MAX; tries++)
+        err = send_once(scheduling, fault);
+    return err != UEX_END ? err
+                                : uex_fail(fault, UEX_KAFKA,
+                                           "other starts of runs took over %d times; nothing was sent", SEND_TRIES_MAX);
 }
 
 /* ---- the end */
@@ -297,7 +329,8 @@ static int end_run(struct scheduling *scheduling)
 
 int uex_schedule(const struct uex_schedule *schedule)
 {
-    struct scheduling scheduling = {.schedule = schedule, .config = schedule->config, .run_id = schedule->run_id};
+    struct scheduling scheduling = {
+        .schedule = schedule, .config = schedule->config, .run_id = schedule->run_id, .known_started_ms = UEX_NO_TIME};
     struct uex_fault fault = {0};
     enum uex_error err = prepare(&scheduling, &fault);
     int code = UEX_EXIT_DONE;

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 
 from support.acls import denied
 from support.checks import by_group, recent_utc
@@ -185,6 +185,56 @@ def test_wait__two_at_the_same_time__one_start_and_one_end(pipe):
     assert [done.code for done in ends] == [0, 0], ends
     assert statuses(pipe) == ["started", "completed"]
     assert command_count(pipe, "both") == len(groups) == len(by_group(pipe.results()))
+
+
+class Others:
+    """Starts of other runs, which have the same transactional id and send nothing. Its look at the run topic waits for
+    open transactions: so one can take over after it has begun, and before it has sent anything."""
+
+    def __init__(self, pipe):
+        self._pipe = pipe
+        self._open = self._producer(f"{pipe.suffix}-open")
+
+    def _producer(self, name):
+        producer = Producer({"bootstrap.servers": self._pipe.broker.bootstrap, "transactional.id": name})
+        producer.init_transactions(20)
+        return producer
+
+    def take_over(self, seconds):
+        """Once it has begun, which it does within so many seconds."""
+        self._open.begin_transaction()
+        self._open.produce(self._pipe.topic["run"], b"never committed", b"open"), self._open.flush(20)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._producer(f"{self._pipe.group_id}-scheduler"), time.sleep(0.5)
+        self._open.abort_transaction(20)
+
+
+def test_start__another_run_takes_over__is_sent_all_the_same(pipe):
+    groups = [pipe.new_group(rows=2) for _ in range(3)]
+    others = Others(pipe)
+    scheduler = pipe.start_scheduler("--run=overtaken", "--startup.timeout=20s")
+    wait_for(scheduler, "groups-read")
+    others.take_over(4)
+    wait_for(scheduler, "scheduler-fenced")
+    assert scheduler.wait(60) == 0
+    assert statuses(pipe) == ["started"] and command_count(pipe, "overtaken") == len(groups)
+
+
+def test_start__others_take_over_each_time__gives_up_and_exits_1(pipe):
+    pipe.new_group(rows=2)
+    others = Others(pipe)
+    scheduler = pipe.start_scheduler("--run=given-up", "--startup.timeout=8s")
+    wait_for(scheduler, "groups-read")
+    for count, seconds in ((1, 4), (2, 12), (3, 12)):  # it looks for its run for 8 s before it tries again
+        others.take_over(seconds)
+        while sum(line["event"] == "scheduler-fenced" for line in scheduler.log()) < count:
+            assert scheduler.running, scheduler.text()
+            time.sleep(0.05)
+    assert scheduler.wait(60) == 1
+    failed = scheduler.log()[-1]
+    assert (failed["event"], failed["level"]) == ("schedule-failed", "error") and "took over 3 times" in failed["detail"]
+    assert records(pipe) == [] and command_count(pipe, "given-up") == 0
 
 
 # An event of its log; so many seconds after the last outcome; or when its record `completed` is seen, before it is
