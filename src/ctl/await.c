@@ -99,18 +99,21 @@ static bool print_outcome(struct uex_await *await, const struct uex_status_row *
     return printed && !uex_output_closed();
 }
 
-/* Is this command's outcome in the record: as the newest one or, if others followed, among the recent ones?
- */
-static bool tells_of(const struct uex_group_state_view *view, const char *command_id, bool *is_newest)
+/* The newest outcome of this command in the record: the record's own or, if others followed, the one among the recent
+ * ones, where a command stands once. One that was known before is none: the clocks of two workers are not compared. */
+static bool tells_of(const struct uex_group_state_view *view, const struct uex_awaited *item, bool *is_newest)
 {
+    const struct uex_recent_view *found = NULL;
     uint8_t bytes[16];
 
-    *is_newest = strcmp(view->record.command_id, command_id) == 0;
-    uex_uuid_to_bytes(command_id, bytes);
-    for (size_t i = 0; !*is_newest && i < view->memory.recent_count; i++)
+    *is_newest = strcmp(view->record.command_id, item->command_id) == 0;
+    if (*is_newest)
+        return view->record.at_ms != item->known_at_ms;
+    uex_uuid_to_bytes(item->command_id, bytes);
+    for (size_t i = 0; i < view->memory.recent_count; i++)
         if (memcmp(view->memory.recent[i].command_id, bytes, sizeof(bytes)) == 0)
-            return true;
-    return *is_newest;
+            found = &view->memory.recent[i];
+    return found != NULL && found->at_ms != item->known_at_ms;
 }
 
 static struct uex_status_row *row_of_recent(const struct uex_awaited *item, const struct uex_group_state_view *view)
@@ -143,7 +146,7 @@ static enum uex_error take_outcome(struct uex_await *await, struct uex_awaited *
 {
     bool is_newest = false;
 
-    if (item->has_ended || !tells_of(view, item->command_id, &is_newest))
+    if (item->has_ended || !tells_of(view, item, &is_newest))
         return UEX_OK;
     uex_status_row_free(item->outcome);
     item->outcome = is_newest ? uex_status_row_of_record(&view->record) : row_of_recent(item, view);

@@ -11,6 +11,9 @@
 struct uex_awaited {
     const char *group_id; /* borrowed */
     char command_id[UEX_UUID_TEXT_SIZE];
+    /* The time of the outcome that this command had before it was sent once more, as a replayed one has; UEX_NO_TIME:
+     * it had none. The same one is not the outcome that is waited for. */
+    int64_t known_at_ms;
     bool has_ended;
     struct uex_status_row *outcome; /* owned; the newest, NULL: none yet */
     size_t row;                     /* the caller's */

@@ -467,6 +467,31 @@ def test_replay_wait__fixed_and_broken_data__prints_each_outcome(pipe):
     assert place(broken) in {row["place"] for row in listed(pipe)}
 
 
+def test_replay_wait__two_letters_of_a_group__old_outcomes_do_not_count(pipe):
+    """Each replayed command writes a state that still has the other's dead letter of before."""
+    group_id = pipe.new_group()
+    pipe.database.add_users(group_id, {"username": "=1+1"})
+    ids = {pipe.send_id(group_id), pipe.send_id(group_id)}
+    reject_formulas(pipe)
+    assert len(pipe.dead_letters()) == 2
+    pipe.database.execute("UPDATE {s}_users SET username = 'fixed' WHERE username = '=1+1'")
+    pipe.worker(export__formula_guard="reject")
+    done = pipe.ctl("dlq", "replay", "--all", "--wait", "--timeout=50s", "--output=json")
+    assert done.code == 0, done
+    assert {(row["commandId"], row["outcome"]) for row in rows(done)} == {(name, "exported") for name in ids}
+
+
+def test_replay_wait__fails_once_more__is_the_new_outcome(pipe):
+    group_id = pipe.new_group()
+    pipe.database.add_users(group_id, {"username": "=1+1"})
+    pipe.send_id(group_id)
+    reject_formulas(pipe)
+    before = pipe.states()[group_id]["at"]
+    pipe.worker(export__formula_guard="reject")
+    done = pipe.ctl("dlq", "replay", "--all", "--wait", "--timeout=50s", "--output=json")
+    assert done.code == 1 and [(row["outcome"], row["at"] > before) for row in rows(done)] == [("dead-lettered", True)], done
+
+
 @pytest.mark.parametrize("arguments, word", [(["--wait", "--dry-run"], "--dry-run"), (["--timeout=5s"], "--wait")])
 def test_replay__options_that_do_not_fit__are_refused(pipe, arguments, word):
     done = pipe.ctl("dlq", "replay", "--all", *arguments, EXPORT_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9")

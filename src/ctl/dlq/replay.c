@@ -11,6 +11,7 @@
 #include "ctl/state_reader.h"
 #include "ctl/subcommands.h"
 #include "export/command.h"
+#include "export/group_state_view.h"
 
 struct act {
     const struct uex_replay_order *order;
@@ -75,21 +76,39 @@ static enum uex_error read_states(struct act *act, struct uex_fault *fault)
     return err;
 }
 
+/* When this command had its last outcome, as the group's state says; UEX_NO_TIME: it says nothing of it. */
+static enum uex_error read_last_outcome(struct uex_bytes state, const char *command_id, int64_t *out)
+{
+    struct uex_group_state_view view;
+    uint8_t bytes[16];
+    enum uex_error err = uex_group_state_view_read(state, &view, NULL);
+
+    *out = UEX_NO_TIME;
+    uex_uuid_to_bytes(command_id, bytes);
+    for (size_t i = 0; err == UEX_OK && i < view.memory.recent_count; i++)
+        if (memcmp(view.memory.recent[i].command_id, bytes, sizeof(bytes)) == 0)
+            *out = view.memory.recent[i].at_ms;
+    uex_group_state_view_clear(&view);
+    return err;
+}
+
 /* Would the worker take this command for a duplicate: is its id among the group's recent ones as exported or skipped?
  */
-static enum uex_error has_ended(const struct act *act, const char *group_id, const char *command_id, bool *ended,
-                                struct uex_fault *fault)
+static enum uex_error look_at_state(const struct act *act, const char *group_id, struct uex_replay_row *row,
+                                    bool *ended, struct uex_fault *fault)
 {
     struct uex_bytes value = group_id == NULL ? (struct uex_bytes){0} : uex_state_set_find(&act->states, group_id);
     struct uex_group_memory *memory = NULL;
     enum uex_error err = UEX_OK;
 
     *ended = false;
-    if (command_id[0] == 0 || value.data == NULL)
+    if (row->command_id[0] == 0 || value.data == NULL)
         return UEX_OK;
     err = uex_group_state_read(value, &memory, fault);
-    *ended = err == UEX_OK && uex_group_memory_is_duplicate(memory, command_id);
+    *ended = err == UEX_OK && uex_group_memory_is_duplicate(memory, row->command_id);
     uex_group_memory_free(memory);
+    if (err == UEX_OK)
+        err = read_last_outcome(value, row->command_id, &row->known_at_ms);
     return err == UEX_NO_MEMORY ? err : UEX_OK; /* the worker ignores an unreadable state too */
 }
 
@@ -128,6 +147,7 @@ static enum uex_error rename_command(const struct uex_record *record, struct uex
     if (err != UEX_OK && err != UEX_NOT_FOUND)
         return UEX_OK;
     memcpy(row->new_id, item->command_id, sizeof(row->new_id));
+    row->known_at_ms = UEX_NO_TIME;
     *out = UEX_REPLAY_REPLAYED;
     return UEX_OK;
 }
@@ -143,6 +163,7 @@ static enum uex_error decide_result(struct act *act, const struct uex_record *re
     bool ended = false;
 
     memcpy(row->command_id, item->command_id, sizeof(row->command_id));
+    row->known_at_ms = UEX_NO_TIME;
     *out = UEX_REPLAY_REPLAYED;
     if (err != UEX_OK)
         return err;
@@ -153,7 +174,7 @@ static enum uex_error decide_result(struct act *act, const struct uex_record *re
     else if (record->value.data == NULL)
         *out = UEX_REPLAY_NO_VALUE;
     else
-        err = has_ended(act, uex_dlq_group(record), item->command_id, &ended, fault);
+        err = look_at_state(act, uex_dlq_group(record), row, &ended, fault);
     if (ended && order->again)
         return rename_command(record, item, row, out, fault);
     if (ended)
@@ -330,7 +351,7 @@ static enum uex_error choose_commands(struct waiting *waiting, size_t *left_out)
 
         if (row->result != UEX_REPLAY_REPLAYED || row->is_malformed || row->group_id == NULL || row->command_id[0] == 0)
             continue;
-        *item = (struct uex_awaited){.group_id = row->group_id, .row = i};
+        *item = (struct uex_awaited){.group_id = row->group_id, .known_at_ms = row->known_at_ms, .row = i};
         memcpy(item->command_id, row->new_id[0] != 0 ? row->new_id : row->command_id, sizeof(item->command_id));
         commands->count++;
     }

@@ -46,6 +46,7 @@ struct uex_replay_row {
     char *group_id;                      /* owned; NULL: it has none */
     char command_id[UEX_UUID_TEXT_SIZE]; /* its own */
     char new_id[UEX_UUID_TEXT_SIZE];     /* the one that it runs under now, if that is another; "" */
+    int64_t known_at_ms;                 /* of the outcome that its command had before; UEX_NO_TIME: none is known */
     enum uex_replay_result result;
     bool is_malformed;                    /* so its outcome is a dead letter without a state */
     const struct uex_status_row *outcome; /* of a replayed one, once there is one; borrowed */

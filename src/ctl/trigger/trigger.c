@@ -26,6 +26,7 @@ static void sort_commands(struct uex_awaited_set *commands)
         if (kept > 0 && strcmp(commands->items[kept - 1].group_id, commands->items[i].group_id) == 0)
             continue;
         commands->items[kept] = commands->items[i];
+        commands->items[kept].known_at_ms = UEX_NO_TIME;
         uex_uuid_random(commands->items[kept++].command_id);
     }
     commands->count = kept;
