@@ -25,6 +25,7 @@ struct uex_run_record {
     uint64_t rows, bytes;                                  /* of the exported ones, as far as it is known */
     int64_t started_at_ms; /* when its commands were made; names this start of the run */
     int64_t ended_at_ms;
+    bool started_again; /* the run was started before; a header of the record, not in its value (run/records.h) */
     char *requested_by;
     char *manifest_path;
     char manifest_sha256[UEX_SHA256_HEX_SIZE]; /* "" is null outside */

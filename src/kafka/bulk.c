@@ -59,10 +59,10 @@ static enum uex_error produce_extra(struct sender *sender, struct uex_fault *fau
     record.topic = also->topic;
     record.key = also->key;
     record.value = also->value;
-    if (also->header_value != NULL) {
-        record.headers = rd_kafka_headers_new(1);
-        (void)rd_kafka_header_add(record.headers, also->header_name, -1, also->header_value, -1);
-    }
+    record.headers = rd_kafka_headers_new(UEX_BULK_HEADERS_MAX);
+    for (size_t i = 0; i < UEX_BULK_HEADERS_MAX; i++)
+        if (also->headers[i].value != NULL)
+            (void)rd_kafka_header_add(record.headers, also->headers[i].name, -1, also->headers[i].value, -1);
     return uex_txn_produce(&sender->txn, &record, fault);
 }
 

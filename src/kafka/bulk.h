@@ -6,12 +6,15 @@
 
 #include "kafka/client.h"
 
-/* One record more. Borrowed; a header without a value is left out. */
+#define UEX_BULK_HEADERS_MAX 2
+
+/* One record more. Borrowed. */
 struct uex_bulk_extra {
     const char *topic; /* its partition by murmur2 of the key */
     struct uex_bytes key, value;
-    const char *header_name;
-    const char *header_value; /* NULL: no header */
+    struct {
+        const char *name, *value; /* NULL for the value: no header */
+    } headers[UEX_BULK_HEADERS_MAX];
 };
 
 /* What is sent. Strings are borrowed. */
@@ -27,8 +30,8 @@ struct uex_bulk {
     void (*progress)(void *context, uint64_t delivered); /* called now and then; may be NULL */
     void *context;
     const struct uex_bulk_extra *also; /* goes with the others; NULL: none */
-    /* Called once, when this process is the one with the transactional id and nothing is sent yet. What it returns ends
-     * the sending, unless it is UEX_OK. May be NULL. */
+    /* Called once, when this process is the one with the transactional id and nothing is sent yet: `also` may still
+     * be changed. What it returns ends the sending, unless it is UEX_OK. May be NULL. */
     enum uex_error (*ready)(void *context, struct uex_fault *fault);
     void *ready_context;
     const struct uex_cancel *cancel; /* ends it before the commit is asked for; may be NULL */

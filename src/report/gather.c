@@ -67,8 +67,7 @@ enum uex_error uex_report_gather(const struct uex_report_question *question, str
                                  struct uex_fault *fault)
 {
     const struct uex_run_pass pass = {.config = question->config,
-                                      .run_id = question->run->run_id,
-                                      .started_at_ms = question->run->started_at_ms,
+                                      .run = question->run,
                                       .members = question->members,
                                       .wanted = has_state,
                                       .take = take_outcome,

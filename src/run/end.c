@@ -51,8 +51,10 @@ static enum uex_error produce_end(struct ending *ending, struct uex_fault *fault
         return uex_fail(fault, UEX_NO_MEMORY, "no memory for the end of run %s", ending->end->run_id);
     }
     record.value = uex_buffer_bytes(&value);
-    record.headers = rd_kafka_headers_new(1);
+    record.headers = rd_kafka_headers_new(2);
     (void)rd_kafka_header_add(record.headers, UEX_RUN_HEADER_COMMAND_TOPIC, -1, ending->config->topics_command, -1);
+    if (ending->end->started_again)
+        (void)rd_kafka_header_add(record.headers, UEX_RUN_HEADER_AGAIN, -1, "true", -1);
     err = uex_txn_produce(&ending->txn, &record, fault);
     uex_buffer_clear(&value);
     return err;

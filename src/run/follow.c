@@ -20,12 +20,13 @@ struct uex_run_follow {
 struct uex_run_follow *uex_run_follow_new(const struct uex_run_follow_setup *setup)
 {
     struct uex_run_follow *follow = calloc(1, sizeof(*follow));
+    struct uex_run_rule rule;
 
     if (follow == NULL)
         return NULL;
     follow->setup = *setup;
-    if (uex_run_tally_begin(&follow->tally, setup->run_id, setup->started_at_ms, setup->group_count, setup->members) ==
-        UEX_OK)
+    rule = uex_run_rule_of(setup->run);
+    if (uex_run_tally_begin(&follow->tally, &rule, setup->run->groups, setup->members) == UEX_OK)
         return follow;
     uex_run_follow_free(follow);
     return NULL;
@@ -105,7 +106,7 @@ static enum uex_error read_one(struct uex_run_follow *follow, int64_t wait_ms, s
         err = uex_run_tally_take(&follow->tally, message);
         rd_kafka_message_destroy(message);
         if (err != UEX_OK)
-            (void)uex_fail(fault, err, "no memory for the groups of run %s", follow->setup.run_id);
+            (void)uex_fail(fault, err, "no memory for the groups of run %s", follow->setup.run->run_id);
     } else if (err == UEX_END) {
         follow->is_caught_up = true;
         err = UEX_OK;

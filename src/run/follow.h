@@ -9,9 +9,7 @@
 /* What is followed. Borrowed while it is followed. */
 struct uex_run_follow_setup {
     const struct uex_config *config;
-    const char *run_id;
-    int64_t started_at_ms;
-    uint64_t group_count;            /* of the run's record, as of uex_run_tally_begin() */
+    const struct uex_run_record *run;
     struct uex_run_members *members; /* changed */
     const struct uex_cancel *cancel; /* may be NULL */
 };

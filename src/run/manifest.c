@@ -76,8 +76,7 @@ static enum uex_error take_outcome(void *context, const struct uex_state_record 
 static enum uex_error write_lines(const struct uex_run_manifest_setup *setup, struct writing *writing)
 {
     const struct uex_run_pass pass = {.config = setup->config,
-                                      .run_id = setup->run_id,
-                                      .started_at_ms = setup->started_at_ms,
+                                      .run = setup->run,
                                       .members = setup->members,
                                       .wanted = uex_run_member_has_ended,
                                       .take = take_outcome,
@@ -111,7 +110,7 @@ static enum uex_error create_object(const struct uex_run_manifest_setup *setup, 
                                     struct uex_run_manifest *out)
 {
     struct uex_object_facts facts = {0};
-    enum uex_error err = begin_object(writing, setup->run_id, out->ended_at_ms);
+    enum uex_error err = begin_object(writing, setup->run->run_id, out->ended_at_ms);
 
     if (err != UEX_OK)
         return err;
@@ -167,7 +166,7 @@ static void log_wait(const struct uex_run_manifest_setup *setup, enum uex_error 
     *logged_ms = now_ms;
     uex_log(UEX_LOG_WARN, UEX_EVENT_RUN_MANIFEST_WAIT,
             "the manifest cannot be written yet; trying again, the run's end waits for it",
-            UEX_STR("run", setup->run_id), UEX_STR("error", uex_error_code(err)),
+            UEX_STR("run", setup->run->run_id), UEX_STR("error", uex_error_code(err)),
             UEX_STR("detail", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text),
             UEX_INT("left_ms", setup->until_ms - now_ms));
 }

@@ -5,14 +5,14 @@
 #define EXPORT_RUN_MANIFEST_H
 
 #include "export/object_store.h"
+#include "export/run_record.h"
 #include "run/members.h"
 
 /* What it is made of. Borrowed. */
 struct uex_run_manifest_setup {
     const struct uex_config *config;
     struct uex_store_service *service;
-    const char *run_id;
-    int64_t started_at_ms;
+    const struct uex_run_record *run;
     const struct uex_run_members *members; /* all of them have ended */
     int64_t until_ms;                      /* monotonic: tried until then, once at least */
     const struct uex_cancel *cancel;

@@ -10,19 +10,6 @@
 
 /* ---- what a state says of the run */
 
-static bool is_final(enum uex_outcome_kind outcome)
-{
-    return outcome == UEX_OUTCOME_EXPORTED || outcome == UEX_OUTCOME_SKIPPED || outcome == UEX_OUTCOME_DEAD_LETTERED;
-}
-
-static bool is_of_run(const char *of_run_id, enum uex_outcome_kind outcome, int64_t at_ms, const char *run_id,
-                      int64_t started_at_ms)
-{
-    bool is_stale = outcome == UEX_OUTCOME_DEAD_LETTERED && at_ms < started_at_ms;
-
-    return !is_stale && strcmp(of_run_id, run_id) == 0;
-}
-
 static void take_newest(const struct uex_group_state_view *view, struct uex_run_outcome *out)
 {
     out->record = view->record;
@@ -61,27 +48,27 @@ static void take_recent(const struct uex_group_state_view *view, const struct ue
         uex_hex(last->sha256, sizeof(last->sha256), out->sha256);
 }
 
-bool uex_run_outcome_of(const struct uex_group_state_view *view, const char *run_id, int64_t started_at_ms,
+bool uex_run_outcome_of(const struct uex_group_state_view *view, const struct uex_run_rule *rule,
                         struct uex_run_outcome *out)
 {
     const struct uex_state_record *newest = &view->record;
-    bool is_ours = is_of_run(newest->run_id, newest->outcome, newest->at_ms, run_id, started_at_ms);
 
-    if (is_ours && is_final(newest->outcome)) {
+    if (uex_run_rule_ends(rule, newest->run_id, newest->outcome, newest->at_ms)) {
         take_newest(view, out);
         return true;
     }
     for (size_t i = view->memory.recent_count; i-- > 0;) {
         const struct uex_recent_view *entry = &view->memory.recent[i];
 
-        if (!is_final(entry->outcome) || !is_of_run(entry->run_id, entry->outcome, entry->at_ms, run_id, started_at_ms))
+        if (!uex_run_rule_ends(rule, entry->run_id, entry->outcome, entry->at_ms))
             continue;
         take_recent(view, entry, out);
         return true;
     }
-    if (is_ours)
-        take_newest(view, out);
-    return is_ours;
+    if (!uex_run_rule_fits(rule, newest->run_id, newest->outcome, newest->at_ms))
+        return false;
+    take_newest(view, out);
+    return true;
 }
 
 /* ---- the pass */
@@ -139,17 +126,17 @@ static const struct uex_run_member *member_of(const struct pass *pass, const rd_
 static enum uex_error read_outcome(const struct uex_run_pass *asked, struct uex_bytes value,
                                    struct uex_group_state_view *view, struct uex_run_outcome *out, bool *is_found)
 {
+    const struct uex_run_rule rule = uex_run_rule_of(asked->run);
     enum uex_error err = uex_group_state_newest_read(value, view, NULL);
 
-    if (err == UEX_OK && is_final(view->record.outcome) &&
-        is_of_run(view->record.run_id, view->record.outcome, view->record.at_ms, asked->run_id, asked->started_at_ms)) {
+    if (err == UEX_OK && uex_run_rule_ends(&rule, view->record.run_id, view->record.outcome, view->record.at_ms)) {
         take_newest(view, out);
         *is_found = true;
         return UEX_OK;
     }
     uex_group_state_view_clear(view);
     err = uex_group_state_view_read(value, view, NULL);
-    *is_found = err == UEX_OK && uex_run_outcome_of(view, asked->run_id, asked->started_at_ms, out);
+    *is_found = err == UEX_OK && uex_run_outcome_of(view, &rule, out);
     return err;
 }
 
@@ -179,7 +166,7 @@ static enum uex_error read_topic(struct pass *pass, enum uex_read_from from, str
 {
     const struct uex_run_pass *asked = pass->asked;
     const struct uex_read_topic topic = {
-        .name = asked->config->topics_state, .from = from, .since_ms = asked->started_at_ms - CLOCKS_MS};
+        .name = asked->config->topics_state, .from = from, .since_ms = asked->run->started_at_ms - CLOCKS_MS};
     struct uex_topic_reader *reader = NULL;
     enum uex_error err = uex_topic_reader_open(asked->config, &topic, 1, asked->wait_ms, asked->cancel, &reader, fault);
 
@@ -201,7 +188,7 @@ static enum uex_error hand_out_bare(struct pass *pass)
                                                  .outcome = member->outcome,
                                                  .reason = "",
                                                  .command_id = "",
-                                                 .run_id = pass->asked->run_id,
+                                                 .run_id = pass->asked->run->run_id,
                                                  .at_ms = member->at_ms,
                                                  .rows = member->rows,
                                                  .bytes = member->bytes,

@@ -6,12 +6,12 @@
 
 #include "export/group_state_view.h"
 #include "run/members.h"
+#include "run/rule.h"
 
 /* What is read. Borrowed. */
 struct uex_run_pass {
     const struct uex_config *config;
-    const char *run_id;
-    int64_t started_at_ms;                 /* of the run */
+    const struct uex_run_record *run;
     const struct uex_run_members *members; /* followed to the end of the topic before */
     bool (*wanted)(const struct uex_run_member *member);
     /* Called once for each wanted member: in the order of the topic, then for those whose record is gone, with what the
@@ -35,8 +35,8 @@ struct uex_run_outcome {
     char command_id[UEX_UUID_TEXT_SIZE];
     char sha256[UEX_SHA256_HEX_SIZE];
 };
-/* The newest one of this run that is final, also among `recent`, whose entries have no figures; else its retry. A dead
- * letter that is older than the run's start is none: the run was started again. False: there is no outcome. */
-UEX_MUST_CHECK bool uex_run_outcome_of(const struct uex_group_state_view *view, const char *run_id,
-                                       int64_t started_at_ms, struct uex_run_outcome *out);
+/* The newest one of this run that is final, also among `recent`, whose entries have no figures; else its retry. False:
+ * there is no outcome. */
+UEX_MUST_CHECK bool uex_run_outcome_of(const struct uex_group_state_view *view, const struct uex_run_rule *rule,
+                                       struct uex_run_outcome *out);
 #endif

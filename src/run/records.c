@@ -77,6 +77,16 @@ static enum uex_error make_room(struct uex_run_records *records)
     return UEX_OK;
 }
 
+static bool was_started_again(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const void *value = NULL;
+    size_t size_bytes = 0;
+
+    return rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           rd_kafka_header_get_last(headers, UEX_RUN_HEADER_AGAIN, &value, &size_bytes) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 /* Does the key name the run that the value names? */
 static bool key_fits(const rd_kafka_message_t *message, const struct uex_run_record *record)
 {
@@ -117,6 +127,7 @@ static enum uex_error take(void *context, const rd_kafka_message_t *message)
         uex_run_record_clear(&record);
         return err == UEX_MALFORMED ? UEX_OK : err;
     }
+    record.started_again = was_started_again(message);
     entry = find(reading->out, record.run_id);
     if (entry == NULL)
         entry = &reading->out->items[reading->out->count++];

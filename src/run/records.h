@@ -11,6 +11,9 @@
  * another's, and does not leave its own night out. */
 #define UEX_RUN_HEADER_COMMAND_TOPIC "export-command-topic"
 
+/* A header "true" of the records of a run that was started again (--again). */
+#define UEX_RUN_HEADER_AGAIN "export-run-again"
+
 /* A run that was read. */
 struct uex_run_entry {
     struct uex_run_record record;

@@ -10,6 +10,7 @@ struct start {
     const struct uex_bulk *bulk;
     const char *run_id;
     bool again;
+    struct uex_bulk_extra *also; /* the record */
     struct uex_run_start_result *result;
 };
 
@@ -27,7 +28,12 @@ static enum uex_error look_for_run(void *context, struct uex_fault *fault)
                         "topics.run %s has a run %s of another deployment (its command topic is not %s); give this "
                         "deployment a run topic of its own",
                         start->bulk->config->topics_run, start->run_id, start->bulk->config->topics_command);
-    if (err == UEX_NOT_FOUND || (err == UEX_OK && start->again))
+    if (err == UEX_OK && start->again) {
+        start->also->headers[1].value = "true";
+        start->result->started_again = true;
+        return UEX_OK;
+    }
+    if (err == UEX_NOT_FOUND)
         return UEX_OK;
     return err == UEX_OK ? UEX_END : err;
 }
@@ -35,11 +41,11 @@ static enum uex_error look_for_run(void *context, struct uex_fault *fault)
 enum uex_error uex_run_start(struct uex_bulk *bulk, const struct uex_run_record *started, bool again,
                              struct uex_run_start_result *result, struct uex_fault *fault)
 {
-    struct start start = {.bulk = bulk, .run_id = started->run_id, .again = again, .result = result};
-    struct uex_bulk_extra also = {.topic = bulk->config->topics_run,
-                                  .key = uex_bytes_of_text(started->run_id),
-                                  .header_name = UEX_RUN_HEADER_COMMAND_TOPIC,
-                                  .header_value = bulk->config->topics_command};
+    struct uex_bulk_extra also = {
+        .topic = bulk->config->topics_run,
+        .key = uex_bytes_of_text(started->run_id),
+        .headers = {{UEX_RUN_HEADER_COMMAND_TOPIC, bulk->config->topics_command}, {UEX_RUN_HEADER_AGAIN, NULL}}};
+    struct start start = {.bulk = bulk, .run_id = started->run_id, .again = again, .also = &also, .result = result};
     struct uex_buffer value = {0};
     char *id = NULL;
     enum uex_error err = UEX_OK;

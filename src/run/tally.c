@@ -42,12 +42,11 @@ static void count_member(struct uex_run_counts *counts, const struct uex_run_mem
     counts->bytes += is_exported ? step * known(member->bytes) : 0;
 }
 
-enum uex_error uex_run_tally_begin(struct uex_run_tally *tally, const char *run_id, int64_t started_at_ms,
-                                   uint64_t group_count, struct uex_run_members *members)
+enum uex_error uex_run_tally_begin(struct uex_run_tally *tally, const struct uex_run_rule *rule, uint64_t group_count,
+                                   struct uex_run_members *members)
 {
-    *tally = (struct uex_run_tally){
-        .run_id = run_id, .started_at_ms = started_at_ms, .group_count = group_count, .members = members};
-    uex_buffer_append_json(&tally->quoted, run_id);
+    *tally = (struct uex_run_tally){.rule = *rule, .group_count = group_count, .members = members};
+    uex_buffer_append_json(&tally->quoted, rule->run_id);
     for (size_t i = 0; i < members->count; i++)
         count_member(&tally->counts, &members->items[i], 1);
     return uex_buffer_failed(&tally->quoted) ? UEX_NO_MEMORY : UEX_OK;
@@ -70,25 +69,13 @@ struct uex_run_counts uex_run_tally_counts(const struct uex_run_tally *tally)
     return counts;
 }
 
-static bool is_final(enum uex_outcome_kind outcome)
-{
-    return outcome == UEX_OUTCOME_EXPORTED || outcome == UEX_OUTCOME_SKIPPED || outcome == UEX_OUTCOME_DEAD_LETTERED;
-}
-
-static bool ends(const struct uex_run_tally *tally, const char *run_id, enum uex_outcome_kind outcome, int64_t at_ms)
-{
-    if (!is_final(outcome) || strcmp(run_id, tally->run_id) != 0)
-        return false;
-    return outcome != UEX_OUTCOME_DEAD_LETTERED || at_ms >= tally->started_at_ms;
-}
-
 static void look_at_newest(const struct uex_run_tally *tally, const struct uex_state_record *record,
                            struct finding *out)
 {
     *out = (struct finding){
         .outcome = record->outcome, .at_ms = record->at_ms, .rows = record->rows, .bytes = record->bytes};
-    out->has_ended = ends(tally, record->run_id, record->outcome, record->at_ms);
-    out->is_retrying = record->outcome == UEX_OUTCOME_RETRIED && strcmp(record->run_id, tally->run_id) == 0;
+    out->has_ended = uex_run_rule_ends(&tally->rule, record->run_id, record->outcome, record->at_ms);
+    out->is_retrying = record->outcome == UEX_OUTCOME_RETRIED && strcmp(record->run_id, tally->rule.run_id) == 0;
 }
 
 /* The newest outcome of this run among `recent`. It has no figures; those of the last export may be its own. */
@@ -98,7 +85,7 @@ static void look_at_recent(const struct uex_run_tally *tally, const struct uex_g
     for (size_t i = memory->recent_count; i-- > 0;) {
         const struct uex_recent_view *entry = &memory->recent[i];
 
-        if (!ends(tally, entry->run_id, entry->outcome, entry->at_ms))
+        if (!uex_run_rule_ends(&tally->rule, entry->run_id, entry->outcome, entry->at_ms))
             continue;
         *out = (struct finding){.has_ended = true,
                                 .is_of_recent = true,
@@ -136,9 +123,11 @@ static enum uex_error look_closely(const struct uex_run_tally *tally, struct uex
 /* Does the head alone say that the group has ended? Reading all of a record takes ten times as long. */
 static bool ends_at_once(const struct uex_run_tally *tally, const struct uex_state_head *head)
 {
-    return head->run_id.size_bytes == strlen(tally->run_id) &&
-           memcmp(head->run_id.data, tally->run_id, head->run_id.size_bytes) == 0 &&
-           ends(tally, tally->run_id, head->outcome, head->at_ms);
+    const char *run_id = tally->rule.run_id;
+
+    return head->run_id.size_bytes == strlen(run_id) &&
+           memcmp(head->run_id.data, run_id, head->run_id.size_bytes) == 0 &&
+           uex_run_rule_ends(&tally->rule, run_id, head->outcome, head->at_ms);
 }
 
 static enum uex_error look(const struct uex_run_tally *tally, struct uex_bytes key, struct uex_bytes value,

@@ -3,13 +3,12 @@
  * thread.
  *
  * A group has ended for the run when the newest outcome of its state is of this run and final (exported, skipped,
- * dead-lettered), or when one of `recent` is. A retry is no end. A dead letter that is older than the run's start is
- * none either: the run was started again, and its command runs once more. Clocks of the writers are compared there.
- */
+ * dead-lettered), or when one of `recent` is. A retry is no end. run/rule.h says which are of the run. */
 #ifndef EXPORT_RUN_TALLY_H
 #define EXPORT_RUN_TALLY_H
 
 #include "run/members.h"
+#include "run/rule.h"
 
 /* How far the run is. */
 struct uex_run_counts {
@@ -20,9 +19,8 @@ struct uex_run_counts {
 };
 
 struct uex_run_tally {
-    const char *run_id;       /* borrowed */
-    struct uex_buffer quoted; /* the same as it stands in JSON */
-    int64_t started_at_ms;
+    struct uex_run_rule rule;        /* its name is borrowed */
+    struct uex_buffer quoted;        /* the name as it stands in JSON */
     uint64_t group_count;            /* of the run's record; UEX_UNKNOWN: as many as there are members */
     struct uex_run_members *members; /* borrowed; changed */
     struct uex_run_counts counts;    /* `groups` and `unfinished` are those of uex_run_tally_counts() only */
@@ -31,9 +29,8 @@ struct uex_run_tally {
 /* Begin; what the members say already counts. Where `group_count` says more than there are members, groups whose state
  * names the run become members: their commands are gone from topics.command. UEX_NO_MEMORY. The caller clears `tally`
  * in any case. */
-UEX_MUST_CHECK enum uex_error uex_run_tally_begin(struct uex_run_tally *tally, const char *run_id,
-                                                  int64_t started_at_ms, uint64_t group_count,
-                                                  struct uex_run_members *members);
+UEX_MUST_CHECK enum uex_error uex_run_tally_begin(struct uex_run_tally *tally, const struct uex_run_rule *rule,
+                                                  uint64_t group_count, struct uex_run_members *members);
 void uex_run_tally_clear(struct uex_run_tally *tally);
 /* Take in a record of topics.state. One that cannot be read, or has no value, says nothing. UEX_NO_MEMORY, UEX_LIMIT.
  */

@@ -99,6 +99,7 @@ enum uex_error uex_send_commands(const struct uex_config *config, const struct u
 
     *result = (struct uex_send_result){.fenced = start.fenced,
                                        .was_there = start.was_there,
+                                       .started_again = start.started_again,
                                        .found = start.found,
                                        .duration_ms = uex_monotonic_ms() - start_ms};
     if (err == UEX_OK && !result->fenced && !result->was_there)

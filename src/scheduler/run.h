@@ -32,6 +32,7 @@ struct uex_send_result {
     uint64_t sent;
     bool fenced;                 /* another scheduler took over; nothing was sent from here */
     bool was_there;              /* the run was started before; nothing was sent */
+    bool started_again;          /* the run was started before, and is now started again */
     struct uex_run_record found; /* of that run */
     int64_t duration_ms;
 };

@@ -230,9 +230,12 @@ static enum uex_error take_result(struct scheduling *scheduling, const struct ue
         uex_log(UEX_LOG_INFO, UEX_EVENT_SCHEDULED, "scheduled", UEX_STR("run", scheduling->run_id),
                 UEX_NUM("groups", result->sent), UEX_NUM("left_out", scheduling->list.left_out),
                 UEX_STR("topic", scheduling->config->topics_command), UEX_INT("duration_ms", result->duration_ms));
-    return scheduling->is_recorded && uex_run_record_copy(started, &scheduling->record) != UEX_OK
-               ? uex_fail(fault, UEX_NO_MEMORY, "no memory for the record of the run")
-               : UEX_OK;
+    if (!scheduling->is_recorded)
+        return UEX_OK;
+    if (uex_run_record_copy(started, &scheduling->record) != UEX_OK)
+        return uex_fail(fault, UEX_NO_MEMORY, "no memory for the record of the run");
+    scheduling->record.started_again = result->started_again;
+    return UEX_OK;
 }
 
 /* Of a run that is not recorded, nobody can know whether the other start has sent it. UEX_END: it has not. */
@@ -273,8 +276,8 @@ static enum uex_error send_commands(struct scheduling *scheduling, struct uex_fa
     for (unsigned tries = 0; err == UEX_END && tries < SEND_TRIES_MAX; tries++)
         err = send_once(scheduling, fault);
     return err != UEX_END ? err
-                                : uex_fail(fault, UEX_KAFKA,
-                                           "other starts of runs took over %d times; nothing was sent", SEND_TRIES_MAX);
+                          : uex_fail(fault, UEX_KAFKA, "other starts of runs took over %d times; nothing was sent",
+                                     SEND_TRIES_MAX);
 }
 
 /* ---- the end */

@@ -197,8 +197,7 @@ static enum uex_error create_manifest(struct wait *wait, struct uex_run_manifest
 {
     const struct uex_run_manifest_setup setup = {.config = wait->config,
                                                  .service = wait->service,
-                                                 .run_id = wait->started->run_id,
-                                                 .started_at_ms = wait->started->started_at_ms,
+                                                 .run = wait->started,
                                                  .members = wait->members,
                                                  .until_ms = wait->until_ms,
                                                  .cancel = wait->cancel};
@@ -289,12 +288,7 @@ int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *
                         .members = members,
                         .cancel = cancel,
                         .until_ms = uex_monotonic_ms() + config->schedule_wait_ms};
-    const struct uex_run_follow_setup setup = {.config = config,
-                                               .run_id = started->run_id,
-                                               .started_at_ms = started->started_at_ms,
-                                               .group_count = started->groups,
-                                               .members = members,
-                                               .cancel = cancel};
+    const struct uex_run_follow_setup setup = {.config = config, .run = started, .members = members, .cancel = cancel};
     struct uex_fault fault = {0};
     enum uex_error err = started->groups == 0 ? UEX_OK : find_members(&wait, &fault);
     int code = UEX_EXIT_FAILED;

@@ -34,8 +34,7 @@ static enum uex_error create_manifest(struct finishing *finishing, struct uex_fa
     const struct uex_config *config = finishing->watch.config;
     const struct uex_run_manifest_setup setup = {.config = config,
                                                  .service = finishing->service,
-                                                 .run_id = finishing->watch.record.run_id,
-                                                 .started_at_ms = finishing->watch.record.started_at_ms,
+                                                 .run = &finishing->watch.record,
                                                  .members = &finishing->watch.members,
                                                  .until_ms = uex_monotonic_ms() + config->startup_timeout_ms,
                                                  .cancel = &uex_program_cancel};

@@ -111,8 +111,7 @@ static enum uex_error read_groups(struct show *show, struct uex_fault *fault)
 {
     struct uex_run_watch *watch = &show->watch;
     const struct uex_run_pass pass = {.config = watch->config,
-                                      .run_id = watch->record.run_id,
-                                      .started_at_ms = watch->record.started_at_ms,
+                                      .run = &watch->record,
                                       .members = &watch->members,
                                       .wanted = is_in_trouble,
                                       .take = take_outcome,

@@ -7,12 +7,8 @@
 enum uex_error uex_run_watch_open(struct uex_run_watch *watch, struct uex_fault *fault)
 {
     const struct uex_config *config = watch->config;
-    const struct uex_run_follow_setup setup = {.config = config,
-                                               .run_id = watch->record.run_id,
-                                               .started_at_ms = watch->record.started_at_ms,
-                                               .group_count = watch->record.groups,
-                                               .members = &watch->members,
-                                               .cancel = &uex_program_cancel};
+    const struct uex_run_follow_setup setup = {
+        .config = config, .run = &watch->record, .members = &watch->members, .cancel = &uex_program_cancel};
     enum uex_error err = uex_run_members_read(config, watch->record.run_id, watch->record.started_at_ms,
                                               config->startup_timeout_ms, &uex_program_cancel, &watch->members, fault);
 

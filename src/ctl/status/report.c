@@ -123,7 +123,7 @@ bool uex_status_is_asked(const struct uex_status_report *report, const char *gro
 
 static enum uex_error add_nothing(struct uex_status_report *report, const char *group_id)
 {
-    struct uex_status_row *row = uex_status_row_of_state(group_id, (struct uex_bytes){0}, report->run_id);
+    struct uex_status_row *row = uex_status_row_of_state(group_id, (struct uex_bytes){0}, report->rows.rule);
 
     return row == NULL ? UEX_NO_MEMORY : uex_status_rows_put(&report->rows, row);
 }

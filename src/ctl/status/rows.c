@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "export/text.h"
+#include "run/outcomes.h"
 
 static const char *const texts[] = {
     [UEX_STATUS_DEAD_LETTERED] = "dead-lettered",
@@ -90,43 +91,14 @@ static void take_record(const struct uex_state_record *record, struct uex_status
     row->attempts = record->attempts;
 }
 
-static void take_recent(const struct uex_recent_view *entry, const struct uex_group_memory_view *memory,
-                        struct uex_status_row *row, struct row_source *source, char hex[UEX_SHA256_HEX_SIZE])
-{
-    const struct uex_last_exported_view *last = &memory->last;
-
-    *source = (struct row_source){.status = status_of(entry->outcome),
-                                  .reason = entry->reason,
-                                  .run_id = entry->run_id,
-                                  .file_path = "",
-                                  .sha256 = ""};
-    uex_uuid_from_bytes(entry->command_id, row->command_id);
-    row->at_ms = entry->at_ms;
-    if (!memory->has_last || entry->outcome != UEX_OUTCOME_EXPORTED ||
-        memcmp(last->command_id, entry->command_id, sizeof(entry->command_id)) != 0)
-        return;
-    row->rows = last->rows;
-    source->file_path = last->file_path;
-    if (last->has_sha256) {
-        uex_hex(last->sha256, sizeof(last->sha256), hex);
-        source->sha256 = hex;
-    }
-}
-
-/* The group's outcome in a run: the newest one, or one of the recent commands. */
-static void take_run(const struct uex_group_state_view *view, const char *run_id, struct uex_status_row *row,
-                     struct row_source *source, char hex[UEX_SHA256_HEX_SIZE])
+/* The group's outcome in a run. */
+static void take_run(const struct uex_group_state_view *view, const struct uex_run_rule *rule,
+                     struct uex_run_outcome *outcome, struct uex_status_row *row, struct row_source *source)
 {
     const struct uex_group_memory_view *memory = &view->memory;
 
-    if (strcmp(view->record.run_id, run_id) == 0) {
-        take_record(&view->record, row, source);
-        return;
-    }
-    for (size_t i = memory->recent_count; i-- > 0;) {
-        if (strcmp(memory->recent[i].run_id, run_id) != 0)
-            continue;
-        take_recent(&memory->recent[i], memory, row, source, hex);
+    if (uex_run_outcome_of(view, rule, outcome)) {
+        take_record(&outcome->record, row, source);
         return;
     }
     /* Whether it is too old is decided when all rows are there: see uex_status_rows_finish(). */
@@ -192,14 +164,14 @@ struct uex_status_row *uex_status_row_of_record(const struct uex_state_record *r
 }
 
 /* The row; the run of the newest outcome goes to `runs`. */
-static struct uex_status_row *row_of_state(const char *group_id, struct uex_bytes value, const char *run_id,
-                                           struct uex_known_runs *runs)
+static struct uex_status_row *row_of_state(const char *group_id, struct uex_bytes value,
+                                           const struct uex_run_rule *rule, struct uex_known_runs *runs)
 {
     struct uex_status_row row = nothing_known, *made = NULL;
-    struct row_source source = {.status = UEX_STATUS_NOT_SCHEDULED, .run_id = run_id};
+    struct row_source source = {.status = UEX_STATUS_NOT_SCHEDULED, .run_id = rule == NULL ? NULL : rule->run_id};
     struct uex_group_state_view view = {0};
     struct uex_fault fault = {0};
-    char hex[UEX_SHA256_HEX_SIZE] = "";
+    struct uex_run_outcome outcome;
     enum uex_error err = UEX_OK;
 
     /* The recent commands need not be read if the newest outcome is the one that was asked for. */
@@ -207,7 +179,8 @@ static struct uex_status_row *row_of_state(const char *group_id, struct uex_byte
         err = uex_group_state_newest_read(value, &view, &fault);
     if (value.data != NULL && err == UEX_OK)
         uex_known_runs_add(runs, view.record.run_id, view.record.at_ms);
-    if (value.data != NULL && err == UEX_OK && run_id != NULL && strcmp(view.record.run_id, run_id) != 0) {
+    if (value.data != NULL && err == UEX_OK && rule != NULL &&
+        !uex_run_rule_ends(rule, view.record.run_id, view.record.outcome, view.record.at_ms)) {
         uex_group_state_view_clear(&view);
         err = uex_group_state_view_read(value, &view, &fault);
     }
@@ -215,10 +188,10 @@ static struct uex_status_row *row_of_state(const char *group_id, struct uex_byte
         source.status = UEX_STATUS_UNREADABLE;
         source.reason = fault.text;
     } else if (err == UEX_OK && value.data != NULL) {
-        if (run_id == NULL)
+        if (rule == NULL)
             take_record(&view.record, &row, &source);
         else
-            take_run(&view, run_id, &row, &source, hex);
+            take_run(&view, rule, &outcome, &row, &source);
         row.newest_at_ms = view.record.at_ms;
         if (view.memory.has_last) {
             row.last_exported_at_ms = view.memory.last.at_ms;
@@ -231,9 +204,10 @@ static struct uex_status_row *row_of_state(const char *group_id, struct uex_byte
     return made;
 }
 
-struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value, const char *run_id)
+struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value,
+                                               const struct uex_run_rule *rule)
 {
-    return row_of_state(group_id, value, run_id, NULL);
+    return row_of_state(group_id, value, rule, NULL);
 }
 
 /* ---- all of them */
@@ -340,7 +314,7 @@ enum uex_error uex_status_rows_take(void *context, const rd_kafka_message_t *mes
             forget(rows, before);
         return UEX_OK;
     }
-    row = row_of_state(group_id, uex_bytes_of(message->payload, message->len), rows->run_id, rows->runs);
+    row = row_of_state(group_id, uex_bytes_of(message->payload, message->len), rows->rule, rows->runs);
     if (row == NULL)
         return UEX_NO_MEMORY;
     row->partition = message->partition;

@@ -9,6 +9,7 @@
 #include "ctl/state_reader.h"
 #include "ctl/status/known_runs.h"
 #include "export/group_state_view.h"
+#include "run/rule.h"
 
 /* In the order in which they are shown: what needs attention comes first. */
 enum uex_status {
@@ -48,10 +49,10 @@ struct uex_status_row {
     char strings[];
 };
 
-/* The row of a state record: its newest outcome, or with `run_id` (NULL: none) the group's outcome in that run.
- * `value.data` NULL: there is no record. NULL when memory ends. */
+/* The row of a state record: its newest outcome, or with `rule` (NULL: none) the group's outcome in that run, as
+ * uex_run_outcome_of() finds it. `value.data` NULL: there is no record. NULL when memory ends. */
 UEX_MUST_CHECK struct uex_status_row *uex_status_row_of_state(const char *group_id, struct uex_bytes value,
-                                                              const char *run_id);
+                                                              const struct uex_run_rule *rule);
 /* The row of an outcome itself. NULL when memory ends. */
 UEX_MUST_CHECK struct uex_status_row *uex_status_row_of_record(const struct uex_state_record *record);
 /* Accepts NULL. */
@@ -59,11 +60,11 @@ void uex_status_row_free(struct uex_status_row *row);
 
 /* A zeroed struct is empty. */
 struct uex_status_rows {
-    const char *run_id;            /* for uex_status_rows_take(); borrowed */
-    struct uex_known_runs *runs;   /* gets the runs of the newest outcomes; may be NULL; borrowed */
-    struct uex_state_set *history; /* --history: the states of the groups that were asked for; NULL: not; borrowed */
-    bool waiting_unknown;          /* nobody knows which commands wait: without an outcome, a group is unknown */
-    struct uex_status_row **items; /* owned */
+    const struct uex_run_rule *rule; /* for uex_status_rows_take(): of a run; NULL: the newest outcomes; borrowed */
+    struct uex_known_runs *runs;     /* gets the runs of the newest outcomes; may be NULL; borrowed */
+    struct uex_state_set *history;   /* --history: the states of the groups that were asked for; NULL: not; borrowed */
+    bool waiting_unknown;            /* nobody knows which commands wait: without an outcome, a group is unknown */
+    struct uex_status_row **items;   /* owned */
     size_t count, capacity;
     size_t counts[UEX_STATUS_COUNT];
     void *root; /* of tsearch(3): the rows by their groups' ids */

@@ -11,6 +11,7 @@
 #include "ctl/subcommands.h"
 #include "export/command.h"
 #include "export/program.h"
+#include "run/records.h"
 
 #define WAIT_MS 200
 #define SHOWN_ON_TERMINAL 50
@@ -432,12 +433,34 @@ static enum uex_error find_run(struct uex_status_report *report, struct uex_faul
     return UEX_OK;
 }
 
+/* What counts for the run that was asked for. A run that topics.run does not know was not started again; whether it is
+ * known at all is looked at when the states were read. */
+static enum uex_error find_rule(const struct uex_status_report *report, struct uex_run_rule *rule,
+                                struct uex_fault *fault)
+{
+    struct uex_run_record record = {0};
+    enum uex_error err = UEX_OK;
+
+    *rule = (struct uex_run_rule){.run_id = report->run_id};
+    if (report->run_id == NULL)
+        return UEX_OK;
+    err = uex_run_record_find(report->config, report->run_id, report->config->startup_timeout_ms, &uex_program_cancel,
+                              &record, NULL, fault);
+    if (err == UEX_OK) {
+        rule->started_at_ms = record.started_at_ms;
+        rule->started_again = record.started_again;
+    }
+    uex_run_record_clear(&record);
+    return err == UEX_KAFKA_TOPICS || err == UEX_NOT_FOUND ? UEX_OK : err;
+}
+
 int uex_status_run(const struct uex_config *config, int operand_count, char **operands)
 {
     struct uex_status_report report = {.config = config, .group_ids = operands, .group_count = operand_count};
     struct uex_known_runs *runs = calloc(1, sizeof(*runs));
     struct uex_state_set history = {0};
     char run_id[UEX_RUN_ID_MAX_BYTES + 1] = "";
+    struct uex_run_rule rule = {0};
     struct uex_fault fault = {0};
     enum uex_error err = UEX_NO_MEMORY;
     int code = UEX_EXIT_USAGE;
@@ -454,12 +477,14 @@ int uex_status_run(const struct uex_config *config, int operand_count, char **op
     report.rows.history = uex_ctl_options.history ? &history : NULL;
     if (runs != NULL)
         err = find_run(&report, &fault);
+    if (err == UEX_OK && report.run_id != NULL) { /* it may stand among the known ones, which move */
+        snprintf(run_id, sizeof(run_id), "%s", report.run_id);
+        report.run_id = run_id;
+    }
+    if (err == UEX_OK)
+        err = find_rule(&report, &rule, &fault);
     if (err == UEX_OK) {
-        if (report.run_id != NULL) { /* it may stand among the known ones, which move */
-            snprintf(run_id, sizeof(run_id), "%s", report.run_id);
-            report.run_id = run_id;
-        }
-        report.rows.run_id = report.run_id;
+        report.rows.rule = report.run_id == NULL ? NULL : &rule;
         uex_status_begin(&report);
         code = uex_ctl_options.follow ? follow_outcomes(&report) : show_once(&report);
         uex_status_clear(&report);

@@ -60,7 +60,8 @@ static struct uex_buffer state_after(const enum uex_outcome_kind *outcomes, cons
 static void add(struct uex_status_rows *rows, const char *group_id, const struct uex_buffer *state, const char *run_id)
 {
     struct uex_bytes value = state == NULL ? (struct uex_bytes){0} : uex_buffer_bytes(state);
-    struct uex_status_row *row = uex_status_row_of_state(group_id, value, run_id);
+    const struct uex_run_rule rule = {.run_id = run_id};
+    struct uex_status_row *row = uex_status_row_of_state(group_id, value, run_id == NULL ? NULL : &rule);
 
     assert_non_null(row);
     assert_int_equal(uex_status_rows_put(rows, row), UEX_OK);
@@ -108,6 +109,39 @@ static void add__of_an_earlier_run__shows_what_is_remembered(void **state)
     assert_int_equal(rows.items[2]->status, UEX_STATUS_SKIPPED);
     assert_int_equal(rows.items[3]->status, UEX_STATUS_NOT_SCHEDULED);
     assert_true(rows.items[3]->at_ms == UEX_NO_TIME);
+    uex_status_rows_clear(&rows);
+    uex_buffer_clear(&text);
+}
+
+/* As run show and the run's end count it. */
+static void add__of_a_run_that_was_started_again__leaves_the_dead_letter_of_before_out(void **state)
+{
+    static const enum uex_outcome_kind outcomes[] = {UEX_OUTCOME_DEAD_LETTERED};
+    static const char *const runs[] = {"r1"};
+    struct uex_buffer text = state_after(outcomes, runs, 1);
+    struct uex_run_rule rule = {.run_id = "r1", .started_at_ms = AT + 2};
+    struct uex_status_row *row = uex_status_row_of_state("g", uex_buffer_bytes(&text), &rule);
+
+    (void)state;
+    assert_int_equal(row->status, UEX_STATUS_DEAD_LETTERED);
+    uex_status_row_free(row);
+    rule.started_again = true;
+    row = uex_status_row_of_state("g", uex_buffer_bytes(&text), &rule);
+    assert_int_equal(row->status, UEX_STATUS_NOT_SCHEDULED);
+    uex_status_row_free(row);
+    uex_buffer_clear(&text);
+}
+
+static void add__retried_after_an_export_of_the_run__is_exported(void **state)
+{
+    static const enum uex_outcome_kind outcomes[] = {UEX_OUTCOME_EXPORTED, UEX_OUTCOME_RETRIED};
+    static const char *const runs[] = {"r1", "r1"};
+    struct uex_buffer text = state_after(outcomes, runs, 2);
+    struct uex_status_rows rows = {0};
+
+    (void)state;
+    add(&rows, "g", &text, "r1");
+    assert_int_equal(rows.items[0]->status, UEX_STATUS_EXPORTED);
     uex_status_rows_clear(&rows);
     uex_buffer_clear(&text);
 }
@@ -299,6 +333,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(add__without_a_run__shows_the_newest_outcome),
         cmocka_unit_test(add__of_an_earlier_run__shows_what_is_remembered),
+        cmocka_unit_test(add__of_a_run_that_was_started_again__leaves_the_dead_letter_of_before_out),
+        cmocka_unit_test(add__retried_after_an_export_of_the_run__is_exported),
         cmocka_unit_test(finish__run_that_could_be_forgotten__is_unknown),
         cmocka_unit_test(finish__all_kinds__puts_what_needs_attention_first),
         cmocka_unit_test(take__records_of_a_topic__keep_the_newest_of_each_group),

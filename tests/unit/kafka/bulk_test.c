@@ -120,8 +120,7 @@ static void send__one_record_more__goes_to_its_own_topic_and_is_not_counted(void
     const struct uex_bulk_extra also = {.topic = "runs",
                                         .key = uex_bytes_of_text("night"),
                                         .value = uex_bytes_of_text("started"),
-                                        .header_name = "name",
-                                        .header_value = "text"};
+                                        .headers = {{"name", "text"}}};
     struct uex_fault fault;
     bool fenced = true;
 

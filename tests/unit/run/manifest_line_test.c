@@ -99,6 +99,16 @@ static void view_after(const struct uex_state_record *records, size_t count, str
     uex_buffer_clear(&value);
 }
 
+/* In a run that was started again then; 0: it was not. */
+static bool outcome_of(const struct uex_group_state_view *view, const char *run_id, int64_t again_ms,
+                       struct uex_run_outcome *out)
+{
+    const struct uex_run_rule rule = {
+        .run_id = run_id, .started_at_ms = again_ms == 0 ? AT + 60000 : again_ms, .started_again = again_ms != 0};
+
+    return uex_run_outcome_of(view, &rule, out);
+}
+
 static void outcome__newest_of_the_run__is_the_record_itself(void **state)
 {
     struct uex_state_record records[] = {record_of(UEX_OUTCOME_EXPORTED, ID_1, RUN),
@@ -108,10 +118,10 @@ static void outcome__newest_of_the_run__is_the_record_itself(void **state)
 
     (void)state;
     view_after(records, 2, &view);
-    assert_true(uex_run_outcome_of(&view, RUN, AT, &outcome));
+    assert_true(outcome_of(&view, RUN, 0, &outcome));
     assert_string_equal(outcome.record.command_id, ID_2);
     assert_true(outcome.record.bytes == 12345 && outcome.record.snapshot_at_ms == AT - 1000);
-    assert_false(uex_run_outcome_of(&view, "2026-11-23", AT, &outcome));
+    assert_false(outcome_of(&view, "2026-11-23", 0, &outcome));
     uex_group_state_view_clear(&view);
 }
 
@@ -125,7 +135,7 @@ static void outcome__other_run_came_later__is_found_among_recent(void **state)
 
     (void)state;
     view_after(records, 3, &view);
-    assert_true(uex_run_outcome_of(&view, RUN, AT, &outcome));
+    assert_true(outcome_of(&view, RUN, 0, &outcome));
     assert_int_equal(outcome.record.outcome, UEX_OUTCOME_EXPORTED);
     assert_string_equal(outcome.record.command_id, ID_2);
     /* What lastExported knows of the same command. */
@@ -137,7 +147,7 @@ static void outcome__other_run_came_later__is_found_among_recent(void **state)
     records[2] = record_of(UEX_OUTCOME_EXPORTED, ID_3, "by hand");
     records[2].file_path = "s3://b/other.csv.gz";
     view_after(records, 3, &view);
-    assert_true(uex_run_outcome_of(&view, RUN, AT, &outcome));
+    assert_true(outcome_of(&view, RUN, 0, &outcome));
     assert_string_equal(outcome.record.command_id, ID_2);
     assert_string_equal(outcome.record.file_path, "");
     assert_true(outcome.record.rows == UEX_UNKNOWN);
@@ -153,16 +163,16 @@ static void outcome__retry_of_the_run__counts_where_nothing_has_ended(void **sta
 
     (void)state;
     view_after(&records[1], 1, &view);
-    assert_true(uex_run_outcome_of(&view, RUN, AT, &outcome));
+    assert_true(outcome_of(&view, RUN, 0, &outcome));
     assert_int_equal(outcome.record.outcome, UEX_OUTCOME_RETRIED);
     uex_group_state_view_clear(&view);
     view_after(records, 2, &view);
-    assert_true(uex_run_outcome_of(&view, RUN, AT, &outcome));
+    assert_true(outcome_of(&view, RUN, 0, &outcome));
     assert_string_equal(outcome.record.command_id, ID_1);
     uex_group_state_view_clear(&view);
 }
 
-static void outcome__dead_letter_before_the_start__is_none(void **state)
+static void outcome__dead_letter_before_the_start_again__is_none(void **state)
 {
     struct uex_state_record records[] = {record_of(UEX_OUTCOME_SKIPPED, ID_1, "2026-11-21"),
                                          record_of(UEX_OUTCOME_DEAD_LETTERED, ID_2, RUN)};
@@ -171,9 +181,10 @@ static void outcome__dead_letter_before_the_start__is_none(void **state)
 
     (void)state;
     view_after(records, 2, &view);
-    assert_true(uex_run_outcome_of(&view, RUN, AT, &outcome));
+    assert_true(outcome_of(&view, RUN, 0, &outcome));
     assert_string_equal(outcome.record.reason, "database-data");
-    assert_false(uex_run_outcome_of(&view, RUN, AT + 1, &outcome));
+    assert_true(outcome_of(&view, RUN, AT, &outcome));
+    assert_false(outcome_of(&view, RUN, AT + 1, &outcome));
     uex_group_state_view_clear(&view);
 }
 
@@ -186,7 +197,7 @@ int main(void)
         cmocka_unit_test(outcome__newest_of_the_run__is_the_record_itself),
         cmocka_unit_test(outcome__other_run_came_later__is_found_among_recent),
         cmocka_unit_test(outcome__retry_of_the_run__counts_where_nothing_has_ended),
-        cmocka_unit_test(outcome__dead_letter_before_the_start__is_none),
+        cmocka_unit_test(outcome__dead_letter_before_the_start_again__is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

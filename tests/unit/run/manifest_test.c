@@ -139,10 +139,10 @@ static void add_member(struct fixture *fixture, const char *group_id, enum uex_o
 
 static enum uex_error create(struct fixture *fixture, int64_t for_ms, struct uex_fault *fault)
 {
+    const struct uex_run_record run = {.run_id = (char *)(uintptr_t)RUN, .started_at_ms = AT};
     const struct uex_run_manifest_setup setup = {.config = &fixture->mock.config,
                                                  .service = fixture->service,
-                                                 .run_id = RUN,
-                                                 .started_at_ms = AT,
+                                                 .run = &run,
                                                  .members = &fixture->members,
                                                  .until_ms = uex_monotonic_ms() + for_ms};
 
@@ -298,10 +298,10 @@ static void create__cancelled__ends_at_once(void **state)
     struct fixture *fixture = *state;
     struct uex_fault fault = {0};
     struct uex_cancel cancel = {0};
+    const struct uex_run_record run = {.run_id = (char *)(uintptr_t)RUN, .started_at_ms = AT};
     const struct uex_run_manifest_setup setup = {.config = &fixture->mock.config,
                                                  .service = fixture->service,
-                                                 .run_id = RUN,
-                                                 .started_at_ms = AT,
+                                                 .run = &run,
                                                  .members = &fixture->members,
                                                  .until_ms = INT64_MAX,
                                                  .cancel = &cancel};

@@ -110,7 +110,33 @@ static void start__a_run_that_was_started__sends_nothing_unless_again(void **sta
     fixture->started.started_at_ms += 5;
     assert_false(start(fixture, true));
     assert_int_equal(uex_run_record_find(&fixture->mock.config, RUN, WAIT_MS, NULL, &found, NULL, NULL), UEX_OK);
-    assert_true(found.started_at_ms == fixture->started.started_at_ms);
+    assert_true(found.started_at_ms == fixture->started.started_at_ms && found.started_again);
+    uex_run_record_clear(&found);
+}
+
+static void again__of_a_run_that_is_not_there__is_its_first_start(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_run_record found = {0};
+
+    assert_false(start(fixture, true));
+    assert_int_equal(uex_run_record_find(&fixture->mock.config, RUN, WAIT_MS, NULL, &found, NULL, NULL), UEX_OK);
+    assert_false(found.started_again);
+    uex_run_record_clear(&found);
+}
+
+static void end__of_a_run_that_was_started_again__still_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    struct uex_run_record found = {0};
+    enum uex_run_status status = UEX_RUN_STARTED;
+
+    assert_false(start(fixture, false));
+    assert_false(start(fixture, true));
+    fixture->started.started_again = true;
+    assert_true(end(fixture, UEX_RUN_COMPLETED, &status));
+    assert_int_equal(uex_run_record_find(&fixture->mock.config, RUN, WAIT_MS, NULL, &found, NULL, NULL), UEX_OK);
+    assert_true(found.status == UEX_RUN_COMPLETED && found.started_again);
     uex_run_record_clear(&found);
 }
 
@@ -212,11 +238,8 @@ static void follow__states_of_the_run__end_it_once_the_topic_is_read(void **stat
 {
     struct fixture *fixture = *state;
     struct uex_run_members members = {0};
-    struct uex_run_follow_setup setup = {.config = &fixture->mock.config,
-                                         .run_id = RUN,
-                                         .started_at_ms = fixture->started.started_at_ms,
-                                         .group_count = 1,
-                                         .members = &members};
+    struct uex_run_follow_setup setup = {
+        .config = &fixture->mock.config, .run = &fixture->started, .members = &members};
     struct uex_run_follow *follow = NULL;
     struct uex_fault fault = {0};
 
@@ -240,6 +263,8 @@ int main(void)
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(start__a_run_that_was_started__sends_nothing_unless_again),
+        TEST(again__of_a_run_that_is_not_there__is_its_first_start),
+        TEST(end__of_a_run_that_was_started_again__still_says_so),
         TEST(end__in_the_place_of_the_start__is_written_once),
         TEST(end__the_run_was_started_again__is_not_written),
         TEST(end__another_process_takes_over__is_not_written),

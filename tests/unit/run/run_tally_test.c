@@ -26,7 +26,18 @@ struct fixture {
 
 static void begin(struct fixture *fixture, uint64_t group_count)
 {
-    assert_int_equal(uex_run_tally_begin(&fixture->tally, RUN, STARTED, group_count, &fixture->members), UEX_OK);
+    const struct uex_run_rule rule = {.run_id = RUN, .started_at_ms = STARTED};
+
+    assert_int_equal(uex_run_tally_begin(&fixture->tally, &rule, group_count, &fixture->members), UEX_OK);
+}
+
+/* The same for a run that was started before STARTED too. */
+static void begin_again(struct fixture *fixture, const char *run_id)
+{
+    const struct uex_run_rule rule = {.run_id = run_id, .started_at_ms = STARTED, .started_again = true};
+
+    uex_run_tally_clear(&fixture->tally);
+    assert_int_equal(uex_run_tally_begin(&fixture->tally, &rule, 2, &fixture->members), UEX_OK);
 }
 
 static int set_up(void **state)
@@ -107,8 +118,7 @@ static void take__a_state_as_it_is_written__counts_the_same(void **state)
 {
     struct fixture *fixture = *state;
 
-    uex_run_tally_clear(&fixture->tally);
-    assert_int_equal(uex_run_tally_begin(&fixture->tally, OTHER, STARTED, 2, &fixture->members), UEX_OK);
+    begin_again(fixture, OTHER);
     take(fixture, "a", WRITTEN("exported", "\"2026-11-2\"", "51:00", "}"), 0);
     take(fixture, "a", WRITTEN("exported", "null", "51:00", "}"), 0);
     take(fixture, "a", WRITTEN("dead-lettered", "\"" OTHER "\"", "49:59", "}"), 0);
@@ -181,10 +191,22 @@ static void take__one_of_the_recent_is_of_the_run__has_ended(void **state)
     expect(fixture, "1/0/1/0, 0; 7 and 0");
 }
 
-static void take__a_dead_letter_before_the_start__is_no_end(void **state)
+static void take__a_dead_letter_of_a_clock_that_is_behind__has_ended(void **state)
 {
     struct fixture *fixture = *state;
 
+    take(fixture, "a", WRITTEN("dead-lettered", "\"" RUN_JSON "\"", "49:30", "}"), 0);
+    expect(fixture, "0/0/1/1, 0; 0 and 0");
+    take(fixture, "b",
+         STATE("exported", OTHER, "58:00", ",\"recent\":[" RECENT(ID_2, "dead-lettered", RUN_JSON, "49:30") "]"), 0);
+    expect(fixture, "0/0/2/0, 0; 0 and 0");
+}
+
+static void take__a_dead_letter_before_the_start_again__is_no_end(void **state)
+{
+    struct fixture *fixture = *state;
+
+    begin_again(fixture, RUN);
     take(fixture, "a", STATE("dead-lettered", RUN_JSON, "49:59.999", ""), 0);
     take(fixture, "b",
          STATE("exported", OTHER, "58:00", ",\"recent\":[" RECENT(ID_2, "dead-lettered", RUN_JSON, "49:59") "]"), 0);
@@ -278,7 +300,8 @@ int main(void)
         TEST(take__a_later_outcome_of_the_run__counts_with_that),
         TEST(take__other_runs__say_nothing),
         TEST(take__one_of_the_recent_is_of_the_run__has_ended),
-        TEST(take__a_dead_letter_before_the_start__is_no_end),
+        TEST(take__a_dead_letter_of_a_clock_that_is_behind__has_ended),
+        TEST(take__a_dead_letter_before_the_start_again__is_no_end),
         TEST(take__an_export_before_the_start__is_an_end),
         TEST(take__records_of_a_grown_topic__the_newer_one_counts),
         TEST(take__groups_whose_commands_are_gone__become_members),
