@@ -320,7 +320,7 @@ static int end_run(struct scheduling *scheduling)
         return code;
     if (!scheduling->was_there)
         take_members(scheduling);
-    if (record->status != UEX_RUN_STARTED)
+    if (record->status == UEX_RUN_COMPLETED)
         ended = uex_report_end(record);
     else if (record->groups == 0 && !scheduling->was_there)
         ended = uex_end_empty_run(scheduling->config, scheduling->schedule->service, record, &uex_program_cancel);

@@ -8,6 +8,7 @@
 #include "run/end.h"
 #include "run/follow.h"
 #include "run/manifest.h"
+#include "run/records.h"
 
 #define READ_MS 1000
 #define SAY_EVERY_MS 60000
@@ -19,8 +20,8 @@ enum say { SAY_PROGRESS, SAY_AWAY, SAY_LOST, SAY_COUNT };
 
 struct wait {
     const struct uex_config *config;
-    struct uex_store_service *service; /* NULL: neither a manifest nor a page */
-    const struct uex_run_record *started;
+    struct uex_store_service *service;    /* NULL: neither a manifest nor a page */
+    const struct uex_run_record *started; /* the run's record: its start, or an `incomplete` end */
     struct uex_run_members *members;
     const struct uex_cancel *cancel;
     struct uex_run_follow *follow;
@@ -159,7 +160,8 @@ static enum uex_error follow_groups(struct wait *wait, struct uex_fault *fault)
     }
 }
 
-/* Of several processes one writes the end; the others find it. */
+/* Of several processes one writes the end; the others find it. The record to be replaced is `started`, or the
+ * `incomplete` of an earlier wait. */
 static int write_end(struct wait *wait, const struct uex_run_record *end)
 {
     for (;;) {
@@ -168,12 +170,13 @@ static int write_end(struct wait *wait, const struct uex_run_record *end)
         bool written = false;
         enum uex_error err = uex_run_end(wait->config, wait->started, end, wait->config->startup_timeout_ms,
                                          wait->cancel, &written, &found, &fault);
+        const bool is_settled = err == UEX_OK && (written || !uex_run_record_is(&found, wait->started));
         int code = -1;
 
         wait->has_written = err == UEX_OK && written;
-        if (err == UEX_OK && found.status != UEX_RUN_STARTED) {
+        if (is_settled && found.status != UEX_RUN_STARTED) {
             code = uex_report_end(&found);
-        } else if (err == UEX_OK && found.started_at_ms != wait->started->started_at_ms) {
+        } else if (is_settled) {
             uex_log(UEX_LOG_INFO, UEX_EVENT_RUN_TAKEN_OVER, "the run was started again; its end is left to who did",
                     UEX_STR("run", wait->started->run_id));
             code = UEX_EXIT_DONE;
@@ -240,6 +243,16 @@ static void publish_page(struct wait *wait, const struct uex_run_record *end)
                 UEX_STR("detail", fault.text[0] == 0 ? uex_error_sentence(err) : fault.text));
 }
 
+/* Would `end` say again what an earlier wait has written? */
+static bool is_written(const struct wait *wait, const struct uex_run_record *end)
+{
+    const struct uex_run_record *before = wait->started;
+
+    return before->status == UEX_RUN_INCOMPLETE && end->status == UEX_RUN_INCOMPLETE &&
+           before->exported == end->exported && before->skipped == end->skipped &&
+           before->dead_lettered == end->dead_lettered && before->unfinished == end->unfinished;
+}
+
 static int end_run(struct wait *wait, const struct uex_run_counts *counts)
 {
     struct uex_run_record end = uex_run_end_of(wait->started, counts);
@@ -250,7 +263,10 @@ static int end_run(struct wait *wait, const struct uex_run_counts *counts)
 
     if (wait->config->schedule_manifest && wait->service != NULL && end.status == UEX_RUN_COMPLETED)
         err = create_manifest(wait, &manifest, &end, &fault);
-    code = err == UEX_OK ? write_end(wait, &end) : report_failure(wait, err, &fault);
+    if (err != UEX_OK)
+        code = report_failure(wait, err, &fault);
+    else
+        code = is_written(wait, &end) ? uex_report_end(wait->started) : write_end(wait, &end);
     if (wait->has_written)
         publish_page(wait, &end);
     uex_run_manifest_clear(&manifest);

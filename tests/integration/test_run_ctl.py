@@ -202,10 +202,15 @@ def test_manifest__store_is_away__run_is_incomplete_with_the_reason_and_can_be_f
     refused = pipe.ctl("run", "finish", "night", "--schedule.manifest=true", EXPORT_STARTUP_TIMEOUT="2s", **NOWHERE)
     assert refused.code == 3, refused
     assert record_of(pipe, "night") == record
-    assert pipe.ctl("run", "finish", "night", "--schedule.manifest=true").code == 0
+    # The next start tries the manifest once more.
+    done = pipe.scheduler("--run=night", "--schedule.wait=9s", "--schedule.manifest=true")
+    assert done.code == 0, done
     record = record_of(pipe, "night")
     assert record["status"] == "completed"
     check_counts(record, manifest_of(pipe, record))
+    assert pipe.ctl("run", "finish", "night", "--schedule.manifest=true").code == 0
+    again = record_of(pipe, "night")
+    assert again["manifestPath"] != record["manifestPath"] and manifest_of(pipe, again) == manifest_of(pipe, record)
 
 
 def test_manifest__no_groups__is_empty(pipe):

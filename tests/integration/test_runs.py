@@ -130,10 +130,14 @@ def test_wait__time_is_over__is_incomplete_and_exits_4(pipe):
     done = pipe.scheduler("--run=slow", "--schedule.wait=1s")
     assert done.code == 4 and events(done, "run-incomplete")[0]["unfinished"] == 2, done
     assert statuses(pipe) == ["started", "incomplete"] and counts(records(pipe)[-1]) == (2, 0, 0, 0, 2, 0, 0)
-    # It has its end; a later start says so, and exits the same.
-    pipe.run_worker()
+    # A later start goes on. What would say the same is not written once more.
     done = pipe.scheduler("--run=slow", "--schedule.wait=1s")
-    assert done.code == 4 and events(done, "run-known") and len(records(pipe)) == 2, done
+    assert done.code == 4 and events(done, "run-known") and events(done, "run-incomplete") and len(records(pipe)) == 2, done
+    pipe.run_worker()
+    done = pipe.scheduler("--run=slow", "--schedule.wait=20s")
+    assert done.code == 0 and events(done, "run-known") and events(done, "run-completed"), done
+    assert statuses(pipe) == ["started", "incomplete", "completed"] and counts(records(pipe)[-1])[:5] == (2, 2, 0, 0, 0)
+    assert command_count(pipe, "slow") == 2
 
 
 def test_wait__stopped_and_started_again__goes_on_and_sends_nothing(pipe):
