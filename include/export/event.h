@@ -188,7 +188,8 @@
         "The run is not recorded: `topics.run` does not exist (`exportctl topics create` makes it), or has a run of "  \
         "this name of another deployment. The commands are sent all the same, also if they were before.")              \
     EVENT(RUN_KNOWN, "run-known",                                                                                      \
-          "The run was started before; nothing is sent. `--again` sends its commands once more.")                      \
+          "The run was started before; nothing is sent. `--again` sends its commands once more. With the counts of "   \
+          "its end, where it has one.")                                                                                \
     EVENT(RUN_PROGRESS, "run-progress", "How many groups of the run have ended; once a minute.")                       \
     EVENT(RUN_KAFKA_AWAY, "run-kafka-away",                                                                            \
           "Kafka does not answer while a run is waited for. The waiting goes on; said once a minute.")                 \

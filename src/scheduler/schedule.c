@@ -282,11 +282,23 @@ static enum uex_error send_commands(struct scheduling *scheduling, struct uex_fa
 
 /* ---- the end */
 
-/* Nothing is sent. Whether and how the run has ended stands in its record. */
+/* Nothing is sent. How the run has ended stands in its record; whoever saw it end has logged its completion, and that
+ * is not logged at each start. */
 static void say_known(const struct scheduling *scheduling)
 {
     const struct uex_run_record *record = &scheduling->record;
 
+    if (record->status != UEX_RUN_STARTED) {
+        uex_log(UEX_LOG_INFO, UEX_EVENT_RUN_KNOWN,
+                "the run was started before, and has ended; nothing is sent (--again sends its commands once more)",
+                UEX_STR("run", scheduling->run_id), UEX_STR("status", uex_run_status_text(record->status)),
+                UEX_NUM("groups", record->groups), UEX_NUM("exported", record->exported),
+                UEX_NUM("skipped", record->skipped), UEX_NUM("dead_lettered", record->dead_lettered),
+                UEX_NUM("unfinished", record->unfinished), UEX_NUM("rows", record->rows),
+                UEX_NUM("bytes", record->bytes), UEX_TIME("started_at", record->started_at_ms),
+                UEX_TIME("ended_at", record->ended_at_ms), UEX_STR("manifest", record->manifest_path));
+        return;
+    }
     uex_log(UEX_LOG_INFO, UEX_EVENT_RUN_KNOWN,
             "the run was started before; nothing is sent (--again sends its commands once more)",
             UEX_STR("run", scheduling->run_id), UEX_STR("status", uex_run_status_text(record->status)),
@@ -321,7 +333,7 @@ static int end_run(struct scheduling *scheduling)
     if (!scheduling->was_there)
         take_members(scheduling);
     if (record->status == UEX_RUN_COMPLETED)
-        ended = uex_report_end(record);
+        ended = uex_exit_of_end(record);
     else if (record->groups == 0 && !scheduling->was_there)
         ended = uex_end_empty_run(scheduling->config, scheduling->schedule->service, record, &uex_program_cancel);
     else

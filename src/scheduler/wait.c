@@ -30,7 +30,15 @@ struct wait {
     int64_t said_ms[SAY_COUNT]; /* monotonic; 0: not said */
 };
 
-int uex_report_end(const struct uex_run_record *record)
+int uex_exit_of_end(const struct uex_run_record *record)
+{
+    if (record->status != UEX_RUN_COMPLETED)
+        return UEX_EXIT_TIMEOUT;
+    return record->dead_lettered > 0 && record->dead_lettered != UEX_UNKNOWN ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
+}
+
+/* Log what the record of an ended run says. Returns the exit code. */
+static int report_end(const struct uex_run_record *record)
 {
     const bool is_complete = record->status == UEX_RUN_COMPLETED;
     const int64_t duration_ms = record->ended_at_ms == UEX_NO_TIME || record->started_at_ms == UEX_NO_TIME
@@ -46,9 +54,7 @@ int uex_report_end(const struct uex_run_record *record)
             UEX_NUM("skipped", record->skipped), UEX_NUM("dead_lettered", record->dead_lettered),
             UEX_NUM("unfinished", record->unfinished), UEX_NUM("rows", record->rows), UEX_NUM("bytes", record->bytes),
             UEX_INT("duration_ms", duration_ms), UEX_STR("manifest", record->manifest_path));
-    if (!is_complete)
-        return UEX_EXIT_TIMEOUT;
-    return record->dead_lettered > 0 && record->dead_lettered != UEX_UNKNOWN ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
+    return uex_exit_of_end(record);
 }
 
 /* Has it not been said for a minute? */
@@ -175,7 +181,7 @@ static int write_end(struct wait *wait, const struct uex_run_record *end)
 
         wait->has_written = err == UEX_OK && written;
         if (is_settled && found.status != UEX_RUN_STARTED) {
-            code = uex_report_end(&found);
+            code = report_end(&found);
         } else if (is_settled) {
             uex_log(UEX_LOG_INFO, UEX_EVENT_RUN_TAKEN_OVER, "the run was started again; its end is left to who did",
                     UEX_STR("run", wait->started->run_id));
@@ -266,7 +272,7 @@ static int end_run(struct wait *wait, const struct uex_run_counts *counts)
     if (err != UEX_OK)
         code = report_failure(wait, err, &fault);
     else
-        code = is_written(wait, &end) ? uex_report_end(wait->started) : write_end(wait, &end);
+        code = is_written(wait, &end) ? report_end(wait->started) : write_end(wait, &end);
     if (wait->has_written)
         publish_page(wait, &end);
     uex_run_manifest_clear(&manifest);

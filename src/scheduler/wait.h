@@ -22,6 +22,6 @@ int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *
 int uex_end_empty_run(const struct uex_config *config, struct uex_store_service *service,
                       const struct uex_run_record *started, const struct uex_cancel *cancel);
 
-/* Log what the record of an ended run says. Returns the exit code. */
-int uex_report_end(const struct uex_run_record *record);
+/* The exit code for a run that has ended: 0 completed, 1 with dead letters, 4 incomplete. */
+int uex_exit_of_end(const struct uex_run_record *record);
 #endif
