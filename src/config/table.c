@@ -242,8 +242,8 @@ const struct uex_setting uex_settings[] = {
      .help = "how long the scheduler waits, before it exits 1; needed with schedule.lag_group"},
     {NUMBER("schedule.wait", DURATION, schedule_wait_ms, "0s", 0, WEEK), .default_words = "off",
      .help =
-         "how long the scheduler stays until every group of the run has ended; then it writes the run's end and exits "
-         "0, 1 (dead letters) or 4 (the time is over)"},
+         "how long after a run's start the scheduler stays until every group has ended; then it writes the run's end "
+         "and exits 0, 1 (dead letters) or 4 (the time is over); a later start stays for startup.timeout at least"},
     {.key = "schedule.manifest",
      .type = UEX_SETTING_BOOLEAN,
      FIELD(schedule_manifest),

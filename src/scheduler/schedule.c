@@ -337,8 +337,8 @@ static int end_run(struct scheduling *scheduling)
     else if (record->groups == 0 && !scheduling->was_there)
         ended = uex_end_empty_run(scheduling->config, scheduling->schedule->service, record, &uex_program_cancel);
     else
-        ended = uex_wait_for_run(scheduling->config, scheduling->schedule->service, record, &scheduling->members,
-                                 &uex_program_cancel);
+        ended = uex_wait_for_run(scheduling->config, scheduling->schedule->service, record, scheduling->was_there,
+                                 &scheduling->members, &uex_program_cancel);
     return ended != UEX_EXIT_DONE ? ended : code;
 }
 

@@ -300,8 +300,21 @@ static int follow_and_end(struct wait *wait)
     return end_run(wait, &counts);
 }
 
+int64_t uex_wait_left_ms(const struct uex_config *config, const struct uex_run_record *started, bool is_known,
+                         int64_t wall_ms)
+{
+    const int64_t whole_ms = config->schedule_wait_ms;
+    const int64_t least_ms = config->startup_timeout_ms < whole_ms ? config->startup_timeout_ms : whole_ms;
+    int64_t passed_ms = 0;
+
+    if (!is_known || started->started_at_ms == UEX_NO_TIME || started->started_at_ms > wall_ms)
+        return whole_ms;
+    passed_ms = wall_ms - started->started_at_ms;
+    return passed_ms < whole_ms - least_ms ? whole_ms - passed_ms : least_ms;
+}
+
 int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *service,
-                     const struct uex_run_record *started, struct uex_run_members *members,
+                     const struct uex_run_record *started, bool is_known, struct uex_run_members *members,
                      const struct uex_cancel *cancel)
 {
     struct wait wait = {.config = config,
@@ -309,7 +322,7 @@ int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *
                         .started = started,
                         .members = members,
                         .cancel = cancel,
-                        .until_ms = uex_monotonic_ms() + config->schedule_wait_ms};
+                        .until_ms = uex_monotonic_ms() + uex_wait_left_ms(config, started, is_known, uex_wall_ms())};
     const struct uex_run_follow_setup setup = {.config = config, .run = started, .members = members, .cancel = cancel};
     struct uex_fault fault = {0};
     enum uex_error err = started->groups == 0 ? UEX_OK : find_members(&wait, &fault);

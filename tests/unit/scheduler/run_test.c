@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "scheduler/run.h"
+#include "scheduler/wait.h"
 
 static void command__same_run_and_group__has_the_same_id(void **state)
 {
@@ -53,11 +54,34 @@ static void run_id__length__is_counted_in_characters(void **state)
     assert_false(uex_run_id_valid(uex_bytes_of_text(text)));
 }
 
+static void wait_left__known_run__counts_from_its_start(void **state)
+{
+    const struct uex_config config = {.schedule_wait_ms = 100000, .startup_timeout_ms = 10000};
+    const struct uex_config shortest = {.schedule_wait_ms = 1000, .startup_timeout_ms = 10000};
+    struct uex_run_record run = {.started_at_ms = 5000000};
+
+    (void)state;
+    assert_int_equal(uex_wait_left_ms(&config, &run, false, 5000000), 100000);
+    assert_int_equal(uex_wait_left_ms(&config, &run, false, 5070000), 100000);
+    assert_int_equal(uex_wait_left_ms(&config, &run, true, 5000000), 100000);
+    assert_int_equal(uex_wait_left_ms(&config, &run, true, 5070000), 30000);
+    assert_int_equal(uex_wait_left_ms(&config, &run, true, 5089999), 10001);
+    /* A late start, and a time that is shorter than its floor. */
+    assert_int_equal(uex_wait_left_ms(&config, &run, true, 5095000), 10000);
+    assert_int_equal(uex_wait_left_ms(&config, &run, true, 9000000), 10000);
+    assert_int_equal(uex_wait_left_ms(&shortest, &run, true, 9000000), 1000);
+    /* The starter's clock is ahead; it is not known when it was started. */
+    assert_int_equal(uex_wait_left_ms(&config, &run, true, 4000000), 100000);
+    run.started_at_ms = UEX_NO_TIME;
+    assert_int_equal(uex_wait_left_ms(&config, &run, true, 5070000), 100000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command__same_run_and_group__has_the_same_id),
         cmocka_unit_test(run_id__length__is_counted_in_characters),
+        cmocka_unit_test(wait_left__known_run__counts_from_its_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
