@@ -332,13 +332,15 @@ static int end_run(struct scheduling *scheduling)
         return code;
     if (!scheduling->was_there)
         take_members(scheduling);
-    if (record->status == UEX_RUN_COMPLETED)
+    if (record->status == UEX_RUN_COMPLETED) {
+        uex_publish_page(scheduling->config, scheduling->schedule->service, record, &uex_program_cancel);
         ended = uex_exit_of_end(record);
-    else if (record->groups == 0 && !scheduling->was_there)
+    } else if (record->groups == 0 && !scheduling->was_there) {
         ended = uex_end_empty_run(scheduling->config, scheduling->schedule->service, record, &uex_program_cancel);
-    else
+    } else {
         ended = uex_wait_for_run(scheduling->config, scheduling->schedule->service, record, scheduling->was_there,
                                  &scheduling->members, &uex_program_cancel);
+    }
     return ended != UEX_EXIT_DONE ? ended : code;
 }
 

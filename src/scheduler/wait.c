@@ -26,7 +26,7 @@ struct wait {
     const struct uex_cancel *cancel;
     struct uex_run_follow *follow;
     int64_t until_ms;           /* monotonic: schedule.wait is over */
-    bool has_written;           /* the end, so its page is ours to write */
+    struct uex_run_record end;  /* owned: how the run has ended, whoever wrote that; without a run_id: it has not */
     int64_t said_ms[SAY_COUNT]; /* monotonic; 0: not said */
 };
 
@@ -166,6 +166,14 @@ static enum uex_error follow_groups(struct wait *wait, struct uex_fault *fault)
     }
 }
 
+/* Without memory for it there is no page. Returns the exit code. */
+static int take_end(struct wait *wait, const struct uex_run_record *end)
+{
+    if (uex_run_record_copy(end, &wait->end) != UEX_OK)
+        uex_run_record_clear(&wait->end);
+    return report_end(end);
+}
+
 /* Of several processes one writes the end; the others find it. The record to be replaced is `started`, or the
  * `incomplete` of an earlier wait. */
 static int write_end(struct wait *wait, const struct uex_run_record *end)
@@ -179,9 +187,8 @@ static int write_end(struct wait *wait, const struct uex_run_record *end)
         const bool is_settled = err == UEX_OK && (written || !uex_run_record_is(&found, wait->started));
         int code = -1;
 
-        wait->has_written = err == UEX_OK && written;
         if (is_settled && found.status != UEX_RUN_STARTED) {
-            code = report_end(&found);
+            code = take_end(wait, &found);
         } else if (is_settled) {
             uex_log(UEX_LOG_INFO, UEX_EVENT_RUN_TAKEN_OVER, "the run was started again; its end is left to who did",
                     UEX_STR("run", wait->started->run_id));
@@ -228,7 +235,16 @@ static enum uex_error create_manifest(struct wait *wait, struct uex_run_manifest
     return err;
 }
 
-/* The end is written; a page that cannot be is no reason for another exit code. */
+static void report_no_page(const struct wait *wait, enum uex_error err, const struct uex_fault *fault)
+{
+    uex_log(UEX_LOG_WARN, UEX_EVENT_RUN_REPORT_FAILED,
+            "the run's page was not written; exportctl report --html makes it", UEX_STR("run", wait->started->run_id),
+            UEX_STR("error", uex_error_code(err)),
+            UEX_STR("detail", fault->text[0] == 0 ? uex_error_sentence(err) : fault->text));
+}
+
+/* The end is written; a page that cannot be is no reason for another exit code. Who wrote the end may have been killed
+ * before its page: so everybody who knows the end publishes it, and the first one does. */
 static void publish_page(struct wait *wait, const struct uex_run_record *end)
 {
     const struct uex_report_question question = {.config = wait->config,
@@ -243,10 +259,7 @@ static void publish_page(struct wait *wait, const struct uex_run_record *end)
         return;
     err = uex_report_publish(&question, wait->service, &fault);
     if (err != UEX_OK && err != UEX_OBJECT_EXISTS)
-        uex_log(UEX_LOG_WARN, UEX_EVENT_RUN_REPORT_FAILED,
-                "the run's page was not written; exportctl report --html makes it", UEX_STR("run", end->run_id),
-                UEX_STR("error", uex_error_code(err)),
-                UEX_STR("detail", fault.text[0] == 0 ? uex_error_sentence(err) : fault.text));
+        report_no_page(wait, err, &fault);
 }
 
 /* Would `end` say again what an earlier wait has written? */
@@ -271,10 +284,13 @@ static int end_run(struct wait *wait, const struct uex_run_counts *counts)
         err = create_manifest(wait, &manifest, &end, &fault);
     if (err != UEX_OK)
         code = report_failure(wait, err, &fault);
+    else if (is_written(wait, &end))
+        code = take_end(wait, wait->started);
     else
-        code = is_written(wait, &end) ? report_end(wait->started) : write_end(wait, &end);
-    if (wait->has_written)
-        publish_page(wait, &end);
+        code = write_end(wait, &end);
+    if (wait->end.run_id != NULL)
+        publish_page(wait, &wait->end);
+    uex_run_record_clear(&wait->end);
     uex_run_manifest_clear(&manifest);
     return code;
 }
@@ -337,6 +353,45 @@ int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *
     code = follow_and_end(&wait);
     uex_run_follow_free(wait.follow);
     return code;
+}
+
+/* Until the states were read to their end, which they are at once, or Kafka is away for startup.timeout. */
+static enum uex_error catch_up(struct wait *wait, struct uex_fault *fault)
+{
+    const struct uex_run_follow_setup setup = {
+        .config = wait->config, .run = wait->started, .members = wait->members, .cancel = wait->cancel};
+    enum uex_error err = wait->started->groups == 0 ? UEX_OK : find_members(wait, fault);
+
+    if (err != UEX_OK)
+        return err;
+    wait->follow = uex_run_follow_new(&setup);
+    err = wait->follow == NULL ? uex_fail(fault, UEX_NO_MEMORY, "no memory for following a run")
+                               : follow_groups(wait, fault);
+    stop_following(wait);
+    return err == UEX_END || err == UEX_TIMEOUT ? UEX_OK : err;
+}
+
+void uex_publish_page(const struct uex_config *config, struct uex_store_service *service,
+                      const struct uex_run_record *ended, const struct uex_cancel *cancel)
+{
+    struct uex_run_members members = {0};
+    struct wait wait = {.config = config,
+                        .service = service,
+                        .started = ended,
+                        .members = &members,
+                        .cancel = cancel,
+                        .until_ms = uex_monotonic_ms()};
+    struct uex_fault fault = {0};
+    enum uex_error err = UEX_OK;
+
+    if (!config->schedule_report || service == NULL)
+        return;
+    err = catch_up(&wait, &fault);
+    if (err == UEX_OK)
+        publish_page(&wait, ended);
+    else
+        report_no_page(&wait, err, &fault);
+    uex_run_members_clear(&members);
 }
 
 int uex_end_empty_run(const struct uex_config *config, struct uex_store_service *service,

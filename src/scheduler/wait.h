@@ -28,6 +28,11 @@ int uex_wait_for_run(const struct uex_config *config, struct uex_store_service *
 int uex_end_empty_run(const struct uex_config *config, struct uex_store_service *service,
                       const struct uex_run_record *started, const struct uex_cancel *cancel);
 
+/* With schedule.report and a `service`: put the page of a run that has ended beside its manifest, unless it is there.
+ * What goes wrong is logged. */
+void uex_publish_page(const struct uex_config *config, struct uex_store_service *service,
+                      const struct uex_run_record *ended, const struct uex_cancel *cancel);
+
 /* The exit code for a run that has ended: 0 completed, 1 with dead letters, 4 incomplete. */
 int uex_exit_of_end(const struct uex_run_record *record);
 #endif
