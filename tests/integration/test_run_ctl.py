@@ -117,9 +117,13 @@ def test_night__with_each_outcome__ends_with_a_manifest_and_again_after_a_replay
     check_counts(again, lines)
     assert pipe.store.head(record["manifestPath"]), "the first manifest is still there"
 
-    # A group is exported once more by hand: the run keeps its own outcome.
+    # A group is exported once more by hand: the run keeps its own outcome; and its manifest, without the setting too.
     assert pipe.ctl("trigger", good, "--wait", "--timeout=40s").code == 0
-    assert pipe.ctl("run", "finish", "night/7", "--schedule.manifest=true").code == 0
+    refused = pipe.ctl("run", "finish", "night/7", EXPORT_STORAGE_URL="")
+    assert refused.code == 2 and "manifest" in refused.err and "storage.url" in refused.err, refused
+    assert record_of(pipe, "night/7") == again
+    assert pipe.ctl("run", "finish", "night/7").code == 0
+    assert record_of(pipe, "night/7")["manifestPath"] not in (None, again["manifestPath"])
     assert manifest_of(pipe, record_of(pipe, "night/7")) == lines
     assert lines[good]["commandId"] != pipe.states()[good]["commandId"]
     assert worker.stop() == 0

@@ -11,14 +11,14 @@
 
 struct finishing {
     struct uex_run_watch watch;
-    struct uex_store_service *service; /* NULL: there is to be no manifest */
+    struct uex_store_service *service; /* NULL: there is to be no manifest, and there was none */
     struct uex_run_manifest manifest;
     struct uex_run_counts counts;
     struct uex_run_record found; /* the run's record afterwards */
     bool written;
 };
 
-/* Only the manifest needs the store. */
+/* Only the manifest needs the store. Whether the end that is replaced has one is not known yet. */
 void uex_run_finish_check(const struct uex_config *config, struct uex_buffer *problems)
 {
     struct uex_fault fault = {0};
@@ -101,13 +101,29 @@ static int print(const struct finishing *finishing, enum uex_output format)
     return printed && finishing->written ? uex_run_exit_of(&finishing->counts) : UEX_EXIT_FAILED;
 }
 
+/* An end that has a manifest is not replaced by one that has none: whoever reads the run relies on it. */
+static enum uex_error open_store(struct finishing *finishing, struct uex_fault *fault)
+{
+    const struct uex_config *config = finishing->watch.config;
+    const bool had_manifest = finishing->watch.record.manifest_path != NULL;
+    struct uex_buffer problems = {0};
+    enum uex_error err = UEX_OK;
+
+    if (!config->schedule_manifest && !had_manifest)
+        return UEX_OK;
+    if (uex_config_require(config, UEX_NEED_STORAGE, &problems) != UEX_OK)
+        err = uex_fail(fault, UEX_CONFIG,
+                       "run %s has a manifest, so its new end needs one, and this process has no store: %s",
+                       finishing->watch.record.run_id, uex_buffer_text(&problems));
+    uex_buffer_clear(&problems);
+    return err == UEX_OK ? uex_store_service_new(config, &finishing->service, fault) : err;
+}
+
 static int finish_run(struct finishing *finishing, enum uex_output format)
 {
     struct uex_fault fault = {0};
-    enum uex_error err = UEX_OK;
+    enum uex_error err = open_store(finishing, &fault);
 
-    if (finishing->watch.config->schedule_manifest)
-        err = uex_store_service_new(finishing->watch.config, &finishing->service, &fault);
     if (err == UEX_OK)
         err = finish(finishing, &fault);
     if (err == UEX_OK)
