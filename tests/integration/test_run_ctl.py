@@ -233,6 +233,26 @@ def test_manifest__without_a_store__is_a_mistake_of_the_configuration(pipe):
     assert not any(pipe.broker.end_offsets(pipe.topic["command"]).values())
 
 
+def test_trigger__a_run_without_groups__is_started_and_completed(pipe):
+    pipe.new_group(active=False)
+    dry = pipe.ctl("trigger", "--all", "--run=quiet", "--dry-run")
+    assert dry.code == 0 and not pipe.reader("run").drain(), dry
+    refused = pipe.ctl("trigger", "--all", "--run=quiet", "--schedule.manifest=true", EXPORT_STORAGE_URL="")
+    assert refused.code == 2 and "storage.url" in refused.err and not pipe.reader("run").drain(), refused
+    done = pipe.ctl("trigger", "--all", "--run=quiet", "--by=asha")
+    assert done.code == 0 and "quiet is started and completed" in done.err, done
+    found = [json.loads(record.value) for record in pipe.reader("run").drain()]
+    assert [(run["status"], run["groups"], run["unfinished"], run["requestedBy"]) for run in found] == [
+        ("started", 0, None, "asha"), ("completed", 0, 0, "asha")]
+    assert pipe.ctl("trigger", "--all", "--run=quiet").code == 1 and len(pipe.reader("run").drain()) == 2
+    again = pipe.ctl("trigger", "--all", "--run=quiet", "--again", "--schedule.manifest=true")
+    assert again.code == 0, again
+    assert manifest_of(pipe, record_of(pipe, "quiet")) == {}
+    # Where the topic is missing there is nothing to be sent.
+    old = pipe.ctl("trigger", "--all", "--run=old", EXPORT_TOPICS_RUN=f"{pipe.suffix}-nowhere")
+    assert old.code == 0 and "nothing was sent" in old.err, old
+
+
 def test_trigger__all_with_a_run__starts_it_as_the_scheduler_does(pipe):
     groups = {pipe.new_group(), pipe.new_group(rows=2)}
     done = pipe.ctl("trigger", "--all", "--run=by hand", "--by=asha", "--output=json")

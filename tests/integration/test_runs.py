@@ -267,7 +267,8 @@ def wait_for_place(pipe, scheduler, place, run):
 def killed_and_started_again(pipe, number):
     run = f"place-{number}"
     # A name of its own: transactional ids are the deployment's, and the ten would fence each other.
-    arguments = [f"--run={run}", "--schedule.wait=60s", f"--kafka.group.id={pipe.group_id}-{number}"]
+    arguments = [f"--run={run}", "--schedule.wait=60s", f"--kafka.group.id={pipe.group_id}-{number}",
+                 "--schedule.manifest=true", "--schedule.report=true"]
     scheduler = pipe.start_scheduler(*arguments)
     wait_for_place(pipe, scheduler, PLACES[number], run)
     scheduler.kill()
@@ -280,11 +281,17 @@ def test_end__scheduler_is_killed_at_ten_places__is_written_once(pipe):
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
         ends = list(pool.map(lambda number: killed_and_started_again(pipe, number), range(len(PLACES))))
     assert [done.code for done in ends] == [0] * len(PLACES), ends
-    by_run = collections.defaultdict(list)
+    by_run, beside = collections.defaultdict(list), set()
     for value in records(pipe):
         by_run[value["runId"]].append((value["status"], value["exported"], value["unfinished"]))
+        if value["manifestPath"]:
+            beside.add(value["manifestPath"].removeprefix("s3://").split("/", 1)[1].removesuffix(".jsonl.gz"))
     assert by_run == {f"place-{n}": [("started", None, None), ("completed", 2, 0)] for n in range(len(PLACES))}
     assert len(pipe.reader("command").drain()) == 2 * len(PLACES)
+    # Each end has its manifest and its page. A manifest of an end that was not written may be there too.
+    found = [key for key in pipe.keys() if "/_runs/" in key]
+    assert {key.removesuffix(".html") for key in found if key.endswith(".html")} == beside and len(beside) == len(PLACES)
+    assert beside <= {key.removesuffix(".jsonl.gz") for key in found}
 
 
 @pytest.mark.parametrize("wait", ["0s", "60s"])

@@ -45,29 +45,41 @@ static enum uex_error send_as_nobody_else(struct uex_bulk *bulk, struct uex_faul
                : err;
 }
 
+struct uex_bulk uex_trigger_bulk(const struct uex_trigger *trigger)
+{
+    return (struct uex_bulk){.config = trigger->config,
+                             .timeout_ms = TRANSACTION_MS,
+                             .topic = trigger->config->topics_command,
+                             .count = trigger->commands.count,
+                             .record = command_of,
+                             .context = (void *)(uintptr_t)trigger,
+                             .cancel = &uex_program_cancel,
+                             .opening = "opening a transaction",
+                             .what = "sending a command",
+                             .unknown_end = "exportctl status shows whether the groups get an outcome"};
+}
+
+int uex_trigger_fail(enum uex_error err, const struct uex_fault *fault)
+{
+    int code = err == UEX_END ? UEX_EXIT_FAILED : uex_output_fail(err, fault);
+
+    /* The commands may be there, so this must not look as if nothing was done. */
+    return err == UEX_TIMEOUT ? UEX_EXIT_FAILED : code;
+}
+
 enum uex_error uex_trigger_send(const struct uex_trigger *trigger, struct uex_fault *fault)
 {
-    const struct uex_config *config = trigger->config;
-    struct uex_bulk bulk = {.config = config,
-                            .timeout_ms = TRANSACTION_MS,
-                            .topic = config->topics_command,
-                            .count = trigger->commands.count,
-                            .record = command_of,
-                            .context = (void *)(uintptr_t)trigger,
-                            .cancel = &uex_program_cancel,
-                            .opening = "opening a transaction",
-                            .what = "sending a command",
-                            .unknown_end = "exportctl status shows whether the groups get an outcome"};
-    bool is_recorded = false;
+    struct uex_bulk bulk = uex_trigger_bulk(trigger);
+    struct uex_run_record started = {0};
     enum uex_error err = UEX_OK;
 
     if (uex_trigger_starts_run(trigger))
-        err = uex_trigger_start_run(trigger, &bulk, &is_recorded, fault);
-    if (err == UEX_OK && !is_recorded)
+        err = uex_trigger_start_run(trigger, &bulk, &started, fault);
+    if (err == UEX_OK && started.run_id == NULL)
         err = send_as_nobody_else(&bulk, fault);
     if (err == UEX_NOT_FOUND)
         return uex_fail(fault, UEX_KAFKA_TOPICS, "topic %s does not exist; to create it: exportctl topics create",
-                        config->topics_command);
+                        trigger->config->topics_command);
     return err;
 }
 

@@ -63,15 +63,6 @@ static enum uex_error take_all(struct uex_trigger *trigger, struct uex_group_lis
     return UEX_OK;
 }
 
-/* The exit code for commands that were not sent, or perhaps were. UEX_END was reported already. */
-static int fail_to_send(enum uex_error err, const struct uex_fault *fault)
-{
-    int code = err == UEX_END ? UEX_EXIT_FAILED : uex_output_fail(err, fault);
-
-    /* The commands may be there, so this must not look as if nothing was done. */
-    return err == UEX_TIMEOUT ? UEX_EXIT_FAILED : code;
-}
-
 static int send_and_print(const struct uex_trigger *trigger)
 {
     struct uex_fault fault = {0};
@@ -83,7 +74,7 @@ static int send_and_print(const struct uex_trigger *trigger)
     if (err == UEX_OK)
         err = uex_trigger_send(trigger, &fault);
     if (err != UEX_OK)
-        return fail_to_send(err, &fault);
+        return uex_trigger_fail(err, &fault);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "%zu command%s sent to %s; exportctl status --follow shows the outcome%s\n",
                 trigger->commands.count, trigger->commands.count == 1 ? "" : "s", trigger->config->topics_command,
@@ -110,7 +101,7 @@ static int send_and_wait(struct uex_trigger *trigger)
     if (err == UEX_OK)
         err = uex_trigger_send(trigger, &fault);
     if (err != UEX_OK)
-        code = fail_to_send(err, &fault);
+        code = uex_trigger_fail(err, &fault);
     else if (trigger->format == UEX_OUTPUT_JSON || uex_trigger_print(trigger))
         code = uex_await_outcomes(await, &trigger->commands);
     uex_await_close(await);
@@ -189,6 +180,8 @@ int uex_trigger_run(const struct uex_config *config, int operand_count, char **o
     sort_commands(&trigger.commands);
     if (err != UEX_OK) {
         code = uex_output_fail(err, &fault);
+    } else if (trigger.commands.count == 0 && uex_trigger_starts_run(&trigger) && !uex_ctl_options.dry_run) {
+        code = uex_trigger_start_empty_run(&trigger);
     } else if (trigger.commands.count == 0) {
         uex_output_error("no active group; nothing was sent");
         code = UEX_EXIT_DONE;
