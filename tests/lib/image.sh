@@ -153,7 +153,7 @@ image_exports() {
     image_worker_confined "$worker" || rc=1
     kill -TERM "$worker"
     wait || true
-    grep -q 'the worker has ended' "$log" || rc=1
+    grep -q '"event":"shutdown-end"' "$log" || rc=1
     image_scheduler 4 --run nobody-exports --schedule.wait=2s || rc=1
     [ "$rc" = 0 ] || tail -n 20 "$log"
     return "$rc"
