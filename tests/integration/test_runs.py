@@ -251,7 +251,8 @@ PLACES = ["groups-read", "scheduled", "run-progress", 0, 0.2, 0.4, "read_uncommi
 
 def wait_for_place(pipe, scheduler, place, run):
     if isinstance(place, str) and not place.startswith("read_"):
-        wait_for(scheduler, place)
+        # A run that ends within its first second has no progress to tell.
+        scheduler.wait_log(lambda line: line["event"] in (place, "run-completed"), 30, place)
         return
     is_end = isinstance(place, str)
     reader = pipe.new_reader("run" if is_end else "state", place if is_end else "read_committed")
