@@ -200,25 +200,34 @@ class Others:
     def __init__(self, pipe):
         self._pipe = pipe
         self._open = self._producer(f"{pipe.suffix}-open")
+        self._is_open = False
 
     def _producer(self, name):
         producer = Producer({"bootstrap.servers": self._pipe.broker.bootstrap, "transactional.id": name})
         producer.init_transactions(20)
         return producer
 
-    def take_over(self, seconds):
-        """Once it has begun, which it does within so many seconds."""
+    def hold(self):
+        """Before the scheduler is started: it would be done sooner than anybody could take over."""
         self._open.begin_transaction()
         self._open.produce(self._pipe.topic["run"], b"never committed", b"open"), self._open.flush(20)
+        self._is_open = True
+
+    def take_over(self, seconds):
+        """Once it has begun, which it does within so many seconds."""
+        if not self._is_open:
+            self.hold()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._producer(f"{self._pipe.group_id}-scheduler"), time.sleep(0.5)
         self._open.abort_transaction(20)
+        self._is_open = False
 
 
 def test_start__another_run_takes_over__is_sent_all_the_same(pipe):
     groups = [pipe.new_group(rows=2) for _ in range(3)]
     others = Others(pipe)
+    others.hold()
     scheduler = pipe.start_scheduler("--run=overtaken", "--startup.timeout=20s")
     wait_for(scheduler, "groups-read")
     others.take_over(4)
@@ -230,6 +239,7 @@ def test_start__another_run_takes_over__is_sent_all_the_same(pipe):
 def test_start__others_take_over_each_time__gives_up_and_exits_1(pipe):
     pipe.new_group(rows=2)
     others = Others(pipe)
+    others.hold()
     scheduler = pipe.start_scheduler("--run=given-up", "--startup.timeout=8s")
     wait_for(scheduler, "groups-read")
     for count, seconds in ((1, 4), (2, 12), (3, 12)):  # it looks for its run for 8 s before it tries again
