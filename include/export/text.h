@@ -29,6 +29,8 @@ UEX_MUST_CHECK char *uex_text_copy(struct uex_bytes text);
 /* Levenshtein's distance of two texts whose bytes are compared as `fold` returns them. SIZE_MAX: one of them has more
  * than 255 bytes. */
 size_t uex_text_distance(struct uex_bytes left, struct uex_bytes right, char (*fold)(char c));
+/* The text without the bytes of `blanks` around it. */
+struct uex_bytes uex_text_trim(struct uex_bytes text, const char *blanks);
 /* The next item of a list with commas, without the blanks around it; `*rest` moves behind it and is NULL after the last
  * one. False: there is none. An empty text has one item, which is empty, "a," has two. */
 bool uex_list_next(const char **rest, struct uex_bytes *item);

@@ -4,7 +4,6 @@
  * these would silently shorten a password. */
 #include "config/file.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -69,13 +68,10 @@ struct reading {
     void *context;
 };
 
+/* isspace() of the C locale. */
 static struct uex_bytes trim(struct uex_bytes text)
 {
-    while (text.size_bytes > 0 && isspace(text.data[0]))
-        text = uex_bytes_of(text.data + 1, text.size_bytes - 1);
-    while (text.size_bytes > 0 && isspace(text.data[text.size_bytes - 1]))
-        text.size_bytes--;
-    return text;
+    return uex_text_trim(text, " \t\n\v\f\r");
 }
 
 static struct uex_bytes next_line(struct reading *reading)

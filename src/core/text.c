@@ -182,6 +182,20 @@ char *uex_text_copy(struct uex_bytes text)
     return copy;
 }
 
+static bool is_one_of(uint8_t byte, const char *set)
+{
+    return byte != '\0' && strchr(set, byte) != NULL;
+}
+
+struct uex_bytes uex_text_trim(struct uex_bytes text, const char *blanks)
+{
+    while (text.size_bytes > 0 && is_one_of(text.data[0], blanks))
+        text = uex_bytes_of(text.data + 1, text.size_bytes - 1);
+    while (text.size_bytes > 0 && is_one_of(text.data[text.size_bytes - 1], blanks))
+        text.size_bytes--;
+    return text;
+}
+
 bool uex_list_next(const char **rest, struct uex_bytes *item)
 {
     const char *text = *rest;
@@ -191,13 +205,7 @@ bool uex_list_next(const char **rest, struct uex_bytes *item)
         return false;
     size_bytes = strcspn(text, ",");
     *rest = text[size_bytes] == ',' ? text + size_bytes + 1 : NULL;
-    while (size_bytes > 0 && *text == ' ') {
-        text++;
-        size_bytes--;
-    }
-    while (size_bytes > 0 && text[size_bytes - 1] == ' ')
-        size_bytes--;
-    *item = uex_bytes_of(text, size_bytes);
+    *item = uex_text_trim(uex_bytes_of(text, size_bytes), " ");
     return true;
 }
 

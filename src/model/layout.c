@@ -64,17 +64,6 @@ static enum uex_column_type default_type(const char *name)
     return UEX_COLUMN_TEXT;
 }
 
-static struct uex_bytes trim(const char *text, size_t size)
-{
-    while (size > 0 && text[0] == ' ') {
-        text++;
-        size--;
-    }
-    while (size > 0 && text[size - 1] == ' ')
-        size--;
-    return uex_bytes_of(text, size);
-}
-
 /* A name as the file or the view has it: what divides the settings' lists is not in it. */
 static bool is_name(struct uex_bytes name)
 {
@@ -112,18 +101,21 @@ static enum uex_error add_column(struct uex_layout *layout, struct uex_bytes nam
 }
 
 /* One "name" or "name=view_column". */
-static enum uex_error read_column(struct uex_layout *layout, const char *text, size_t size, struct uex_fault *fault)
+static enum uex_error read_column(struct uex_layout *layout, struct uex_bytes item, struct uex_fault *fault)
 {
-    const char *equals = memchr(text, '=', size);
-    struct uex_bytes name = trim(text, equals == NULL ? size : (size_t)(equals - text));
-    struct uex_bytes view_name = equals == NULL ? name : trim(equals + 1, size - (size_t)(equals + 1 - text));
+    const uint8_t *equals = item.size_bytes == 0 ? NULL : memchr(item.data, '=', item.size_bytes);
+    const size_t name_bytes = equals == NULL ? item.size_bytes : (size_t)(equals - item.data);
+    struct uex_bytes name = uex_text_trim(uex_bytes_of(item.data, name_bytes), " "), view_name = name;
     struct uex_column_kind kind = {.typmod = -1};
 
+    if (equals != NULL)
+        view_name = uex_text_trim(uex_bytes_of(equals + 1, item.size_bytes - name_bytes - 1), " ");
     if (!is_name(name) || !is_name(view_name))
         return uex_fail(fault, UEX_CONFIG,
                         "export.columns: '%.*s' is not name or name=view_column (1 to %d bytes each, without , = : \" "
                         "*)",
-                        (int)(size < NAME_MAX_BYTES ? size : NAME_MAX_BYTES), text, NAME_MAX_BYTES);
+                        (int)(item.size_bytes < NAME_MAX_BYTES ? item.size_bytes : NAME_MAX_BYTES),
+                        (const char *)item.data, NAME_MAX_BYTES);
     if (has_column(layout, name))
         return uex_fail(fault, UEX_CONFIG, "export.columns: '%.*s' is there twice", (int)name.size_bytes,
                         (const char *)name.data);
@@ -134,16 +126,12 @@ static enum uex_error read_column(struct uex_layout *layout, const char *text, s
 
 static enum uex_error read_columns(struct uex_layout *layout, const char *text, struct uex_fault *fault)
 {
+    struct uex_bytes item;
     enum uex_error err = UEX_OK;
 
-    for (;;) {
-        size_t size = strcspn(text, ",");
-
-        err = read_column(layout, text, size, fault);
-        if (err != UEX_OK || text[size] == '\0')
-            return err;
-        text += size + 1;
-    }
+    while (err == UEX_OK && uex_list_next(&text, &item))
+        err = read_column(layout, item, fault);
+    return err;
 }
 
 bool uex_column_is_technical(const struct uex_config *config, const char *view_name)

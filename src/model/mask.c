@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/mask.h"
 
+#include "export/text.h"
+
 #define SHOWN_BYTES 40 /* of a part that is quoted in an error */
 
 static const struct mask_rule {
@@ -39,13 +41,7 @@ bool uex_mask_fits(enum uex_mask_action mask, enum uex_column_type type)
 
 static struct uex_bytes trim(struct uex_bytes text)
 {
-    while (text.size_bytes > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text.data++;
-        text.size_bytes--;
-    }
-    while (text.size_bytes > 0 && (text.data[text.size_bytes - 1] == ' ' || text.data[text.size_bytes - 1] == '\t'))
-        text.size_bytes--;
-    return text;
+    return uex_text_trim(text, " \t");
 }
 
 static bool same_text(struct uex_bytes text, const char *name)
@@ -124,19 +120,12 @@ static enum uex_error read_part(struct uex_bytes part, bool has_key, struct uex_
 
 enum uex_error uex_masks_read(const char *text, bool has_key, struct uex_layout *layout, struct uex_fault *fault)
 {
-    struct uex_bytes rest = trim(uex_bytes_of_text(text));
+    struct uex_bytes part;
     enum uex_error err = UEX_OK;
 
-    if (rest.size_bytes == 0)
+    if (trim(uex_bytes_of_text(text)).size_bytes == 0)
         return UEX_OK;
-    for (;;) {
-        const uint8_t *comma = rest.size_bytes == 0 ? NULL : memchr(rest.data, ',', rest.size_bytes);
-        size_t size = comma == NULL ? rest.size_bytes : (size_t)(comma - rest.data);
-
-        err = read_part(trim(uex_bytes_of(rest.data, size)), has_key, layout, fault);
-        if (err != UEX_OK || comma == NULL)
-            return err;
-        rest.data += size + 1;
-        rest.size_bytes -= size + 1;
-    }
+    while (err == UEX_OK && uex_list_next(&text, &part))
+        err = read_part(trim(part), has_key, layout, fault);
+    return err;
 }
