@@ -100,6 +100,6 @@ const char *uex_column_type_name(enum uex_column_type type);
 /* "null", "redact", "hash", "year"; "" for none. */
 const char *uex_mask_name(enum uex_mask_action mask);
 
-/* The technical columns of the user view, that `*` leaves out: group_id, and export.pending_column. */
-bool uex_column_is_technical(const struct uex_config *config, const char *view_name);
+/* The boolean column of rows that are still to be exported (export.pending_column); "": all rows are. */
+const char *uex_layout_pending_column(const struct uex_config *config);
 #endif

@@ -134,10 +134,15 @@ static enum uex_error read_columns(struct uex_layout *layout, const char *text, 
     return err;
 }
 
-bool uex_column_is_technical(const struct uex_config *config, const char *view_name)
+const char *uex_layout_pending_column(const struct uex_config *config)
 {
-    return strcmp(view_name, "group_id") == 0 ||
-           strcmp(view_name, text_or(config->export_pending_column, UEX_DEFAULT_PENDING_COLUMN)) == 0;
+    return text_or(config->export_pending_column, UEX_DEFAULT_PENDING_COLUMN);
+}
+
+/* What `*` leaves out. */
+static bool is_technical(const struct uex_config *config, const char *view_name)
+{
+    return strcmp(view_name, "group_id") == 0 || strcmp(view_name, uex_layout_pending_column(config)) == 0;
 }
 
 /* ---- a layout */
@@ -312,7 +317,7 @@ static enum uex_error take_all(struct uex_layout *layout, const struct uex_view_
     for (size_t i = 0; err == UEX_OK && i < count; i++) {
         struct uex_bytes name = uex_bytes_of_text(columns[i].name);
 
-        if (uex_column_is_technical(layout->config, columns[i].name))
+        if (is_technical(layout->config, columns[i].name))
             continue;
         if (layout->column_count == UEX_LAYOUT_COLUMNS_MAX)
             err = uex_fail(fault, UEX_CONFIG, "export.columns: view %s has more than %d columns", view,

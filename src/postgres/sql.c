@@ -352,16 +352,9 @@ enum uex_error uex_pg_append_rows(struct uex_postgres *postgres, const char *gro
     return err == UEX_OK ? uex_pg_append_from(postgres, group_id, sql, fault) : err;
 }
 
-const char *uex_pg_pending_column(const struct uex_postgres *postgres)
-{
-    const char *name = postgres->config->export_pending_column;
-
-    return name == NULL ? UEX_DEFAULT_PENDING_COLUMN : name;
-}
-
 enum uex_error uex_pg_append_pending(struct uex_postgres *postgres, struct uex_buffer *sql, struct uex_fault *fault)
 {
-    const char *name = uex_pg_pending_column(postgres);
+    const char *name = uex_layout_pending_column(postgres->config);
     enum uex_error err;
 
     if (name[0] == '\0')
@@ -418,7 +411,7 @@ enum uex_error uex_pg_append_types(struct uex_postgres *postgres, const struct u
 enum uex_error uex_pg_append_access_check(struct uex_postgres *postgres, const struct uex_layout *layout,
                                           struct uex_buffer *sql, struct uex_fault *fault)
 {
-    const char *pending = uex_pg_pending_column(postgres);
+    const char *pending = uex_layout_pending_column(postgres->config);
     enum uex_error err = UEX_OK;
 
     uex_buffer_append_text(sql, "SELECT group_id, ");

@@ -29,9 +29,7 @@ UEX_MUST_CHECK enum uex_error uex_pg_append_access_check(struct uex_postgres *po
 /* Append `SELECT the layout's columns … LIMIT 0`, whose answer has their types. */
 UEX_MUST_CHECK enum uex_error uex_pg_append_types(struct uex_postgres *postgres, const struct uex_layout *layout,
                                                   struct uex_buffer *sql, struct uex_fault *fault);
-/* The column that tells rows that are to be exported, "" for all rows (export.pending_column). */
-const char *uex_pg_pending_column(const struct uex_postgres *postgres);
-/* Append the condition on it, with " AND " before it. */
+/* Append the condition on export.pending_column, with " AND " before it; nothing where all rows are exported. */
 UEX_MUST_CHECK enum uex_error uex_pg_append_pending(struct uex_postgres *postgres, struct uex_buffer *sql,
                                                     struct uex_fault *fault);
 

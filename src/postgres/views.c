@@ -182,7 +182,7 @@ static enum uex_error check_users(struct uex_postgres *postgres, const struct ue
 {
     struct view_columns columns = {0};
     const char *view = postgres->config->postgres_user_view;
-    const char *pending = uex_pg_pending_column(postgres);
+    const char *pending = uex_layout_pending_column(postgres->config);
     enum uex_error err = read_columns(postgres, view, &columns, fault);
 
     if (err == UEX_OK)
