@@ -49,7 +49,8 @@ size_t uex_encoder_piece_count(const struct uex_encoder *encoder, size_t reader_
 
 /* Rows of one thread, and what becomes of them. */
 struct uex_piece;
-/* For files of this layout. NULL: no memory. */
+/* For files of this layout. It is freed before the encoder, and before that begins a file of another layout. NULL: no
+ * memory. */
 UEX_MUST_CHECK struct uex_piece *uex_piece_new(struct uex_encoder *encoder, const struct uex_layout *layout);
 /* UEX_LIMIT: no room for the row; hand the piece over first; an empty one takes a row of any size. Else as
  * uex_encoder_add(). */

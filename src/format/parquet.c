@@ -24,7 +24,6 @@ struct parquet_encoder {
 
 struct parquet_piece {
     struct uex_piece base; /* first */
-    struct shape shape;
     struct uex_parquet_group *group;
 };
 
@@ -133,27 +132,29 @@ static struct uex_encoder *parquet_make(const struct uex_config *config, struct 
     return &encoder->base;
 }
 
+/* The shape of this layout, and a file of it. */
 static enum uex_error take_shape(struct parquet_encoder *encoder, const struct uex_layout *layout,
                                  struct uex_fault *fault)
 {
     enum uex_error err;
 
+    if (encoder->shape.layout == layout)
+        return UEX_OK;
     forget_shape(encoder);
     err = shape_make(encoder->base.config, layout, &encoder->shape, fault);
+    if (err == UEX_OK && (encoder->file = uex_parquet_file_new(&encoder->shape.format)) == NULL)
+        err = uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a file");
     if (err != UEX_OK)
-        return err;
-    encoder->file = uex_parquet_file_new(&encoder->shape.format);
-    return encoder->file != NULL ? UEX_OK : uex_fail(fault, UEX_NO_MEMORY, "not enough memory for a file");
+        forget_shape(encoder);
+    return err;
 }
 
 static enum uex_error parquet_begin(struct uex_encoder *base, const struct uex_encoding *encoding, struct uex_sink sink,
                                     struct uex_fault *fault)
 {
     struct parquet_encoder *encoder = (struct parquet_encoder *)base;
-    enum uex_error err = UEX_OK;
+    enum uex_error err = take_shape(encoder, encoding->layout, fault);
 
-    if (encoder->shape.layout != encoding->layout)
-        err = take_shape(encoder, encoding->layout, fault);
     if (err != UEX_OK)
         return err;
     if (encoder->group != NULL)
@@ -233,19 +234,19 @@ static void parquet_piece_destroy(struct uex_piece *base)
     struct parquet_piece *piece = (struct parquet_piece *)base;
 
     uex_parquet_group_free(piece->group);
-    shape_clear(&piece->shape);
     free(piece);
 }
 
-static struct uex_piece *parquet_piece_make(struct uex_encoder *encoder, const struct uex_layout *layout)
+static struct uex_piece *parquet_piece_make(struct uex_encoder *base, const struct uex_layout *layout)
 {
+    struct parquet_encoder *encoder = (struct parquet_encoder *)base;
     struct parquet_piece *piece = calloc(1, sizeof(*piece));
 
     if (piece == NULL)
         return NULL;
-    piece->base.kind = encoder->kind;
-    if (shape_make(encoder->config, layout, &piece->shape, NULL) == UEX_OK)
-        piece->group = uex_parquet_group_new(&piece->shape.format);
+    piece->base.kind = base->kind;
+    if (take_shape(encoder, layout, NULL) == UEX_OK)
+        piece->group = uex_parquet_group_new(&encoder->shape.format);
     if (piece->group != NULL)
         return &piece->base;
     parquet_piece_destroy(&piece->base);
