@@ -35,6 +35,7 @@ static enum uex_error begin_snapshot(struct uex_row_shares *shares, struct uex_f
     if (err != UEX_OK)
         return err;
     postgres->reading = true;
+    postgres->layout = shares->plan.layout;
     err = uex_pg_begin_snapshot(postgres, "SELECT pg_export_snapshot(), " SERVER, &shares->snapshot_at_ms, &result,
                                 fault);
     if (err == UEX_OK && (PQntuples(result) != 1 || PQnfields(result) != 2 || !is_name(PQgetvalue(result, 0, 0))))
