@@ -15,10 +15,29 @@ static void set_bound(struct uex_bound *bound, const uint8_t *data, size_t size_
     bound->is_known = bound->is_exact = true;
 }
 
+static void set_bounds32(uint32_t min, uint32_t max, struct uex_statistics *out)
+{
+    uint8_t bytes[4];
+
+    uex_store_le32(bytes, min);
+    set_bound(&out->min, bytes, sizeof(bytes));
+    uex_store_le32(bytes, max);
+    set_bound(&out->max, bytes, sizeof(bytes));
+}
+
+static void set_bounds64(uint64_t min, uint64_t max, struct uex_statistics *out)
+{
+    uint8_t bytes[8];
+
+    uex_store_le64(bytes, min);
+    set_bound(&out->min, bytes, sizeof(bytes));
+    uex_store_le64(bytes, max);
+    set_bound(&out->max, bytes, sizeof(bytes));
+}
+
 static void bound_int32(const uint8_t *plain, size_t count, struct uex_statistics *out)
 {
     int32_t min = INT32_MAX, max = INT32_MIN;
-    uint8_t bytes[4];
 
     for (size_t i = 0; i < count; i++) {
         const int32_t value = (int32_t)uex_load_le32(plain + 4 * i);
@@ -26,16 +45,12 @@ static void bound_int32(const uint8_t *plain, size_t count, struct uex_statistic
         min = value < min ? value : min;
         max = value > max ? value : max;
     }
-    uex_store_le32(bytes, (uint32_t)min);
-    set_bound(&out->min, bytes, sizeof(bytes));
-    uex_store_le32(bytes, (uint32_t)max);
-    set_bound(&out->max, bytes, sizeof(bytes));
+    set_bounds32((uint32_t)min, (uint32_t)max, out);
 }
 
 static void bound_int64(const uint8_t *plain, size_t count, struct uex_statistics *out)
 {
     int64_t min = INT64_MAX, max = INT64_MIN;
-    uint8_t bytes[8];
 
     for (size_t i = 0; i < count; i++) {
         const int64_t value = (int64_t)uex_load_le64(plain + 8 * i);
@@ -43,18 +58,14 @@ static void bound_int64(const uint8_t *plain, size_t count, struct uex_statistic
         min = value < min ? value : min;
         max = value > max ? value : max;
     }
-    uex_store_le64(bytes, (uint64_t)min);
-    set_bound(&out->min, bytes, sizeof(bytes));
-    uex_store_le64(bytes, (uint64_t)max);
-    set_bound(&out->max, bytes, sizeof(bytes));
+    set_bounds64((uint64_t)min, (uint64_t)max, out);
 }
 
 static void bound_float(const uint8_t *plain, size_t count, struct uex_statistics *out)
 {
     float min = INFINITY, max = -INFINITY;
     bool is_known = false;
-    uint32_t bits;
-    uint8_t bytes[4];
+    uint32_t bits, max_bits;
 
     for (size_t i = 0; i < count; i++) {
         float value;
@@ -70,19 +81,15 @@ static void bound_float(const uint8_t *plain, size_t count, struct uex_statistic
     min = min == 0.0F ? -0.0F : min;
     max = max == 0.0F ? 0.0F : max;
     memcpy(&bits, &min, sizeof(bits));
-    uex_store_le32(bytes, bits);
-    set_bound(&out->min, bytes, sizeof(bytes));
-    memcpy(&bits, &max, sizeof(bits));
-    uex_store_le32(bytes, bits);
-    set_bound(&out->max, bytes, sizeof(bytes));
+    memcpy(&max_bits, &max, sizeof(max_bits));
+    set_bounds32(bits, max_bits, out);
 }
 
 static void bound_double(const uint8_t *plain, size_t count, struct uex_statistics *out)
 {
     double min = INFINITY, max = -INFINITY;
     bool is_known = false;
-    uint64_t bits;
-    uint8_t bytes[8];
+    uint64_t bits, max_bits;
 
     for (size_t i = 0; i < count; i++) {
         double value;
@@ -98,11 +105,8 @@ static void bound_double(const uint8_t *plain, size_t count, struct uex_statisti
     min = min == 0.0 ? -0.0 : min;
     max = max == 0.0 ? 0.0 : max;
     memcpy(&bits, &min, sizeof(bits));
-    uex_store_le64(bytes, bits);
-    set_bound(&out->min, bytes, sizeof(bytes));
-    memcpy(&bits, &max, sizeof(bits));
-    uex_store_le64(bytes, bits);
-    set_bound(&out->max, bytes, sizeof(bytes));
+    memcpy(&max_bits, &max, sizeof(max_bits));
+    set_bounds64(bits, max_bits, out);
 }
 
 /* Two's complement, big-endian: with the sign bit turned over the bytes compare as the numbers do. */
