@@ -54,7 +54,7 @@ struct uex_layout {
     size_t list_index;           /* what a list holds */
     bool is_default;             /* the columns of export.columns' default, whose types are fixed */
     bool takes_all;              /* export.columns is `*`: no columns before it is resolved */
-    const char *version;         /* export.version; borrowed of the config */
+    const char *version;         /* export.version; borrowed from the config */
     char id[UEX_LAYOUT_ID_SIZE]; /* tells layouts apart; "": it is not resolved */
 };
 

@@ -83,7 +83,7 @@ static bool is_of_connection(const char *facility)
     return false;
 }
 
-/* Credentials and certificates that are refused do not mend themselves: they are said. */
+/* Credentials and certificates that are refused do not go away by themselves: they are said. */
 static bool is_code_of_connection(int code)
 {
     return uex_kafka_error_of((rd_kafka_resp_err_t)code) == UEX_KAFKA_UNAVAILABLE;

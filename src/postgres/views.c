@@ -316,7 +316,7 @@ static enum uex_error count_groups(struct uex_postgres *postgres, struct uex_pos
     return err;
 }
 
-/* An id is text of whoever makes groups: who prints it looks at it first. */
+/* An id is text from outside: the caller looks at it before it is printed. */
 static enum uex_error name_odd_groups(struct uex_postgres *postgres, struct uex_postgres_facts *out,
                                       struct uex_fault *fault)
 {

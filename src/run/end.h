@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* src/run/end.h — writes the end of a run, once, whoever waits for it. One thread. */
+/* src/run/end.h — writes the end of a run, once, however many wait for it. One thread. */
 #ifndef EXPORT_RUN_END_H
 #define EXPORT_RUN_END_H
 

@@ -140,7 +140,7 @@ static struct uex_run run_of(const struct scheduling *scheduling, int64_t at_ms)
         .run_id = scheduling->run_id, .domain_id = scheduling->config->export_domain_id, .requested_at_ms = at_ms};
 }
 
-/* Ids that no command may carry were left out; somebody has to mend them. */
+/* Ids that no command may carry were left out; somebody has to correct them. */
 static int code_of_list(const struct scheduling *scheduling)
 {
     return scheduling->list.left_out > 0 ? UEX_EXIT_FAILED : UEX_EXIT_DONE;
@@ -282,8 +282,8 @@ static enum uex_error send_commands(struct scheduling *scheduling, struct uex_fa
 
 /* ---- the end */
 
-/* Nothing is sent. How the run has ended stands in its record; whoever saw it end has logged its completion, and that
- * is not logged at each start. */
+/* Nothing is sent. How the run has ended stands in its record; the process that saw it end has logged its completion,
+ * and that is not logged at each start. */
 static void say_known(const struct scheduling *scheduling)
 {
     const struct uex_run_record *record = &scheduling->record;

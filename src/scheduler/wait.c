@@ -25,8 +25,9 @@ struct wait {
     struct uex_run_members *members;
     const struct uex_cancel *cancel;
     struct uex_run_follow *follow;
-    int64_t until_ms;           /* monotonic: schedule.wait is over */
-    struct uex_run_record end;  /* owned: how the run has ended, whoever wrote that; without a run_id: it has not */
+    int64_t until_ms; /* monotonic: schedule.wait is over */
+    struct uex_run_record
+        end; /* owned: how the run has ended, written by this process or another; without a run_id: it has not */
     int64_t said_ms[SAY_COUNT]; /* monotonic; 0: not said */
 };
 

@@ -468,7 +468,7 @@ def test_replay_wait__fixed_and_broken_data__prints_each_outcome(pipe):
 
 
 def test_replay_wait__two_letters_of_a_group__old_outcomes_do_not_count(pipe):
-    """Each replayed command writes a state that still has the other's dead letter of before."""
+    """Each replayed command writes a state that still has the other's earlier dead letter."""
     group_id = pipe.new_group()
     pipe.database.add_users(group_id, {"username": "=1+1"})
     ids = {pipe.send_id(group_id), pipe.send_id(group_id)}

@@ -103,7 +103,7 @@ def test_night__a_dead_letter__is_completed_and_exits_1_then_again_mends_it(pipe
     assert pipe.scheduler("--run=bad").code == 0
     assert len(records(pipe)) == 2 and command_count(pipe, "bad") == 2
 
-    # The dead letter of before is no end of the new start.
+    # The earlier dead letter is no end of the new start.
     failing.mend(bad)
     done = pipe.scheduler("--run=bad", "--schedule.wait=60s", "--again")
     assert done.code == 0, done

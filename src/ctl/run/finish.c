@@ -101,7 +101,7 @@ static int print(const struct finishing *finishing, enum uex_output format)
     return printed && finishing->written ? uex_run_exit_of(&finishing->counts) : UEX_EXIT_FAILED;
 }
 
-/* An end that has a manifest is not replaced by one that has none: whoever reads the run relies on it. */
+/* An end that has a manifest is not replaced by one that has none: readers of the run rely on it. */
 static enum uex_error open_store(struct finishing *finishing, struct uex_fault *fault)
 {
     const struct uex_config *config = finishing->watch.config;
